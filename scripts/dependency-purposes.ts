@@ -32,8 +32,6 @@ export const PURPOSES: Readonly<Record<string, string>> = {
   tsx: 'running the scripts of the repository',
   typescript: 'TypeScript compiler',
   uplot: 'time series of the dashboard; part of the built page',
-  vega: 'plots in the report',
-  'vega-lite': 'plots in the report',
   vite: 'building the dashboard',
   vitest: 'test runner',
   yaml: 'reading pipeline files with positions',

@@ -204,6 +204,7 @@ where PLAN and LOST are as in plan`,
   }
 }
 with exit code 1 if harmful is true`,
+  report: '{pipeline, points, decisions, report: path of the page, plots: [path]}',
   replay: `{
   decisions, same, different: [{pipeline, id, differences: [{path, recorded?, replayed?}]}],
   notReplayable: {REASON: count}

@@ -1,10 +1,11 @@
 /** Costs and accuracies relative to those of the clairvoyant, as an SVG picture. */
-import { plotSvg } from '../../packages/app/src/report/plot.js';
+import { plotGrid } from '../../packages/app/src/report/plot/picture.js';
+import { type PlotLayer, type PlotSpec, seriesColor } from '../../packages/app/src/report/plot/plot-spec.js';
 import { LEAST_PAS_RATIO, type LoadResult, MOST_COST_RATIO } from './bars.js';
 import type { CellFigures } from './cell.js';
 import type { ControlMode } from './pipelines.js';
 
-const INK = '#475467';
+const SHAPES = ['disc', 'square', 'diamond', 'triangle', 'ring'] as const;
 
 interface Panel {
   readonly mode: ControlMode;
@@ -25,34 +26,25 @@ const panels: readonly Panel[] = [
 ];
 
 /** One panel per mode, with a point for each load and pipeline that has results, and the bar as a line. */
-export function controlSvg(results: readonly LoadResult[]): Promise<string> {
-  const hconcat = panels.map(({ mode, title, bar, ratio }) => {
-    const values = results.flatMap(({ pipeline, mode: of, kind, load, cells: { equipoise, clairvoyant } }) =>
+export function controlSvg(results: readonly LoadResult[]): string {
+  const plots = panels.map(({ mode, title, bar, ratio }): PlotSpec => {
+    const shown = results.flatMap(({ pipeline, mode: of, kind, load, cells: { equipoise, clairvoyant } }) =>
       of === mode && kind === 'moving' && equipoise && clairvoyant
         ? [{ pipeline, load, ratio: ratio(equipoise, clairvoyant) }]
         : [],
     );
-    return {
-      ...{ width: 300, height: 240, title: { text: mode, anchor: 'start' as const } },
-      layer: [
-        {
-          data: { values: [{ bar }] },
-          mark: { type: 'rule' as const, color: '#b42318', strokeDash: [4, 3] },
-          encoding: { y: { field: 'bar', type: 'quantitative' as const } },
-        },
-        {
-          data: { values },
-          mark: { type: 'point' as const, filled: true, size: 90 },
-          encoding: {
-            x: { field: 'load', type: 'nominal' as const, title: null, axis: { labelAngle: -30 } },
-            y: { field: 'ratio', type: 'quantitative' as const, title, scale: { zero: false } },
-            color: { field: 'pipeline', type: 'nominal' as const, title: null },
-            shape: { field: 'pipeline', type: 'nominal' as const, title: null },
-          },
-        },
-      ],
-    };
+    const loads = [...new Set(shown.map(({ load }) => load))].sort();
+    const pipelines = [...new Set(shown.map(({ pipeline }) => pipeline))].sort();
+    const points = pipelines.map(
+      (pipeline, i): PlotLayer => ({
+        ...{ kind: 'points', name: pipeline, color: seriesColor(i), shape: SHAPES[i % SHAPES.length] ?? 'disc' },
+        points: shown
+          .filter((each) => each.pipeline === pipeline)
+          .map((each) => ({ x: each.ratio, y: loads.indexOf(each.load) })),
+      }),
+    );
+    const rule: PlotLayer = { kind: 'rule', name: 'bar', color: 'bad', at: { x: bar } };
+    return { title: mode, x: { label: title, isLoose: true }, y: { bands: loads }, layers: [rule, ...points] };
   });
-  const config = { axis: { labelColor: INK, titleColor: INK }, title: { color: INK } };
-  return plotSvg({ background: 'white', padding: 12, config, hconcat });
+  return plotGrid('Control compared with the clairvoyant', plots, plots.length);
 }

@@ -1,7 +1,7 @@
 /** Results as text and as one self-contained page with plots. Missed bars are bold. */
 import type { MeanInterval } from '@equipoise/core/model';
-import { htmlPage, type PageSection } from '../../packages/app/src/report/html-page.js';
-import { plotSvg } from '../../packages/app/src/report/plot.js';
+import { htmlPage, type PageSection } from '../../packages/app/src/report/page/html-page.js';
+import { type PlotSpec, seriesColor } from '../../packages/app/src/report/plot/plot-spec.js';
 import { grid } from './grid.js';
 import { type Comparison, type JudgedCell, judged, meanFigures } from './judgment.js';
 import type { CellFigures, RunFigures } from './paired-runs.js';
@@ -213,7 +213,7 @@ function separateBars({ cells, pipelines }: LiteratureOutcome): { readonly bars:
   };
 }
 
-export async function literatureReport(outcome: LiteratureOutcome): Promise<LiteraturePages> {
+export function literatureReport(outcome: LiteratureOutcome): LiteraturePages {
   const { made, cells, pipelines, fastLoop } = outcome;
   const seeds = cells[0]?.runs.length ?? 0;
   const method = `${methodText(seeds)} ${fastLoop ? WITH_FAST_LOOP : WITHOUT_FAST_LOOP}`;
@@ -223,92 +223,77 @@ export async function literatureReport(outcome: LiteratureOutcome): Promise<Lite
   const sections: PageSection[] = [];
   for (const { name } of pipelines) {
     const own = cells.filter((cell) => cell.pipeline === name);
-    sections.push({ title: `${name}: each policy by itself`, html: await policyPlot(own) });
+    sections.push({ title: `${name}: each policy by itself`, blocks: [{ plots: policyPlots(own) }] });
     sections.push({
       title: `${name}: ours less theirs, with 95 % intervals`,
-      html: await differencePlot(own.filter(({ policy }) => policy !== 'equipoise').map(judged)),
+      blocks: [{ plots: differencePlots(own.filter(({ policy }) => policy !== 'equipoise').map(judged)) }],
     });
     const followed = own.find(({ load, policy }) => load === 'bursty' && policy === 'ipa');
     if (followed !== undefined)
-      sections.push({ title: `${name}: the bursty load, tick by tick, next to ipa`, html: await ticksPlot(followed) });
+      sections.push({
+        title: `${name}: the bursty load, tick by tick, next to ipa`,
+        blocks: [{ plots: ticksPlots(followed) }],
+      });
   }
-  const html = htmlPage({ title: "The literature's evaluation", lead: made, sections });
+  const html = htmlPage({ kind: 'Benchmark', title: "The literature's evaluation", lead: made, facts: [], sections });
   return { text, html, met };
 }
 
-function policyPlot(cells: readonly CellFigures[]): Promise<string> {
-  const values = cells.map(({ load, policy, runs }) => ({
-    load,
-    policy,
-    ...meanFigures(runs.map((run) => run.policy)),
+/** Accuracy and cores of each policy, one plot per load. */
+function policyPlots(cells: readonly CellFigures[]): readonly PlotSpec[] {
+  const loads = [...new Set(cells.map(({ load }) => load))];
+  const policies = [...new Set(cells.map(({ policy }) => policy))];
+  return loads.map((load) => ({
+    title: load,
+    x: { label: 'cores (mean)' },
+    y: { unit: 'PAS × 100', isLoose: true },
+    layers: policies.map((policy, i) => ({
+      ...{ kind: 'points', name: policy, color: seriesColor(i), shape: 'disc' },
+      points: cells
+        .filter((cell) => cell.load === load && cell.policy === policy)
+        .map(({ runs }) => meanFigures(runs.map((run) => run.policy)))
+        .map(({ cpuCores: x, pasPercent: y }) => ({
+          x,
+          y,
+          tip: `${policy}\ncores\t${x.toFixed(2)}\nPAS × 100\t${y.toFixed(2)}`,
+        })),
+    })),
   }));
-  return plotSvg({
-    data: { values },
-    facet: { field: 'load', title: null },
-    columns: 2,
-    spec: {
-      width: 360,
-      height: 200,
-      mark: { type: 'point', filled: true, size: 90 },
-      encoding: {
-        x: { field: 'cpuCores', type: 'quantitative', title: 'cores (mean)' },
-        y: { field: 'pasPercent', type: 'quantitative', title: 'PAS × 100', scale: { zero: false } },
-        color: { field: 'policy', type: 'nominal' },
-      },
-    },
-  });
 }
 
-function differencePlot(cells: readonly JudgedCell[]): Promise<string> {
-  const values = cells.flatMap(({ cell, maxAccuracy, minCost }) => {
-    const name = `${cell.policy}, ${cell.load}`;
-    const { mean, low, high } = minCost.costFraction;
-    return [
-      { name, what: 'same cores: PAS points', ...maxAccuracy.pasPoints },
-      { name, what: 'same PAS: cost %', mean: 100 * mean, low: 100 * low, high: 100 * high },
-    ];
+function differencePlots(cells: readonly JudgedCell[]): readonly PlotSpec[] {
+  const bands = cells.map(({ cell }) => `${cell.policy}, ${cell.load}`);
+  const plotOf = (label: string, intervals: readonly MeanInterval[]): PlotSpec => ({
+    ...{ title: label, x: { label, isLoose: true }, y: { bands } },
+    layers: [
+      { kind: 'rule', color: 'quiet', at: { x: 0 } },
+      { kind: 'segments', color: 'c1', segments: intervals.map(({ low, high }, y) => [low, y, high, y] as const) },
+      { kind: 'points', color: 'c1', shape: 'disc', points: intervals.map(({ mean: x }, y) => ({ x, y })) },
+    ],
   });
-  return plotSvg({
-    data: { values },
-    facet: { column: { field: 'what', title: null } },
-    resolve: { scale: { x: 'independent' } },
-    spec: {
-      width: 300,
-      height: 420,
-      encoding: { y: { field: 'name', type: 'nominal', title: null, sort: null } },
-      layer: [
-        { mark: { type: 'rule', color: '#98a2b3' }, encoding: { x: { datum: 0 } } },
-        {
-          mark: { type: 'rule', strokeWidth: 2 },
-          encoding: { x: { field: 'low', type: 'quantitative', title: null }, x2: { field: 'high' } },
-        },
-        { mark: { type: 'point', filled: true }, encoding: { x: { field: 'mean', type: 'quantitative' } } },
-      ],
-    },
-  });
+  const percents = cells.map(({ minCost: { costFraction: of } }) => ({
+    ...of,
+    mean: 100 * of.mean,
+    low: 100 * of.low,
+    high: 100 * of.high,
+  }));
+  return [
+    plotOf(
+      'same cores: PAS points',
+      cells.map(({ maxAccuracy }) => maxAccuracy.pasPoints),
+    ),
+    plotOf('same PAS: cost %', percents),
+  ];
 }
 
-function ticksPlot({ ticks }: CellFigures): Promise<string> {
+function ticksPlots({ ticks }: CellFigures): readonly PlotSpec[] {
   const names = ['ipa', 'ours, same cores', 'ours, same PAS'];
-  const values = ticks.flatMap((rows, i) =>
-    rows.flatMap(({ atS, cpuCores, pasPercent }) => [
-      { atS, who: names[i], what: 'cores', value: cpuCores },
-      { atS, who: names[i], what: 'PAS × 100', value: pasPercent },
-    ]),
-  );
-  return plotSvg({
-    data: { values },
-    facet: { row: { field: 'what', title: null } },
-    resolve: { scale: { y: 'independent' } },
-    spec: {
-      width: 760,
-      height: 150,
-      mark: { type: 'line', interpolate: 'step-after' },
-      encoding: {
-        x: { field: 'atS', type: 'quantitative', title: 'seconds' },
-        y: { field: 'value', type: 'quantitative', title: null, scale: { zero: false } },
-        color: { field: 'who', type: 'nominal', title: null },
-      },
-    },
+  const plotOf = (title: string, of: (tick: CellFigures['ticks'][number][number]) => number): PlotSpec => ({
+    ...{ title, isWide: true, x: { label: 'seconds' }, y: { isLoose: true } },
+    layers: ticks.map((rows, i) => ({
+      ...{ kind: 'line', name: names[i] ?? '', color: seriesColor(i), isStep: true },
+      ...{ xs: rows.map(({ atS }) => atS), values: rows.map(of) },
+    })),
   });
+  return [plotOf('cores', ({ cpuCores }) => cpuCores), plotOf('PAS × 100', ({ pasPercent }) => pasPercent)];
 }

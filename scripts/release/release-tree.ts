@@ -35,7 +35,7 @@ const LEFT_OUT =
 const OPTIONAL = ['onnxruntime-node', 'sharp'];
 
 /** Packages that only some commands or stages load. The variant `server` does not install them. */
-const LOADED_BY_SOME = [...OPTIONAL, 'vega', 'vega-lite', 'esbuild', '@kubernetes/client-node'];
+const LOADED_BY_SOME = [...OPTIONAL, 'esbuild', '@kubernetes/client-node'];
 /** Packages of this repository that only such commands need. */
 const EXAMPLE = '@equipoise/example-shelf-scan';
 

@@ -1,6 +1,7 @@
 /** The pictures of docs/reference/loads.md: each form of arrivals, each spread and each shipped load. */
 import { type arrivalForms, parseArrivals } from '../../packages/app/src/compose/resolve-load.js';
-import { plotSvg } from '../../packages/app/src/report/plot.js';
+import { plotGrid, plotPicture } from '../../packages/app/src/report/plot/picture.js';
+import type { PlotSpec } from '../../packages/app/src/report/plot/plot-spec.js';
 import { countsInWindows } from '../../packages/core/src/kernel/count-statistics.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
 import type { ArrivalProcess } from '../../packages/core/src/simulate/arrivals/constant-rate.js';
@@ -24,68 +25,49 @@ export const exampleForms: Readonly<Record<keyof typeof arrivalForms, string>> =
 
 const scale = { arrivalRps: 20, durationS: 120 };
 const SEED = 1;
-const COLOR = '#2f6fdb';
-
-interface Second {
-  readonly of: string;
-  readonly atS: number;
-  readonly requests: number;
-}
 
 /** Requests per second of each form. */
-export function drawArrivalForms(): Promise<string> {
-  const values = Object.values(exampleForms).flatMap((form) => {
+export function drawArrivalForms(): string {
+  const plots = Object.values(exampleForms).map((form) => {
     const instants = instantsOf(arrivalsOf(parseArrivals(form, scale), new SeededRng(SEED)));
     const windows = { fromMs: 0, toMs: scale.durationS * 1000, windowMs: 1000 };
-    return secondsOf(form, countsInWindows(instants, windows));
+    return secondsPlot(form, countsInWindows(instants, windows));
   });
-  return drawSeconds(values, { columns: 3, width: 230, height: 110 });
+  return plotGrid('Requests per second of each form of arrivals', plots, 3);
 }
 
 /** Requests per second of each shipped load. */
-export function drawShippedLoads(): Promise<string> {
-  const values = Object.entries(readModels()).flatMap(([name, model]) => secondsOf(name, countsOf(model)));
-  return drawSeconds(values, { columns: 2, width: 360, height: 150 });
+export function drawShippedLoads(): string {
+  const plots = Object.entries(readModels()).map(([name, model]) => secondsPlot(name, countsOf(model)));
+  return plotGrid('Requests per second of each shipped load', plots, 2);
 }
 
 /** Arrival instants in three seconds with five, ten and two requests, one line per spread. */
-export function drawTraceSpreads(): Promise<string> {
-  const values = traceSpreads.flatMap((spread) =>
-    instantsOf(traceArrivals([5, 10, 2], new SeededRng(SEED), spread)).map((atMs) => ({ spread, atS: atMs / 1000 })),
-  );
-  return plotSvg({
-    ...{ width: 720, height: 90, background: 'white', padding: 12, data: { values } },
-    mark: { type: 'tick', thickness: 2, color: COLOR },
-    encoding: {
-      x: { field: 'atS', type: 'quantitative', title: 'second', scale: { domain: [0, 3] }, axis: { tickCount: 3 } },
-      y: { field: 'spread', type: 'nominal', title: null, sort: [...traceSpreads] },
-    },
-  });
-}
-
-function drawSeconds(
-  values: readonly Second[],
-  { columns, width, height }: Readonly<Record<'columns' | 'width' | 'height', number>>,
-): Promise<string> {
-  const names = [...new Set(values.map(({ of }) => of))];
-  return plotSvg({
-    ...{ background: 'white', padding: 12, columns, data: { values: [...values] } },
-    facet: { field: 'of', type: 'nominal', title: null, sort: names },
-    resolve: { axis: { x: 'independent', y: 'independent' } },
-    spec: {
-      ...{ width, height },
-      mark: { type: 'line', strokeWidth: 1, color: COLOR },
-      encoding: {
-        x: { field: 'atS', type: 'quantitative', title: 's', scale: { nice: false } },
-        y: { field: 'requests', type: 'quantitative', title: 'requests per second' },
+export function drawTraceSpreads(): string {
+  return plotPicture({
+    title: 'Arrivals of 5, 10 and 2 requests in three seconds',
+    isWide: true,
+    x: { label: 'second', domain: [0, 3], ticks: [0, 1, 2, 3] },
+    y: { bands: [...traceSpreads] },
+    layers: [
+      {
+        ...{ kind: 'segments', color: 'c1' },
+        segments: traceSpreads.flatMap((spread, row) =>
+          instantsOf(traceArrivals([5, 10, 2], new SeededRng(SEED), spread)).map(
+            (atMs) => [atMs / 1000, row - 0.3, atMs / 1000, row + 0.3] as const,
+          ),
+        ),
       },
-    },
+    ],
   });
 }
 
-function secondsOf(of: string, counts: readonly number[]): readonly Second[] {
-  return counts.map((requests, atS) => ({ of, atS, requests }));
-}
+const secondsPlot = (title: string, counts: readonly number[]): PlotSpec => ({
+  title,
+  x: { label: 'seconds', domain: [0, Math.max(1, counts.length - 1)] },
+  y: { unit: 'requests per second' },
+  layers: [{ kind: 'line', name: 'requests', color: 'c1', xs: counts.map((_, atS) => atS), values: counts }],
+});
 
 function instantsOf(arrivals: ArrivalProcess): readonly number[] {
   const instants: number[] = [];

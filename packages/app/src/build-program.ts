@@ -539,6 +539,27 @@ function addDecisions(program: Command): void {
     );
 
   program
+    .command('report')
+    .argument(
+      '[source]',
+      'state file of a server, an exported log, or a run saved with --save; default: .equipoise/state.db',
+    )
+    .description('write a page about a run: load, latencies, drops, stages and every change of the plan over time')
+    .option('--admin <url>', 'read the last hour from the admin port of this server, such as http://127.0.0.1:8081')
+    .option('--admin-token-file <file>', 'send the bearer token in this file')
+    .addOption(pipelineFlag())
+    .option('--from <time>', 'start of the window, such as 2026-03-01T12:00:00Z; default: all', instant)
+    .option('--to <time>', 'end of the window; default: now', instant)
+    .option('--last <duration>', 'length of the window, such as 90s, 10m or 1h', durationMs)
+    .option('--out <file>', 'file of the page', 'report.html')
+    .option('--save <file>', 'with --admin: also save the run to this file, for a later report')
+    .option('--plots <folder>', 'also write each plot to this folder, as SVG')
+    .addOption(jsonFlag())
+    .action((source, options) =>
+      runCommand(options, async () => (await import('./commands/report.js')).report(source, options)),
+    );
+
+  program
     .command('replay')
     .argument('<log>', 'state file of a server (.equipoise/state.db), or an exported log')
     .description('repeat the decisions of a log; the same code makes the same decisions')

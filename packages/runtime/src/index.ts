@@ -1,5 +1,6 @@
 export { pinsText } from './admin/action-result.js';
 export { isLoopback } from './admin/admin-access.js';
+export { answers as adminAnswers } from './admin/admin-answers.js';
 export type { AdminPipeline } from './admin/admin-endpoints.js';
 export * from './admin/event-feed.js';
 export * from './admin/start-admin-server.js';

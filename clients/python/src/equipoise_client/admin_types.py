@@ -41,9 +41,13 @@ class Replicas(TypedDict):
 
 class Stages(TypedDict):
     arrivalRps: float
+    droppedRps: float
     p99Ms: NotRequired[float]
     queueLength: float
+    batchLimit: float
+    batchSize: NotRequired[float]
     batchFill: NotRequired[float]
+    cpuCores: float
     replicas: Replicas
 
 
@@ -97,6 +101,11 @@ class RunnerUp(TypedDict):
     cause: str
     stageId: NotRequired[str]
     against: str
+
+
+class LatencyBucket(TypedDict):
+    upToMs: float
+    count: float
 
 
 class LatencyMs(TypedDict):
@@ -400,6 +409,7 @@ class DecisionPage(TypedDict):
 class History(TypedDict):
     stepMs: float
     points: list[HistoryPoint]
+    latencies: list[LatencyBucket]
 
 
 class Plan(TypedDict):

@@ -13,12 +13,12 @@ import { fixedPlan, simulateFixed } from '../demo/compare-policies.js';
 import { overheadFraction } from '../demo/cpu-meter.js';
 import { demoChecks } from '../demo/demo-checks.js';
 import { demoLoad, peakRps } from '../demo/demo-load.js';
+import { type ComparedRun, type DemoOutcome, demoPage } from '../demo/demo-page.js';
 import { type RunTotals, totalsOf } from '../demo/demo-record.js';
-import { type ComparedRun, type DemoOutcome, demoReport } from '../demo/demo-report.js';
 import { type DemoRun, runDemo } from '../demo/demo-run.js';
 import { demoText, ladderText } from '../demo/demo-text.js';
 import { type LiveState, liveLine, liveView } from '../demo/live-view.js';
-import { requirePlots } from '../report/plot.js';
+import { htmlPage } from '../report/page/html-page.js';
 import { counted } from '../terminal/counted.js';
 import { commandIn, shellWord } from '../terminal/own-command.js';
 import { doubtText } from '../terminal/plan-table.js';
@@ -37,7 +37,6 @@ const LINE_EVERY_S = 5;
 /** Exits with 1 if policy `equipoise` fails a check. */
 export async function demo(options: DemoOptions): Promise<CommandResult> {
   const example = examplePath();
-  await requirePlots();
   const spec = servingSpec(await loadSpec(example));
   say(`${pc.bold('1. Profile')}: how long does each variant take on this machine?`);
   const profiles = (await measureProfile(spec, { quick: true })).variants;
@@ -65,7 +64,7 @@ export async function demo(options: DemoOptions): Promise<CommandResult> {
   const outcome = outcomeOf(spec, profiles, { run, policy: options.policy, peakRps: rates.highRps });
   const path = resolve(options.report ?? resolve(spec.baseDir, '.equipoise', 'demo-report.html'));
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, await demoReport(outcome));
+  await writeFile(path, htmlPage(demoPage(outcome)));
   const { runs, checks } = outcome;
   return {
     json: { runs, checks, plans: outcome.plans, load: run.load, report: path },
@@ -118,7 +117,7 @@ function outcomeOf(
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`;
   return {
     spec,
-    seconds: run.seconds,
+    record: run.record,
     plans: run.plans,
     runs: [own, cheapest, best],
     checks: demoChecks(figures),

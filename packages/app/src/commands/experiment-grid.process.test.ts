@@ -87,7 +87,7 @@ describe('equipoise experiment', () => {
     expect(JSON.parse(json)).toMatchObject({ cells: expect.any(Array) });
     expect(json + head).not.toContain('elapsedMs');
     expect(page).toContain('<svg');
-    expect(page).not.toMatch(/<script|<link|\ssrc=|https?:\/\/(?!www\.w3\.org)/);
+    expect(page).not.toMatch(/<link|<img|\ssrc=|https?:\/\/(?!www\.w3\.org)/);
     expect(page).toMatch(/difference from static-cheapest/i);
   });
 

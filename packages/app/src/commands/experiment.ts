@@ -19,6 +19,8 @@ import { KeptCells } from '../experiment/kept-cells.js';
 import { type ReadGrid, readGrid } from '../experiment/read-grid.js';
 import { cellThread, runCells } from '../experiment/run-cells.js';
 import { writeWhole } from '../experiment/write-whole.js';
+import { experimentPage } from '../report/experiment-page.js';
+import { htmlPage } from '../report/page/html-page.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
@@ -30,12 +32,11 @@ export interface ExperimentOptions {
 
 export async function experiment(file: string, options: ExperimentOptions): Promise<CommandResult> {
   const read = await readGrid(file, codeDigest());
-  await (await import('../report/plot.js')).requirePlots();
   const { name, baseDir } = read.grid;
   const folder = resolve(options.out ?? join(baseDir, '.equipoise', 'experiments', name));
   const outcomes = await finished(read, new KeptCells(join(folder, 'cells')), options.threads);
   const results = resultsOf(outcomes);
-  const files = await writeResults(folder, read, results);
+  const files = writeResults(folder, read, results);
   return {
     json: results,
     text: experimentText(read, results, files),
@@ -72,13 +73,12 @@ async function finished(
   return cells.map((cell) => outcomes.get(cell) as CellOutcome);
 }
 
-async function writeResults(folder: string, read: ReadGrid, results: ExperimentResults): Promise<readonly string[]> {
-  const { experimentReport } = await import('../report/experiment-report.js');
+function writeResults(folder: string, read: ReadGrid, results: ExperimentResults): readonly string[] {
   const repeatable = repeatableResults(results);
   const contents: Readonly<Record<string, string>> = {
     'results.csv': experimentCsv(repeatable.cells),
     'results.json': `${JSON.stringify(repeatable, null, 1)}\n`,
-    'report.html': await experimentReport(read, results),
+    'report.html': htmlPage(experimentPage(read, results)),
   };
   return Object.entries(contents).map(([file, text]) => {
     const path = join(folder, file);

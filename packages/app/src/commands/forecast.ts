@@ -14,8 +14,8 @@ import {
 import { AppError } from '@equipoise/core/model';
 import { ProgressMeter } from '@equipoise/runtime';
 import { countsOf, shippedLoadNames } from '../compose/resolve-load.js';
+import { forecastSvg } from '../report/forecast-plot.js';
 import { outputFile } from '../report/output-file.js';
-import { requirePlots } from '../report/plot.js';
 import { type ProgressDisplay, progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { type ForecastAnswer, forecastText } from './forecast-text.js';
@@ -43,7 +43,6 @@ const TRACE_SCALE = 0.125;
 export async function forecast(trace: string, options: ForecastOptions): Promise<CommandResult> {
   const { binS, lags, horizonBins, keepZeros = false, seed } = options;
   const scale = options.scale ?? (shippedLoadNames().includes(trace) ? 1 : TRACE_SCALE);
-  if (options.svg !== undefined) await requirePlots();
   const picture = options.svg === undefined ? undefined : await outputFile(options.svg);
   const counts = await countsOf(trace);
   const task: PeakTask = { ...USUAL_PEAK_TASK, binS, lags, horizonBins };
@@ -52,10 +51,7 @@ export async function forecast(trace: string, options: ForecastOptions): Promise
   requireEnough(trace, series, { task, trainS, scale });
   const trial = await runTrial({ task, series, trainS, seed });
   const answer = answerOf(trial, task);
-  if (picture !== undefined) {
-    const { forecastSvg } = await import('../report/forecast-plot.js');
-    await picture.writeText(await forecastSvg(trial, { series, binS, trace }));
-  }
+  await picture?.writeText(forecastSvg(trial, { series, binS, trace }));
   const conditions = { trace, task, trainS, seconds: counts.length, scale, keepZeros };
   return { json: answer, text: forecastText(answer, trial, conditions) };
 }

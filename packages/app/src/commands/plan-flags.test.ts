@@ -62,7 +62,7 @@ describe('plan --frontier', () => {
     expect(shown.stdout).toMatch(/│ +0\.400 │ product │ +3\.00 │ +3 │ .* │ detect=large classify=only │/);
     expect(shown.stdout).toContain('2 plans, each more accurate than every cheaper one');
     expect(shown.stdout).toContain('written to f.svg');
-    expect(written('f.svg')).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg".*synthetic at 60 rps.*<\/svg>$/s);
+    expect(written('f.svg')).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg".*synthetic at 60 rps.*<\/svg>\n$/s);
   });
 
   it('says why there is none', async () => {

@@ -16,6 +16,7 @@ import {
 } from '@equipoise/core/plan';
 import type { JoinedStream } from '@equipoise/core/simulate';
 import pc from 'picocolors';
+import { frontierSvg } from '../report/frontier-plot.js';
 import { outputFile } from '../report/output-file.js';
 import { counted } from '../terminal/counted.js';
 import { explanationText } from '../terminal/plan-explanation.js';
@@ -37,14 +38,13 @@ import { relaxedProblem } from './relaxed-problem.js';
 /** Exits with 1 if a file has no feasible plan. */
 export async function plan(files: readonly string[], options: PlanOptions): Promise<CommandResult> {
   checkFlags(files, options);
-  if (options.svg !== undefined) await (await import('../report/plot.js')).requirePlots();
   const [svg, out] = await Promise.all([options.svg, options.out].map((path) => path && outputFile(path)));
   const answers: FileAnswer[] = [];
   for (const file of files) answers.push(await answerFor(file, options));
   const [first] = answers;
   const result = answers.length === 1 && first !== undefined ? first.result : together(answers);
   if (out) await out.write(result.json);
-  if (svg && first?.frontier !== undefined) await svg.writeText(await picture(first.question, first.frontier));
+  if (svg && first?.frontier !== undefined) await svg.writeText(picture(first.question, first.frontier));
   const written = [options.out, options.svg].filter((path) => path !== undefined);
   const notes = result.answerIsNo && svg ? written.filter((path) => path !== options.svg) : written;
   return { ...result, text: [result.text, ...notes.map((path) => pc.dim(`written to ${path}`))].join('\n') };
@@ -232,9 +232,7 @@ const priceDocument = ({ serviceFactor, nominal }: RobustnessPrice) => ({
   nominal: nominal.kind === 'feasible' ? { kind: nominal.kind, plan: nominal.plan } : { kind: nominal.kind },
 });
 
-/** The plot library is loaded only here. */
-async function picture({ problem }: PlanQuestion, { points }: Frontier): Promise<string> {
-  const { frontierSvg } = await import('../report/frontier-plot.js');
+function picture({ problem }: PlanQuestion, { points }: Frontier): string {
   const { spec, arrivalRps } = problem;
   return frontierSvg(points, { pipeline: spec.name, arrivalRps, ...spec.slo });
 }

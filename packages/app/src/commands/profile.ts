@@ -6,8 +6,8 @@ import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';
 import { measureProfile } from '../compose/measure-profile.js';
 import { outputFile } from '../report/output-file.js';
-import { requirePlots } from '../report/plot.js';
-import { profileReport } from '../report/profile-report.js';
+import { htmlPage } from '../report/page/html-page.js';
+import { profilePage } from '../report/profile-page.js';
 import { counted } from '../terminal/counted.js';
 import { coresText, doubtText, msText } from '../terminal/plan-table.js';
 import { reportError } from '../terminal/report-error.js';
@@ -30,7 +30,6 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
     const names = spec.stages.map(({ id }) => id).join(', ');
     throw new AppError('NOT_FOUND', `The pipeline has no stage ${options.stage}; it has ${names}.`);
   }
-  if (options.report !== undefined) await requirePlots();
   const output = options.out === undefined ? undefined : await outputFile(options.out);
   const report = options.report === undefined ? undefined : await outputFile(options.report);
   const { path } = ProfileCache.of(spec);
@@ -42,7 +41,7 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
     ...(options.stage !== undefined && { stageId: stageId(options.stage) }),
   });
   await output?.write(measured);
-  await report?.writeText(await profileReport(spec.name, measured));
+  await report?.writeText(htmlPage(profilePage(spec.name, measured)));
   const kept =
     measured.variants.length === 0 ? [] : [...ageText(measured, startedAtEpochMs), pc.dim(`saved in ${path}`)];
   return { json: measured, text: [profileTable(measured), ...kept].join('\n') };

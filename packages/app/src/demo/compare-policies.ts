@@ -5,7 +5,7 @@ import { simulatePlan, traceArrivals } from '@equipoise/core/simulate';
 import { plannedHostCores, verifierFor } from '../compose/plan-verification.js';
 import { servingHostCores } from '../compose/served-spec.js';
 import { choiceText } from '../terminal/plan-table.js';
-import type { ComparedRun } from './demo-report.js';
+import type { ComparedRun } from './demo-page.js';
 
 const SEED = 1;
 

@@ -3,6 +3,7 @@ import type { PipelineSpec } from '@equipoise/core/model';
 import type { RatePoint } from '@equipoise/core/simulate';
 import type { LoopEvent } from '@equipoise/runtime';
 import type { RunningPipeline } from '../compose/start-pipeline.js';
+import type { RunRecord } from '../report/run/run-record.js';
 import type { PlanInForce, SecondRow } from './demo-record.js';
 import type { LiveState } from './live-view.js';
 
@@ -21,6 +22,7 @@ interface Sample {
 
 const P99_WINDOW_S = 10;
 const KEPT_SECONDS = 600;
+const MOST_DECISIONS = 1000;
 
 /** Records at most ten minutes, one row per second. */
 export class DemoRecorder {
@@ -29,6 +31,7 @@ export class DemoRecorder {
   readonly #samples: Sample[] = [];
   #pipeline: RunningPipeline | undefined;
   #firstSecond = 0;
+  #startedAtEpochMs = Date.now();
   #reason = 'the first plan';
   #forecastRps: number | undefined;
 
@@ -65,6 +68,19 @@ export class DemoRecorder {
       const droppedTotal = Object.values(dropped).reduce((sum, count) => sum + count, 0);
       return { atS, arrived, completed, withinSlo, failed, dropped: droppedTotal, ...(this.#samples[atS] as Sample) };
     });
+  }
+
+  /** The run so far, with the decisions of the log. */
+  async record(): Promise<RunRecord> {
+    const { spec } = this.#options;
+    const { history, control } = this.#pipeline ?? {};
+    const decisions = (await control?.decisions({ limit: MOST_DECISIONS })) ?? [];
+    return {
+      ...{ pipeline: spec.name, origin: 'Demo', slo: spec.slo, percentile: 99 },
+      points: history?.history.window().points(KEPT_SECONDS) ?? [],
+      latencies: history?.latencies.window() ?? [],
+      decisions: decisions.filter(({ atEpochMs }) => atEpochMs >= this.#startedAtEpochMs).toReversed(),
+    };
   }
 
   get plans(): readonly PlanInForce[] {

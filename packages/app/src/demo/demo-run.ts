@@ -7,6 +7,7 @@ import type { PolicyName } from '@equipoise/core/plan';
 import type { RatePoint } from '@equipoise/core/simulate';
 import { startServer } from '@equipoise/runtime';
 import { startPipeline } from '../compose/start-pipeline.js';
+import type { RunRecord } from '../report/run/run-record.js';
 import { VERSION } from '../version.js';
 import { type CpuTimes, cpuTimes } from './cpu-meter.js';
 import type { PlanInForce, SecondRow } from './demo-record.js';
@@ -26,6 +27,7 @@ export interface DemoRunOptions {
 export interface DemoRun {
   readonly seconds: readonly SecondRow[];
   readonly plans: readonly PlanInForce[];
+  readonly record: RunRecord;
   readonly load: LoadAnswer;
   readonly cpu: { readonly before: CpuTimes; readonly after: CpuTimes };
 }
@@ -55,7 +57,9 @@ export async function runDemo(options: DemoRunOptions): Promise<DemoRun> {
     const frames = setInterval(() => options.onFrame(recorder.state()), FRAME_MS);
     try {
       const load = await generateLoad(loadTask(spec, server.url, points));
-      return { seconds: recorder.rows(), plans: recorder.plans, load, cpu: { before, after: cpuTimes() } };
+      const after = cpuTimes();
+      const record = await recorder.record();
+      return { seconds: recorder.rows(), plans: recorder.plans, record, load, cpu: { before, after } };
     } finally {
       clearInterval(frames);
       await server.close();

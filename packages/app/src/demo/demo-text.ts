@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import { plannedHostCores, verifierFor } from '../compose/plan-verification.js';
 import { choiceText, coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
-import type { DemoOutcome } from './demo-report.js';
+import type { DemoOutcome } from './demo-page.js';
 
 const right = (title: string) => ({ right: title });
 

@@ -1,5 +1,5 @@
 import type { PeakSeries, Trial } from '@equipoise/core/forecast';
-import { plotSvg } from './plot.js';
+import { plotPicture } from './plot/picture.js';
 
 export interface ForecastCaption {
   readonly series: PeakSeries;
@@ -8,43 +8,25 @@ export interface ForecastCaption {
 }
 
 const MOST_BINS = 360;
-const INK = '#475467';
 
 /** Plot of the last forecasts of the test part: the band from point to quantile, and the actual peaks. */
-export function forecastSvg(trial: Trial, { series, binS, trace }: ForecastCaption): Promise<string> {
+export function forecastSvg(trial: Trial, { series, binS, trace }: ForecastCaption): string {
   const { targetsRps, pointsRps, uppersRps } = trial.inForce;
   const first = Math.max(0, targetsRps.length - MOST_BINS);
-  const values = Array.from({ length: targetsRps.length - first }, (_, k) => ({
-    hours: ((series.startS[trial.testBins[first + k] as number] as number) + binS) / 3600,
-    peak: targetsRps[first + k],
-    point: pointsRps[first + k],
-    upper: uppersRps[first + k],
-  }));
-  const rps = (field: string) => ({ field, type: 'quantitative', title: 'largest second, rps' }) as const;
-  return plotSvg({
-    width: 760,
-    height: 320,
-    background: 'white',
-    padding: 12,
-    config: { axis: { labelColor: INK, titleColor: INK }, title: { color: INK } },
-    title: {
-      text: `${trace}, ${trial.selected}`,
-      subtitle: 'line: actual peak; band: from the forecast point to the forecast quantile',
-      anchor: 'start',
-    },
-    data: { values },
-    encoding: {
-      x: { field: 'hours', type: 'quantitative', title: 'hours of the trace', scale: { zero: false, nice: false } },
-    },
-    layer: [
+  const bins = Array.from({ length: targetsRps.length - first }, (_, k) => first + k);
+  const xs = bins.map((k) => ((series.startS[trial.testBins[k] as number] as number) + binS) / 3600);
+  const of = (values: ArrayLike<number>) => bins.map((k) => values[k] as number);
+  return plotPicture({
+    title: `${trace}, ${trial.selected}`,
+    isWide: true,
+    x: { label: 'hours of the trace', domain: [xs[0] ?? 0, xs.at(-1) ?? 1] },
+    y: { label: 'largest second', unit: 'rps' },
+    layers: [
       {
-        mark: { type: 'area', color: '#f5b041', opacity: 0.45, interpolate: 'step-after' },
-        encoding: { y: rps('point'), y2: { field: 'upper' } },
+        ...{ kind: 'area', name: 'forecast, from its point to its quantile', color: 'c2', isStep: true },
+        ...{ xs, values: of(uppersRps), low: of(pointsRps), high: of(uppersRps) },
       },
-      {
-        mark: { type: 'line', color: '#1f4e79', strokeWidth: 1.2, interpolate: 'step-after' },
-        encoding: { y: rps('peak') },
-      },
+      { kind: 'line', name: 'actual peak', color: 'c1', isStep: true, xs, values: of(targetsRps) },
     ],
   });
 }

@@ -1,5 +1,6 @@
 import type { Frontier } from '@equipoise/core/plan';
-import { plotSvg } from './plot.js';
+import { plotPicture } from './plot/picture.js';
+import type { PlotPoint, PlotSpec } from './plot/plot-spec.js';
 
 export interface FrontierCaption {
   readonly pipeline: string;
@@ -8,25 +9,32 @@ export interface FrontierCaption {
   readonly percentile: number;
 }
 
-export function frontierSvg(
+export const frontierSvg = (points: Frontier['points'], caption: FrontierCaption): string =>
+  plotPicture(frontierPlot(points, caption));
+
+/** Accuracy against cost. Plans that were verified by simulation are discs, estimated ones rings. */
+function frontierPlot(
   points: Frontier['points'],
   { pipeline, arrivalRps, latencyMs, percentile }: FrontierCaption,
-): Promise<string> {
-  const values = points.map(({ pas, costPerHour }) => ({ pas, costPerHour }));
-  return plotSvg({
-    width: 640,
-    height: 360,
-    background: 'white',
-    padding: 12,
-    title: { text: `${pipeline} at ${arrivalRps} rps, p${percentile} within ${latencyMs} ms`, anchor: 'start' },
-    data: { values },
-    encoding: {
-      x: { field: 'costPerHour', type: 'quantitative', title: 'cost per hour', scale: { zero: false } },
-      y: { field: 'pas', type: 'quantitative', title: 'accuracy of the pipeline', scale: { zero: false } },
-    },
-    layer: [
-      { mark: { type: 'line', interpolate: 'step-after', opacity: 0.5 } },
-      { mark: { type: 'point', filled: true, size: 60 } },
+): PlotSpec {
+  const sorted = points.toSorted((a, b) => a.costPerHour - b.costPerHour);
+  const marks = (isVerified: boolean) =>
+    sorted
+      .filter(({ plan }) => (plan.verified !== undefined) === isVerified)
+      .map(({ costPerHour, pas }): PlotPoint => ({ x: costPerHour, y: pas }));
+  return {
+    title: `${pipeline} at ${arrivalRps} rps, p${percentile} within ${latencyMs} ms`,
+    isWide: true,
+    x: { label: 'cost per hour', isLoose: true },
+    y: { label: 'accuracy of the pipeline', isLoose: true },
+    layers: [
+      {
+        ...{ kind: 'line', name: 'frontier', color: 'c3', isStep: true },
+        xs: sorted.map(({ costPerHour }) => costPerHour),
+        values: sorted.map(({ pas }) => pas),
+      },
+      { kind: 'points', name: 'verified by simulation', color: 'c1', shape: 'disc', points: marks(true) },
+      { kind: 'points', name: 'estimated', color: 'c2', shape: 'ring', points: marks(false) },
     ],
-  });
+  };
 }

@@ -34,7 +34,7 @@ export interface ToldDecision {
   readonly why?: Explained;
 }
 
-const triggerTexts = {
+export const triggerTexts = {
   start: 'the start',
   plan: 'the slow loop',
   burst: 'the fast loop, a burst',
@@ -180,7 +180,7 @@ function chosenText(decision: Decision): string {
   );
 }
 
-function changeText(change: Change): string {
+export function changeText(change: Change): string {
   const { stageId, to } = change;
   switch (change.kind) {
     case 'scale':

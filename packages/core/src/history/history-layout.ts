@@ -47,11 +47,15 @@ const stageCounts = [
   'expectedMs',
 ] as const;
 
-/** `capacityRps`: items per second of the ready replicas, by the profile. `variant`: index in the pipeline file. */
+/**
+ * `cpuCores`: of all replicas that have not failed. `capacityRps`: items per second of the ready replicas, by the
+ * profile. `variant`: index in the pipeline file.
+ */
 const stageGauges = [
   'p99Ms',
   'queueLength',
   'batchLimit',
+  'cpuCores',
   'capacityRps',
   'variant',
   'starting',

@@ -1,12 +1,19 @@
 import type { StageId } from '../model/ids.js';
 import type { DropReason } from '../model/request-outcome.js';
 
-/** `batchFill`: mean batch size ÷ largest batch size of the plan. `p99Ms`: wait and service of an item. */
+/**
+ * `batchLimit`: largest batch size of the plan. `batchSize`: mean. `batchFill`: the mean ÷ the limit. `p99Ms`: wait and
+ * service of an item. `cpuCores`: of all replicas that have not failed.
+ */
 export interface StagePoint {
   readonly arrivalRps: number;
+  readonly droppedRps: number;
   readonly p99Ms?: number;
   readonly queueLength: number;
+  readonly batchLimit: number;
+  readonly batchSize?: number;
   readonly batchFill?: number;
+  readonly cpuCores: number;
   readonly replicas: {
     readonly starting: number;
     readonly ready: number;
@@ -34,4 +41,10 @@ export interface HistoryPoint {
   readonly cost?: number;
   readonly cpuCores: { readonly used: number; readonly planned: number };
   readonly stages: Readonly<Record<StageId, StagePoint>>;
+}
+
+/** Completed requests with a latency above the previous bucket's `upToMs` and up to this one. */
+export interface LatencyBucket {
+  readonly upToMs: number;
+  readonly count: number;
 }

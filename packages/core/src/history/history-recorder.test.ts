@@ -48,6 +48,7 @@ describe('the recorder', () => {
     expect(first).toMatchObject({ arrivalRps: 3, completedRps: 1, lateRps: 0, cpuCores: { used: 0.021 } });
     expect(first?.stages[a]).toMatchObject({ arrivalRps: 3, queueLength: 2 });
     expect(second).toMatchObject({ arrivalRps: 1, completedRps: 1, lateRps: 1, cpuCores: { used: 0 } });
+    expect(recorder.latencies.window().reduce((sum, { count }) => sum + count, 0)).toBe(2);
     expect(window.stageFigure(0, 0, 'serviceMs') / window.stageFigure(0, 0, 'expectedMs')).toBe(2);
   });
 
@@ -84,6 +85,7 @@ describe('the recorder', () => {
     set({ stages: [{ arrived: 0, dropped: 0, queueLength: 0, open: 1 }], runningPlan: { stages: { [a]: stage } } });
     recorder.advance(1500);
     const [point] = recorder.history.window().points(1);
+    expect(point?.stages[a]?.cpuCores).toBe(1);
     expect(point?.stages[a]?.replicas).toEqual({ starting: 0, ready: 0, draining: 1, unhealthy: 0 });
   });
 

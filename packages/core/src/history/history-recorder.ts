@@ -12,6 +12,7 @@ import { capacityRps, type ServiceCurves } from '../profile/service-curves.js';
 import { History } from './history.js';
 import { historyShapeOf, placeOf, placeOfEdge, placeOfStage, rowWidth } from './history-layout.js';
 import { STEP_MS } from './history-window.js';
+import { LatencyBlocks } from './latency-blocks.js';
 import { BLOCK_MS, ReplicaBlocks } from './replica-blocks.js';
 
 /** Totals since the start and current state of a stage. `open`: ready replicas that get no batches after health issues. */
@@ -73,6 +74,7 @@ const HASTY_FRACTION = 0.9;
 export class HistoryRecorder {
   readonly history: History;
   readonly replicas = new ReplicaBlocks();
+  readonly latencies = new LatencyBlocks();
   readonly #deps: HistoryDeps;
   readonly #row: Float32Array;
   readonly #stageIndex: ReadonlyMap<StageId, number>;
@@ -117,6 +119,7 @@ export class HistoryRecorder {
     this.#add(placeOf(outcome));
     if (outcome === 'completed') {
       this.#latencies.record(latencyMs);
+      this.latencies.record(latencyMs);
       if (latencyMs > sloMs) this.#add(placeOf('late'));
     } else if (byClient || isHasty || (outcome === 'cancelled' && latencyMs < HASTY_FRACTION * sloMs))
       this.#add(placeOf('clientMissed'));
@@ -167,6 +170,7 @@ export class HistoryRecorder {
         this.#row[placeOfEdge(shape, edge, field)] = tally[field] - (this.#last.edges[edge]?.[field] ?? 0);
     const atEpochMs = this.#deps.epochMsOf(this.#endsAtMs);
     this.history.append(atEpochMs, this.#row);
+    this.latencies.advance(atEpochMs);
     if (this.#endsAtMs >= this.#blockEndsAtMs) {
       this.replicas.endBlock(atEpochMs);
       this.#blockEndsAtMs = this.#endsAtMs + BLOCK_MS;
@@ -217,6 +221,7 @@ export class HistoryRecorder {
       p99Ms: latencies.count === 0 ? Number.NaN : latencies.quantileMs(0.99),
       queueLength,
       batchLimit: running?.maxBatchSize ?? 0,
+      cpuCores: coresOf(running),
       ...this.#served(stage, id, runningPlan),
       starting: count('starting'),
       ready: ready - shut,
@@ -246,3 +251,9 @@ export class HistoryRecorder {
     return { capacityRps: rps, variant };
   }
 }
+
+const coresOf = (stage: RunningStage | undefined): number =>
+  (stage?.replicas ?? []).reduce(
+    (sum, { status, resources }) => sum + (status === 'failed' ? 0 : resources.cpuCores),
+    0,
+  );

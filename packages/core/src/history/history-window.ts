@@ -134,9 +134,13 @@ export class HistoryWindow {
     const limit = now('batchLimit');
     return {
       arrivalRps: rounded(sum('arrived') / (to - from)),
+      droppedRps: rounded(sum('dropped') / (to - from)),
       ...optional('p99Ms', p99Ms ?? undefined),
       queueLength: maxOf(from, to, (at) => this.stageFigure(at, stage, 'queueLength')) ?? 0,
+      batchLimit: limit,
+      ...(batches > 0 && { batchSize: rounded(sum('items') / batches) }),
       ...(batches > 0 && limit > 0 && { batchFill: rounded(sum('items') / batches / limit) }),
+      cpuCores: rounded(now('cpuCores')),
       replicas: {
         starting: now('starting'),
         ready: now('ready'),

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { stageId } from '../model/ids.js';
 import { HISTORY_SECONDS, History } from './history.js';
-import { type HistoryShape, type PipelineField, placeOf, placeOfStage, rowWidth } from './history-layout.js';
+import {
+  type HistoryShape,
+  type PipelineField,
+  placeOf,
+  placeOfStage,
+  rowWidth,
+  type StageField,
+} from './history-layout.js';
 
 const shape: HistoryShape = { stageIds: [stageId('a')], edges: 0 };
 
@@ -58,5 +65,23 @@ describe('a history', () => {
     expect(second).toMatchObject({ atEpochMs: 3000, arrivalRps: 4, p50Ms: null, p99Ms: null, drops: {} });
     expect(second).not.toHaveProperty('accuracy');
     expect(window.points(100)).toHaveLength(3);
+  });
+
+  it('has the batches, drops and cores of each stage', () => {
+    const history = new History(shape);
+    const stage = (fields: Readonly<Record<string, number>>) => {
+      const filled = row({});
+      for (const [field, value] of Object.entries(fields)) filled[placeOfStage(0, field as StageField)] = value;
+      return filled;
+    };
+    history.append(1000, stage({ batches: 2, items: 6, dropped: 1, batchLimit: 4, cpuCores: 2 }));
+    history.append(2000, stage({ batches: 1, items: 6, dropped: 0, batchLimit: 8, cpuCores: 3.5 }));
+    const [point, ...others] = history.window().points(1);
+    expect(others).toEqual([]);
+    expect(point?.stages[stageId('a')]).toMatchObject({
+      ...{ batchSize: 4, batchLimit: 8, batchFill: 0.5, droppedRps: 0.5, cpuCores: 3.5 },
+    });
+    history.append(3000, stage({}));
+    expect(history.window({ fromEpochMs: 2000 }).points(1)[0]?.stages[stageId('a')]).not.toHaveProperty('batchSize');
   });
 });

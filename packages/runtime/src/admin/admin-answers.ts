@@ -151,14 +151,20 @@ const historyPoint = z
       z.string(),
       z.looseObject({
         arrivalRps: z.number(),
+        droppedRps: z.number(),
         p99Ms: z.number().optional(),
         queueLength: z.number(),
+        batchLimit: z.number(),
+        batchSize: z.number().optional(),
         batchFill: z.number().optional(),
+        cpuCores: z.number(),
         replicas: replicaCounts,
       }),
     ),
   })
   .meta({ id: 'HistoryPoint' });
+
+const latencyBucket = z.looseObject({ upToMs: z.number(), count: z.number() }).meta({ id: 'LatencyBucket' });
 
 const window = z.looseObject({ fromEpochMs: z.number(), toEpochMs: z.number() });
 
@@ -333,7 +339,9 @@ export const answers = {
       ),
     })
     .meta({ id: 'Quarantine' }),
-  history: z.looseObject({ stepMs: z.number(), points: z.array(historyPoint) }).meta({ id: 'History' }),
+  history: z
+    .looseObject({ stepMs: z.number(), points: z.array(historyPoint), latencies: z.array(latencyBucket) })
+    .meta({ id: 'History' }),
   incidentCard,
   requests: z.looseObject({ tracing: z.boolean(), requests: z.array(tracedRequest) }).meta({ id: 'TracedRequests' }),
   sources: z.looseObject({ sources: z.array(z.looseObject({ name: z.string() })) }).meta({ id: 'SourceParts' }),

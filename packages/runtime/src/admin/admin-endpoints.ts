@@ -32,7 +32,7 @@ export interface AdminPipeline {
     Pick<PipelineRunner, 'edgeCounts' | 'quarantinedInputs' | 'clearQuarantine' | 'tracer' | 'partCounts'>;
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly control: PipelineControl;
-  readonly history: Pick<HistoryRecorder, 'history'>;
+  readonly history: Pick<HistoryRecorder, 'history' | 'latencies'>;
   readonly diagnosis: Pick<PipelineDiagnosis, 'why'>;
 }
 
@@ -110,8 +110,10 @@ export const plan: WithBody<typeof planBody> = async (call) => {
 
 export const history: AdminEndpoint<unknown> = (call) => {
   const { maxPoints, ...range } = call.query as z.output<typeof historyQuery>;
-  const window = pipelineOf(call).history.history.window(range);
-  return ok({ stepMs: window.stepMs(maxPoints), points: window.points(maxPoints) });
+  const recorder = pipelineOf(call).history;
+  const window = recorder.history.window(range);
+  const latencies = recorder.latencies.window(range);
+  return ok({ stepMs: window.stepMs(maxPoints), points: window.points(maxPoints), latencies });
 };
 
 export const why: WithBody<typeof whyBody> = async (call) => ok(await pipelineOf(call).diagnosis.why(call.body));

@@ -171,7 +171,11 @@ describe('the admin port', () => {
     });
     const some = await bench.get(`${P}/history?fromEpochMs=1001000&toEpochMs=1003000&maxPoints=1`);
     expect(some.json).toMatchObject({ stepMs: 2000, points: [{ atEpochMs: 1_003_000, arrivalRps: 5 }] });
-    expect((await bench.get(`${P}/history?fromEpochMs=9e12`)).json).toEqual({ stepMs: 1000, points: [] });
+    expect((await bench.get(`${P}/history?fromEpochMs=9e12`)).json).toEqual({
+      stepMs: 1000,
+      points: [],
+      latencies: [],
+    });
   });
 
   it.each([

@@ -1,35 +1,57 @@
 import type { MeasuredPoint, PipelineProfile, SkippedPoint, VariantProfile } from '@equipoise/runtime';
+import { counted } from '../terminal/counted.js';
 import { coresText, msText } from '../terminal/plan-table.js';
-import { htmlPage, htmlTable, type PageSection } from './html-page.js';
-import { neighboursPlot, residualPlot, stagePlot } from './profile-plots.js';
+import { type Fact, htmlTable } from './page/html.js';
+import type { PageSection, ReportPage } from './page/html-page.js';
+import { neighboursPlot, residualPlot, stagePlots } from './profile-plots.js';
 
-export async function profileReport(pipelineName: string, profile: PipelineProfile): Promise<string> {
+export function profilePage(pipelineName: string, profile: PipelineProfile): ReportPage {
   const { variants, notMeasured } = profile;
   const sections: PageSection[] = [
-    { title: 'At a glance', html: summaryTable(variants) },
-    ...(await Promise.all(stagesOf(variants).map(stageSection))),
+    { title: 'At a glance', blocks: [summaryTable(variants)] },
+    ...stagesOf(variants).map(stageSection),
   ];
   const neighbours = neighboursPlot(variants);
   if (neighbours !== undefined)
     sections.push({
       title: 'Cost of busy neighbours',
-      html: `${paragraph('Plans use the figures with busy neighbours, as in service. Right of the line: slower than alone.')}${await neighbours}`,
+      text: 'Plans use the figures with busy neighbours, as in service. Right of the line: slower than alone.',
+      blocks: [{ plots: [neighbours] }],
     });
   if (variants.length > 0)
     sections.push({
       title: 'The fit and its errors',
-      html: `${paragraph('Times of sizes that were not measured come from the lowest curve that never falls and is never below a measured point. A dot right of the line is a size that was faster than a smaller one. The table shows the error of the fit at a point that was left out of the fit.')}${await residualPlot(variants)}${fitTable(variants)}`,
+      text: 'Times of sizes that were not measured come from the lowest curve that never falls and is never below a measured point. A dot right of the line is a size that was faster than a smaller one. The table shows the error of the fit at a point that was left out of the fit.',
+      blocks: [{ plots: [residualPlot(variants)] }, fitTable(variants)],
     });
   const leftOut = [
     ...skippedRows(variants),
     ...notMeasured.map((one) => [`${one.stageId}/${one.variantId}`, 'all', one.reason]),
   ];
   if (leftOut.length > 0)
-    sections.push({ title: 'Not measured, and why', html: htmlTable(['variant', 'points', 'reason'], leftOut) });
-  return htmlPage({ title: `Profile of ${pipelineName}`, lead: machineText(profile), sections });
+    sections.push({
+      title: 'Not measured, and why',
+      blocks: [htmlTable('Not measured', ['variant', 'points', 'reason'], leftOut)],
+    });
+  return {
+    ...{ kind: 'Profile', title: `Profile of ${pipelineName}`, lead: machineText(profile), sections },
+    facts: profileFacts(variants),
+  };
 }
 
-const paragraph = (text: string): string => `<p>${text}</p>`;
+function profileFacts(variants: readonly VariantProfile[]): readonly Fact[] {
+  const points = variants.flatMap((variant) => variant.points);
+  const uncertain = points.filter(({ meanUncertaintyFraction }) => meanUncertaintyFraction > 0.1).length;
+  const batches = points.reduce((sum, point) => sum + point.batches, 0);
+  return [
+    { label: 'Variants', value: String(variants.length), note: counted(stagesOf(variants).length, 'stage') },
+    { label: 'Points measured', value: String(points.length), note: counted(batches, 'batch', 'batches') },
+    {
+      ...{ label: 'Uncertain means', value: String(uncertain), note: 'above ± 10 %' },
+      status: uncertain === 0 ? 'ok' : 'warn',
+    },
+  ];
+}
 
 function machineText({ machine, variants }: PipelineProfile): string {
   const { cpuModel, coresAvailable, memoryGib, nodeVersion, onnxruntimeVersion } = machine;
@@ -47,9 +69,10 @@ function stagesOf(variants: readonly VariantProfile[]): readonly (readonly Varia
   return [...stages.values()];
 }
 
-async function stageSection(variants: readonly VariantProfile[]): Promise<PageSection> {
-  return { title: `Stage ${variants[0]?.stageId}`, html: `${await stagePlot(variants)}${pointsTable(variants)}` };
-}
+const stageSection = (variants: readonly VariantProfile[]): PageSection => ({
+  title: `Stage ${variants[0]?.stageId}`,
+  blocks: [{ plots: stagePlots(variants) }, pointsTable(variants)],
+});
 
 function summaryTable(variants: readonly VariantProfile[]): string {
   const rows = variants.map(({ stageId, variantId, points, loadMs, depth }) => {
@@ -68,7 +91,7 @@ function summaryTable(variants: readonly VariantProfile[]): string {
       depth,
     ];
   });
-  return htmlTable(['variant', 'one item', 'its p99', 'most items/s', 'memory', 'load', 'depth'], rows);
+  return htmlTable('Variants', ['variant', 'one item', 'its p99', 'most items/s', 'memory', 'load', 'depth'], rows);
 }
 
 function pointsTable(variants: readonly VariantProfile[]): string {
@@ -87,6 +110,7 @@ function pointsTable(variants: readonly VariantProfile[]): string {
     ]),
   );
   return htmlTable(
+    `Points of ${variants[0]?.stageId}`,
     ['variant', 'cores', 'batch', 'mean (95 %)', 'p50', 'p95', 'p99 (95 %)', 'items/s', 'mean, others idle', 'batches'],
     rows,
   );
@@ -109,6 +133,7 @@ function fitTable(variants: readonly VariantProfile[]): string {
     ]),
   );
   return htmlTable(
+    'Fits',
     ['variant', 'cores', 'batch sizes', 'raises a point by at most', 'misses an omitted one by at most'],
     rows,
   );

@@ -1,0 +1,129 @@
+import { once } from 'node:events';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { documentOf, TestFolder } from '../equipoise.test-support.js';
+import { sampleRun } from '../report/sample-run.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
+
+const folder = new TestFolder();
+const fixture = (name: string) => fileURLToPath(new URL(`../../../runtime/src/loop/fixtures/${name}`, import.meta.url));
+const report = (...args: string[]) => equipoiseHere(folder.path, 'report', ...args);
+const written = (name: string) => readFileSync(join(folder.path, name), 'utf8');
+
+const run = sampleRun({ pipeline: 'shelf', stages: ['detect', 'classify'], seconds: 900 });
+/** As a server answers it: a stage has its arrival rate, too. */
+const points = run.points.map(({ stages, ...point }) => ({
+  ...point,
+  stages: Object.fromEntries(Object.entries(stages).map(([id, stage]) => [id, { ...stage, arrivalRps: 20 }])),
+}));
+const summaries = run.decisions.map(({ id, atEpochMs, trigger, decision, outcome }) => ({
+  ...{ id, atEpochMs, trigger, outcome, kind: decision?.kind, reason: decision?.reason },
+}));
+
+/** Admin port with one pipeline, whose decisions come in pages of two. */
+function answerOf(path: string): object {
+  const { pathname, searchParams } = new URL(path, 'http://x');
+  if (pathname === '/admin/pipelines') return { pipelines: [{ name: 'shelf' }] };
+  if (pathname.endsWith('/history')) return { stepMs: 1000, points, latencies: run.latencies };
+  const id = Number(/\/decisions\/(\d+)$/.exec(pathname)?.[1]);
+  if (id > 0) return run.decisions.find((each) => each.id === id) ?? {};
+  if (!pathname.endsWith('/decisions')) return { name: 'shelf', slo: run.slo };
+  const before = Number(searchParams.get('before') ?? 1e9);
+  const decisions = summaries
+    .filter((each) => each.id < before)
+    .toReversed()
+    .slice(0, 2);
+  const last = decisions.at(-1)?.id ?? 0;
+  return { decisions, ...(last > 1 && { nextBefore: last }) };
+}
+
+let server: Server;
+let admin = '';
+const asked: string[] = [];
+
+beforeAll(async () => {
+  for (const name of ['decisions-0.1.0.jsonl', 'state-0.1.0.db']) copyFileSync(fixture(name), join(folder.path, name));
+  server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    response.end(JSON.stringify(answerOf(request.url ?? '')));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  admin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterAll(() => {
+  server.close();
+  return folder.remove();
+});
+
+describe('equipoise report', () => {
+  it.each([
+    ['decisions-0.1.0.jsonl', 'played', 10],
+    ['state-0.1.0.db', 'shelf', 13],
+  ])('reads the decisions of %s', async (file, pipeline, decisions) => {
+    const ended = await report(file, '--json', '--plots', `plots-${pipeline}`);
+    expect(documentOf(ended)).toMatchObject({
+      pipeline,
+      decisions,
+      points: decisions,
+      report: join(folder.path, 'report.html'),
+    });
+    expect(written('report.html')).toContain(`<h1>${pipeline}</h1>`);
+    const plots = readdirSync(join(folder.path, `plots-${pipeline}`));
+    expect(plots).toContain('01-load-and-changes-of-the-plan.svg');
+    expect(written(`plots-${pipeline}/${plots[0]}`)).toMatch(/^<svg .*<\/svg>\n$/s);
+  });
+
+  it('reads the last hour of a server, saves it, and makes the same page from the saved run', async () => {
+    const served = await report('--admin', admin, '--out', 'served.html', '--save', 'run.json', '--json');
+    expect(documentOf(served)).toMatchObject({ pipeline: 'shelf', points: 900, decisions: 3 });
+    const pages = [written('served.html')];
+    expect(pages[0]).toContain('id="d1"');
+    expect(pages[0]).toContain('Latency distribution');
+    expect(asked.filter((path) => /decisions\/\d/.test(path))).toHaveLength(2);
+    await report('run.json', '--out', 'saved.html');
+    pages.push(written('saved.html'));
+    const [first, second] = pages.map((page) => page.replace(/<p class="lead">[^<]*<\/p>/, ''));
+    expect(second).toBe(first);
+  });
+
+  it('takes a window', async () => {
+    const [first, last] = ['2026-03-01T12:05:00Z', '2026-03-01T12:10:00Z'];
+    asked.length = 0;
+    await report('--admin', admin, '--from', first, '--to', last, '--out', 'window.html');
+    expect(asked.find((path) => path.includes('history'))).toMatch(
+      `fromEpochMs=${Date.parse(first)}&toEpochMs=${Date.parse(last)}`,
+    );
+    const part = documentOf(await report('run.json', '--from', first, '--to', last, '--json'));
+    expect(part).toMatchObject({ points: 300, decisions: 1 });
+  });
+
+  it.each([
+    [['nothing.db'], 'There is no log nothing.db'],
+    [['broken.json'], 'broken.json is not a saved run: it is not JSON'],
+    [['wrong.json'], 'wrong.json is not a saved run: history.stepMs'],
+    [['run.json', '--pipeline', 'other'], 'run.json is of the pipeline shelf'],
+    [['state-0.1.0.db', '--pipeline', 'other'], 'state-0.1.0.db has no decisions of a pipeline other'],
+    [['run.json', '--save', 'x.json'], '--save saves the run of a server'],
+    [['run.json', '--last', '1m', '--from', '2026-03-01T12:05:00Z'], '--last and --from exclude each other'],
+    [
+      ['run.json', '--from', '2026-03-01T12:05:00Z', '--to', '2026-03-01T12:00:00Z'],
+      'The window ends before it begins',
+    ],
+    [['--admin', 'http://127.0.0.1:1'], 'No admin port answers'],
+  ])('refuses %j', async (args, message) => {
+    folder.write('broken.json', '{"kind": "run", "pipeline": ');
+    folder.write(
+      'wrong.json',
+      JSON.stringify({ kind: 'run', pipeline: 'p', slo: run.slo, history: {}, decisions: [] }),
+    );
+    const { exitCode, stderr } = await report(...args);
+    expect(exitCode).toBeGreaterThan(0);
+    expect(stderr).toContain(message);
+  });
+});

@@ -1,0 +1,68 @@
+import { type DecisionRecord, replicaId, stageId, variantId } from '@equipoise/core/model';
+import { expect, it } from 'vitest';
+import { START_EPOCH_MS, sampleDecision } from '../sample-run.test-support.js';
+import { logPoints } from './log-points.js';
+
+const a = stageId('a');
+
+function record(
+  id: number,
+  seen: { readonly arrivals: readonly number[]; readonly droppedTotal: number },
+): DecisionRecord {
+  const base = sampleDecision(id, 'p', 'a');
+  const replica = (status: 'ready' | 'draining' | 'failed') => ({
+    ...{ replicaId: replicaId(`a-${status}`), variantId: variantId('v'), status },
+    resources: { cpuCores: 0.5, memoryBytes: 0, gpus: 0 },
+  });
+  return {
+    ...base,
+    atEpochMs: START_EPOCH_MS + 10_000 * id,
+    observation: {
+      ...base.observation,
+      load: { arrivalsPerSecond: seen.arrivals },
+      stages: { [a]: { queueLength: 7, droppedTotal: seen.droppedTotal } },
+      runningPlan: {
+        stages: {
+          [a]: {
+            replicas: [replica('ready'), replica('draining'), replica('failed')],
+            maxBatchSize: 4,
+            maxBatchWaitMs: 0,
+          },
+        },
+      },
+    },
+  };
+}
+
+const records = [
+  record(1, { arrivals: [4, 6], droppedTotal: 0 }),
+  record(2, { arrivals: [...new Array(20).fill(99), ...new Array(10).fill(3)], droppedTotal: 20 }),
+  record(3, { arrivals: [], droppedTotal: 5 }),
+];
+const points = logPoints(records);
+
+it('has the mean rate since the decision before, and drops per second, also after a restart', () => {
+  expect(points.map(({ arrivalRps }) => arrivalRps)).toEqual([5, 3, 0]);
+  expect(points.map(({ stages }) => stages['a']?.droppedRps)).toEqual([0, 2, 0.5]);
+});
+
+it('has the replicas, their cores and the queue', () => {
+  expect(points[0]?.stages['a']).toMatchObject({
+    ...{ queueLength: 7, batchLimit: 4, cpuCores: 1 },
+    replicas: { ready: 1, starting: 0, draining: 1, unhealthy: 1 },
+  });
+});
+
+it('has the plan in force before each decision, and the outcome after it', () => {
+  expect(points.map(({ accuracy }) => accuracy)).toEqual([undefined, 0.8123, 0.8123]);
+  const failed = { ...records[0], outcome: { kind: 'failed', step: 'apply', message: 'x' } } as DecisionRecord;
+  expect(logPoints([failed, ...records.slice(1)])[1]?.accuracy).toBeUndefined();
+  expect(points[0]).toMatchObject({
+    p50Ms: 64.2,
+    p99Ms: 231.9,
+    completedRps: 21.5,
+    failedRps: 0,
+    drops: { dropped: 0.2 },
+  });
+  expect(points[0]?.lateRps).toBeCloseTo((1290 - 0.991 * 1302) / 60);
+});

@@ -1,0 +1,90 @@
+/** Points of a run from its decisions alone: what each tick of the control loop observed. */
+import type { DecisionRecord, Observation, Plan, RunningStage, StageId } from '@equipoise/core/model';
+import type { RunPoint, RunStage } from './run-record.js';
+
+/** Without earlier decisions, the rate is that of the last ten seconds. */
+const FIRST_INTERVAL_S = 10;
+
+export function logPoints(decisions: readonly DecisionRecord[]): readonly RunPoint[] {
+  let before: DecisionRecord | undefined;
+  let plan: Plan | undefined;
+  return decisions.map((record) => {
+    const { decision, outcome } = record;
+    const point = pointOf(record, before, plan);
+    if (decision?.kind === 'apply' && outcome?.kind !== 'failed' && outcome?.kind !== 'given-up') plan = decision.plan;
+    before = record;
+    return point;
+  });
+}
+
+function pointOf(record: DecisionRecord, before: DecisionRecord | undefined, plan: Plan | undefined): RunPoint {
+  const { atEpochMs, observation, decision, observed } = record;
+  const seconds = before === undefined ? FIRST_INTERVAL_S : Math.max(1, (atEpochMs - before.atEpochMs) / 1000);
+  const windowS = (observed?.windowMs ?? 0) / 1000;
+  const forecastUpperRps = decision?.evidence.forecast.upperRps;
+  const stages = Object.entries(observation.runningPlan.stages).map(([id, running]) => [
+    id,
+    stagePoint(
+      running,
+      droppedOf(observation, before?.observation, id as StageId) / seconds,
+      observation.stages[id as StageId],
+    ),
+  ]);
+  return {
+    atEpochMs,
+    arrivalRps: arrivalRps(observation, seconds),
+    ...(forecastUpperRps !== undefined && { forecastUpperRps }),
+    ...(observed !== undefined && windowS > 0 && outcomeRates(observed, windowS)),
+    p50Ms: observed?.latencyMs?.p50 ?? null,
+    p99Ms: observed?.latencyMs?.atPercentile ?? null,
+    ...(plan !== undefined && { accuracy: plan.predicted.pas, cost: plan.predicted.costPerHour }),
+    cpuCores: { planned: plan?.predicted.cpuCores ?? 0 },
+    stages: Object.fromEntries(stages) as Record<string, RunStage>,
+  };
+}
+
+function outcomeRates(
+  { completed, failed, dropped, sloAttainmentFraction = 1 }: NonNullable<DecisionRecord['observed']>,
+  windowS: number,
+) {
+  const withinSlo = sloAttainmentFraction * (completed + failed + dropped);
+  return {
+    completedRps: completed / windowS,
+    lateRps: Math.max(0, completed - withinSlo) / windowS,
+    failedRps: failed / windowS,
+    drops: { dropped: dropped / windowS },
+  };
+}
+
+function arrivalRps({ load: { arrivalsPerSecond } }: Observation, seconds: number): number {
+  const last = arrivalsPerSecond.slice(-Math.max(1, Math.round(seconds)));
+  return last.length === 0 ? 0 : last.reduce((sum, count) => sum + count, 0) / last.length;
+}
+
+/** Drops since the previous decision. A total that fell is of a server that started again. */
+function droppedOf({ stages }: Observation, before: Observation | undefined, id: StageId): number {
+  const total = stages[id]?.droppedTotal ?? 0;
+  const earlier = before?.stages[id]?.droppedTotal ?? 0;
+  return total < earlier ? total : total - earlier;
+}
+
+function stagePoint(
+  { replicas, maxBatchSize }: RunningStage,
+  droppedRps: number,
+  seen: Observation['stages'][StageId] | undefined,
+): RunStage {
+  const count = (wanted: string) => replicas.filter(({ status }) => status === wanted).length;
+  const running = replicas.filter(({ status }) => status !== 'failed');
+  return {
+    droppedRps,
+    queueLength: seen?.queueLength ?? 0,
+    batchLimit: maxBatchSize,
+    cpuCores: running.reduce((sum, { resources }) => sum + resources.cpuCores, 0),
+    replicas: {
+      starting: count('starting'),
+      ready: count('ready'),
+      draining: count('draining'),
+      unhealthy: count('failed'),
+    },
+  };
+}

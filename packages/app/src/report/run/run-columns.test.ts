@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest';
+import { sampleRun } from '../sample-run.test-support.js';
+import { runColumns, thinned } from './run-columns.js';
+import { runPage } from './run-page.js';
+
+const run = sampleRun({ pipeline: 'p', stages: ['a', 'b'], seconds: 1200 });
+
+it('has a gap where nothing was recorded', () => {
+  const points = [...run.points.slice(0, 5), ...run.points.slice(100, 103)];
+  const { xs, of } = runColumns(points);
+  expect(xs).toHaveLength(9);
+  expect(of(({ arrivalRps }) => arrivalRps).map((value) => value === null)).toEqual(
+    [0, 0, 0, 0, 0, 1, 0, 0, 0].map(Boolean),
+  );
+});
+
+it('joins points: means of rates, maxima of latencies and queues, the last value of all else', () => {
+  const few = thinned(run, 100);
+  expect(few).toHaveLength(100);
+  expect(thinned(run, 1200)).toBe(run.points);
+  const group = run.points.slice(12 * 67, 12 * 68);
+  const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const point = few[67];
+  expect(point?.arrivalRps).toBeCloseTo(meanOf(group.map(({ arrivalRps }) => arrivalRps)));
+  expect(point?.drops?.['queue-full']).toBeCloseTo(meanOf(group.map(({ drops = {} }) => drops['queue-full'] ?? 0)));
+  expect(point?.p99Ms).toBe(Math.max(...group.map(({ p99Ms }) => p99Ms ?? 0)));
+  expect(point?.stages['a']?.cpuCores).toBe(group.at(-1)?.stages['a']?.cpuCores);
+});
+
+it('has key figures that follow from the points', () => {
+  const { facts } = runPage(run);
+  const sum = (of: (point: (typeof run.points)[number]) => number | undefined) =>
+    run.points.reduce((total, point) => total + (of(point) ?? 0), 0);
+  const dropped = sum(({ drops = {} }) => Object.values(drops).reduce((total, rps) => total + rps, 0));
+  const ended = sum(({ completedRps }) => completedRps) + dropped;
+  const within = (sum(({ completedRps }) => completedRps) - sum(({ lateRps }) => lateRps)) / ended;
+  expect(facts.find(({ label }) => label === 'Within the SLO')).toMatchObject({
+    ...{ value: `${(100 * within).toFixed(2)} %`, note: 'p99 ≤ 400 ms', status: 'ok' },
+  });
+  expect(facts.find(({ label }) => label === 'Changes of the plan')).toMatchObject({
+    value: '3',
+    note: 'of 4 decisions',
+  });
+});
+
+it('is whole without points, decisions or latencies', () => {
+  const { sections, facts } = runPage({ ...run, points: [], decisions: [], latencies: [] });
+  expect(sections).toEqual([]);
+  expect(facts.map(({ label }) => label)).toEqual(['Changes of the plan']);
+});

@@ -1,0 +1,143 @@
+/** Report of a run: key figures, the pipeline and its stages over time, latencies, changes and decisions. */
+import { counted } from '../../terminal/counted.js';
+import { percentText } from '../../terminal/plan-table.js';
+import { type Fact, htmlHeading } from '../page/html.js';
+import type { PageSection, ReportPage } from '../page/html-page.js';
+import { changeMarks, decisionSections } from './decision-sections.js';
+import { runColumns, thinned } from './run-columns.js';
+import { latencyPlots, loadPlot, pipelinePlots, quantileMs, type RunPlots, stagePlots } from './run-plots.js';
+import type { RunPoint, RunRecord } from './run-record.js';
+
+/** Points of all plots together, so that a page with many stages stays below its limit. */
+const MOST_FIGURES = 36_000;
+const FIGURES_OF_PIPELINE = 12;
+const FIGURES_OF_STAGE = 9;
+const MOST_POINTS = 360;
+const FEWEST_POINTS = 60;
+/** Stages with plots of their own: those with the most cores. */
+const MOST_STAGES = 30;
+
+export function runPage(run: RunRecord): ReportPage {
+  const { pipeline, origin, points } = run;
+  return {
+    kind: 'Report',
+    title: pipeline,
+    lead: [origin, periodText(points)].filter((part) => part !== '').join('. '),
+    facts: runFacts(run),
+    sections: [...runSections(run), ...decisionSections(run.decisions)],
+  };
+}
+
+/** Sections over time, and of the latencies. */
+export function runSections(run: RunRecord): readonly PageSection[] {
+  const { points, latencies, slo, decisions } = run;
+  const distribution = latencyPlots(latencies, slo?.latencyMs);
+  const byLatency: PageSection = {
+    title: 'Latencies',
+    text: 'Completed requests of the whole time, in buckets of 9 %.',
+    blocks: [{ plots: distribution }],
+  };
+  if (points.length === 0) return distribution.length === 0 ? [] : [byLatency];
+  const stages = stageIdsOf(points);
+  const plotted = thinned(run, pointsFor(Math.min(MOST_STAGES, stages.length)));
+  const plots: RunPlots = { run, columns: runColumns(plotted), marks: changeMarks(decisions) };
+  const left = stages.length - MOST_STAGES;
+  return [
+    { title: 'Over time', blocks: [{ plots: [loadPlot(plots), ...pipelinePlots(plots)] }] },
+    ...(distribution.length === 0 ? [] : [byLatency]),
+    {
+      title: 'Stages',
+      ...(left > 0 && { text: `The ${MOST_STAGES} stages with the most cores; ${counted(left, 'stage')} not shown.` }),
+      blocks: stages.slice(0, MOST_STAGES).flatMap((id) => [htmlHeading(id), { plots: stagePlots(plots, id) }]),
+    },
+  ];
+}
+
+function pointsFor(stages: number): number {
+  const most = Math.floor(MOST_FIGURES / (FIGURES_OF_PIPELINE + FIGURES_OF_STAGE * stages));
+  return Math.max(FEWEST_POINTS, Math.min(MOST_POINTS, most));
+}
+
+/** In the order of the pipeline; if there are too many, those with the most cores. */
+function stageIdsOf(points: readonly RunPoint[]): readonly string[] {
+  const ids = [...new Set(points.flatMap(({ stages }) => Object.keys(stages)))];
+  if (ids.length <= MOST_STAGES) return ids;
+  const coresOf = (id: string) => Math.max(...points.map(({ stages }) => stages[id]?.cpuCores ?? 0));
+  return ids
+    .map((id) => [id, coresOf(id)] as const)
+    .sort(([, a], [, b]) => b - a)
+    .map(([id]) => id);
+}
+
+function periodText(points: readonly RunPoint[]): string {
+  const [first, last] = [points[0], points.at(-1)];
+  if (first === undefined || last === undefined) return 'Nothing was recorded';
+  const text = (epochMs: number) => new Date(epochMs).toISOString().slice(0, 19).replace('T', ' ');
+  return `${text(first.atEpochMs)} to ${text(last.atEpochMs)} UTC (${durationText(last.atEpochMs - first.atEpochMs)})`;
+}
+
+function durationText(ms: number): string {
+  const s = Math.round(ms / 1000);
+  if (s < 120) return counted(s, 'second');
+  if (s < 2 * 3600) return counted(Math.round(s / 60), 'minute');
+  return s < 48 * 3600 ? `${(s / 3600).toFixed(1)} hours` : `${(s / 86_400).toFixed(1)} days`;
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+export function runFacts(run: RunRecord): readonly Fact[] {
+  const { points, decisions } = run;
+  const accuracies = points.map(({ accuracy }) => accuracy).filter((value) => value !== undefined);
+  const changes = decisions.filter(({ decision }) => decision?.kind === 'apply').length;
+  return [
+    ...(points.length === 0 ? [] : loadFacts(points)),
+    ...sloFacts(run),
+    ...(accuracies.length === 0
+      ? []
+      : [{ label: 'Accuracy', value: mean(accuracies).toFixed(3), note: 'mean over time' }]),
+    ...(points.length === 0
+      ? []
+      : [
+          {
+            label: 'Cores planned',
+            value: mean(points.map(({ cpuCores }) => cpuCores.planned)).toFixed(1),
+            note: 'mean',
+          },
+        ]),
+    { label: 'Changes of the plan', value: String(changes), note: `of ${counted(decisions.length, 'decision')}` },
+  ];
+}
+
+function loadFacts(points: readonly RunPoint[]): readonly Fact[] {
+  const rates = points.map(({ arrivalRps }) => arrivalRps);
+  const most = `at most ${Math.max(...rates).toFixed(1)}`;
+  return [{ label: 'Arrivals', value: mean(rates).toFixed(1), unit: 'rps', note: most }];
+}
+
+function sloFacts({ points, latencies, slo, percentile }: RunRecord): readonly Fact[] {
+  const known = points.filter(({ completedRps }) => completedRps !== undefined);
+  const sum = (of: (point: RunPoint) => number | undefined) =>
+    known.reduce((total, point) => total + (of(point) ?? 0), 0);
+  const dropped = sum(({ drops = {} }) => Object.values(drops).reduce((total, rps) => total + rps, 0));
+  const ended = sum(({ completedRps, failedRps }) => (completedRps ?? 0) + (failedRps ?? 0)) + dropped;
+  const within = sum(({ completedRps, lateRps }) => (completedRps ?? 0) - (lateRps ?? 0)) / ended;
+  const tailMs = quantileMs(latencies, percentile / 100);
+  return [
+    ...(ended === 0 || slo === undefined
+      ? []
+      : [
+          {
+            ...{
+              label: 'Within the SLO',
+              value: percentText(within),
+              note: `p${slo.percentile} ≤ ${slo.latencyMs} ms`,
+            },
+            status: 100 * within >= slo.percentile ? ('ok' as const) : ('bad' as const),
+          },
+          { label: 'Dropped', value: percentText(dropped / ended) },
+        ]),
+    ...(tailMs === undefined
+      ? []
+      : [{ label: `Latency p${percentile}`, value: String(Number(tailMs.toPrecision(3))), unit: 'ms' }]),
+  ];
+}
