@@ -44,6 +44,7 @@ export const benchMethod: CalibrationMethod = {
   checkedS: 2.6,
   overloadRounds: 2,
   overloadS: 2.5,
+  fewestRequests: 30,
 };
 
 const scan = (name: string, detect: StageChoice, classify: StageChoice): ServedConfiguration => ({

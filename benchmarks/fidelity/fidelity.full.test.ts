@@ -19,7 +19,7 @@ describe.skipIf(availableParallelism() < 2 || !hasTaskset())('bench:fidelity (ne
     const plan = await runPlan(0, 0.02);
     expect(plan.loads.map(({ load }) => load)).toEqual([0.3, 0.45, 0.6, 0.75, 0.88, 'saturation', 1.1]);
     for (const { requests, served, simulated } of plan.loads) {
-      expect(requests).toBeGreaterThanOrEqual(30);
+      expect(requests).toBeGreaterThanOrEqual(5);
       expect(Object.keys(simulated)).toEqual(Object.keys(served));
     }
     const { text } = fidelityReport({ machine: 'a machine', scale: 0.02, plans: [plan] });

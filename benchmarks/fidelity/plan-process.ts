@@ -15,7 +15,7 @@ import { machineTicks, stolenSince } from './machine-load.js';
 import { pinned, pinServer } from './pinning.js';
 import type { PlanResult } from './plan-result.js';
 
-/** Shorter trials have one round. */
+/** Shorter trials have one round and few requests. */
 const ONE_ROUND = 0.1;
 const [number = '0', scale = '1'] = process.argv.slice(2);
 const configuration = configurations[Number(number)];
@@ -43,7 +43,7 @@ const calibrated = await calibratePlan({
   load,
   bodies: sampleBodies(spec),
   method: scaledMethod(
-    Number(scale) < ONE_ROUND ? { ...benchMethod, rounds: 1, overloadRounds: 1 } : benchMethod,
+    Number(scale) < ONE_ROUND ? { ...benchMethod, rounds: 1, overloadRounds: 1, fewestRequests: 5 } : benchMethod,
     Number(scale),
   ),
   seed: Number(number) + 1,

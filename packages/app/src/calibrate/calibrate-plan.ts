@@ -24,6 +24,8 @@ export interface CalibrationMethod {
   readonly checkedS: number;
   readonly overloadRounds: number;
   readonly overloadS: number;
+  /** Fewest requests of a segment, which then takes longer. */
+  readonly fewestRequests: number;
 }
 
 /** Loads that calibrate lie between those that check. */
@@ -37,6 +39,7 @@ const usualMethod: CalibrationMethod = {
   checkedS: 2,
   overloadRounds: 2,
   overloadS: 2,
+  fewestRequests: 30,
 };
 
 /** Rounds by the shortest duration (s) that allows them. */
@@ -71,11 +74,12 @@ const OVERLOAD = 1.1;
 const SATURATING = 1.25;
 const CALIBRATING_OVERLOAD = [1.35, 1.15] as const;
 const SEARCH_TAKES = 2;
+/** A search lasts at least this many SLOs, because the first completions come late. */
+const SEARCH_SLOS = 3;
 /** First load of the search, as a fraction of the estimated capacity. */
 const FIRST_LOAD = 0.8;
 const LEAST_LOAD = 0.1;
 const MOST_RPS = 3000;
-const FEWEST_REQUESTS = 30;
 
 export interface CalibrationInput {
   /** The pipeline as served. */
@@ -106,7 +110,8 @@ export function expectedMs(method: CalibrationMethod, sloMs: number): number {
   const { warmUpS, searchS, rounds, calibrating, calibratingS, checked, checkedS, overloadRounds, overloadS } = method;
   const belowS = rounds * (calibrating.length * calibratingS + checked.length * checkedS);
   const aboveS = 4 * overloadRounds * (overloadS + (2 * sloMs) / 1000);
-  return 1000 * (warmUpS + (1 + SEARCH_TAKES) * searchS + belowS + aboveS);
+  const searchMs = (1 + SEARCH_TAKES) * Math.max(1000 * searchS, SEARCH_SLOS * sloMs);
+  return 1000 * (warmUpS + belowS + aboveS) + searchMs;
 }
 
 /** Rejects with STAGE_FAILED if requests fail or none completes. */
@@ -154,11 +159,12 @@ class Calibration {
     const { capacityRps } = estimateStages({ spec, curves: requireCurves(spec, profiles) }, plan.stages, 0);
     await this.#run('warm-up', { arrivalRps: Math.min(MOST_RPS, 0.3 * capacityRps), seconds: method.warmUpS });
     const firstRps = Math.min(MOST_RPS, FIRST_LOAD * capacityRps);
+    const seconds = Math.max(method.searchS, (SEARCH_SLOS * spec.slo.latencyMs) / 1000);
     let foundRps = 0;
     // Disturbances only lower the throughput.
     for (let take = 0; take <= SEARCH_TAKES; take++) {
       const arrivalRps = foundRps === 0 ? firstRps : Math.min(MOST_RPS, SATURATING * foundRps);
-      const found = await this.#run('finding the saturation throughput', { arrivalRps, seconds: method.searchS });
+      const found = await this.#run('finding the saturation throughput', { arrivalRps, seconds });
       foundRps = Math.max(foundRps, completedRps(found));
     }
     if (foundRps === 0) throw nothingCompleted(spec);
@@ -213,9 +219,9 @@ class Calibration {
     label: string,
     of: { readonly arrivalRps: number; readonly seconds: number; readonly rushing?: number },
   ): Promise<Segment> {
-    const { load, bodies, spec, onSegment } = this.#input;
+    const { load, bodies, spec, method, onSegment } = this.#input;
     const { arrivalRps, seconds, rushing = 0 } = of;
-    const usual = Math.max(FEWEST_REQUESTS, Math.ceil(arrivalRps * seconds));
+    const usual = Math.max(method.fewestRequests, Math.ceil(arrivalRps * seconds));
     const requests = usual + rushing;
     onSegment(label, (1000 * (usual + rushing / 2)) / arrivalRps + (rushing === 0 ? 0 : spec.slo.latencyMs));
     this.#served.take();

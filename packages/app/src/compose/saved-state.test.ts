@@ -1,7 +1,8 @@
 /** Restored state of a pipeline, and a store that fails while it serves. */
 import { join } from 'node:path';
 import type { ControllerSnapshot } from '@equipoise/core/control';
-import { stageId, variantId } from '@equipoise/core/model';
+import { type ProfileSet, stageId, variantId } from '@equipoise/core/model';
+import { fitCorrections } from '@equipoise/core/plan';
 import { type LoopEvent, ThreadedPlanStore } from '@equipoise/runtime';
 import { MemoryPlanStore } from '@equipoise/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -63,6 +64,22 @@ describe('readSavedState', () => {
     expect(await readSavedState(store, spec, { profiles: [], resumes: false })).toEqual({
       ...{ lastDecisionId: 0, controller: {}, passedOver: [], wishes: { pins: {} } },
     });
+  });
+
+  it('passes over corrections learned before the profile was calibrated: they would count twice', async () => {
+    const spec = await specOf(syntheticPipeline());
+    const store = new MemoryPlanStore();
+    const points = [{ cpuCores: 1, batchSize: 1, meanMs: 5 }];
+    const profile = { stageId: of.stageId, variantId: of.variantId, points, loadMs: 0 };
+    await saveLearned(store, spec, { kept: { service }, profiles: [profile] });
+    const batches = Array.from({ length: 100 }, (_, i) => ({
+      ...{ stageId: of.stageId, variantId: of.variantId, batchSize: 1 },
+      ...{ startedAtMs: 20 * i, ms: 6, profiledMs: 5 },
+    }));
+    const [{ correction } = {}] = fitCorrections({ segments: [batches], usableCores: 1 });
+    const read = (profiles: ProfileSet) => readSavedState(store, spec, { profiles, resumes: true });
+    expect((await read([profile])).controller).toEqual({ service });
+    expect((await read([{ ...profile, correction }])).controller).toEqual({});
   });
 
   it('passes over corrections of another profile, and pins that the file no longer allows, and says so', async () => {

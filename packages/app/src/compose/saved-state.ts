@@ -178,7 +178,10 @@ function guardrailsFor(
 const edgesDigest = ({ edges }: PipelineSpec): string => sha256(canonicalJson(edges));
 
 function profilesDigest({ stages }: PipelineSpec, profiles: ProfileSet): string {
-  const measured = profiles.map(({ stageId, variantId, points }) => ({ stageId, variantId, points }));
+  const measured = profiles.map(({ stageId, variantId, points, correction }) => ({
+    ...{ stageId, variantId, points },
+    ...(correction && { correction }),
+  }));
   const inline = stages.map(({ id, variants }) => [id, variants.map((variant) => [variant.id, variant.profile])]);
   return sha256(canonicalJson({ measured, inline }));
 }
