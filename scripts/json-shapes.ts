@@ -106,6 +106,16 @@ and LOST is
 }
 pas is the pipeline accuracy score. docs/explain/planner.md explains the certificate (theta is θ, kappa is κ) and the fixes.
 predicted.latencyMs is null in a bestEffort plan if the load exceeds the plan's capacity, because queues then grow without limit. All other numbers are finite.`,
+  recommend: `{
+  kind: "recommendation", question: {arrivalRps?, slo, budget, accuracyFloor, robustness?},
+  answers: [{
+    free: "cost", "accuracy", "load", "slo" or "robustness", at?: {free, value} of the other free quantity,
+    kind: "found", value, arrivalRps, slo, robustness?, plan: PLAN of plan,
+    verdict?: "met", "missed" or "inconclusive", figures?: FIGURES of sweep
+  } or {free, at?, kind: "none", bindingConstraint, fixes}]
+}
+where value is the cost per hour, the accuracy, the load in rps, the latency of the SLO in ms, or the service factor;
+figures are those of a simulation with drops, and absent with --no-verify; the exit code is 1 if every answer is "none"`,
   simulate: `{
   requests, completed, dropped: {REASON: count}, failed,
   latencyMs: {mean, p50, p95, p99, p999, max},

@@ -89,6 +89,7 @@ export function buildProgram(): Command {
   addFirstSteps(program);
   addMeasurements(program);
   addPlan(program);
+  addRecommend(program);
   addSimulate(program);
   addSweep(program);
   addExperiment(program);
@@ -296,6 +297,33 @@ function addPlan(program: Command): void {
     .addOption(jsonFlag())
     .action((files, options) =>
       runCommand(options, async () => (await import('./commands/plan.js')).plan(files, options)),
+    );
+}
+
+function addRecommend(program: Command): void {
+  program
+    .command('recommend')
+    .argument('<file>', 'pipeline file')
+    .description(
+      'find the cheapest, most accurate and most robust plan, the highest load and the shortest SLO: each frees one quantity and keeps all other conditions',
+    )
+    .option('--arrival-rps <n>', 'requests per second; needed unless only the load is free', positiveRate)
+    .addOption(
+      new Option(
+        '--free <quantities...>',
+        'free one quantity, or two for their trade-off; default: each of them alone',
+      ).choices(['cost', 'accuracy', 'load', 'slo', 'robustness']),
+    )
+    .option('--accuracy-floor <f>', 'minimum accuracy, 0 to 1', fraction)
+    .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
+    .option('--budget-cores <c>', 'overrides the core budget', cores)
+    .addOption(serviceFactorFlag())
+    .addOption(profileScaleFlag())
+    .option('--no-verify', 'skip all simulations; only the estimate decides')
+    .option('--out <file>', 'also write the JSON answer to this file')
+    .addOption(jsonFlag())
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./commands/recommend.js')).recommend(file, options)),
     );
 }
 

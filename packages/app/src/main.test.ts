@@ -21,6 +21,7 @@ describe('equipoise', () => {
       'profile',
       'evaluate',
       'plan',
+      'recommend',
       'simulate',
       'sweep',
       'experiment',

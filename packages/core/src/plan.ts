@@ -15,6 +15,7 @@ export { type Frontier, frontier } from './optimize/frontier.js';
 export { optimize } from './optimize/optimize.js';
 export type { Estimator, PlanningProblem, Policy, VerifyPlan } from './optimize/planning-problem.js';
 export { type PolicyName, policies } from './optimize/policies.js';
+export { type FreeQuantity, type PlanningQuestion, type Recommendation, recommend } from './optimize/recommend.js';
 export { estimateStages } from './optimize/search/estimate-stages.js';
 export { isServiceCorrection } from './profile/corrected-service.js';
 export { fitCorrections, type TimedBatch } from './profile/fit-corrections.js';
