@@ -19,6 +19,7 @@ describe('equipoise', () => {
       'init',
       'validate',
       'profile',
+      'calibrate',
       'evaluate',
       'plan',
       'recommend',
