@@ -32,6 +32,7 @@ describe('equipoise', () => {
       'operator',
       'explain',
       'why',
+      'report',
       'replay',
       'load',
       'completion',
