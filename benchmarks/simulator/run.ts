@@ -1,5 +1,5 @@
 /**
- * `npm run bench:simulator [-- SECTION…]`: sections speed, growth, closed-forms; default all. results.json keeps the
+ * `npm run bench:simulator [-- SECTION…]`: sections speed, growth, sweep, closed-forms; default all. results.json keeps the
  * results of other sections.
  */
 import { execFileSync } from 'node:child_process';
