@@ -1,0 +1,82 @@
+/**
+ * `npm run bench:pipebench [-- --policy FILE.mjs…] [--only WORD…] [--seeds N] [--workers N] [--limit-s N] [--quick]`:
+ * compares policies on one simulator. Finished runs are kept and not run again. Complete results of the built-in policies
+ * are written next to this file, others to .equipoise/pipebench.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { madeOn } from '../literature/machine.js';
+import { type BenchQuestion, readQuestion, UsageError } from './bench-question.js';
+import type { RunOutcome } from './cell-process.js';
+import { type BenchRun, benchRuns, cellText } from './cells.js';
+import { cellResults } from './judgment.js';
+import { FOLDER, inputsDigest, KeptRuns } from './kept-runs.js';
+import { benchPolicies, OURS } from './policies.js';
+import { benchReport } from './report.js';
+import { nameOfPolicy, runAll } from './run-all.js';
+
+/** Names of foreign policies by path. Throws if two policies have one name. */
+async function foreignNames({ policies: paths, limitMs }: BenchQuestion): Promise<ReadonlyMap<string, string>> {
+  const names = new Map<string, string>();
+  for (const path of paths) {
+    const name = await nameOfPolicy(path, limitMs);
+    const taken = benchPolicies.some((each) => each.name === name) || [...names.values()].includes(name);
+    if (taken) throw new UsageError(`${path}: another policy is named "${name}". Choose another name.`);
+    names.set(path, name);
+  }
+  return names;
+}
+
+async function outcomesOf({ cells, policies, seeds, referenceDir, workers, limitMs }: BenchQuestion) {
+  const all = benchRuns(cells, { seeds: Array.from({ length: seeds }, (_, i) => i + 1), foreign: policies });
+  const kept = new KeptRuns(inputsDigest(referenceDir));
+  const outcomes = new Map<BenchRun, RunOutcome>();
+  for (const run of all) {
+    const outcome = kept.find(run);
+    if (outcome !== undefined) outcomes.set(run, outcome);
+  }
+  const waiting = all.filter((run) => !outcomes.has(run));
+  if (waiting.length < all.length)
+    process.stderr.write(`${all.length - waiting.length} of ${all.length} runs are kept from before\n`);
+  const startedAtMs = performance.now();
+  await runAll(waiting, {
+    workers,
+    limitMs,
+    onRun: (run, outcome, elapsedMs) => {
+      outcomes.set(run, outcome);
+      kept.keep(run, outcome);
+      const done = waiting.length - (all.length - outcomes.size);
+      const leftS = ((performance.now() - startedAtMs) / done / 1000) * (waiting.length - done);
+      const name = `${cellText(run)}: ${run.policy}, seed ${run.seed}`;
+      process.stderr.write(
+        `${outcomes.size}/${all.length} ${name}: ${(elapsedMs / 1000).toFixed(1)} s; about ${leftS.toFixed(0)} s left\n`,
+      );
+    },
+  });
+  const tookS = (performance.now() - startedAtMs) / 1000;
+  return { outcomes: all.map((run) => [run, outcomes.get(run) as RunOutcome] as const), tookS, waiting };
+}
+
+async function bench(asked: BenchQuestion): Promise<void> {
+  const made = madeOn();
+  const names = await foreignNames(asked);
+  const { outcomes, tookS, waiting } = await outcomesOf(asked);
+  const results = cellResults(outcomes, (policy) => names.get(policy) ?? policy);
+  const took = `${waiting.length} of ${outcomes.length} runs took ${(tookS / 60).toFixed(1)} minutes with ${asked.workers} processes.`;
+  const { text, html, judged } = benchReport({ made, took, seeds: asked.seeds, results, skipped: asked.skipped });
+  const folder = asked.isComplete ? fileURLToPath(new URL('.', import.meta.url)) : FOLDER;
+  const file = (ending: string): string => join(folder, `results.${ending}`);
+  writeFileSync(file('md'), text);
+  writeFileSync(file('html'), html);
+  writeFileSync(file('json'), `${JSON.stringify({ made, took, ours: OURS, judged, results }, null, 1)}\n`);
+  const shown = text.slice(0, text.indexOf('## Policies'));
+  process.stdout.write(`${shown}${file('md')}\n${file('html')}\n${file('json')}\n`);
+}
+
+try {
+  await bench(readQuestion(process.argv.slice(2), process.env));
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
