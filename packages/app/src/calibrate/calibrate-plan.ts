@@ -81,6 +81,12 @@ const FIRST_LOAD = 0.8;
 const LEAST_LOAD = 0.1;
 const MOST_RPS = 3000;
 
+/** Expected duration, and that of the method, which is shorter at rates too low for it. */
+export interface SegmentTimes {
+  readonly expectedMs: number;
+  readonly methodMs: number;
+}
+
 export interface CalibrationInput {
   /** The pipeline as served. */
   readonly spec: PipelineSpec;
@@ -93,8 +99,8 @@ export interface CalibrationInput {
   readonly bodies: LoadTask['bodies'];
   readonly method: CalibrationMethod;
   readonly seed: number;
-  /** Called when a segment begins. `expectedMs`: its duration; 0 for steps of unknown duration. */
-  readonly onSegment: (label: string, expectedMs: number) => void;
+  /** Called when a segment begins; without times for steps of unknown duration. */
+  readonly onSegment: (label: string, times?: SegmentTimes) => void;
 }
 
 export interface PlanCalibration {
@@ -116,7 +122,7 @@ export function expectedMs(method: CalibrationMethod, sloMs: number): number {
 
 /** Rejects with STAGE_FAILED if requests fail or none completes. */
 export async function calibratePlan(input: CalibrationInput): Promise<PlanCalibration> {
-  input.onSegment('starting replicas', 0);
+  input.onSegment('starting replicas');
   const served = await ServedPlan.start(input);
   try {
     return await new Calibration(input, served).run();
@@ -141,7 +147,7 @@ class Calibration {
   async run(): Promise<PlanCalibration> {
     const saturationRps = await this.#overload(await this.#below(await this.#search()));
     const { spec, profiles, plan, hostCores } = this.#input;
-    this.#input.onSegment('simulating', 0);
+    this.#input.onSegment('simulating');
     const curves = requireCurves(spec, profiles);
     const replicas = Object.values(plan.stages)
       .flat()
@@ -223,7 +229,11 @@ class Calibration {
     const { arrivalRps, seconds, rushing = 0 } = of;
     const usual = Math.max(method.fewestRequests, Math.ceil(arrivalRps * seconds));
     const requests = usual + rushing;
-    onSegment(label, (1000 * (usual + rushing / 2)) / arrivalRps + (rushing === 0 ? 0 : spec.slo.latencyMs));
+    const rushMs = rushing === 0 ? 0 : spec.slo.latencyMs;
+    onSegment(label, {
+      expectedMs: (1000 * (usual + rushing / 2)) / arrivalRps + rushMs,
+      methodMs: 1000 * seconds + 2 * rushMs,
+    });
     this.#served.take();
     this.#seed += 1;
     const answer = await load.run({ url: this.#served.url, bodies, requests, arrivalRps, rushing, seed: this.#seed });

@@ -2,7 +2,13 @@
 import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
 import { ProgressMeter, type WorkProgress } from '@equipoise/runtime';
 import { ProfileCache } from '@equipoise/runtime/profiles';
-import { calibratePlan, expectedMs, methodOf, type PlanCalibration } from '../calibrate/calibrate-plan.js';
+import {
+  calibratePlan,
+  expectedMs,
+  methodOf,
+  type PlanCalibration,
+  type SegmentTimes,
+} from '../calibrate/calibrate-plan.js';
 import { hostCoresOf, plansOfAllVariants, uncorrectedProfiles } from '../calibrate/calibrated-plans.js';
 import type { CalibrationDocument } from '../calibrate/calibration-document.js';
 import type { VariantCorrection } from '../calibrate/compared-loads.js';
@@ -69,6 +75,8 @@ interface CalibratedPlans {
   readonly bodies: ReturnType<typeof sampleBodies>;
 }
 
+const NO_TIMES: SegmentTimes = { expectedMs: 0, methodMs: 0 };
+
 async function calibrateAll(
   { spec, profiles, plans, bodies }: CalibratedPlans,
   { durationS, seed }: CalibrateOptions,
@@ -77,7 +85,7 @@ async function calibrateAll(
   const { robustness: _, ...served } = servedSpec(spec, profiles).answering;
   const display = progressDisplay('calibrating');
   const totalMs = plans.length * expectedMs(method, spec.slo.latencyMs);
-  const listener = (progress: WorkProgress) => display.show(progress);
+  const listener = (progress: WorkProgress) => display.show({ ...progress, etaMs: Math.max(0, progress.etaMs) });
   const clock = { nowMs: () => performance.now() };
   const meter = new ProgressMeter(clock, { totalUnits: totalMs / 1000, expectedUnitMs: 1000, listener });
   const load = new LoadGenerator();
@@ -85,9 +93,10 @@ async function calibrateAll(
     const done: PlanCalibration[] = [];
     for (const [index, stages] of plans.entries()) {
       let runningS = 0;
-      const onSegment = (label: string, segmentMs: number) => {
+      const onSegment = (label: string, { expectedMs: ms, methodMs }: SegmentTimes = NO_TIMES) => {
+        meter.leaveOut((methodMs - ms) / 1000);
         meter.finish(runningS, plans.length === 1 ? label : `plan ${index + 1} of ${plans.length}, ${label}`);
-        runningS = segmentMs / 1000;
+        runningS = ms / 1000;
       };
       const hostCores = hostCoresOf(spec, stages);
       const launcher = embeddedLauncher(spec, seed);
