@@ -1,7 +1,9 @@
+import { mkdirSync } from 'node:fs';
 import { afterAll, expect, it } from 'vitest';
-import { documentOf, equipoise, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 
 const folder = new TestFolder();
+const calibrate = (...args: string[]) => equipoise(folder.path, 'calibrate', ...args);
 afterAll(() => folder.remove());
 
 interface Document {
@@ -14,7 +16,7 @@ interface Document {
 
 it('serves a pipeline at several loads and compares estimate, simulation and service', async () => {
   folder.write(
-    'pipeline.yaml',
+    'waits.yaml',
     `apiVersion: equipoise.dev/v1alpha1
 kind: InferencePipeline
 metadata: { name: waits }
@@ -24,7 +26,7 @@ spec:
   stages: [{ name: wait, variants: [{ name: only, accuracy: { value: 1 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 4 }] }] }]
 `,
   );
-  const ended = await equipoise(folder.path, 'calibrate', 'pipeline.yaml', '--duration-s', '2', '--json');
+  const ended = await calibrate('waits.yaml', '--duration-s', '2', '--json');
   expect(ended.exitCode, ended.stderr).toBe(0);
   expect(ended.stderr).toContain('calibrating');
   const { plans, stored, ...rest } = documentOf(ended) as Document;
@@ -39,4 +41,52 @@ spec:
     expect(Object.keys(served)).toEqual(['p50Ms', 'p99Ms', 'droppedFraction', 'completedRps']);
     expect(Object.keys(simulated)).toEqual(Object.keys(served));
   }
+});
+
+it('names the command that measures a missing profile', async () => {
+  mkdirSync(`${folder.path}/samples`);
+  folder.write('samples/one.txt', 'text');
+  folder.write('stage.mjs', 'export function load() { return { run: (batch) => batch }; }');
+  folder.write(
+    'unprofiled.yaml',
+    `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: unprofiled }
+spec:
+  slo: { latencyMs: 100 }
+  sources: [{ name: text, datatype: BYTES, shape: [1], contentTypes: [text/plain], samples: ./samples }]
+  stages: [{ name: echo, module: ./stage.mjs, variants: [{ name: only, accuracy: { value: 1 } }] }]
+`,
+  );
+  const { exitCode, stderr, stdout } = await calibrate('unprofiled.yaml');
+  expect(exitCode).toBe(1);
+  expect(stdout).toBe('');
+  expect(stderr).toContain('variant only of stage echo has no profile; run `equipoise profile`');
+});
+
+it('refuses several sources', async () => {
+  folder.write(
+    'joined.yaml',
+    syntheticPipeline({
+      spec: `sources:
+    - { name: left, datatype: BYTES, shape: [1], to: [detect] }
+    - { name: right, datatype: BYTES, shape: [1], to: [detect] }`,
+    }),
+  );
+  const { exitCode, stderr } = await calibrate('joined.yaml');
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/2 sources; expected one/);
+});
+
+it('removes nothing where no correction is stored', async () => {
+  folder.write('pipeline.yaml', syntheticPipeline());
+  const { exitCode, stdout } = await calibrate('pipeline.yaml', '--forget', '--json');
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({ removed: [] });
+});
+
+it('wants a positive duration', async () => {
+  const { exitCode, stderr } = await calibrate('pipeline.yaml', '--duration-s', '0');
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain('--duration-s');
 });
