@@ -57,6 +57,8 @@ describe('sweep', () => {
     const [calm, slow, split] = [figuresAt(10, 1, 1), figuresAt(10, 1.4, 1), figuresAt(60, 1, 2)];
     expect(slow?.latencyMs.p50.mean).toBeGreaterThan(1.2 * (calm?.latencyMs.p50.mean ?? 0));
     expect(calm?.sloAttainmentFraction.low).toBeLessThan(1);
+    // Each router needs a replica of its own, and each has fewer requests to share it.
+    expect(split?.cpuCoresMean.mean).toBeGreaterThan(figuresAt(60, 1, 1)?.cpuCoresMean.mean ?? Number.NaN);
     expect(split?.goodputRps.mean).toBeGreaterThan(0);
   });
 

@@ -122,9 +122,11 @@ class ValueSearch {
     const { problem, verifierOf } = this.#question;
     const start = this.#bounded(this.#quantity.startOf(problem));
     const estimated = this.#hardest({ start, ratio: 2, verified: false });
-    if (verifierOf === undefined || estimated === undefined) return this.#found;
+    if (verifierOf === undefined) return this.#found;
     this.#found = undefined;
-    this.#hardest({ start: estimated, ratio: FIRST_RATIO, verified: true });
+    // The estimate may find nothing where a simulation does.
+    if (estimated === undefined) this.#hardest({ start, ratio: 2, verified: true });
+    else this.#hardest({ start: estimated, ratio: FIRST_RATIO, verified: true });
     return this.#found;
   }
 
