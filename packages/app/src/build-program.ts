@@ -237,6 +237,7 @@ function addMeasurements(program: Command): void {
       '--out <file>',
       'write the accuracy table to this file, for accuracyTable of the pipeline file; resumes an unfinished evaluation',
     )
+    .option('--report <file>', 'write an HTML report with plots to this file')
     .option('--samples <n>', 'use only the first n samples', count)
     .option('--budget <runs>', 'search; end after this number of stage runs (one item through one stage)', count)
     .option('--confidence <f>', 'search; certainty at which two combinations stop competing (default: 0.98)', fraction)

@@ -21,7 +21,9 @@ import { requireArtifacts, stageRules } from '../compose/artifacts.js';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
+import { evaluationPage } from '../report/evaluation-page.js';
 import { outputFile } from '../report/output-file.js';
+import { htmlPage } from '../report/page/html-page.js';
 import { fractionText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -30,6 +32,7 @@ import { textTable } from '../terminal/text-table.js';
 interface EvaluateOptions {
   readonly data?: string;
   readonly out?: string;
+  readonly report?: string;
   readonly samples?: number;
   readonly budget?: number;
   readonly confidence?: number;
@@ -48,6 +51,7 @@ export async function evaluate(file: string, options: EvaluateOptions): Promise<
   const search = searchOf(spec, file, options);
   const imported = await importEvaluation(spec, { ...options, file });
   const output = out === undefined ? undefined : await outputFile(out);
+  const report = options.report === undefined ? undefined : await outputFile(options.report);
   const answers = out === undefined ? undefined : new AnswersFile(resolve(`${out}.answers`));
   let isDone = false;
   try {
@@ -63,6 +67,7 @@ export async function evaluate(file: string, options: EvaluateOptions): Promise<
       combinations: [...evaluation.table.combinations, ...(computed?.combinations ?? [])],
     };
     await output?.write(table);
+    await report?.writeText(htmlPage(evaluationPage(spec, evaluation)));
     isDone = evaluation.table.combinations.every(({ verdict }) => verdict !== 'undecided');
     const json = { ...table, stageRuns, ...(leftOut !== undefined && { leftOut }) };
     const text = [evaluationText(spec, evaluation)];

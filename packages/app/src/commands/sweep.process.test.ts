@@ -8,7 +8,7 @@ import type { SweepResults } from '../sweep/sweep-results.js';
 
 const folder = new TestFolder();
 const FLAGS = ['--axis', 'arrival-rps=10,60', '--axis', 'profile-factor=1,1.4', '--axis', 'routers=1,2'];
-const FILES = ['points.csv', 'cells.csv', 'results.json'] as const;
+const FILES = ['points.csv', 'cells.csv', 'results.json', 'report.html'] as const;
 
 const run = (...args: string[]) => equipoiseHere(folder.path, ...args);
 const sweep = (...flags: string[]) => run('sweep', 'pipeline.yaml', '--duration-s', '20', ...flags);

@@ -8,6 +8,8 @@ import { codeDigest } from '../experiment/code-digest.js';
 import { experimentCsv } from '../experiment/experiment-csv.js';
 import { runCells } from '../experiment/run-cells.js';
 import { writeWhole } from '../experiment/write-whole.js';
+import { htmlPage } from '../report/page/html-page.js';
+import { sweepPage } from '../report/sweep-page.js';
 import { KeptOutcomes } from '../sweep/kept-outcomes.js';
 import { type ReadSweep, readSweep, type SweepRequest } from '../sweep/read-sweep.js';
 import { parseAxis } from '../sweep/sweep-axes.js';
@@ -78,6 +80,7 @@ function writeResults(folder: string, { read, results, outcomes }: FinishedSweep
     'points.csv': experimentCsv(pointRows(results)),
     'cells.csv': experimentCsv(cellRows(read, outcomes)),
     'results.json': `${JSON.stringify(results, null, 1)}\n`,
+    'report.html': htmlPage(sweepPage(results)),
   };
   return Object.entries(contents).map(([name, text]) => {
     const path = join(folder, name);

@@ -34,7 +34,9 @@ export function drawPlot(plot: PlotSpec, size: PlotWidth): string {
   const height = Math.ceil(bottom + 18 + (plot.x.label === undefined ? 0 : 15));
   const { x, y, frame } = frameOf(plot, { width, top, bottom });
   const { left, right } = frame;
-  const data = [x.domain[0], left, x.domain[1], right, top, bottom, x.isLog ? 1 : 0];
+  const data = [x.domain[0], left, x.domain[1], right, top, bottom, x.isLog ? 1 : 0].map((each) =>
+    Number(each.toPrecision(13)),
+  );
   const access = plot.marks?.some(({ href }) => href) ? 'role="group"' : 'aria-hidden="true"';
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" class="plot-svg" viewBox="0 0 ${width} ${height}" ${access} data-scale="${data.join(' ')}">`,
@@ -142,7 +144,7 @@ function legendSvg({ layers }: PlotSpec, width: number): { readonly svg: string;
     if (x > 2 && x + wide > width) [x, line] = [2, line + 1];
     const y = TITLE_HEIGHT + LEGEND_LINE * (line + 0.5) + 3;
     const part = `${swatchSvg(layer, x, y - 4)}<text x="${x + 20}" y="${y}">${escapeXml(shown)}</text>`;
-    x += wide;
+    x = Math.round(x + wide);
     return part;
   });
   return { svg: parts.join(''), height: LEGEND_LINE * (line + 1) };

@@ -53,7 +53,7 @@ export function loadPlot(plots: RunPlots): PlotSpec {
   };
 }
 
-const REASON_COLORS: readonly PlotColor[] = ['c5', 'c2', 'c6', 'c4', 'c7', 'c8', 'c1', 'c3'];
+const REASON_COLORS: readonly PlotColor[] = ['c5', 'c4', 'c6', 'c1', 'c7', 'c3', 'c8', 'c2'];
 
 export function pipelinePlots(plots: RunPlots): readonly PlotSpec[] {
   const { slo, percentile, points } = plots.run;

@@ -1,0 +1,213 @@
+/** Report of a sweep: accuracy against cost, and the figures along each axis, with 95 % intervals over the seeds. */
+import { axisKinds, pointText } from '../sweep/sweep-axes.js';
+import { type Estimate, estimateText } from '../sweep/sweep-figures.js';
+import type { SweepResults, SweptPoint } from '../sweep/sweep-results.js';
+import { counted } from '../terminal/counted.js';
+import { type Fact, htmlTable } from './page/html.js';
+import type { PageSection, ReportPage } from './page/html-page.js';
+import { type PlotAxis, type PlotLayer, type PlotSpec, seriesColor } from './plot/plot-spec.js';
+
+type Simulated = SweptPoint & { readonly figures: NonNullable<SweptPoint['figures']> };
+
+const isSimulated = (point: SweptPoint): point is Simulated => point.figures !== undefined;
+
+export function sweepPage(results: SweepResults): ReportPage {
+  const { pipeline, load, seeds, excludeFirstS, points } = results;
+  const excluded = excludeFirstS === 0 ? '' : `, the first ${excludeFirstS} s not counted`;
+  return {
+    kind: 'Sweep',
+    title: `Sweep of ${pipeline}`,
+    lead: `Load ${load}, ${counted(seeds.length, 'seed')}${excluded}. Points are means over the seeds, bars their 95 % intervals. The SLO is met, or missed, if the whole interval of the attainment says so.`,
+    facts: factsOf(results),
+    sections: [
+      {
+        title: 'Accuracy and cost',
+        blocks: [{ plots: [tradeOffPlot(points.filter(isSimulated))] }, bestTable(results)],
+      },
+      ...axisSections(results),
+      { title: 'All points', blocks: [pointTable('All points', points)] },
+    ],
+  };
+}
+
+function factsOf({ points, subjects, seeds }: SweepResults): readonly Fact[] {
+  const count = (wanted: SweptPoint['verdict']) => points.filter(({ verdict }) => verdict === wanted).length;
+  const open = count('inconclusive');
+  return [
+    { label: 'Points', value: String(points.length), note: counted(points.length * seeds.length, 'simulation') },
+    { label: 'SLO met', value: String(count('met')), status: count('met') > 0 ? 'ok' : 'bad' },
+    { label: 'SLO missed', value: String(count('missed')) },
+    ...(open === 0
+      ? []
+      : [{ label: 'Inconclusive', value: String(open), note: 'more seeds decide', status: 'warn' } as const]),
+    ...(count('infeasible') === 0 ? [] : [{ label: 'Without a plan', value: String(count('infeasible')) }]),
+    { label: 'Plans or policies', value: String(subjects.length) },
+  ];
+}
+
+const nameOf = ({ subject, at }: SweptPoint): string =>
+  [subject, pointText(at)].filter((part) => part !== '').join(', ');
+
+const tipOf = (point: Simulated): string => {
+  const { figures, verdict } = point;
+  return [
+    nameOf(point),
+    `SLO\t${verdict}`,
+    `within the SLO\t${estimateText(figures.sloAttainmentFraction, 2, 100)} %`,
+    `p99\t${estimateText(figures.latencyMs.p99, 1)} ms`,
+    `accuracy\t${estimateText(figures.pasMean, 4)}`,
+    `cost per hour\t${estimateText(figures.costPerHourMean, 2)}`,
+  ].join('\n');
+};
+
+const VERDICTS = [
+  ['met', 'verified: the SLO is met', 'ok', 'disc'],
+  ['inconclusive', 'simulated, inconclusive', 'warn', 'diamond'],
+  ['missed', 'simulated, the SLO is missed', 'bad', 'ring'],
+] as const;
+
+/** Frontier of the points that meet the SLO: no other is at most as costly and more accurate. */
+function frontierOf(points: readonly Simulated[]): readonly Simulated[] {
+  let best = Number.NEGATIVE_INFINITY;
+  return points
+    .filter(({ verdict }) => verdict === 'met')
+    .toSorted(
+      ({ figures: a }, { figures: b }) =>
+        a.costPerHourMean.mean - b.costPerHourMean.mean || b.pasMean.mean - a.pasMean.mean,
+    )
+    .filter(({ figures: { pasMean } }) => {
+      const isBetter = pasMean.mean > best;
+      if (isBetter) best = pasMean.mean;
+      return isBetter;
+    });
+}
+
+function tradeOffPlot(points: readonly Simulated[]): PlotSpec {
+  const frontier = frontierOf(points);
+  const marks = VERDICTS.flatMap(([verdict, name, color, shape]): readonly PlotLayer[] => {
+    const own = points.filter((point) => point.verdict === verdict);
+    const dots = own.map((point) => ({
+      ...{ x: point.figures.costPerHourMean.mean, y: point.figures.pasMean.mean, tip: tipOf(point) },
+    }));
+    return own.length === 0 ? [] : [{ kind: 'points', name, color, shape, points: dots }];
+  });
+  const steps = frontier.slice(1).flatMap(({ figures: to }, i) => {
+    const { figures: from } = frontier[i] as Simulated;
+    const [x1, y1, x2, y2] = [from.costPerHourMean.mean, from.pasMean.mean, to.costPerHourMean.mean, to.pasMean.mean];
+    return [[x1, y1, x2, y1] as const, [x2, y1, x2, y2] as const];
+  });
+  return {
+    ...{ title: 'Points of the sweep', isWide: true },
+    x: { label: 'cost per hour', isLoose: true },
+    y: { unit: 'accuracy', isLoose: true },
+    layers: [{ kind: 'segments', color: 'c3', segments: steps }, ...marks],
+  };
+}
+
+function bestTable({ best, points }: SweepResults): string {
+  const rows = [
+    ['cheapest that meets the SLO', best.cheapest],
+    ['most accurate that meets the SLO', best.mostAccurate],
+  ].flatMap(([title, index]) => {
+    const point = typeof index === 'number' ? points[index] : undefined;
+    return point === undefined || !isSimulated(point) ? [] : [[String(title), ...rowOf(point)]];
+  });
+  return rows.length === 0 ? '' : htmlTable('Best points', ['best', ...HEAD], rows);
+}
+
+const HEAD = ['point', 'SLO', 'within the SLO %', 'p99 ms', 'accuracy', 'cores', 'cost per hour', 'dropped %'];
+
+function rowOf(point: SweptPoint): readonly string[] {
+  if (!isSimulated(point)) return [nameOf(point), point.verdict, ...new Array(6).fill('–')];
+  const { figures: of, verdict } = point;
+  return [
+    nameOf(point),
+    verdict,
+    estimateText(of.sloAttainmentFraction, 2, 100),
+    estimateText(of.latencyMs.p99, 1),
+    estimateText(of.pasMean, 4),
+    estimateText(of.cpuCoresMean, 2),
+    estimateText(of.costPerHourMean, 2),
+    estimateText(of.droppedFraction, 2, 100),
+  ];
+}
+
+const pointTable = (title: string, points: readonly SweptPoint[]): string => htmlTable(title, HEAD, points.map(rowOf));
+
+/** Series in a plot along an axis; more are not readable. */
+const MOST_SERIES = 8;
+const WIDE_RATIO = 30;
+
+function axisSections({ axes, points }: SweepResults): readonly PageSection[] {
+  return axes
+    .filter(({ values }) => values.length > 1)
+    .map(({ name, field, values }) => {
+      const kind = axisKinds[name as keyof typeof axisKinds];
+      const isLog = values.every((value) => value > 0) && Math.max(...values) / Math.min(...values) > WIDE_RATIO;
+      const x: PlotAxis = { label: kind.title, isLoose: true, ...(isLog && { scale: 'log' }) };
+      const groups = groupsAlong(points.filter(isSimulated), field);
+      const left = groups.size - MOST_SERIES;
+      const more = left > 0 ? ` The first ${MOST_SERIES} of ${groups.size} series.` : '';
+      const shown = [...groups].slice(0, MOST_SERIES);
+      return {
+        title: `Along ${kind.title}`,
+        text: `${kind.meaning[0]?.toUpperCase()}${kind.meaning.slice(1)}.${more}`,
+        blocks: [{ plots: FIGURES.map((figure) => axisPlot(shown, { field, x, title: kind.title, figure })) }],
+      };
+    });
+}
+
+/** Points that differ only in one axis. */
+function groupsAlong(points: readonly Simulated[], field: string): ReadonlyMap<string, readonly Simulated[]> {
+  const groups = new Map<string, Simulated[]>();
+  for (const point of points) {
+    const at = Object.fromEntries(Object.entries(point.at).filter(([name]) => name !== field));
+    const name = nameOf({ ...point, at });
+    groups.set(name, [...(groups.get(name) ?? []), point]);
+  }
+  return groups;
+}
+
+const FIGURES = [
+  ['within the SLO', '%', ({ sloAttainmentFraction }: Simulated['figures']) => sloAttainmentFraction, 100],
+  ['p99 latency', 'ms', ({ latencyMs }: Simulated['figures']) => latencyMs.p99, 1],
+  ['accuracy', '', ({ pasMean }: Simulated['figures']) => pasMean, 1],
+  ['cost', 'per hour', ({ costPerHourMean }: Simulated['figures']) => costPerHourMean, 1],
+] as const;
+
+interface AlongAxis {
+  readonly field: string;
+  readonly x: PlotAxis;
+  readonly title: string;
+  readonly figure: (typeof FIGURES)[number];
+}
+
+function axisPlot(
+  groups: readonly (readonly [string, readonly Simulated[]])[],
+  { field, x, title, figure: [name, unit, of, factor] }: AlongAxis,
+): PlotSpec {
+  const layers = groups.flatMap(([group, points], i): readonly PlotLayer[] => {
+    const color = seriesColor(i);
+    const placed = points
+      .map((point) => ({
+        point,
+        at: (point.at as Readonly<Record<string, number>>)[field] ?? 0,
+        estimate: of(point.figures) as Estimate,
+      }))
+      .sort((a, b) => a.at - b.at);
+    const bars = placed.flatMap(({ at, estimate: { low, high } }) =>
+      low === undefined || high === undefined ? [] : [[at, factor * low, at, factor * high] as const],
+    );
+    const joins = placed.slice(1).map(({ at, estimate }, k) => {
+      const before = placed[k] as (typeof placed)[number];
+      return [before.at, factor * before.estimate.mean, at, factor * estimate.mean] as const;
+    });
+    const dots = placed.map(({ point, at, estimate }) => ({ x: at, y: factor * estimate.mean, tip: tipOf(point) }));
+    return [
+      { kind: 'segments', color, segments: joins },
+      { kind: 'segments', color, segments: bars },
+      { kind: 'points', name: group === '' ? name : group, color, shape: 'disc', points: dots },
+    ];
+  });
+  return { title: `${name} by ${title}`, x, y: { isLoose: true, ...(unit !== '' && { unit }) }, layers };
+}
