@@ -14,7 +14,7 @@ export const realNode: Tool = {
   isPresent: () => node.missing === undefined,
 };
 
-function runningNode(): RunningNode {
+export function runningNode(): RunningNode {
   if (node.missing !== undefined) throw new Error(node.missing);
   return node;
 }
@@ -44,7 +44,7 @@ export function kubectl(args: readonly string[], input?: string): Promise<Ended>
 }
 
 /** Runs kubectl, and throws if it fails. */
-async function kube(args: readonly string[], input?: string): Promise<string> {
+export async function kube(args: readonly string[], input?: string): Promise<string> {
   const { exitCode, stdout, stderr } = await kubectl(args, input);
   if (exitCode !== 0) throw new Error(`kubectl ${args.join(' ')} ended with ${exitCode}:\n${stderr}`);
   return stdout;
@@ -105,7 +105,7 @@ export class NodeNamespace {
 
   /** A command of `equipoise k8s` in this namespace. */
   k8s(command: string, ...args: readonly string[]): ReturnType<typeof equipoise> {
-    const cluster = command === 'render' ? [] : ['--kubeconfig', runningNode().kubeconfig];
+    const cluster = command === 'pipeline' ? [] : ['--kubeconfig', runningNode().kubeconfig];
     return equipoise(process.cwd(), 'k8s', command, ...args, '--namespace', this.name, ...cluster, '--json');
   }
 

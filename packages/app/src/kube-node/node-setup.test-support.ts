@@ -28,7 +28,10 @@ declare module 'vitest' {
 
 const repository = fileURLToPath(new URL('../../../..', import.meta.url));
 const script = (name: string): string => join(repository, 'scripts', 'kube-node', name);
-const IMAGE = 'local/equipoise:1';
+/** Name that the shipped manifests use. */
+const IMAGE = 'equipoise:0.1.0';
+/** A request with this word makes the stage exceed its memory limit. */
+export const EATING_WORD = 'elephantine';
 const UNSUPPORTED = 3;
 const UP_MS = 600_000;
 const OTHER_RUN_MS = 120_000;
@@ -132,7 +135,10 @@ function buildImage(): string {
   const pipeline = join(home, 'language', 'pipeline.yaml');
   // Suites count requests and observe states. The deadline is generous, and a quota of 50 m starts in a minute.
   rewrite(pipeline, /latencyMs: \d+/, 'latencyMs: 20000');
+  rewrite(pipeline, /objective: max-accuracy/, 'objective: max-accuracy\n  control: { mode: auto }');
   rewrite(pipeline, /cpuCores: \[[^\]]*\]/g, 'cpuCores: [0.2], memoryBytes: 134217728');
+  const eat = `if (words.includes('${EATING_WORD}')) for (const eaten = []; ; ) eaten.push(Buffer.alloc(1 << 26, 1));`;
+  rewrite(join(home, 'language', 'stages', 'language.js'), /(function answer.*)/, `$1\n  ${eat}`);
   run(home, equipoise, 'profile', 'language/pipeline.yaml', '--quick');
   const busybox = join(folder, 'root', 'bin', 'busybox');
   const excluded = ['win32', 'darwin'].flatMap((system) => ['--exclude', `*/onnxruntime-node/bin/*/${system}`]);

@@ -35,7 +35,7 @@ export class SteadyLoad {
 }
 
 /** Returns the failure of a request. */
-function post(url: string, text = 'das ist das Wetter'): Promise<string | undefined> {
+export function post(url: string, text = 'das ist das Wetter'): Promise<string | undefined> {
   return new Promise((resolve) => {
     const options = { method: 'POST', agent: false, headers: { 'content-type': 'text/plain' }, timeout: TIMEOUT_MS };
     const sent = request(`${url}/v1/pipelines/language/run`, options, (answer) => {
