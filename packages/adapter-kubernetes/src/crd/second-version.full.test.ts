@@ -88,5 +88,5 @@ describeWithTool(controlPlane, 'a second version of the custom resource', () => 
       )
       .toBeUndefined();
     expect(await read(later)).toMatchObject({ spec: before?.spec });
-  }, 120_000);
+  });
 });

@@ -48,8 +48,11 @@ export async function definitionServed(api: KubeApi, name: string): Promise<void
   });
 }
 
+/** Far more than any wait needs, because busy machines are slow. */
+const PATIENCE_MS = 400_000;
+
 /** Polls until `holds` is true; rejects after `limitMs`. */
-export async function eventually(holds: () => Promise<boolean>, limitMs = 60_000): Promise<void> {
+export async function eventually(holds: () => Promise<boolean>, limitMs = PATIENCE_MS): Promise<void> {
   const untilMs = performance.now() + limitMs;
   while (!(await holds())) {
     if (performance.now() > untilMs) throw new Error(`not so after ${limitMs} ms`);

@@ -6,7 +6,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { HttpKubeApi } from '../api/http/http-kube-api.js';
@@ -45,23 +44,33 @@ const CONTROLLERS = [
 const NO_LIMITS = ['--kube-api-qps=1000', '--kube-api-burst=2000'];
 const START_MS = 180_000;
 
+/**
+ * Loopback address of this process. Suites run at the same time in processes of their own, so no other suite takes a
+ * port before its program listens, or while a test has stopped the program. Process ids have at most 22 bits.
+ */
+const ADDRESS = `127.${128 + ((process.pid >> 16) & 63)}.${(process.pid >> 8) & 255}.${process.pid & 255}`;
+const FIRST_PORT = 20_000;
+const PORTS = 4;
+/** Control planes that this process has started. */
+let planes = 0;
+
 export class ControlPlane {
   readonly #binaries: string;
   readonly #folder: string;
   readonly #ports: { readonly etcd: number; readonly peer: number; readonly api: number; readonly scheduler: number };
   readonly #programs = new Map<string, ChildProgram>();
 
-  private constructor(binaries: string, folder: string, ports: readonly number[]) {
+  private constructor(binaries: string, folder: string) {
     this.#binaries = binaries;
     this.#folder = folder;
-    const [etcd = 0, peer = 0, api = 0, scheduler = 0] = ports;
-    this.#ports = { etcd, peer, api, scheduler };
+    const first = FIRST_PORT + PORTS * planes++;
+    this.#ports = { etcd: first, peer: first + 1, api: first + 2, scheduler: first + 3 };
   }
 
   /** Starts all four programs and resolves when the API server is ready. */
   static async start(binaries: string, users: readonly ClusterUser[] = []): Promise<ControlPlane> {
     const folder = mkdtempSync(path.join(tmpdir(), 'equipoise-kube-'));
-    const plane = new ControlPlane(binaries, folder, await freePorts(4));
+    const plane = new ControlPlane(binaries, folder);
     plane.#writeFiles([ADMIN, CONTROLLER_MANAGER, SCHEDULER, ...users]);
     try {
       await plane.#startEtcd();
@@ -83,7 +92,7 @@ export class ControlPlane {
         {
           name: 'test',
           cluster: {
-            server: `https://127.0.0.1:${this.#ports.api}`,
+            server: `https://${ADDRESS}:${this.#ports.api}`,
             'certificate-authority': this.#at('certs/apiserver.crt'),
           },
         },
@@ -104,9 +113,9 @@ export class ControlPlane {
     const { etcd, api } = this.#ports;
     const key = this.#at('sa.key');
     const program = this.#run('kube-apiserver', [
-      `--etcd-servers=http://127.0.0.1:${etcd}`,
-      '--bind-address=127.0.0.1',
-      '--advertise-address=127.0.0.1',
+      `--etcd-servers=http://${ADDRESS}:${etcd}`,
+      `--bind-address=${ADDRESS}`,
+      `--advertise-address=${ADDRESS}`,
       `--secure-port=${api}`,
       '--endpoint-reconciler-type=none',
       `--cert-dir=${this.#at('certs')}`,
@@ -138,7 +147,7 @@ export class ControlPlane {
   }
 
   async #startEtcd(): Promise<void> {
-    const [client, peer] = [this.#ports.etcd, this.#ports.peer].map((port) => `http://127.0.0.1:${port}`);
+    const [client, peer] = [this.#ports.etcd, this.#ports.peer].map((port) => `http://${ADDRESS}:${port}`);
     const program = this.#run('etcd', [
       '--name=test',
       `--data-dir=${this.#at('etcd')}`,
@@ -157,7 +166,7 @@ export class ControlPlane {
     this.#run('kube-controller-manager', [
       `--kubeconfig=${this.#at('kcm.yaml')}`,
       '--leader-elect=false',
-      '--bind-address=127.0.0.1',
+      `--bind-address=${ADDRESS}`,
       '--secure-port=0',
       `--service-account-private-key-file=${this.#at('sa.key')}`,
       '--use-service-account-credentials=false',
@@ -167,7 +176,7 @@ export class ControlPlane {
     this.#run('kube-scheduler', [
       `--kubeconfig=${this.#at('scheduler.yaml')}`,
       '--leader-elect=false',
-      '--bind-address=127.0.0.1',
+      `--bind-address=${ADDRESS}`,
       `--secure-port=${this.#ports.scheduler}`,
       ...NO_LIMITS,
     ]);
@@ -197,7 +206,7 @@ export class ControlPlane {
   #statusOf(urlPath: string): Promise<number | undefined> {
     return new Promise((resolve, reject) => {
       const headers = { authorization: `Bearer ${ADMIN.token}` };
-      const options = { host: '127.0.0.1', port: this.#ports.api, path: urlPath, headers, rejectUnauthorized: false };
+      const options = { host: ADDRESS, port: this.#ports.api, path: urlPath, headers, rejectUnauthorized: false };
       const request = get({ ...options, agent: false, timeout: 5_000 }, (response) => {
         response.resume();
         resolve(response.statusCode);
@@ -205,28 +214,4 @@ export class ControlPlane {
       request.on('error', reject);
     });
   }
-}
-
-const FIRST_PORT = 20_000;
-const PORTS_PER_WORKER = 1000;
-let nextPort = FIRST_PORT + PORTS_PER_WORKER * (Number(process.env['VITEST_POOL_ID'] ?? 0) % 10);
-
-/**
- * Ports that are free, below those that the system gives to connections: nothing takes them before the programs listen.
- * Each worker of a run has its own range.
- */
-async function freePorts(count: number): Promise<number[]> {
-  const ports: number[] = [];
-  while (ports.length < count) {
-    const port = nextPort++;
-    if (await isFree(port)) ports.push(port);
-  }
-  return ports;
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer().once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

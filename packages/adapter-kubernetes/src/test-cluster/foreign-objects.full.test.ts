@@ -123,7 +123,7 @@ describeWithTool(controlPlane, 'objects of others and refused writes', () => {
       await eventually(degraded('NameTaken'));
       expect(await suite.admin.get(ref)).toMatchObject({ data: { a: '1' } });
       await suite.admin.delete(ref);
-      await eventually(async () => (await condition('Ready'))?.status === 'True', 120_000);
+      await eventually(async () => (await condition('Ready'))?.status === 'True');
       expect((await condition('Degraded'))?.status).toBe('False');
     });
 
@@ -205,7 +205,7 @@ describeWithTool(controlPlane, 'objects of others and refused writes', () => {
         (await eventsOf('ApplyFailed')).some(({ related }) => related?.kind === 'Deployment'),
       );
       await suite.admin.delete({ type: quotas, namespace, name: 'few' });
-      await eventually(async () => (await condition('Ready'))?.status === 'True', 120_000);
+      await eventually(async () => (await condition('Ready'))?.status === 'True');
       expect((await condition('Degraded'))?.status).toBe('False');
     });
 
@@ -238,7 +238,7 @@ describeWithTool(controlPlane, 'objects of others and refused writes', () => {
       await eventually(degraded('ApplyFailed'));
       expect((await condition('Degraded'))?.message).toMatch(/failed calling webhook "gate.example.com"/);
       await suite.admin.delete({ type: webhooks, name: webhook.metadata.name });
-      await eventually(async () => (await condition('Ready'))?.status === 'True', 120_000);
+      await eventually(async () => (await condition('Ready'))?.status === 'True');
     });
 
     it('names the policy that denies one object, and writes the others', async () => {

@@ -23,11 +23,11 @@ describeWithTool(controlPlane, 'the operator on a real control plane that it doe
     source.decide(`${namespace}/shelf`, planWith('small', 3));
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     await suite.plane.startApiServer();
-    await eventually(async () => isReady(SMALL, 3), 120_000);
+    await eventually(async () => isReady(SMALL, 3));
     expect((await find(SMALL))?.spec.replicas).toBe(3);
     abort.abort();
     await running;
-  }, 300_000);
+  });
 
   it('hands over to a second operator when the first is cut off', async () => {
     const { namespace, source, abort, run, isReady, base, create, settled } = await startOperator(suite);
@@ -63,5 +63,5 @@ describeWithTool(controlPlane, 'the operator on a real control plane that it doe
     abort.abort();
     gone.abort();
     await Promise.all([one, two]);
-  }, 180_000);
+  });
 });

@@ -44,7 +44,7 @@ export class OperatorSuite extends ClusterSuite {
     written(await admin.create(pipelines, object, human));
     const status = async () => (await admin.get({ type: pipelines, namespace, name: 'shelf' }))?.status;
     const condition = async (type: string) => (await status())?.conditions?.find((each) => each.type === type);
-    const settled = () => eventually(async () => (await condition('Ready'))?.status === 'True', 120_000);
+    const settled = () => eventually(async () => (await condition('Ready'))?.status === 'True');
     const listed = async () => {
       const page = await admin.list({ type: deployments, namespace });
       return page.kind === 'page' ? page.objects : [];

@@ -1,8 +1,17 @@
 /** The operator with its shipped rights, against a real control plane and a node without containers. */
 import { describeWithTool } from '@equipoise/testkit';
 import { expect, it } from 'vitest';
-import { written } from '../api/conformance/subject.test-support.js';
-import { deployments, isRouter, pods as podType } from '../cluster/observed-objects.js';
+import { pageOf, written } from '../api/conformance/subject.test-support.js';
+import type { Selection } from '../api/kube-api.js';
+import type { KubeObject } from '../api/kube-object.js';
+import {
+  deployments,
+  type InferencePipeline,
+  isRouter,
+  type ObservedDeployment,
+  pipelines,
+  pods as podType,
+} from '../cluster/observed-objects.js';
 import { events } from '../deploy/events.js';
 import { podAutoscalers } from '../observe/autoscalers.js';
 import { shareOf } from '../reconcile/canary-router.js';
@@ -12,58 +21,67 @@ import type { PodObject } from './fake-kubelet.test-support.js';
 import { controlPlane } from './kube-binaries.test-support.js';
 import { planWith } from './memory/pipeline-fixture.test-support.js';
 import { SMALL, startOperator } from './operator-in-process.test-support.js';
+import type { PodHost } from './pod-host.test-support.js';
 
 const LARGE = 'shelf--detect--large';
 
 describeWithTool(controlPlane, 'the operator on a real control plane', () => {
   const suite = new ClusterSuite();
 
-  /** Shares that the router of a namespace forwards from now on, each once. */
-  async function watchedShares(namespace: string, signal: AbortSignal) {
-    const selection = { type: deployments, namespace, fieldSelector: 'metadata.name=shelf' };
-    const page = await suite.admin.list(selection);
-    if (page.kind !== 'page') throw new Error('the list expired');
-    const shares = page.objects.map(({ spec }) => shareOf(spec.template));
-    let changedAtMs = performance.now();
-    const { resourceVersion } = page;
+  /** Calls `see` with the objects at every change of one of them, from now on. A poll could miss a short state. */
+  async function watched<T extends KubeObject>(
+    selection: Selection<T>,
+    see: (objects: readonly T[]) => void,
+    signal: AbortSignal,
+  ): Promise<{ readonly ended: Promise<void> }> {
+    const { objects, resourceVersion } = pageOf(await suite.admin.list(selection));
+    const present = new Map(objects.map((object) => [object.metadata.name, object]));
+    see(objects);
     const watching = async () => {
-      for await (const event of suite.admin.watch(selection, { resourceVersion, timeoutSeconds: 300 }, signal)) {
-        if (event.kind !== 'modified') continue;
-        const share = shareOf(event.object.spec.template);
-        if (share === shares.at(-1)) continue;
-        shares.push(share);
-        changedAtMs = performance.now();
+      for await (const event of suite.admin.watch(selection, { resourceVersion, timeoutSeconds: 600 }, signal)) {
+        if (!('object' in event)) continue;
+        if (event.kind === 'deleted') present.delete(event.object.metadata.name);
+        else present.set(event.object.metadata.name, event.object);
+        see([...present.values()]);
       }
     };
-    const watched = watching();
+    const ended = watching();
     // After a failed test the server stops before the watch; the broken watch is no second failure.
-    watched.catch(() => undefined);
-    return { shares, watched, sinceMs: () => performance.now() - changedAtMs };
+    ended.catch(() => undefined);
+    return { ended };
+  }
+
+  /** Shares that the router of a namespace forwards from now on, each once. */
+  async function watchedShares(namespace: string, signal: AbortSignal) {
+    const shares: number[] = [];
+    let changedAtMs = performance.now();
+    const see = ([router]: readonly ObservedDeployment[]): void => {
+      const share = router === undefined ? undefined : shareOf(router.spec.template);
+      if (share === undefined || share === shares.at(-1)) return;
+      shares.push(share);
+      changedAtMs = performance.now();
+    };
+    const selection = { type: deployments, namespace, fieldSelector: 'metadata.name=shelf' };
+    const { ended } = await watched(selection, see, signal);
+    return { shares, ended, sinceMs: () => performance.now() - changedAtMs };
   }
 
   it('switches a variant and never has less than one whole of the two', async () => {
-    const { namespace, source, abort, run, find, all, create, settled } = await startOperator(suite);
+    const { namespace, source, abort, run, find, create, settled } = await startOperator(suite);
     await create();
     const running = run(abort.signal);
     await settled();
     const seen: string[] = [];
-    const watching = new AbortController();
-    const looking = (async () => {
-      while (!watching.signal.aborted) {
-        // One list shows one instant; three requests would not.
-        const present = await all();
-        const ready = (name: string) =>
-          present.find(({ metadata }) => metadata.name === name)?.status?.readyReplicas ?? 0;
-        seen.push(`${ready(SMALL)} ${ready(LARGE)} ${ready('shelf')}`);
-        await new Promise((resolve) => setTimeout(resolve, 30));
-      }
-    })();
+    const see = (present: readonly ObservedDeployment[]): void => {
+      const ready = (name: string) =>
+        present.find(({ metadata }) => metadata.name === name)?.status?.readyReplicas ?? 0;
+      seen.push(`${ready(SMALL)} ${ready(LARGE)} ${ready('shelf')}`);
+    };
+    const watching = await watched({ type: deployments, namespace }, see, abort.signal);
     suite.kubelet.fateOf = () => ({ kind: 'ready', afterMs: 500 });
     source.decide(`${namespace}/shelf`, planWith('large', 3));
     await eventually(async () => (await find(SMALL)) === undefined);
     await settled();
-    watching.abort();
-    await looking;
     suite.kubelet.fateOf = () => ({ kind: 'ready', afterMs: 0 });
     for (const line of seen) {
       const [small = 0, large = 0, router = 0] = line.split(' ').map(Number);
@@ -72,8 +90,8 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     }
     expect(seen.some((line) => line.startsWith('2 3 '))).toBe(true);
     abort.abort();
-    await running;
-  }, 180_000);
+    await Promise.all([running, watching.ended]);
+  });
 
   it('brings requests to a new variant in steps, and takes one back that fails', async () => {
     const { namespace, source, ahead, abort, run, ref, condition, find, isReady, failures, create, settled } =
@@ -95,13 +113,14 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
       },
     });
     const told = new Set<number | undefined>();
+    const tell = ([pipeline]: readonly InferencePipeline[]) => told.add(pipeline?.status?.shift?.fraction);
+    const telling = await watched({ type: pipelines, namespace }, tell, abort.signal);
     const isThere = async (name: string) => (await find(name)) !== undefined;
     source.decide(`${namespace}/shelf`, planWith('large', 3));
     await eventually(async () => {
-      told.add((await suite.admin.get(ref))?.status?.shift?.fraction);
       expect(await isReady('shelf', 0)).toBe(false);
       return given.shares.length === 4;
-    }, 120_000);
+    });
     expect([...told]).toEqual(expect.arrayContaining([0.1, 0.5]));
     expect(given.shares).toEqual([0, 0.1, 0.5, 0]);
     await settled();
@@ -118,21 +137,21 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
       sides: { before: side(450, 0), after: side(50, 30), passedOn: 50, observedMs: 5_000 },
     });
     source.decide(`${namespace}/shelf`, planWith('small', 2));
-    await eventually(async () => (await condition('Degraded'))?.reason === 'RolledBack', 60_000);
+    await eventually(async () => (await condition('Degraded'))?.reason === 'RolledBack');
     expect((await suite.admin.get(ref))?.status?.rollback).toMatchObject({
       workloads: [SMALL],
       fraction: 0.1,
       failures: 1,
     });
-    await eventually(async () => !(await isThere(SMALL)) && !(await isThere('shelf--next')), 60_000);
+    await eventually(async () => !(await isThere(SMALL)) && !(await isThere('shelf--next')));
     expect([await isReady(LARGE, 3), await isReady('shelf', 1)]).toEqual([true, true]);
     const page = await suite.admin.list({ type: events, namespace });
     const reasons = page.kind === 'page' ? page.objects.map(({ reason }) => reason) : [];
     expect(reasons).toEqual(expect.arrayContaining(['Shifting', 'RolledBack']));
     abort.abort();
-    await Promise.all([running, given.watched]);
+    await Promise.all([running, given.ended, telling.ended]);
     expect(failures).toEqual([]);
-  }, 300_000);
+  });
 
   it.each([
     ['crash-loop', 'CrashLoop'],
@@ -161,7 +180,6 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
       abort.abort();
       await running;
     },
-    180_000,
   );
 
   it('leaves replicas that an autoscaler sets, and takes back those of a person', async () => {
@@ -178,11 +196,11 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
       kind: 'HorizontalPodAutoscaler',
     };
     written(await suite.admin.create(podAutoscalers, { ...named, spec }, human));
-    await eventually(async () => (await condition('Degraded'))?.reason === 'ForeignReplicas', 90_000);
+    await eventually(async () => (await condition('Degraded'))?.reason === 'ForeignReplicas');
     expect(await replicas()).toBe(5);
     expect((await condition('Degraded'))?.message).toContain('5 replicas by HorizontalPodAutoscaler five');
     await suite.admin.delete({ type: podAutoscalers, namespace, name: 'five' });
-    await eventually(async () => (await replicas()) === 2, 90_000);
+    await eventually(async () => (await replicas()) === 2);
     const scaled = written(await suite.admin.scale({ type: deployments, namespace, name: SMALL }, 4, human));
     await eventually(async () => {
       const live = await find(SMALL);
@@ -190,11 +208,17 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     });
     abort.abort();
     await running;
-  }, 300_000);
+  });
 
   // Last, because it takes 44 s as the first test of a new control plane.
   it('brings a pipeline up, and takes it down router first', async () => {
     const { namespace, abort, run, ref, condition, all, failures, create, settled } = await startOperator(suite);
+    let stop = (): void => {};
+    const stopped = new Promise<void>((resolve) => {
+      stop = resolve;
+    });
+    const host: PodHost = { start: (_pod, _ip, changed) => changed(true), stop: () => stopped };
+    suite.kubelet.fateOf = () => ({ kind: 'hosted', host });
     await create({ 'equipoise.dev/drain': 'true' });
     const running = run(abort.signal);
     await settled();
@@ -210,18 +234,18 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     const reasons = told.kind === 'page' ? told.objects.map(({ reason }) => reason) : [];
     expect(reasons).toEqual(expect.arrayContaining(['Valid', 'PlanFound', 'AllReady']));
 
-    suite.kubelet.stopMs = 1_500;
     await suite.admin.delete(ref);
     await eventually(async () => !(await all()).some(isRouter));
     // The router's pod still answers running requests.
     expect((await all()).length).toBe(2);
     expect(await suite.admin.get(ref)).toBeDefined();
+    stop();
     await eventually(async () => (await suite.admin.get(ref)) === undefined && (await all()).length === 0);
-    suite.kubelet.stopMs = 0;
+    suite.kubelet.fateOf = () => ({ kind: 'ready', afterMs: 0 });
     abort.abort();
     await running;
     expect(failures).toEqual([]);
-  }, 180_000);
+  });
 
   it('may not do what it does not need', async () => {
     const { namespace, base } = await startOperator(suite);

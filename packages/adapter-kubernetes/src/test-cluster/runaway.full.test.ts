@@ -75,7 +75,7 @@ describeWithTool(controlPlane, 'a variant that never comes up, on a real control
         );
       const readyOf = async (deployment: string) =>
         (await suite.admin.get({ type: deployments, namespace, name: deployment }))?.status?.readyReplicas ?? 0;
-      await eventually(async () => (await condition('Ready'))?.status === 'True', 120_000);
+      await eventually(async () => (await condition('Ready'))?.status === 'True');
 
       await spoil();
       const watched = watch(suite.admin, namespace);
@@ -87,8 +87,8 @@ describeWithTool(controlPlane, 'a variant that never comes up, on a real control
       await new Promise((resolve) => setTimeout(resolve, FAILING_MS / 5));
       await recover();
       source.decide(`${namespace}/shelf`, planWith('small', 3));
-      await eventually(async () => (await readyOf(SMALL)) === 3, 120_000);
-      await eventually(async () => (await condition('Ready'))?.status === 'True', 120_000);
+      await eventually(async () => (await readyOf(SMALL)) === 3);
+      await eventually(async () => (await condition('Ready'))?.status === 'True');
       expect(await condition('Degraded')).toMatchObject({ status: 'False' });
       const { most, fewestReady } = await watched.end();
       expect(most).toBeLessThanOrEqual(BOUND);
@@ -96,7 +96,6 @@ describeWithTool(controlPlane, 'a variant that never comes up, on a real control
       abort.abort();
       await running;
     },
-    300_000,
   );
 });
 
