@@ -129,7 +129,7 @@ describe('the written pipeline', () => {
   it('is evaluated, and planned by what was measured', async () => {
     const evaluated = await run('evaluate', pipeline, '--data', 'fresh/data', '--out', 'fresh/accuracy.json', '--json');
     expect(evaluated.exitCode).toBe(0);
-    expect(evaluated.stderr).toMatch(/^evaluating \d+\/20, \d+ s left: /);
+    expect(evaluated.stderr).toMatch(/^evaluating \d+\/20, \d+ s left: /m);
     const table = {
       combinations: [
         {
