@@ -42,15 +42,6 @@ export interface QueuedItems {
   readonly waitingSinceMs: number;
 }
 
-/**
- * Expected time in ms until `itemsAhead` items have started, if all `replicas` are halfway through a batch; 0 if
- * unknown.
- */
-export function expectedWaitMs(policy: BatchPolicy, itemsAhead: number, replicas: number): number {
-  const { maxBatchSize } = policy;
-  return replicas === 0 ? 0 : (serviceMs(policy, maxBatchSize) * (itemsAhead / maxBatchSize + 0.5)) / replicas;
-}
-
 export function serviceMs(policy: BatchPolicy, batchSize: number): number {
   return policy.expectedServiceMs?.[batchSize] ?? 0;
 }

@@ -5,6 +5,9 @@ import { chainSpec } from '../model/spec-builders.test-support.js';
 import { DeadlineQueue } from './deadline-queue.js';
 import { Bench, edge, one, points } from './scheduler-bench.test-support.js';
 
+const group = { ...chainSpec({ a: points, b: points, c: points }), outputs: [{ from: stageId('c') }] };
+const fanOut = edge('a', 'b', { fanOut: { expected: 2 } });
+
 describe('drops', () => {
   it('gives up alone what cannot make its deadline even if started now', () => {
     const bench = new Bench(one);
@@ -176,9 +179,6 @@ describe('drops', () => {
 });
 
 describe('a fan-out of more items than may wait at a stage', () => {
-  const group = { ...chainSpec({ a: points, b: points, c: points }), outputs: [{ from: stageId('c') }] };
-  const fanOut = edge('a', 'b', { fanOut: { expected: 2 } });
-
   it.each([
     ['all of them are waited for', { join: 'all' }],
     ['a join would do without some', { join: 'all', onMissing: 'partial' }],
@@ -230,6 +230,34 @@ describe('a bounded wait', () => {
     bench.arrive('urgent', 0, 60, 0);
     expect(bench.log).toEqual(['0 run 0 [running]', '0 drop c wait-too-long']);
     expect(bench.scheduler.predictedWaitMs()).toBe(45);
+  });
+
+  it('counts no item ahead that starts at once, or in the same batch', () => {
+    const limits = { maxWaitFraction: 0.5, maxQueueLength: 100 };
+    const bench = new Bench({ ...group, edges: [fanOut, edge('b', 'c', { join: 'all' })] }, limits);
+    const [first, second] = [bench.serve(0), bench.serve(1, { maxBatchSize: 4, serviceMs: 40 })];
+    bench.fanOutCount = 4;
+    bench.arrive('idle', 0, 100);
+    bench.finish(first, 1);
+    expect(second.batch).toHaveLength(4);
+    bench.arrive('busy', 2, 100);
+    bench.finish(first, 3);
+    expect(bench.log.filter((line) => line.includes('drop'))).toEqual([]);
+    // A second full batch would start after 20 + 40 ms, of which 50 % of 100 - 40 - 5 ms are allowed.
+    bench.arrive('too late', 4, 100);
+    bench.finish(first, 5);
+    expect(bench.log.filter((line) => line.includes('drop'))).toEqual(['5 drop too late wait-too-long']);
+  });
+
+  it('takes running batches as large as they are', () => {
+    const limits = { maxWaitFraction: 0.5 };
+    const bench = new Bench(one, limits);
+    bench.serve(0, { maxBatchSize: 2, serviceMs: 10 });
+    const expectedServiceMs = [0, 10, 60];
+    bench.scheduler.setPolicy(0, { maxBatchSize: 2, maxBatchWaitMs: 0, remainingMs: 0, expectedServiceMs }, 0);
+    bench.arrive('running', 0, 100);
+    for (const name of ['a', 'b', 'c']) bench.arrive(name, 0, 50);
+    expect(bench.log).toEqual(['0 run 0 [running]', '0 drop c wait-too-long']);
   });
 
   it('never refuses where nothing waits, and nothing where nothing is expected', () => {

@@ -6,7 +6,7 @@
 
 import type { DropReason } from '../model/request-outcome.js';
 import type { HealthIssue } from '../model/running-plan.js';
-import { type BatchPolicy, companionsUntilMs, expectedWaitMs, lateReason, serviceMs } from './batch-policy.js';
+import { type BatchPolicy, companionsUntilMs, lateReason, serviceMs } from './batch-policy.js';
 import type { CoreGate } from './core-gate.js';
 import { DeadlineQueue } from './deadline-queue.js';
 import { machineSlowness, type ReplicaHealth, slownessOf } from './health/replica-health.js';
@@ -164,7 +164,7 @@ export class StageScheduler<Payload, Context> {
   /** Time in ms until an item arriving now would start; 0 if unknown. */
   waitMs(): number {
     if (this.queue.length === 0 && this.replicas.some(({ busy, draining }) => !busy && !draining)) return 0;
-    return expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
+    return this.#expectedWaitMs(this.queue.length);
   }
 
   absorb(lane: StageScheduler<Payload, Context>, nowMs: number): void {
@@ -182,7 +182,7 @@ export class StageScheduler<Payload, Context> {
   }
 
   predictedWaitMs(): number {
-    return this.queue.length === 0 ? 0 : expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
+    return this.queue.length === 0 ? 0 : this.#expectedWaitMs(this.queue.length);
   }
 
   /** True if an item that runs again would be in time. To run alone, it waits behind those that already wait for this. */
@@ -257,7 +257,26 @@ export class StageScheduler<Payload, Context> {
   #wouldWaitTooLong(ahead: number, leftMs: number): boolean {
     const { maxWaitFraction, dropLate } = this.#limits;
     if (maxWaitFraction === undefined || ahead === 0 || !dropLate) return false;
-    return expectedWaitMs(this.#policy, ahead, this.replicas.length) > maxWaitFraction * leftMs;
+    return this.#expectedWaitMs(ahead) > maxWaitFraction * leftMs;
+  }
+
+  /**
+   * Expected time in ms until an item behind `ahead` others starts; 0 if unknown. Free replicas start at once, busy ones
+   * are halfway through their batches. Later batches are full, and the item is in the first with a free place.
+   */
+  #expectedWaitMs(ahead: number): number {
+    const { maxBatchSize } = this.#policy;
+    let free = 0;
+    let runningMs = 0;
+    for (const { busy, draining, batch } of this.replicas) {
+      if (busy) runningMs += serviceMs(this.#policy, batch.length);
+      else if (!draining && !this.waitsAtGate) free += 1;
+    }
+    const behind = ahead - free * maxBatchSize;
+    if (this.replicas.length === 0 || (free > 0 && behind < 0)) return 0;
+    const fullMs = serviceMs(this.#policy, maxBatchSize);
+    const runsOnMs = (runningMs / 2 + free * fullMs) / this.replicas.length;
+    return (fullMs * Math.floor(behind / maxBatchSize) + runsOnMs) / this.replicas.length;
   }
 
   #hasExpired(head: StageItem<Payload, Context> | undefined, nowMs: number): head is StageItem<Payload, Context> {
