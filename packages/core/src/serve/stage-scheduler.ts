@@ -164,7 +164,7 @@ export class StageScheduler<Payload, Context> {
   /** Time in ms until an item arriving now would start; 0 if unknown. */
   waitMs(): number {
     if (this.queue.length === 0 && this.replicas.some(({ busy, draining }) => !busy && !draining)) return 0;
-    return this.#expectedWaitMs(this.queue.length);
+    return this.#backlogMs;
   }
 
   absorb(lane: StageScheduler<Payload, Context>, nowMs: number): void {
@@ -182,7 +182,14 @@ export class StageScheduler<Payload, Context> {
   }
 
   predictedWaitMs(): number {
-    return this.queue.length === 0 ? 0 : this.#expectedWaitMs(this.queue.length);
+    return this.queue.length === 0 ? 0 : this.#backlogMs;
+  }
+
+  /** Time in ms in which full batches run the queue, and half of a running one; 0 if unknown. */
+  get #backlogMs(): number {
+    const { maxBatchSize } = this.#policy;
+    const batches = this.queue.length / maxBatchSize + 0.5;
+    return this.replicas.length === 0 ? 0 : (serviceMs(this.#policy, maxBatchSize) * batches) / this.replicas.length;
   }
 
   /** True if an item that runs again would be in time. To run alone, it waits behind those that already wait for this. */
