@@ -144,7 +144,7 @@ const describedObservation = ({ atMs, arrivalsPerSecond, stages }: PolicyObserva
   stages: Object.fromEntries(Object.entries(stages).map(([id, metrics]) => [id, { ...metrics }])),
 });
 
-/** What a policy sees before the load: the arrivals of its first ten seconds. */
+/** Observation before the load begins, with the arrivals of its first ten seconds. */
 function firstObservation({ spec, sampleArrivalsPerSecond }: PolicyInput): PolicyObservation {
   const idle = { queueLength: 0, inFlightItems: 0, busyFraction: 0, readyReplicas: 0, liveReplicas: 0 };
   return {

@@ -61,7 +61,7 @@ describe('a pipeline file that is read again', () => {
 });
 
 describe('logs as JSON', () => {
-  it('have an object per line, and a request log that is opened anew on SIGHUP', async () => {
+  it('have an object per line, and a request log that is opened again on SIGHUP', async () => {
     folder.write('logged.yaml', syntheticPipeline({ name: 'logged', latencyMs: 60_000 }));
     const { command, url } = await serve('logged.yaml', '--log-format', 'json', '--request-log', 'requests.jsonl');
     const send = async (traceId: string) => {

@@ -161,7 +161,7 @@ export class StageScheduler<Payload, Context> {
     if (this.#suspects.length > 0) this.#suspects.discard(isGone);
   }
 
-  /** Time in ms until an item arriving now would start; 0 if unknown. */
+  /** Wait in this lane, for comparing lanes: 0 if a replica is free, otherwise the backlog in ms. */
   waitMs(): number {
     if (this.queue.length === 0 && this.replicas.some(({ busy, draining }) => !busy && !draining)) return 0;
     return this.#backlogMs;
