@@ -1,5 +1,6 @@
 /** Entry `@equipoise/core/ports`: interfaces that runtime and adapters implement. */
 export type { Actuator, ReadyReplica, ReplicaPool, StageBatching } from './ports/actuator.js';
+export type { EngineMetrics, EngineMetricsAnswer, EngineMetricsQuestion } from './ports/engine-metrics.js';
 export type {
   BatchResult,
   ItemResult,

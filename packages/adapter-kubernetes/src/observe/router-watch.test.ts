@@ -62,10 +62,10 @@ it('waits for the word of a router that serves, and for none that is silent and 
   silent = 'router-2';
   const before = told().length;
   await seconds(10);
-  expect([told().length - before <= 1, watch.staleRouter]).toEqual([true, expect.stringContaining('router-2')]);
+  expect([told().length - before <= 1, watch.stale?.source]).toEqual([true, expect.stringContaining('router-2')]);
   watch.updatePods([routerPod('router-1'), routerPod('router-2', { ready: false })]);
   await seconds(1);
-  expect([told().length - before >= 9, watch.staleRouter]).toEqual([true, undefined]);
+  expect([told().length - before >= 9, watch.stale?.source]).toEqual([true, undefined]);
   expect(told().slice(-5)).toEqual([20, 20, 20, 20, 20]);
   // Once the router answers again, it counts again.
   silent = '';
@@ -94,7 +94,10 @@ it('knows how long it has been listening in vain: since it began, or since it he
 it('does not listen to the router of another pipeline that has the address now', async () => {
   const { watch, seconds, end, told } = watched([routerPod('router-1')], () => 'another');
   await seconds(8);
-  expect([told(), watch.staleRouter]).toEqual([[], expect.stringContaining('no metrics of a router of this pipeline')]);
+  expect([told(), watch.stale?.source]).toEqual([
+    [],
+    expect.stringContaining('no metrics of a router of this pipeline'),
+  ]);
   await end();
 });
 

@@ -8,6 +8,7 @@ import { BatchTotals } from './batch-totals.js';
 import { RouterHistory } from './router-history.js';
 import { readRouterPage } from './router-page.js';
 import { SideCounts, type Sides } from './side-counts.js';
+import type { SignalWatch, StaleSignal } from './signal-watch.js';
 
 export interface RouterWatchDeps {
   readonly clock: AlarmClock;
@@ -22,7 +23,7 @@ const FRESH_MS = 5_000;
 /** Outcomes this soon after a router's first page are ignored. */
 const SETTLING_MS = 3_000;
 
-export class RouterWatch {
+export class RouterWatch implements SignalWatch {
   readonly history: RouterHistory;
   /** Batches of the serving router. */
   readonly batches = new BatchTotals();
@@ -85,12 +86,12 @@ export class RouterWatch {
 
   /** True if a router serves and no router is stale. */
   get willReport(): boolean {
-    return this.#pods.some(serves) && this.staleRouter === undefined;
+    return this.#pods.some(serves) && this.stale === undefined;
   }
 
   /** Outcomes since the last canary step; undefined if a signal is stale. */
   get sides(): Sides | undefined {
-    if (!this.hasSignal || this.staleRouter !== undefined) return undefined;
+    if (!this.hasSignal || this.stale !== undefined) return undefined;
     const own = this.#pods.filter((pod) => serves(pod) && !isCanaryRouter(pod));
     if (own.length === 0) return undefined;
     const firstMs = own.map((pod) => this.#firstPageMs.get(idOf(pod)) ?? this.#deps.clock.nowMs());
@@ -102,14 +103,20 @@ export class RouterWatch {
     return this.sides === undefined ? this.#deps.clock.nowMs() - this.#sidesAtMs : 0;
   }
 
-  /** A serving router with a stale signal, and the reason. */
-  get staleRouter(): string | undefined {
+  /** A serving router with a stale signal. */
+  get stale(): StaleSignal | undefined {
     const nowMs = this.#deps.clock.nowMs();
     const lost = this.#pods.filter(serves).find((pod) => {
       const since = this.history.lastPageAtMs(idOf(pod)) ?? this.#readySinceMs.get(idOf(pod)) ?? nowMs;
       return nowMs - since > FRESH_MS;
     });
-    return lost && `${lost.metadata.name}: ${this.#issues.get(idOf(lost)) ?? 'no answer'}`;
+    if (lost === undefined) return undefined;
+    const name = `${lost.metadata.name}: ${this.#issues.get(idOf(lost)) ?? 'no answer'}`;
+    return {
+      reason: 'RouterUnreachable',
+      source: `router ${name}`,
+      message: `No fresh metrics of the router ${name}. The last plan is kept.`,
+    };
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -12,13 +12,13 @@ import {
   type StageId,
 } from '@equipoise/core/model';
 import type { RouterWindow } from '../observe/router-history.js';
-import type { RouterWatch } from '../observe/router-watch.js';
+import type { SignalWatch } from '../observe/signal-watch.js';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 
 /** Input of an observation; `runs` counts as the running plan. */
 export interface LoopInput {
   readonly spec: PipelineSpec;
-  readonly watch: Pick<RouterWatch, 'history' | 'staleRouter'>;
+  readonly watch: Pick<SignalWatch, 'history' | 'stale'>;
   /** Batches since the last tick. */
   readonly batches: readonly BatchTimes[];
   readonly ages: DwellTracker;
@@ -35,7 +35,7 @@ export function observationAt(
   const runningPlan = asRunning(runs, spec, rolledBack);
   ages.note(runningPlan, atMs);
   const heard = watch.history.stages();
-  const { staleRouter } = watch;
+  const { stale } = watch;
   return buildObservation({
     atMs,
     load: watch.history.load(atMs),
@@ -46,7 +46,7 @@ export function observationAt(
     outcomes: watch.history.outcomes(),
     // Marked as changing, because another plan would restart the canary.
     ...(isShifting && { changing: true }),
-    staleSources: staleRouter === undefined ? [] : [`router ${staleRouter}`],
+    staleSources: stale === undefined ? [] : [stale.source],
   });
 }
 

@@ -14,22 +14,28 @@ import {
   type PlanResult,
 } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
+import type { EngineMetrics } from '@equipoise/core/ports';
 import type { KubeObject } from '../api/kube-object.js';
 import { objectName } from '../cluster/object-names.js';
 import { isCanaryRouter, isRouter, type ObservedPod } from '../cluster/observed-objects.js';
+import { EngineWatch } from '../observe/engine-watch.js';
 import { RouterWatch, type RouterWatchDeps } from '../observe/router-watch.js';
 import type { Sides } from '../observe/side-counts.js';
+import type { SignalWatch } from '../observe/signal-watch.js';
 import type { ControlIssue, ObservedPipeline } from '../reconcile/reconciliation.js';
 import { heldUntilMs } from '../reconcile/rollback.js';
+import { graphEngineOf } from '../render/engines/targets.js';
 import { ChangeOutcome, isHeldBack } from './change-outcome.js';
 import { keptPlan, routedPlan } from './kept-plan.js';
 import { isSameVerdict, observationAt, observedStatus } from './loop-observation.js';
-import { arrivalRpsOf } from './pipeline-annotations.js';
+import { arrivalRpsOf, targetOf } from './pipeline-annotations.js';
 import type { PipelinePlanner } from './pipeline-planner.js';
 import type { PipelineSignals, PlanAnswer } from './planning.js';
 import { observedBatches, profileIssue } from './profile-check.js';
 
 export interface PlanLoopDeps extends RouterWatchDeps {
+  /** Series of engines that walk the graph themselves; by default there are none. */
+  readonly engineMetrics?: EngineMetrics | undefined;
   readonly clock: AlarmClock;
   readonly nowEpochMs: () => number;
   readonly plannerFor: (spec: PipelineSpec) => PipelinePlanner;
@@ -48,7 +54,7 @@ export class PlanLoop {
   readonly #key: string;
   readonly #onChange: () => void;
   readonly #abort = new AbortController();
-  readonly #watch: RouterWatch;
+  readonly #watch: SignalWatch;
   readonly #running: Promise<void>;
   readonly #ages = new DwellTracker();
   #spec: PipelineSpec;
@@ -81,10 +87,19 @@ export class PlanLoop {
     this.#onChange = changed;
     this.#spec = first.spec;
     this.#view = first.view;
-    this.#watch = new RouterWatch(base, first.view.pods.filter(isRoutingPod), () => this.#onRound());
+    this.#watch = this.#watchOf(base, first.view);
     this.#namedRps = arrivalRpsOf(first.view.pipeline);
     this.#begin();
     this.#running = this.#watch.run(this.#abort.signal);
+  }
+
+  #watchOf(base: PlanLoopDeps, { pipeline, pods }: ObservedPipeline): SignalWatch {
+    const onRound = (): void => this.#onRound();
+    const engine = graphEngineOf(targetOf(pipeline));
+    if (engine === undefined) return new RouterWatch(base, pods.filter(isRoutingPod), onRound);
+    const { namespace = 'default' } = pipeline.metadata;
+    const { engineMetrics = withoutMetrics } = base;
+    return new EngineWatch({ ...base, engineMetrics }, { engine, namespace, spec: () => this.#spec }, onRound);
   }
 
   get answer(): PlanAnswer {
@@ -117,6 +132,7 @@ export class PlanLoop {
     this.#view = view;
     this.#namedRps = namedRps;
     this.#watch.updatePods(view.pods.filter(isRoutingPod));
+    this.#watch.noteShare?.(view.pipeline.status?.shift?.fraction ?? 0);
     this.#followChange();
     if (!isSameSpec(before, spec)) this.#reload(spec);
     else if (isNamedAnew && !this.#watch.history.hasPages) this.#planFor(this.#rpsToPlanFor);
@@ -239,7 +255,7 @@ export class PlanLoop {
     const { mode } = this.#spec.control;
     const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason === 'ProfilesMissing';
     // Without a router there is no load. Stale metrics are passed on, too: the policy then keeps the running plan.
-    const isToldOf = this.#watch.hasSignal || (this.#watch.history.hasPages && this.#watch.staleRouter !== undefined);
+    const isToldOf = this.#watch.hasSignal || (this.#watch.history.hasPages && this.#watch.stale !== undefined);
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
     const [{ pipeline }, nowEpochMs] = [this.#view, this.#deps.nowEpochMs()];
@@ -339,15 +355,10 @@ export class PlanLoop {
   }
 
   #refreshSignals(): void {
-    const { staleRouter } = this.#watch;
+    const { stale } = this.#watch;
     const issue: ControlIssue | undefined =
-      staleRouter === undefined
-        ? (this.#issue ?? this.#profileIssue)
-        : {
-            reason: 'RouterUnreachable',
-            message: `No fresh metrics of the router ${staleRouter}. The last plan is kept.`,
-          };
-    const window = staleRouter === undefined ? this.#watch.history.window(this.#spec.slo.percentile) : undefined;
+      stale === undefined ? (this.#issue ?? this.#profileIssue) : { reason: stale.reason, message: stale.message };
+    const window = stale === undefined ? this.#watch.history.window(this.#spec.slo.percentile) : undefined;
     const observed = window && observedStatus(this.#spec, window, this.#routedNow);
     const next: PipelineSignals = { observed, issue };
     const nowMs = this.#deps.clock.nowMs();
@@ -360,6 +371,10 @@ export class PlanLoop {
     this.#onChange();
   }
 }
+
+const withoutMetrics: EngineMetrics = {
+  read: () => Promise.reject(new Error('the operator has no metrics source: start it with --prometheus URL')),
+};
 
 const isRoutingPod = (pod: ObservedPod): boolean => isRouter(pod) || isCanaryRouter(pod);
 

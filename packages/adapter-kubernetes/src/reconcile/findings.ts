@@ -98,8 +98,10 @@ function progressText(state: UnfinishedRollout): string {
   return `all ${wanted} ready; ${leaving} earlier ${leaving === 1 ? 'pod has' : 'pods have'} still to stop`;
 }
 
+const STALE = ['RouterUnreachable', 'MetricsMissing'];
+
 function sloMetFinding({ view: { observed, issue } }: FindingInput): Finding {
-  if (issue?.reason === 'RouterUnreachable') return unknown('SLOMet', issue.reason, issue.message);
+  if (issue !== undefined && STALE.includes(issue.reason)) return unknown('SLOMet', issue.reason, issue.message);
   if (observed?.sloAttainmentFraction === undefined) {
     return unknown('SLOMet', 'NotObserved', 'There are no metrics of the requests of the last window.');
   }

@@ -34,7 +34,7 @@ export interface ChildRefusal {
 }
 
 export interface ControlIssue {
-  readonly reason: 'RouterUnreachable' | 'PlanningFailed' | 'ProfileOff';
+  readonly reason: 'RouterUnreachable' | 'MetricsMissing' | 'PlanningFailed' | 'ProfileOff';
   readonly message: string;
 }
 

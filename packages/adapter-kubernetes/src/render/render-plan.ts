@@ -1,5 +1,5 @@
 /** A plan as objects of the target engine, and the router. Equal plans give equal objects. */
-import { type InferenceServerSpec, specOfPlan } from '@equipoise/core/model';
+import { type InferenceServerSpec, invariant, specOfPlan } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
 import { labelsOf } from '../cluster/object-names.js';
 import { deploymentObjects } from './engines/deployment.js';
@@ -7,20 +7,27 @@ import type { Engine } from './engines/engine.js';
 import { kserveObjects } from './engines/kserve.js';
 import { seldonV1Objects } from './engines/seldon-v1.js';
 import { seldonV2Objects } from './engines/seldon-v2.js';
+import type { RenderTarget } from './engines/targets.js';
 import type { ServiceAccount } from './manifest-types.js';
 import { routerPolicy } from './network-policies.js';
 import type { ChosenVariant } from './profile-points.js';
-import { checkImages, type RenderRequest, type RenderTarget } from './render-request.js';
+import { checkImages, type RenderRequest } from './render-request.js';
 import { routerObjects, serviceAccountName } from './router.js';
 import { chosenVariants } from './router-spec.js';
 import { stageWorkload } from './stage-workload.js';
 
-const engines: Readonly<Record<RenderTarget, Engine>> = {
+const engines: Readonly<Record<Exclude<RenderTarget, `${string}:theirs`>, Engine>> = {
   deployment: deploymentObjects,
   'seldon-v2': seldonV2Objects,
   'seldon-v1': seldonV1Objects,
   kserve: kserveObjects,
 };
+
+function engineOf(target: RenderTarget): Engine {
+  const engine = (engines as Readonly<Partial<Record<RenderTarget, Engine>>>)[target];
+  invariant(engine !== undefined, `no engine renders ${target}`);
+  return engine;
+}
 
 /** AppError NOT_FOUND for images of unknown stages, CONFLICT if the target cannot run the plan. */
 export function renderPlan(asked: RenderRequest): readonly KubeObject[] {
@@ -29,7 +36,7 @@ export function renderPlan(asked: RenderRequest): readonly KubeObject[] {
   const { spec, target } = request;
   const chosen = chosenVariants(request);
   const workloads = chosen.map((each) => stageWorkload(each, request)).filter((workload) => workload !== undefined);
-  const rendered = new Map(workloads.map((workload) => [workload.stage.id, engines[target](workload, request)]));
+  const rendered = new Map(workloads.map((workload) => [workload.stage.id, engineOf(target)(workload, request)]));
   const addressOf = ({ stage, variant }: ChosenVariant): InferenceServerSpec =>
     rendered.get(stage.id)?.address ?? (variant.server as InferenceServerSpec);
   const direct = workloads.filter(({ stage }) => rendered.get(stage.id)?.reachesPods);

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PipelineSpec, Plan, ProfileSet, StagePlan } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
-import type { RenderRequest, RenderTarget } from './render-request.js';
+import type { RenderTarget } from './engines/targets.js';
+import type { RenderRequest } from './render-request.js';
 
 const REPOSITORY = fileURLToPath(new URL('../../../../', import.meta.url));
 

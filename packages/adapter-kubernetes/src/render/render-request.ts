@@ -1,6 +1,5 @@
 import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core/model';
-
-export type RenderTarget = 'deployment' | 'seldon-v2' | 'seldon-v1' | 'kserve';
+import type { RenderTarget } from './engines/targets.js';
 
 /** Images by scope: the pipeline, a stage (`detect`) or a variant (`detect/small`). */
 export interface Images {
