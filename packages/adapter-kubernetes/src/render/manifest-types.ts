@@ -35,7 +35,7 @@ export interface Container {
     readonly name: string;
     readonly mountPath: string;
     readonly subPath?: string;
-    readonly readOnly?: boolean;
+    readonly readOnly?: true;
   }[];
 }
 
@@ -61,7 +61,13 @@ export interface ContainerSecurity {
   readonly capabilities: { readonly drop: readonly ['ALL'] };
 }
 
-/** `Placement` adds further fields. */
+export interface TopologySpread {
+  readonly maxSkew: 1;
+  readonly topologyKey: string;
+  readonly whenUnsatisfiable: 'ScheduleAnyway';
+  readonly labelSelector: { readonly matchLabels: Labels };
+}
+
 export interface PodSpec {
   readonly serviceAccountName: string;
   readonly automountServiceAccountToken: false;
@@ -74,8 +80,12 @@ export interface PodSpec {
     readonly fsGroup: number;
     readonly seccompProfile: { readonly type: 'RuntimeDefault' };
   };
-  readonly topologySpreadConstraints: readonly object[];
-  readonly tolerations?: readonly object[];
+  readonly topologySpreadConstraints: readonly TopologySpread[];
+  readonly tolerations?: readonly {
+    readonly key: string;
+    readonly operator: 'Exists';
+    readonly effect: 'NoSchedule';
+  }[];
   readonly initContainers?: readonly Container[];
   readonly containers: readonly Container[];
   readonly volumes: readonly (

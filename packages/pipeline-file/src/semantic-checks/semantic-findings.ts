@@ -9,7 +9,6 @@ import { checkEvaluation } from './evaluation.js';
 import { checkEdgeKinds, checkFanOutDepth, checkFanOutItems } from './fan-outs.js';
 import { graphDraft } from './graph-draft.js';
 import { checkJoins, checkJointAccuracy } from './joins.js';
-import { checkPlacements } from './placements.js';
 import { checkProfiles } from './profiles.js';
 import { checkNames, checkReferences } from './references.js';
 import { checkServers } from './servers.js';
@@ -48,7 +47,6 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkVariants(spec),
     ...checkReplicas(spec),
     ...checkServers(spec),
-    ...checkPlacements(spec),
     ...checkProfiles(spec),
     ...checkBounds(spec),
     ...checkEvaluation(spec),
