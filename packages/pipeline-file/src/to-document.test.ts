@@ -20,6 +20,7 @@ spec:
   objective: min-cost
   accuracyFloor: 0.5
   robustness: { serviceFactor: 1.3 }
+  placement: { nodeSelector: { pool: serving }, tolerations: [{ key: spot }], imagePullSecrets: [{ name: registry }] }
   sources:
     - name: request
       to: [a]
@@ -47,6 +48,7 @@ spec:
       isolation: process
       runTimeoutMs: 3000
       idempotent: false
+      placement: { volumes: [{ name: disk, emptyDir: {} }], volumeMounts: [{ name: disk, mountPath: /disk }] }
       bounds: { replicas: { min: 1, max: 4 }, batchSizes: [1, 4], maxBatchWaitMs: 5, cpuCores: [0.5, 1] }
       pins: { variant: v, cpuCores: 0.5, maxBatchSize: 4, replicas: 2 }
       variants:
@@ -56,6 +58,7 @@ spec:
           artifactSha256: ${'ab'.repeat(32)}
           resources: { cpuCores: [0.5, 1, 2], memoryBytes: 100000000, gpus: 0 }
           loadMs: 1500
+          placement: { resources: { example.com/npu: 1 }, affinity: { nodeAffinity: {} }, runtimeClassName: fast }
           parameters: { deep: { list: [1, two] } }
     - name: b
       pins: { threshold: 0.75 }

@@ -23,7 +23,7 @@ export interface PipelineDocument {
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
   const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, surgeMaxMs, canary } = control;
-  const { evaluation, feedback, accuracyTable, robustness, combines = [], sourceJoin } = spec;
+  const { evaluation, feedback, placement, accuracyTable, robustness, combines = [], sourceJoin } = spec;
   const maxSeconds = surgeMaxMs === undefined ? undefined : surgeMaxMs / 1000;
   const surge = surgeCpuCores === undefined ? undefined : withoutUndefined({ cpuCores: surgeCpuCores, maxSeconds });
   return {
@@ -45,6 +45,7 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
       admission,
       evaluation: evaluation && evaluationFields(evaluation),
       feedback,
+      placement,
       accuracyTable,
     }),
   };

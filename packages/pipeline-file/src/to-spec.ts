@@ -65,6 +65,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     admission: withoutUndefined(spec.admission),
     evaluation: evaluation && toEvaluation(evaluation),
     feedback: spec.feedback,
+    placement: spec.placement && toPlacement(spec.placement),
   });
   return typeof accuracyTable === 'object' ? withAccuracyTable(written, toAccuracyTable(accuracyTable)) : written;
 }
@@ -120,6 +121,7 @@ function toStage({
   variants = [],
   bounds,
   pins,
+  placement,
 }: FileStage): StageSpec {
   return withoutUndefined({
     id: stageId(name),
@@ -142,6 +144,7 @@ function toStage({
       replicas: pins.replicas,
       threshold: pins.threshold,
     }),
+    placement: placement && toPlacement(placement),
   });
 }
 
@@ -156,7 +159,7 @@ function toCombines(stages: readonly FileStage[]): PipelineSpec['combines'] {
 }
 
 function toVariant(variant: FileVariant, allowedCores: readonly number[] | undefined): VariantSpec {
-  const { name, resources, profile, server, ...rest } = variant;
+  const { name, resources, profile, server, placement, ...rest } = variant;
   const offered = typeof resources.cpuCores === 'number' ? [resources.cpuCores] : resources.cpuCores;
   const isAllowed = (cores: number) => allowedCores?.some((allowed) => isSameCores(allowed, cores)) ?? true;
   return withoutUndefined({
@@ -167,8 +170,16 @@ function toVariant(variant: FileVariant, allowedCores: readonly number[] | undef
     gpus: resources.gpus,
     profile: profile?.map(withoutUndefined),
     server: server && toServer(server),
+    placement: placement && toPlacement(placement),
   });
 }
+
+const toPlacement = (placement: NonNullable<FileStage['placement']>): NonNullable<StageSpec['placement']> =>
+  withoutUndefined({
+    ...placement,
+    tolerations: placement.tolerations?.map(withoutUndefined),
+    volumeMounts: placement.volumeMounts?.map(withoutUndefined),
+  });
 
 function toServer({ url, ...rest }: NonNullable<FileVariant['server']>): InferenceServerSpec {
   return withoutUndefined({ ...rest, urls: typeof url === 'string' ? [url] : url });

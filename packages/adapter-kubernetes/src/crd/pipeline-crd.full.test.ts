@@ -8,7 +8,7 @@ import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { pipelines, renderedTypes } from '../cluster/observed-objects.js';
 import { renderPlan } from '../render/render-plan.js';
-import { EVERY_KIND, planFor, requestFor, specOf } from '../render/render-request.test-support.js';
+import { EVERY_KIND, PLACED, planFor, requestFor, specOf } from '../render/render-request.test-support.js';
 import { podsOf } from '../render/rendered-rules.test-support.js';
 import {
   customResources,
@@ -109,6 +109,30 @@ describeWithTool(controlPlane, 'the custom resource on a real API server', () =>
     };
     const result = await api.applyStatus(pipelines, object as never, writer);
     expect(result).toMatchObject({ kind: 'written', object: { status: JSON.parse(JSON.stringify(status)) } });
+  });
+
+  it('keeps a placement whole, and takes what it is rendered to under strict validation', async () => {
+    const object = parse(PLACED) as KubeObject & { readonly spec: { readonly placement: object } };
+    const result = await created(object);
+    expect(result).toMatchObject({ kind: 'written', object: { spec: { placement: object.spec.placement } } });
+    if (result.kind !== 'written') return;
+    const { managedFields: _, ...metadata } = result.object.metadata as KubeObject['metadata'] & { managedFields?: [] };
+    const stored = specOf(JSON.stringify({ ...result.object, metadata: { name: metadata.name } }));
+    const asked = { plan: planFor(stored, { embed: 'gpu' }), namespace };
+    const objects = renderPlan(requestFor('deployment', { spec: stored, ...asked }));
+    expect(objects).toEqual(renderPlan(requestFor('deployment', { spec: specOf(PLACED), ...asked })));
+    for (const each of objects) {
+      const options = { ...writer, isStrict: true, dryRun: true };
+      const applied = await api.apply(renderedTypes[each.kind] as ResourceType, each, options);
+      expect(applied, `${each.kind} ${each.metadata.name}`).toMatchObject({ kind: 'written' });
+    }
+  });
+
+  it('refuses an unknown field of a placement under strict validation', async () => {
+    const object = { ...goodPipeline({ placement: { securityContext: {} } }, 'strict'), kind: 'InferencePipeline' };
+    const placed = { ...object, metadata: { ...object.metadata, namespace } } as never;
+    const result = await api.apply(pipelines, placed, { ...writer, isStrict: true, dryRun: true });
+    expect(JSON.stringify(result)).toMatch(/unknown field|field not declared/);
   });
 
   it.each(['cpu', 'gpu'])('takes what a plan on a %s is rendered to, and its pods are restricted', async (embed) => {

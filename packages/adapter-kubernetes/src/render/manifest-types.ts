@@ -35,7 +35,7 @@ export interface Container {
     readonly name: string;
     readonly mountPath: string;
     readonly subPath?: string;
-    readonly readOnly?: true;
+    readonly readOnly?: boolean;
   }[];
 }
 
@@ -61,13 +61,7 @@ export interface ContainerSecurity {
   readonly capabilities: { readonly drop: readonly ['ALL'] };
 }
 
-export interface TopologySpread {
-  readonly maxSkew: 1;
-  readonly topologyKey: string;
-  readonly whenUnsatisfiable: 'ScheduleAnyway';
-  readonly labelSelector: { readonly matchLabels: Labels };
-}
-
+/** `Placement` adds further fields. */
 export interface PodSpec {
   readonly serviceAccountName: string;
   readonly automountServiceAccountToken: false;
@@ -80,12 +74,8 @@ export interface PodSpec {
     readonly fsGroup: number;
     readonly seccompProfile: { readonly type: 'RuntimeDefault' };
   };
-  readonly topologySpreadConstraints: readonly TopologySpread[];
-  readonly tolerations?: readonly {
-    readonly key: string;
-    readonly operator: 'Exists';
-    readonly effect: 'NoSchedule';
-  }[];
+  readonly topologySpreadConstraints: readonly object[];
+  readonly tolerations?: readonly object[];
   readonly initContainers?: readonly Container[];
   readonly containers: readonly Container[];
   readonly volumes: readonly (

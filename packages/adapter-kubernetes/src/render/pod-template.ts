@@ -9,6 +9,7 @@ import {
   type Probe,
   pauseSecondsOf,
 } from './manifest-types.js';
+import { type Placement, withPlacement } from './placement.js';
 import { GPU_RESOURCE } from './quantities.js';
 
 /** User of the Node and MLServer images. */
@@ -41,13 +42,14 @@ export interface PodTemplateInput {
   readonly preStop?: PreStop;
   /** Config map with the digest of pipeline.yaml; a changed digest starts a rollout. */
   readonly config?: { readonly name: string; readonly digest: string } | undefined;
+  readonly placement?: Placement | undefined;
 }
 
 export function podTemplate(parts: PodTemplateInput): PodTemplate {
   const { labels, selector, serviceAccount, container, initContainer, drainMs, config } = parts;
   const { preStop = { sleep: { seconds: LEAVE_S } } } = parts;
   const isOnGpu = container.resources?.limits[GPU_RESOURCE] !== undefined;
-  return {
+  const template: PodTemplate = {
     metadata: { labels, ...(config && { annotations: { [CONFIG_DIGEST]: config.digest } }) },
     spec: {
       serviceAccountName: serviceAccount,
@@ -77,6 +79,7 @@ export function podTemplate(parts: PodTemplateInput): PodTemplate {
       ],
     },
   };
+  return withPlacement(template, selector, parts.placement);
 }
 
 function withSecurity(container: Container, hasConfig: boolean): Container {

@@ -57,6 +57,45 @@ spec:
           server: { url: 'https://models.example.org', model: rank, token: { env: RANK_TOKEN } }
 `;
 
+/** The same pipeline with a placement of the pipeline, of a stage and of a variant. */
+export const PLACED = EVERY_KIND.replace(
+  'spec:\n',
+  `spec:
+  placement:
+    nodeSelector: { pool: serving }
+    imagePullSecrets: [{ name: registry }]
+    priorityClassName: serving
+    labels: { team: vision }
+`,
+)
+  .replace(
+    '      runTimeoutMs: 3000\n',
+    `      runTimeoutMs: 3000
+      placement:
+        nodeSelector: { disk: ssd }
+        annotations: { example.com/owner: vision }
+        topologySpreadConstraints:
+          - { maxSkew: 1, topologyKey: rack, whenUnsatisfiable: DoNotSchedule }
+          - { maxSkew: 2, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway, labelSelector: { matchLabels: { team: vision } } }
+        volumes: [{ name: models, persistentVolumeClaim: { claimName: models, readOnly: true } }]
+        volumeMounts: [{ name: models, mountPath: /models, readOnly: true }]
+        resources: { example.com/npu: 2 }
+`,
+  )
+  .replace(
+    'gpus: 1, memoryBytes: 4000000000 }\n',
+    `gpus: 1, memoryBytes: 4000000000 }
+          placement:
+            nodeSelector: { pool: gpu }
+            runtimeClassName: nvidia
+            tolerations: [{ key: dedicated, operator: Exists, effect: NoSchedule }]
+            affinity:
+              podAntiAffinity:
+                preferredDuringSchedulingIgnoredDuringExecution:
+                  - { weight: 10, podAffinityTerm: { topologyKey: kubernetes.io/hostname, labelSelector: { matchLabels: { app: batch } } } }
+`,
+  );
+
 export function specOf(text: string): PipelineSpec {
   const read = parsePipelineFile(text, { fileName: 'pipeline.yaml', baseDir: REPOSITORY });
   if (read.kind === 'invalid') throw new Error(JSON.stringify(read.problems));

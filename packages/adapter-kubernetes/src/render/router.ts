@@ -6,6 +6,7 @@ import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
 import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
 import type { Container, ContainerResources } from './manifest-types.js';
+import { placementOf } from './placement.js';
 import { probes, STATE_DIR } from './pod-template.js';
 import type { ChosenVariant } from './profile-points.js';
 import type { RenderRequest } from './render-request.js';
@@ -48,6 +49,7 @@ export function routerObjects(
     config,
     drainMs: Math.max(LEAST_DRAIN_MS, spec.slo.latencyMs),
     preStop: untilReplaced(`http://${part.name}:${ROUTER_PORT}`, ROUTER_PORT),
+    placement: placementOf(spec),
     ...(readyUrls.length > 0 && { initContainer: waitFor(readyUrls, images.pipeline) }),
   };
   return [

@@ -16,7 +16,7 @@ export function stageSpec(chosen: ChosenVariant, profiles: ProfileSet): Pipeline
   const { stage, variant, plan } = chosen;
   const { cpuCores } = plan.resources;
   const { maxBatchSize } = plan;
-  const { module, python, runTimeoutMs = defaultRunTimeoutMs, ...rest } = stage;
+  const { module, python, runTimeoutMs = defaultRunTimeoutMs, placement: _, ...rest } = stage;
   return {
     name: stage.id,
     baseDir: PIPELINE_DIR,
@@ -48,9 +48,9 @@ export function stageSpec(chosen: ChosenVariant, profiles: ProfileSet): Pipeline
 }
 
 function plannedVariant(variant: VariantSpec, chosen: ChosenVariant, profiles: ProfileSet): VariantSpec {
-  const { artifact } = variant;
+  const { artifact, placement: _, ...rest } = variant;
   return {
-    ...variant,
+    ...rest,
     ...plannedProfile(chosen, profiles),
     ...(artifact !== undefined && { artifact: inImage(artifact) }),
   };

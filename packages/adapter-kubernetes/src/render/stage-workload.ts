@@ -3,6 +3,7 @@ import { toDocument } from '@equipoise/pipeline-file';
 import { stringify } from 'yaml';
 import { type Labels, labelsOf, objectName, type PipelinePart, selectorOf } from '../cluster/object-names.js';
 import type { Container } from './manifest-types.js';
+import { type Placement, placementOf } from './placement.js';
 import { PIPELINE_DIR, probes, STATE_DIR } from './pod-template.js';
 import { type ChosenVariant, plannedProfile } from './profile-points.js';
 import { containerResources, SERVER_MEMORY_BYTES } from './quantities.js';
@@ -35,6 +36,7 @@ export interface StageWorkload extends ChosenVariant {
   readonly pipelineFile?: string;
   /** True if the container fetches its artifact at its start. */
   readonly fetches: boolean;
+  readonly placement: Placement | undefined;
 }
 
 /** The workload of a variant; undefined if its server runs elsewhere. */
@@ -53,6 +55,7 @@ function commonFields(chosen: ChosenVariant, { spec }: RenderRequest) {
     labels: labelsOf(spec.name, part),
     selector: selectorOf(spec.name, part),
     runTimeoutMs: stage.runTimeoutMs ?? defaultRunTimeoutMs,
+    placement: placementOf(spec, stage, variant),
   };
 }
 

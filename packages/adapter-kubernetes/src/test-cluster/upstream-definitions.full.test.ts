@@ -11,7 +11,7 @@ import type { KubeObject } from '../api/kube-object.js';
 import { childTypes, renderedTypes } from '../cluster/observed-objects.js';
 import { applyObjects, deployedObjects } from '../deploy/deployed-pipeline.js';
 import { renderPlan } from '../render/render-plan.js';
-import { EVERY_KIND, exampleOf, planFor, requestFor, specOf } from '../render/render-request.test-support.js';
+import { EVERY_KIND, exampleOf, PLACED, planFor, requestFor, specOf } from '../render/render-request.test-support.js';
 import { customResources, definitionServed, newNamespace } from './cluster-objects.test-support.js';
 import { ControlPlane } from './control-plane.test-support.js';
 import { controlPlane, kubeBinariesFolder } from './kube-binaries.test-support.js';
@@ -95,6 +95,13 @@ describeWithTool(tools, 'rendered objects and the definitions of other projects'
       ...['cpu', 'gpu'].map((embed) => requestFor(target, { spec: every, plan: planFor(every, { embed }) })),
     ];
     for (const request of requests) expect(await refusals(renderPlan(request), namespace)).toEqual([]);
+  });
+
+  it.each(['seldon-v2', 'seldon-v1', 'kserve'] as const)('accepts a placement for %s', async (target) => {
+    const text = target === 'seldon-v2' ? PLACED.replace(/ {4}labels: .*\n/, '') : PLACED;
+    const spec = specOf(text);
+    const request = requestFor(target, { spec, plan: planFor(spec, { embed: 'gpu' }) });
+    expect(await refusals(renderPlan(request), await newNamespace(api))).toEqual([]);
   });
 
   it('writes nothing if the server refuses one object', async () => {

@@ -100,6 +100,35 @@ export interface InferenceServerSpec {
 /** `file` is relative to `baseDir`. */
 export type TokenPlace = { readonly env: string } | { readonly file: string };
 
+/**
+ * Placement of pods on a cluster, in the form of a pod template. An inner one (variant, then stage) overrides an outer
+ * one field by field.
+ */
+interface PodPlacement {
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly affinity?: Readonly<Record<string, unknown>>;
+  readonly tolerations?: readonly Readonly<Record<string, unknown>>[];
+  readonly topologySpreadConstraints?: readonly Readonly<Record<string, unknown>>[];
+  readonly priorityClassName?: string;
+  readonly runtimeClassName?: string;
+  readonly schedulerName?: string;
+  readonly imagePullSecrets?: readonly { readonly name: string }[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** `resources` are quantities, as request and limit. */
+interface ReplicaPlacement extends PodPlacement {
+  readonly volumes?: readonly Readonly<Record<string, unknown>>[];
+  readonly volumeMounts?: readonly {
+    readonly name: string;
+    readonly mountPath: string;
+    readonly subPath?: string;
+    readonly readOnly?: boolean;
+  }[];
+  readonly resources?: Readonly<Record<string, string | number>>;
+}
+
 export interface VariantSpec {
   readonly id: VariantId;
   readonly version?: string;
@@ -115,6 +144,7 @@ export interface VariantSpec {
   /** Time from start to ready. Measured times take precedence. */
   readonly loadMs?: number;
   readonly profile?: readonly ProfilePoint[];
+  readonly placement?: ReplicaPlacement;
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
@@ -161,6 +191,7 @@ export interface StageSpec {
   readonly variants: readonly VariantSpec[];
   readonly bounds: StageBounds;
   readonly pins: StagePins;
+  readonly placement?: ReplicaPlacement;
 }
 
 /**
@@ -348,6 +379,8 @@ export interface PipelineSpec {
   /** By default, replicas are not packed on machines. */
   readonly nodes?: readonly NodeGroup[];
   readonly accuracyTable?: AccuracyTable;
+  /** Of all pods on a cluster, including the router's. */
+  readonly placement?: PodPlacement;
 }
 
 /** Nodes of the graph: stages, then combine stages. */

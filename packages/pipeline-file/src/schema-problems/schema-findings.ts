@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { type Finding, pathText, type ValuePath } from '../problem.js';
 import { describeExpected, type JsonSchemaNode, jsonSchemaOf } from '../schema/pipeline-json-schema.js';
+import { fieldsOfRenderer } from '../schema/placement-schema.js';
 import { type LocatedNode, nodeAt } from '../yaml/located-node.js';
 import { correctionOf } from './correction.js';
 import { nearestSpelling } from './nearest-spelling.js';
@@ -61,6 +62,8 @@ function findingsOf({ issue, path }: Issue, json: JsonSchemaNode, document: Loca
 
 function unknownField(path: ValuePath, schema: JsonSchemaNode): Finding {
   const key = String(path.at(-1));
+  const owner = path.at(-2) === 'placement' ? fieldsOfRenderer[key] : undefined;
+  if (owner !== undefined) return { path, message: `expected no "${key}" in placement: ${owner}`, place: 'key' };
   const known = Object.keys(schema.properties ?? schema.anyOf?.find(({ properties }) => properties)?.properties ?? {});
   const message = `unknown field "${key}", expected one of ${known.join(', ')}`;
   return { path, message, place: 'key', ...suggested(nearestSpelling(key, known)) };

@@ -5,6 +5,7 @@ import { fieldDefaults } from '../field-defaults.js';
 import { accuracyTableFieldSchema } from './accuracy-table-schema.js';
 import { edgeSchema, outputSchema } from './graph-schema.js';
 import { admissionSchema, controlSchema, evaluationSchema, feedbackSchema } from './operation-schema.js';
+import { pipelinePlacementSchema } from './placement-schema.js';
 import { fraction, name, nonNegative, positive, wholeNumber } from './scalars.js';
 import { sourceJoinSchema, sourceSchema } from './source-schema.js';
 import { stageSchema } from './stage-schema.js';
@@ -115,6 +116,7 @@ const specSchema = z
     admission: admissionSchema,
     evaluation: evaluationSchema,
     feedback: feedbackSchema,
+    placement: pipelinePlacementSchema,
     accuracyTable: accuracyTableFieldSchema,
   })
   .describe('The pipeline.');

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
+import { placementSchema } from './placement-schema.js';
 import { count, fraction, name, nonNegative, positive, replicaCores, text } from './scalars.js';
 import { variantSchema } from './variant-schema.js';
 
@@ -115,4 +116,5 @@ export const stageSchema = z.strictObject({
     ),
   bounds: boundsSchema,
   pins: pinsSchema,
+  placement: placementSchema('pipeline'),
 });

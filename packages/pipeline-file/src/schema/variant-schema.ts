@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
+import { placementSchema } from './placement-schema.js';
 import { count, nonNegative, positive, replicaCores, text, variantName, wholeNumber } from './scalars.js';
 
 /** Open Inference server that already runs, or that each replica starts. */
@@ -112,5 +113,6 @@ export const variantSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('Service times by cores and batch size. Default: measured by `equipoise profile`.'),
+  placement: placementSchema('stage'),
   parameters: z.record(z.string(), z.unknown()).default({}).describe('Values of your choice for the stage module.'),
 });

@@ -9,6 +9,7 @@ import { checkEvaluation } from './evaluation.js';
 import { checkEdgeKinds, checkFanOutDepth, checkFanOutItems } from './fan-outs.js';
 import { graphDraft } from './graph-draft.js';
 import { checkJoins, checkJointAccuracy } from './joins.js';
+import { checkPlacements } from './placements.js';
 import { checkProfiles } from './profiles.js';
 import { checkNames, checkReferences } from './references.js';
 import { checkServers } from './servers.js';
@@ -47,6 +48,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkVariants(spec),
     ...checkReplicas(spec),
     ...checkServers(spec),
+    ...checkPlacements(spec),
     ...checkProfiles(spec),
     ...checkBounds(spec),
     ...checkEvaluation(spec),

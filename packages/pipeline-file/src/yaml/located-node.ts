@@ -35,3 +35,11 @@ export function offsetAt(root: LocatedNode, path: ValuePath, place: 'key' | 'val
   }
   return root.offset;
 }
+
+/** A plain value as a node, without positions. */
+export function locate(value: unknown): LocatedNode {
+  if (Array.isArray(value)) return { value, offset: 0, items: value.map(locate) };
+  if (typeof value !== 'object' || value === null) return { value, offset: 0 };
+  const entries = Object.entries(value).map(([key, child]) => [key, { keyOffset: 0, node: locate(child) }] as const);
+  return { value, offset: 0, entries: new Map(entries) };
+}

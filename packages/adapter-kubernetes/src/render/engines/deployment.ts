@@ -5,13 +5,14 @@ import { configOf, deploymentOf, disruptionBudgetOf } from '../workload-objects.
 import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
 
 export const deploymentObjects: Engine = (workload, { spec }) => {
-  const { container, runTimeoutMs, pipelineFile, plan } = workload;
+  const { container, runTimeoutMs, pipelineFile, placement, plan } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
   const pods = {
     serviceAccount: serviceAccountName(spec.name),
     container,
     drainMs: runTimeoutMs,
     config: configured?.config,
+    placement,
   };
   return {
     objects: [

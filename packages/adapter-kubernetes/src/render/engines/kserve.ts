@@ -32,7 +32,7 @@ interface InferenceService extends KubeObject {
 const CONTAINER = 'kserve-container';
 
 export const kserveObjects: Engine = (workload, { spec }) => {
-  const { name, labels, selector, runTimeoutMs, pipelineFile, plan } = workload;
+  const { name, labels, selector, runTimeoutMs, pipelineFile, placement, plan } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
   const pod = podTemplate({
     labels,
@@ -41,6 +41,7 @@ export const kserveObjects: Engine = (workload, { spec }) => {
     serviceAccount: serviceAccountName(spec.name),
     container: { ...workload.container, name: CONTAINER },
     config: configured?.config,
+    placement,
   });
   const { annotations } = pod.metadata;
   const service: InferenceService = {
@@ -51,7 +52,7 @@ export const kserveObjects: Engine = (workload, { spec }) => {
       predictor: {
         minReplicas: plan.replicas,
         maxReplicas: plan.replicas,
-        labels,
+        labels: pod.metadata.labels,
         ...(annotations && { annotations }),
         deploymentStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
         ...pod.spec,

@@ -44,7 +44,7 @@ const withPauseCommand = (container: Container): Container => ({
 const NO_ENGINE = { 'seldon.io/no-engine': 'true' };
 
 export const seldonV1Objects: Engine = (workload, { spec }) => {
-  const { name, labels, selector, container, runTimeoutMs, pipelineFile, plan, port, reach } = workload;
+  const { name, labels, selector, container, runTimeoutMs, pipelineFile, placement, plan, port, reach } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
   const pod = podTemplate({
     labels,
@@ -53,6 +53,7 @@ export const seldonV1Objects: Engine = (workload, { spec }) => {
     drainMs: runTimeoutMs,
     serviceAccount: serviceAccountName(spec.name),
     config: configured?.config,
+    placement,
   });
   const endpoint = reach.scheme.startsWith('grpc')
     ? ({ type: 'GRPC', grpcPort: port } as const)

@@ -6,6 +6,7 @@
 import { AppError, type InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../../api/kube-object.js';
 import type { Container } from '../manifest-types.js';
+import { type Placement, placedContainer } from '../placement.js';
 import type { RenderRequest } from '../render-request.js';
 import { isMlServerCommand, mlServerBatchingOff, type StageWorkload } from '../stage-workload.js';
 import { deploymentObjects } from './deployment.js';
@@ -20,7 +21,7 @@ interface SeldonServer extends KubeObject {
     readonly extraCapabilities: readonly string[];
     readonly podSpec: {
       readonly terminationGracePeriodSeconds: number;
-      readonly containers: readonly Pick<Container, 'name' | 'env' | 'resources'>[];
+      readonly containers: readonly Pick<Container, 'name' | 'env' | 'resources' | 'volumeMounts'>[];
     };
   };
 }
@@ -44,6 +45,7 @@ export const seldonV2Objects: Engine = (workload, request) => {
   const { variant, name, labels, plan, container, runTimeoutMs } = workload;
   if (!isMlServerCommand(variant.server?.command)) return deploymentObjects(workload, request);
   const { replicas, resources } = plan;
+  const { volumeMounts, resources: extra, ...fields } = serverPlacement(workload);
   const server: SeldonServer = {
     apiVersion: GROUP_VERSION,
     kind: 'Server',
@@ -53,13 +55,17 @@ export const seldonV2Objects: Engine = (workload, request) => {
       replicas,
       extraCapabilities: [name],
       podSpec: {
+        ...fields,
         terminationGracePeriodSeconds: Math.ceil(runTimeoutMs / 1000) + SPARE_S,
         containers: [
-          {
-            name: 'mlserver',
-            env: Object.entries(mlServerBatchingOff).map(([key, value]) => ({ name: key, value })),
-            ...(container.resources && { resources: container.resources }),
-          },
+          placedContainer(
+            {
+              name: 'mlserver',
+              env: Object.entries(mlServerBatchingOff).map(([key, value]) => ({ name: key, value })),
+              ...(container.resources && { resources: container.resources }),
+            },
+            { volumeMounts, resources: extra },
+          ),
         ],
       },
     },
@@ -77,6 +83,20 @@ export const seldonV2Objects: Engine = (workload, request) => {
   };
   return { objects: [server, model], address: meshAddress(name, workload), reachesPods: false };
 };
+
+/** Fields of the pods of a Server. Seldon defines their labels, annotations and selector itself. */
+function serverPlacement({ placement = {}, stage, variant }: StageWorkload): Placement {
+  const { labels, annotations, ...rest } = placement;
+  const { topologySpreadConstraints: spreads = [] } = rest;
+  const hasLabels = labels !== undefined || annotations !== undefined;
+  if (!hasLabels && spreads.every(({ labelSelector }) => labelSelector !== undefined)) return rest;
+  const found = hasLabels ? 'labels or annotations' : 'a topologySpreadConstraint without labelSelector';
+  throw new AppError(
+    'CONFLICT',
+    `Seldon Core 2 sets the labels of its pods itself, but the placement of ${stage.id}/${variant.id} has ${found}: remove that, or render --target deployment.`,
+    { details: { stageId: stage.id, variantId: variant.id } },
+  );
+}
 
 function meshAddress(model: string, { reach }: StageWorkload): InferenceServerSpec {
   return { urls: [MESH], model, batching: reach.batching, headers: { 'seldon-model': model } };
