@@ -221,7 +221,8 @@ with exit code 1 if harmful is true`,
 }
 with exit code 1 if different is not empty or same is 0`,
   load: `{
-  sent, ok, dropped, failed, latencyMs: {mean, p50, p95, p99, p999, max}, offeredRps, achievedRps,
+  sent, ok, dropped, failed, latencyMs: {mean, p50, p95, p99, p999, max}, latencyFromSendMs?: as latencyMs,
+  offeredRps, achievedRps,
   byStatus: {STATUS: count}, firstRefusal?: {status, message}, cutShort?: "refused" or "interrupted"
 }
 with exit code 1 if a request failed or the load was cut short; latencyMs counts ok requests only`,

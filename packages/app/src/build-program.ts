@@ -604,7 +604,10 @@ function addDecisions(program: Command): void {
 function addLoad(program: Command): void {
   program
     .command('load')
-    .argument('<url>', 'address of /v1/pipelines/NAME/run or /v2/models/NAME/infer')
+    .argument(
+      '[url]',
+      'address of /v1/pipelines/NAME/run or /v2/models/NAME/infer; not with --targets or --read-results',
+    )
     .description('send an open-loop load and report latencies, counted from the scheduled send times')
     .option('--arrival-rps <n>', 'rate of the load, in place of --load', rate)
     .option('--duration-s <n>', 'duration of the load, in place of --load', positive)
@@ -626,6 +629,22 @@ function addLoad(program: Command): void {
     .option(
       '--keep-going',
       'send the whole load at once, even if the server is unreachable, still starts or refuses the first requests',
+    )
+    .addOption(
+      new Option(
+        '--tool <name>',
+        'sender of the load: Equipoise, or vegeta (on the PATH, or at EQUIPOISE_VEGETA), which spreads the requests of a second evenly',
+      )
+        .choices(['builtin', 'vegeta'])
+        .default('builtin'),
+    )
+    .option('--max-workers <n>', 'limit of vegeta on requests at once; default: none', count)
+    .option('--targets <file>', "send these requests in turn: vegeta's targets, as JSON (.json) or in its format http")
+    .option('--save-targets <file>', "write the requests as vegeta's targets; .json: as JSON, else in its format http")
+    .option('--save-results <file>', "write a record of each request as vegeta's results; .csv or .json")
+    .option(
+      '--read-results <file>',
+      'send nothing; report results that were saved by --save-results or converted by vegeta encode',
     )
     .addOption(jsonFlag())
     .action((url, options) => runCommand(options, async () => (await import('./commands/load.js')).load(url, options)));

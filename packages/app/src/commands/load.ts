@@ -4,7 +4,15 @@ import { extname, join } from 'node:path';
 import { arrivalRng } from '@equipoise/core/control';
 import { AppError } from '@equipoise/core/model';
 import { arrivalsOf, loadDurationS, ownArrivals, partDelays } from '@equipoise/core/simulate';
-import { type LoadBody, type LoadResult, type LoadOptions as RunLoadOptions, runLoad } from '@equipoise/runtime';
+import {
+  type LoadBody,
+  type LoadResult,
+  type LoadTarget,
+  type LoadOptions as RunLoadOptions,
+  runLoad,
+  runVegeta,
+  targetsOf,
+} from '@equipoise/runtime';
 import { tokenIn } from '../compose/admin-port.js';
 import { contentTypeOf } from '../compose/content-types.js';
 import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
@@ -14,6 +22,7 @@ import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { awaitReady } from './await-ready.js';
+import { reportOfResults, resultsFile, saveTargets, targetsIn } from './load-files.js';
 
 export interface LoadOptions extends LoadRequest, SourceFlags {
   readonly body?: string;
@@ -25,47 +34,98 @@ export interface LoadOptions extends LoadRequest, SourceFlags {
   readonly seed: number;
   /** Continues if the first requests fail or are refused. */
   readonly keepGoing?: boolean;
+  readonly tool: 'builtin' | 'vegeta';
+  /** Limit of vegeta on requests at once. */
+  readonly maxWorkers?: number;
+  /** Paths of files in vegeta's formats. */
+  readonly targets?: string;
+  readonly saveTargets?: string;
+  readonly saveResults?: string;
+  readonly readResults?: string;
 }
 
 /** Exits with 1 if a request failed (drops do not count) or the load was cut short. */
-export async function load(url: string, options: LoadOptions): Promise<CommandResult> {
-  if (!URL.canParse(url))
-    throw new AppError(
-      'WRONG_USAGE',
-      `${url} is not an address; expected for example http://127.0.0.1:8080/v1/pipelines/NAME/run.`,
-    );
+export async function load(givenUrl: string | undefined, options: LoadOptions): Promise<CommandResult> {
+  if (options.readResults !== undefined) {
+    if (givenUrl !== undefined)
+      throw new AppError('WRONG_USAGE', '--read-results sends nothing: leave the address out.');
+    return resultOf(await reportOfResults(options.readResults));
+  }
+  const { url, targets } = await requestsOf(givenUrl, options);
   const { spec } = await resolveLoad(options);
-  const arrivals = arrivalsOf(spec, arrivalRng(options.seed));
   const durationMs = loadDurationS(spec) * 1000;
-  const bodies = await bodiesOf(options);
-  const parts = await partsOf(url, options, durationMs);
   const token = tokenIn(options.tokenFile);
+  const load: RunLoadOptions = {
+    url,
+    targets,
+    arrivals: arrivalsOf(spec, arrivalRng(options.seed)),
+    bodies: await bodiesOf(options),
+    timeoutMs: options.timeoutMs,
+    ...(await partsOf(url, options, durationMs)),
+    ...(token !== undefined && { token }),
+  };
+  if (options.saveTargets !== undefined) await saveTargets(options.saveTargets, targetsOf(load));
   const display = progressDisplay('load');
-  const showProgress = (sent: number, elapsedMs: number) =>
+  const onProgress = (sent: number, elapsedMs: number) =>
     display.show({
       doneUnits: Math.round(elapsedMs / 1000),
       totalUnits: Math.ceil(durationMs / 1000),
       etaMs: durationMs - elapsedMs,
       label: `${sent} sent`,
     });
-  const signal = interruptSignal();
   try {
-    const { timeoutMs } = options;
-    const sent = { url, arrivals, bodies, timeoutMs, ...parts, ...(token !== undefined && { token }) };
-    const stops = options.keepGoing !== true;
-    if (stops) await awaitReady(url, signal, () => process.stderr.write('waiting until the server is ready\n'));
-    const result = await runLoad({
-      ...sent,
-      stopsUnreachable: stops,
-      stopsRefused: stops,
-      signal,
-      onProgress: showProgress,
-    }).catch(rethrowWithRemedy);
-    display.stop();
-    return { json: result, text: loadText(result), answerIsNo: result.failed > 0 || result.cutShort !== undefined };
+    return resultOf(await sendLoad({ ...load, signal: interruptSignal(), onProgress }, options));
   } finally {
     display.stop();
   }
+}
+
+const resultOf = (result: LoadResult): CommandResult => ({
+  json: result,
+  text: loadText(result),
+  answerIsNo: result.failed > 0 || result.cutShort !== undefined,
+});
+
+async function sendLoad(
+  load: RunLoadOptions & { readonly signal: AbortSignal },
+  options: LoadOptions,
+): Promise<LoadResult> {
+  const stops = options.keepGoing !== true;
+  const results = options.saveResults === undefined ? undefined : resultsFile(options.saveResults);
+  const onEnd = results?.add;
+  if (stops) await awaitReady(load.url, load.signal, () => process.stderr.write('waiting until the server is ready\n'));
+  const sent =
+    options.tool === 'vegeta'
+      ? sendByVegeta({ ...load, onEnd }, options)
+      : runLoad({ ...load, onEnd, stopsUnreachable: stops, stopsRefused: stops }).catch(rethrowWithRemedy);
+  const result = await sent.finally(() => results?.close());
+  return result;
+}
+
+function sendByVegeta(load: RunLoadOptions, { maxWorkers }: LoadOptions): Promise<LoadResult> {
+  if (load.parts !== undefined)
+    throw new AppError('WRONG_USAGE', '--tool vegeta cannot send the parts of several sources; leave --tool out.');
+  const program = process.env['EQUIPOISE_VEGETA'] || 'vegeta';
+  return runVegeta({ ...load, targets: targetsOf(load), program, maxWorkers });
+}
+
+/** Address and requests: of a file of targets, or to the address. The first target's address must be ready. */
+async function requestsOf(
+  url: string | undefined,
+  { targets: path, body, part }: LoadOptions,
+): Promise<{ readonly url: string; readonly targets?: readonly LoadTarget[] }> {
+  if (path !== undefined) {
+    if (url !== undefined || body !== undefined || part !== undefined)
+      throw new AppError(
+        'WRONG_USAGE',
+        '--targets has addresses and bodies: leave the address, --body and --part out.',
+      );
+    const targets = await targetsIn(path);
+    return { url: targets[0]?.url ?? '', targets };
+  }
+  if (url !== undefined && URL.canParse(url)) return { url };
+  const found = url === undefined ? 'There is no address' : `${url} is not an address`;
+  throw new AppError('WRONG_USAGE', `${found}; expected for example http://127.0.0.1:8080/v1/pipelines/NAME/run.`);
 }
 
 /** Aborted by the first Ctrl-C; sent requests are still awaited. */
@@ -140,6 +200,7 @@ async function bodiesOf({
     names.map(async (path) => ({
       contentType: contentType ?? contentTypeOf(extname(path)),
       bytes: await readFile(path),
+      path,
     })),
   );
 }
@@ -155,18 +216,20 @@ function loadText(result: LoadResult): string {
   const { sent, ok, dropped, failed, latencyMs, offeredRps, achievedRps, byStatus, firstRefusal } = result;
   const statuses = Object.entries(byStatus).map(([status, count]) => `${status}: ${count}`);
   const latencies =
-    ok === 0
-      ? 'no latency, because nothing was answered with success'
-      : `latency mean ${msText(latencyMs.mean)}, p50 ${msText(latencyMs.p50)}, p95 ${msText(latencyMs.p95)}, p99 ${msText(latencyMs.p99)}, max ${msText(latencyMs.max)}`;
+    ok === 0 ? 'no latency, because nothing was answered with success' : `latency ${latenciesText(latencyMs)}`;
   return [
     `${sent} sent (${offeredRps.toFixed(1)} rps), ${ok} ok (${achievedRps.toFixed(1)} rps), ${dropped} dropped, ${failed} failed`,
     latencies,
+    ...(ok > 0 && result.latencyFromSendMs ? [`as vegeta counts: ${latenciesText(result.latencyFromSendMs)}`] : []),
     `answers by status: ${statuses.join(', ')}`,
     ...partTexts(result),
     ...(firstRefusal === undefined ? [] : [`the first failure, ${firstRefusal.status}: ${firstRefusal.message}`]),
     ...cutShortTexts(result),
   ].join('\n');
 }
+
+const latenciesText = ({ mean, p50, p95, p99, max }: LoadResult['latencyMs']): string =>
+  `mean ${msText(mean)}, p50 ${msText(p50)}, p95 ${msText(p95)}, p99 ${msText(p99)}, max ${msText(max)}`;
 
 function partTexts({ parts }: LoadResult): readonly string[] {
   return Object.entries(parts ?? {}).map(([name, { sent, byStatus }]) => {

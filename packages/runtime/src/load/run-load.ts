@@ -5,14 +5,19 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { AppError, LatencyHistogram } from '@equipoise/core/model';
-import type { ArrivalProcess, SimulationReport } from '@equipoise/core/simulate';
+import { AppError } from '@equipoise/core/model';
+import type { ArrivalProcess } from '@equipoise/core/simulate';
+import { type LoadResult, LoadTally, type PartEnds, type RequestEnd, refusalOf } from './load-tally.js';
+import type { LoadRecord } from './vegeta-results.js';
+import type { LoadTarget } from './vegeta-targets.js';
 
-/** Bodies are sent in turn. */
+/** Bodies and targets are sent in turn. */
 export interface LoadOptions {
   readonly url: string;
   readonly arrivals: ArrivalProcess;
   readonly bodies: readonly LoadBody[];
+  /** Requests in place of `url` and `bodies`; at least one. */
+  readonly targets?: readonly LoadTarget[] | undefined;
   readonly timeoutMs: number;
   readonly token?: string;
   /** Adds the attainment of this SLO to the result. */
@@ -26,6 +31,8 @@ export interface LoadOptions {
   /** Stops sending; requests in flight are awaited. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (sent: number, elapsedMs: number) => void;
+  /** Called at the end of each request, except for parts. */
+  readonly onEnd?: ((record: LoadRecord) => void) | undefined;
   /** Parts of each request, in place of `url` and `bodies`. Latency counts from the last part. */
   readonly parts?: readonly LoadPart[];
   /** Delays (ms) of the parts of the next request, undefined for parts that it lacks; default 0. */
@@ -46,39 +53,11 @@ export interface LoadPart {
 export interface LoadBody {
   readonly contentType: string;
   readonly bytes: Uint8Array;
-}
-
-/** `dropped`: refused by an overloaded server (429, 503, 504). `failed`: any other outcome except success. */
-export interface LoadResult {
-  readonly sent: number;
-  readonly ok: number;
-  readonly dropped: number;
-  readonly failed: number;
-  /** Latencies of successful requests (ms). */
-  readonly latencyMs: SimulationReport['latencyMs'];
-  readonly offeredRps: number;
-  readonly achievedRps: number;
-  /** Fraction of sent requests successful within the SLO. */
-  readonly sloAttainmentFraction?: number;
-  /** Number of requests by HTTP status or error code (`TIMEOUT` after `timeoutMs`). */
-  readonly byStatus: Readonly<Record<string, number>>;
-  /** Parts of several sources, by source. */
-  readonly parts?: Readonly<Record<string, PartEnds>>;
-  /** First answer that was neither success nor a drop. */
-  readonly firstRefusal?: Refusal;
-  readonly cutShort?: 'refused' | 'interrupted';
-}
-
-interface PartEnds {
-  readonly sent: number;
-  readonly byStatus: Readonly<Record<string, number>>;
+  /** File of `bytes`. */
+  readonly path?: string | undefined;
 }
 
 const DEFAULT_MAX_CONNECTIONS = 256;
-const DROPPED_STATUSES: ReadonlySet<number> = new Set([429, 503, 504]);
-const LASTING_REFUSALS: ReadonlySet<number> = new Set([404, 405, 415, 422]);
-/** Number of first answers that stop the load if all are refusals. */
-const REFUSALS_TO_STOP = 20;
 const PROGRESS_EVERY_MS = 500;
 /** During a long pause, the load checks for a stop at this interval. */
 const LOOK_EVERY_MS = 100;
@@ -95,32 +74,47 @@ const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
  * `stopsUnreachable`.
  */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
-  if (!URL.canParse(options.url) || new URL(options.url).protocol !== 'http:') {
-    throw new AppError('WRONG_USAGE', `${options.url} does not start with http://.`);
-  }
+  for (const { url } of options.targets ?? [options]) requireHttp(url);
   return new LoadRun(options).run();
+}
+
+function requireHttp(url: string): void {
+  if (URL.canParse(url) && new URL(url).protocol === 'http:') return;
+  throw new AppError('WRONG_USAGE', `${url} does not start with http://.`);
+}
+
+/** Requests of a load without parts. */
+export function targetsOf({
+  targets,
+  url,
+  bodies,
+  token,
+}: Pick<LoadOptions, 'targets' | 'url' | 'bodies' | 'token'>): readonly LoadTarget[] {
+  if (targets !== undefined) return targets;
+  const authorization = token === undefined ? {} : { authorization: [`Bearer ${token}`] };
+  const target = { method: 'POST', url };
+  if (bodies.length === 0) return [{ ...target, headers: authorization, bytes: new Uint8Array() }];
+  return bodies.map(({ contentType, bytes, path }) => {
+    return { ...target, headers: { 'content-type': [contentType], ...authorization }, bytes, path };
+  });
 }
 
 class LoadRun {
   readonly #options: LoadOptions;
   readonly #agent: Agent;
-  readonly #latencies = new LatencyHistogram();
-  readonly #byStatus = new Map<string, number>();
+  readonly #targets: readonly LoadTarget[];
+  readonly #tally: LoadTally;
   readonly #partsByStatus = new Map<string, Map<string, number>>();
   readonly #pending = new Set<Promise<void>>();
   readonly #name = `load-${randomUUID()}`;
   #sent = 0;
-  #ok = 0;
-  #withinSlo = 0;
-  #dropped = 0;
-  #answered = 0;
-  #lastingRefusals = 0;
-  #firstRefusal: Refusal | undefined;
   #unreachable: string | undefined;
   #cutShort: LoadResult['cutShort'];
 
   constructor(options: LoadOptions) {
     this.#options = options;
+    this.#tally = new LoadTally(options.sloLatencyMs);
+    this.#targets = targetsOf(options);
     this.#agent = new Agent({ keepAlive: true, maxSockets: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS });
   }
 
@@ -152,9 +146,8 @@ class LoadRun {
 
   #isOver(): boolean {
     const { signal, stopsRefused } = this.#options;
-    const isRefused = this.#lastingRefusals >= REFUSALS_TO_STOP && this.#lastingRefusals === this.#answered;
     if (signal?.aborted === true) this.#cutShort = 'interrupted';
-    else if (stopsRefused === true && isRefused) this.#cutShort = 'refused';
+    else if (stopsRefused === true && this.#tally.isRefused) this.#cutShort = 'refused';
     return this.#unreachable !== undefined || this.#cutShort !== undefined;
   }
 
@@ -162,10 +155,43 @@ class LoadRun {
     const { parts, partDelaysMs } = this.#options;
     const delays = parts === undefined ? [] : (partDelaysMs?.() ?? parts.map(() => 0));
     if (parts !== undefined && delays.every((delayMs) => delayMs === undefined)) return;
-    const sent = parts === undefined ? this.#post(this.#options) : this.#postAll(parts, delays, scheduledAtMs);
+    const number = this.#sent;
+    const sent = parts === undefined ? this.#sendTarget(number) : this.#postAll(parts, delays, scheduledAtMs);
     this.#sent += 1;
     const wholeAtMs = scheduledAtMs + Math.max(0, ...delays.filter((delayMs) => delayMs !== undefined));
-    this.#await(sent.then((end) => this.#note(end, performance.now() - wholeAtMs)));
+    this.#await(
+      sent.then((end) => {
+        const latencyMs = performance.now() - wholeAtMs;
+        this.#note(end, latencyMs);
+        if (parts === undefined) this.#record(number, end, { scheduledAtMs, latencyMs });
+      }),
+    );
+  }
+
+  #targetOf(number: number): LoadTarget {
+    return this.#targets[number % this.#targets.length] as LoadTarget;
+  }
+
+  #sendTarget(number: number): Promise<RequestEnd> {
+    return send(this.#targetOf(number), { timeoutMs: this.#options.timeoutMs, agent: this.#agent });
+  }
+
+  #record(number: number, end: RequestEnd, at: { readonly scheduledAtMs: number; readonly latencyMs: number }): void {
+    const { method, url, bytes } = this.#targetOf(number);
+    const { status, bytesIn = 0, body } = end;
+    const isAnswer = typeof status === 'number';
+    this.#options.onEnd?.({
+      attack: '',
+      seq: number,
+      status,
+      sentAtEpochMs: performance.timeOrigin + at.scheduledAtMs,
+      latencyMs: at.latencyMs,
+      bytesOut: bytes.length,
+      bytesIn,
+      error: isAnswer ? (status < 400 ? '' : refusalOf(status, body).message) : status,
+      method,
+      url,
+    });
   }
 
   #await(sent: Promise<void>): void {
@@ -184,14 +210,16 @@ class LoadRun {
     }
   }
 
-  #post({ url, bodies }: Pick<LoadPart, 'url' | 'bodies'>, number = this.#sent, id?: string): Promise<RequestEnd> {
-    const { timeoutMs, token } = this.#options;
-    const body = bodies[number % Math.max(1, bodies.length)];
-    return post({ url, body, timeoutMs, token, id, agent: this.#agent });
-  }
-
   async #postPart(part: LoadPart, number: number, id: string): Promise<RequestEnd> {
-    const end = await this.#post(part, number, id);
+    const { timeoutMs, token } = this.#options;
+    const { url, bodies } = part;
+    const body = bodies[number % Math.max(1, bodies.length)];
+    const [target] = targetsOf({
+      url,
+      bodies: body === undefined ? [] : [body],
+      ...(token !== undefined && { token }),
+    });
+    const end = await send(target as LoadTarget, { timeoutMs, agent: this.#agent, id });
     const byStatus = this.#partsByStatus.get(part.name) ?? new Map<string, number>();
     this.#partsByStatus.set(part.name, byStatus);
     byStatus.set(String(end.status), (byStatus.get(String(end.status)) ?? 0) + 1);
@@ -219,21 +247,13 @@ class LoadRun {
     return sent.find(({ status }) => typeof status !== 'number' || status >= 300) ?? (sent[0] as RequestEnd);
   }
 
-  #note({ status, body }: RequestEnd, latencyMs: number): void {
-    this.#byStatus.set(String(status), (this.#byStatus.get(String(status)) ?? 0) + 1);
-    if (typeof status !== 'number') {
-      const ends = this.#options.stopsUnreachable === true && this.#answered === 0 && UNREACHABLE_CODES.has(status);
-      if (ends) this.#unreachable = status;
-      return;
-    }
-    this.#answered += 1;
-    if (status >= 200 && status < 300) {
-      this.#ok += 1;
-      this.#latencies.record(latencyMs);
-      if (latencyMs <= (this.#options.sloLatencyMs ?? 0)) this.#withinSlo += 1;
-    } else if (DROPPED_STATUSES.has(status)) this.#dropped += 1;
-    else this.#firstRefusal ??= refusalOf(status, body);
-    if (LASTING_REFUSALS.has(status)) this.#lastingRefusals += 1;
+  #note(end: RequestEnd, latencyMs: number): void {
+    const { status } = end;
+    const isFirst = this.#tally.answered === 0;
+    this.#tally.note(end, latencyMs);
+    if (typeof status === 'number') return;
+    const ends = this.#options.stopsUnreachable === true && isFirst && UNREACHABLE_CODES.has(status);
+    if (ends) this.#unreachable = status;
   }
 
   #endsOf({ name }: LoadPart): readonly [string, PartEnds] {
@@ -242,76 +262,45 @@ class LoadRun {
   }
 
   #result(took: { readonly offeredMs: number; readonly elapsedMs: number }): LoadResult {
-    const perSecond = (count: number, ms: number) => (ms > 0 ? (1000 * count) / ms : 0);
-    const quantile = (fraction: number) => this.#latencies.quantileMs(fraction);
+    const { parts } = this.#options;
     return {
-      sent: this.#sent,
-      ok: this.#ok,
-      dropped: this.#dropped,
-      failed: this.#sent - this.#ok - this.#dropped,
-      latencyMs: {
-        mean: this.#latencies.meanMs,
-        p50: quantile(0.5),
-        p95: quantile(0.95),
-        p99: quantile(0.99),
-        p999: quantile(0.999),
-        max: this.#latencies.maxMs,
-      },
-      offeredRps: perSecond(this.#sent, took.offeredMs),
-      achievedRps: perSecond(this.#ok, took.elapsedMs),
-      ...(this.#options.sloLatencyMs !== undefined && {
-        sloAttainmentFraction: this.#sent === 0 ? 1 : this.#withinSlo / this.#sent,
-      }),
-      byStatus: Object.fromEntries(this.#byStatus),
-      ...(this.#options.parts && { parts: Object.fromEntries(this.#options.parts.map((part) => this.#endsOf(part))) }),
-      ...(this.#firstRefusal && { firstRefusal: this.#firstRefusal }),
+      ...this.#tally.result({ sent: this.#sent, ...took }),
+      ...(parts && { parts: Object.fromEntries(parts.map((part) => this.#endsOf(part))) }),
       ...(this.#cutShort && { cutShort: this.#cutShort }),
     };
   }
 }
 
-interface Post {
-  readonly url: string;
-  readonly body: LoadBody | undefined;
-  readonly timeoutMs: number;
-  readonly token: string | undefined;
-  readonly id: string | undefined;
-  readonly agent: Agent;
-}
-
-/** Status or error code. Without success, also the start of the answer. */
-interface RequestEnd {
-  readonly status: number | string;
-  readonly body: string;
-}
-
 const MOST_BODY_BYTES = 4096;
 
-function post({ url, body, timeoutMs, token, id, agent }: Post): Promise<RequestEnd> {
+function send(
+  { method, url, headers, bytes }: LoadTarget,
+  { timeoutMs, agent, id }: { readonly timeoutMs: number; readonly agent: Agent; readonly id?: string },
+): Promise<RequestEnd> {
   return new Promise((resolve) => {
-    const headers = {
-      ...(body !== undefined && { 'content-type': body.contentType, 'content-length': body.bytes.length }),
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    const sentHeaders = {
+      ...headers,
+      ...((bytes.length > 0 || method === 'POST') && { 'content-length': bytes.length }),
       ...(id !== undefined && { 'x-request-id': id }),
     };
-    const failed = (error: NodeJS.ErrnoException) => resolve({ status: errorCode(error), body: '' });
+    let bytesIn = 0;
+    const failed = (error: NodeJS.ErrnoException) => resolve({ status: errorCode(error), body: '', bytesIn });
     const sent = httpRequest(
       url,
-      { method: 'POST', agent, headers, signal: AbortSignal.timeout(timeoutMs) },
+      { method, agent, headers: sentHeaders, signal: AbortSignal.timeout(timeoutMs) },
       (answer: IncomingMessage) => {
         const status = answer.statusCode ?? 0;
         let text = '';
-        if (status < 300) answer.resume();
-        else
-          answer.on('data', (chunk: Uint8Array) => {
-            if (text.length < MOST_BODY_BYTES) text += chunk.toString();
-          });
-        answer.on('end', () => resolve({ status, body: text }));
+        answer.on('data', (chunk: Uint8Array) => {
+          bytesIn += chunk.length;
+          if (status >= 300 && text.length < MOST_BODY_BYTES) text += chunk.toString();
+        });
+        answer.on('end', () => resolve({ status, body: text, bytesIn }));
         answer.on('error', failed);
       },
     );
     sent.on('error', failed);
-    sent.end(body?.bytes);
+    sent.end(bytes);
   });
 }
 
@@ -334,27 +323,4 @@ async function sleepUntil(atMs: number, isOver: () => boolean): Promise<void> {
 
 function errorCode(error: NodeJS.ErrnoException): string {
   return error.code === 'ABORT_ERR' ? 'TIMEOUT' : (error.code ?? error.name);
-}
-
-export interface Refusal {
-  readonly status: number;
-  readonly message: string;
-}
-
-const LONGEST = 300;
-
-/** Message in an error body of Equipoise or of the Open Inference Protocol, or else the body; shortened. */
-export function refusalOf(status: number, body: string): Refusal {
-  const message = (messageIn(body) ?? body).replaceAll(/\s+/g, ' ').trim();
-  return { status, message: message.length > LONGEST ? `${message.slice(0, LONGEST - 1)}…` : message };
-}
-
-function messageIn(body: string): string | undefined {
-  try {
-    const { error } = JSON.parse(body) as { readonly error?: string | { readonly message?: unknown } };
-    const message = typeof error === 'object' ? error.message : error;
-    return typeof message === 'string' ? message : undefined;
-  } catch {
-    return undefined;
-  }
 }
