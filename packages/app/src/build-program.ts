@@ -322,6 +322,7 @@ function addRecommend(program: Command): void {
     .addOption(profileScaleFlag())
     .option('--no-verify', 'skip all simulations; only the estimate decides')
     .option('--out <file>', 'also write the JSON answer to this file')
+    .option('--threads <n>', 'number of questions to answer in parallel; default: one per core', count)
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/recommend.js')).recommend(file, options)),

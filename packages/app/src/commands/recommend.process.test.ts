@@ -47,6 +47,11 @@ describe('recommend', () => {
     expect(await feasibleAt(20, '--service-factor', String(bestOf('robustness')))).toBe(true);
   });
 
+  it('gives the same answers with any number of threads', async () => {
+    const asked = ['--arrival-rps', '20', '--free', 'load', 'cost'];
+    expect(await answersOf(...asked, '--threads', '1')).toEqual(await answersOf(...asked, '--threads', '3'));
+  });
+
   it('says what would make a question feasible', async () => {
     const answers = await answersOf('--arrival-rps', '20', '--budget-cores', '1');
     expect(answers.map(({ kind }) => kind)).toEqual(['found', 'none', 'none', 'none', 'none']);
@@ -56,6 +61,7 @@ describe('recommend', () => {
     const none = await recommend('--no-verify', '--arrival-rps', '20', '--slo-ms', '8', '--free', 'accuracy');
     expect(none.exitCode).toBe(1);
     expect(none.stdout).toContain('none: the latency target is too tight');
+    expect(none.stdout).toMatch(/needs an SLO of \d+ ms or more/);
   });
 
   it('shows the trade-off of two free quantities', async () => {

@@ -1,21 +1,18 @@
 /** `equipoise recommend`: the best value of one or two free quantities, while all other conditions are fixed. */
+import { availableParallelism } from 'node:os';
 import { AppError, bindingText, type PipelineSpec, type Plan } from '@equipoise/core/model';
-import {
-  type FreeQuantity,
-  frontier,
-  type PlanningProblem,
-  type PlanningQuestion,
-  type Recommendation,
-  recommend as recommendation,
-} from '@equipoise/core/plan';
+import type { FreeQuantity, Recommendation } from '@equipoise/core/plan';
 import pc from 'picocolors';
-import { plannedHostCores, verifierFor } from '../compose/plan-verification.js';
-import { simulatedRun } from '../compose/simulated-run.js';
+import { withCellProgress } from '../experiment/cell-progress.js';
+import { runCells } from '../experiment/run-cells.js';
+import { type Answer, REQUESTS, type RecommendTask, SEEDS, type TaskAnswers } from '../recommend/recommend-task.js';
+import { newRecommendThread } from '../recommend/recommend-threads.js';
 import { outputFile } from '../report/output-file.js';
-import { type Estimate, estimateText, type SeedFigures, seedFigures, sloVerdict } from '../sweep/sweep-figures.js';
-import { PlanProgress } from '../terminal/plan-progress.js';
+import { type Estimate, estimateText, sloVerdict } from '../sweep/sweep-figures.js';
 import { choiceText, coresText, msText, rateText } from '../terminal/plan-table.js';
+import { fixesText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
+import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
 import { planQuestion } from './plan-question.js';
 
@@ -29,6 +26,8 @@ export interface RecommendOptions {
   readonly profileScale?: number;
   readonly verify: boolean;
   readonly out?: string;
+  /** Number of questions to answer in parallel. */
+  readonly threads?: number;
 }
 
 /** A quantity with its unit in texts. */
@@ -44,30 +43,17 @@ const ALL = Object.keys(quantities) as readonly FreeQuantity[];
 
 type Found = Extract<Recommendation, { kind: 'found' }>;
 
-/** Answer with what a simulation of its plan adds. */
-interface Answer {
-  readonly recommended: Recommendation;
-  /** Fixed value of the first of two free quantities. */
-  readonly at?: { readonly free: FreeQuantity; readonly value: number };
-  readonly figures?: SeedFigures;
-}
-
 /** Exits with 1 if no question has a plan. */
 export async function recommend(file: string, options: RecommendOptions): Promise<CommandResult> {
   checkFlags(options);
   const out = options.out === undefined ? undefined : await outputFile(options.out);
-  const question = await questionOf(file, options);
-  const { spec } = question.problem;
-  const progress = new PlanProgress(`planning ${spec.name}`);
-  try {
-    const answers = answersTo(question, options, (text) => progress.say(`planning ${spec.name}, ${text}`));
-    const json = documentOf(question, answers, options);
-    await out?.write(json);
-    const isNo = answers.every(({ recommended }) => recommended.kind === 'none');
-    return { json, text: recommendText(question, answers, options), answerIsNo: isNo };
-  } finally {
-    await progress.stop();
-  }
+  const { problem, accuracyFloor } = await questionOf(file, options);
+  const question = { spec: problem.spec, accuracyFloor };
+  const answers = await answered(tasksOf({ problem, accuracyFloor }, options), options);
+  const json = documentOf(question, answers, options);
+  await out?.write(json);
+  const isNo = answers.every(({ recommended }) => recommended.kind === 'none');
+  return { json, text: recommendText(question, answers, options), answerIsNo: isNo };
 }
 
 function checkFlags({ free = [], arrivalRps }: RecommendOptions): void {
@@ -78,7 +64,13 @@ function checkFlags({ free = [], arrivalRps }: RecommendOptions): void {
     throw wrong('Name the load: --arrival-rps N. Only --free load does without.');
 }
 
-async function questionOf(file: string, options: RecommendOptions): Promise<PlanningQuestion> {
+interface Question {
+  readonly spec: PipelineSpec;
+  /** Minimum accuracy of all plans; 0 for none. */
+  readonly accuracyFloor: number;
+}
+
+async function questionOf(file: string, options: RecommendOptions) {
   const { verify, arrivalRps = 1, accuracyFloor, sloMs, budgetCores, serviceFactor, profileScale } = options;
   const { problem } = await planQuestion(file, {
     ...{ arrivalRps, policy: 'equipoise', estimator: 'distribution', verify },
@@ -89,30 +81,17 @@ async function questionOf(file: string, options: RecommendOptions): Promise<Plan
     ...(profileScale !== undefined && { profileScale }),
   });
   const { objective } = problem.spec;
-  return {
-    problem,
-    accuracyFloor: objective.kind === 'min-cost' ? objective.accuracyFloor : 0,
-    verifierOf: verify ? verifierOf : undefined,
-  };
+  const { clock: _, ...plain } = problem;
+  return { problem: plain, accuracyFloor: objective.kind === 'min-cost' ? objective.accuracyFloor : 0 };
 }
 
-const verifierOf = ({ spec, profiles, arrivalRps }: PlanningProblem) =>
-  verifierFor(spec, profiles, { arrivalRps, hostCores: plannedHostCores(spec) });
+type AskedTask = Pick<RecommendTask, 'problem' | 'accuracyFloor'>;
 
-function answersTo(
-  question: PlanningQuestion,
-  { free = ALL, verify }: RecommendOptions,
-  say: (text: string) => void,
-): readonly Answer[] {
+function tasksOf(asked: AskedTask, { free = ALL, verify }: RecommendOptions): readonly RecommendTask[] {
   const [first, second] = free;
   const isPair = free.length === 2 && first !== undefined && second !== undefined;
-  const answers = isPair
-    ? pairAnswers(question, [first, second], say)
-    : free.map((each): Answer => {
-        say(quantities[each].title);
-        return { recommended: recommendation(question, each) };
-      });
-  return answers.map((answer) => (verify ? withFigures(answer) : answer));
+  if (isPair) return pairTasks({ ...asked, verify }, [first, second]);
+  return free.map((each) => ({ ...asked, verify, free: each }));
 }
 
 /** Factors of the given load, SLO or robustness at which the other free quantity is asked for. */
@@ -122,22 +101,22 @@ const FACTORS = {
   robustness: [1, 1.1, 1.25, 1.5, 2, 3],
 };
 
-function pairAnswers(
-  question: PlanningQuestion,
+function pairTasks(
+  asked: Omit<RecommendTask, 'free'>,
   pair: readonly [FreeQuantity, FreeQuantity],
-  say: (text: string) => void,
-): readonly Answer[] {
-  const swept = (['load', 'slo', 'robustness'] as const).find((each) => pair.includes(each));
-  if (swept === undefined) return frontierAnswers(question);
-  const optimized = pair.find((each) => each !== swept) as FreeQuantity;
-  return FACTORS[swept].map((factor) => {
-    const { problem, value } = problemAt(question.problem, swept, factor);
-    say(`${quantities[optimized].title} at ${quantities[swept].text(value)}`);
-    return { at: { free: swept, value }, recommended: recommendation({ ...question, problem }, optimized) };
+): readonly RecommendTask[] {
+  const fixed = (['load', 'slo', 'robustness'] as const).find((each) => pair.includes(each));
+  if (fixed === undefined) return [{ ...asked, free: 'trade-off' }];
+  const free = pair.find((each) => each !== fixed) as FreeQuantity;
+  return FACTORS[fixed].map((factor) => {
+    const { problem, value } = problemAt(asked.problem, fixed, factor);
+    return { ...asked, free, at: { free: fixed, value }, problem };
   });
 }
 
-function problemAt(problem: PlanningProblem, free: keyof typeof FACTORS, factor: number) {
+type PlainProblem = RecommendTask['problem'];
+
+function problemAt(problem: PlainProblem, free: keyof typeof FACTORS, factor: number) {
   const { spec, arrivalRps } = problem;
   if (free === 'load') return { value: arrivalRps * factor, problem: { ...problem, arrivalRps: arrivalRps * factor } };
   if (free === 'robustness')
@@ -146,44 +125,43 @@ function problemAt(problem: PlanningProblem, free: keyof typeof FACTORS, factor:
   return { value: latencyMs, problem: withSpec(problem, { slo: { ...spec.slo, latencyMs } }) };
 }
 
-const withSpec = (problem: PlanningProblem, change: Partial<PipelineSpec>): PlanningProblem => ({
+const withSpec = (problem: PlainProblem, change: Partial<PipelineSpec>): PlainProblem => ({
   ...problem,
   spec: { ...problem.spec, ...change },
 });
 
-/** Cost and accuracy are the axes of the frontier, here without a budget. */
-function frontierAnswers(question: PlanningQuestion): readonly Answer[] {
-  const problem = withSpec(question.problem, { budget: {}, objective: { kind: 'max-accuracy' } });
-  const front = frontier(problem, question.verifierOf?.(problem));
-  if (front.kind === 'feasible') return [];
-  if (front.kind !== 'frontier') return [{ recommended: { kind: 'none', free: 'accuracy', result: front } }];
-  return front.points.map(({ pas, costPerHour, plan }) => ({
-    at: { free: 'cost', value: costPerHour },
-    recommended: { kind: 'found', free: 'accuracy', value: pas, plan, problem },
-  }));
+/** Answers in the order of the tasks. */
+async function answered(
+  tasks: readonly RecommendTask[],
+  { threads = availableParallelism() }: RecommendOptions,
+): Promise<readonly Answer[]> {
+  const answers = new Map<RecommendTask, readonly Answer[]>();
+  const stop = new AbortController();
+  void stopSignal().then(() => stop.abort());
+  const count = { title: 'recommend', waiting: tasks.length, found: 0, unit: 'question' };
+  await withCellProgress(count, (tell) =>
+    runCells<RecommendTask, TaskAnswers>(tasks, {
+      threads,
+      stop: stop.signal,
+      afterStop: 'Nothing is saved.',
+      newThread: newRecommendThread,
+      nameOf: (task) => ({ text: taskText(task), details: { free: task.free, ...(task.at && { at: task.at }) } }),
+      onCell: (task, outcome) => {
+        answers.set(task, outcome.answers);
+        tell(taskText(task));
+      },
+    }),
+  );
+  return tasks.flatMap((task) => answers.get(task) ?? []);
 }
 
-const SEEDS = [1, 2, 3, 4, 5];
-const REQUESTS = 2000;
-
-/** Simulates the plan with the service times as profiled. */
-function withFigures(answer: Answer): Answer {
-  const { recommended } = answer;
-  if (recommended.kind === 'none') return answer;
-  const { plan, problem } = recommended;
-  const { arrivalRps, profiles } = problem;
-  const spec = { ...problem.spec, slo: problem.slo ?? problem.spec.slo };
-  const load = { kind: 'poisson', arrivalRps, durationS: REQUESTS / arrivalRps } as const;
-  const runs = SEEDS.map((seed) => simulatedRun({ spec, profiles, load, seed, by: { plan } }).figures);
-  return { ...answer, figures: seedFigures(runs) };
+function taskText({ free, at }: RecommendTask): string {
+  const title = free === 'trade-off' ? 'accuracy and cost' : quantities[free].title;
+  return at === undefined ? title : `${title} at ${quantities[at.free].text(at.value)}`;
 }
 
-function documentOf(
-  { problem, accuracyFloor }: PlanningQuestion,
-  answers: readonly Answer[],
-  options: RecommendOptions,
-) {
-  const { slo, budget, robustness } = problem.spec;
+function documentOf({ spec, accuracyFloor }: Question, answers: readonly Answer[], options: RecommendOptions) {
+  const { slo, budget, robustness } = spec;
   return {
     kind: 'recommendation',
     question: {
@@ -215,12 +193,8 @@ function noneDocument({ kind, result: { bindingConstraint, fixes } }: Extract<Re
   return { kind, bindingConstraint, fixes };
 }
 
-function recommendText(
-  { problem, accuracyFloor }: PlanningQuestion,
-  answers: readonly Answer[],
-  options: RecommendOptions,
-) {
-  const { slo, budget, robustness } = problem.spec;
+function recommendText({ spec, accuracyFloor }: Question, answers: readonly Answer[], options: RecommendOptions) {
+  const { slo, budget, robustness } = spec;
   const asked = [
     options.arrivalRps === undefined ? 'any load' : `${rateText(options.arrivalRps)} rps`,
     `p${slo.percentile} within ${msText(slo.latencyMs)}`,
@@ -244,7 +218,7 @@ function recommendText(
     ? `within SLO and p99: means over ${SEEDS.length} simulations of ${REQUESTS} requests, with 95 % intervals; `
     : '';
   const reading = hasAt ? 'one line per plan' : 'each line frees one quantity and keeps all other conditions';
-  const lines = [pc.bold(`${problem.spec.name}: ${asked.join(', ')}`), table, pc.dim(`${note}${reading}`)];
+  const lines = [pc.bold(`${spec.name}: ${asked.join(', ')}`), table, pc.dim(`${note}${reading}`)];
   if (answers.some((answer) => verdictOf(answer) === 'missed')) lines.push(pc.yellow(MISSED));
   return lines.join('\n');
 }
@@ -253,7 +227,9 @@ function rowOf({ recommended, at, figures }: Answer, hasFigures: boolean): reado
   const { free } = recommended;
   const name = at === undefined ? quantities[free].title : quantities[at.free].text(at.value);
   if (recommended.kind === 'none') {
-    const reason = pc.yellow(`none: ${bindingText(recommended.result.bindingConstraint)}`);
+    const { result } = recommended;
+    const needs = fixesText(result).map((fix) => `\nneeds ${fix}`);
+    const reason = pc.yellow(`none: ${bindingText(result.bindingConstraint)}${needs.slice(0, 1).join('')}`);
     return [name, '–', '–', '–', '–', ...(hasFigures ? ['–', '–'] : []), reason];
   }
   const { pas, costPerHour, cpuCores } = recommended.plan.predicted;

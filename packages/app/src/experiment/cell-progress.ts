@@ -2,16 +2,20 @@ import { ProgressMeter } from '@equipoise/runtime';
 import { counted } from '../terminal/counted.js';
 import { progressDisplay } from '../terminal/progress.js';
 
-/** `waiting`: simulations to do. `found`: those of earlier runs, which do not count for the remaining time. */
+/**
+ * `waiting`: units of work to do, simulations by default. `found`: those of earlier runs, which do not count for the
+ * remaining time.
+ */
 export interface CellCount {
   readonly title: string;
   readonly waiting: number;
   readonly found: number;
+  readonly unit?: string;
 }
 
 /** Shows progress with the remaining time; `work` tells the name of each finished cell. */
 export async function withCellProgress(
-  { title, waiting, found }: CellCount,
+  { title, waiting, found, unit = 'simulation' }: CellCount,
   work: (tell: (name: string) => void) => Promise<void>,
 ): Promise<void> {
   if (waiting === 0) return;
@@ -21,7 +25,7 @@ export async function withCellProgress(
     { totalUnits: waiting, expectedUnitMs: Number.NaN, listener: (progress) => display.show(progress) },
   );
   const before = found === 0 ? '' : ` (finished before: ${found})`;
-  meter.begin(`${counted(waiting, 'simulation')}${before}`);
+  meter.begin(`${counted(waiting, unit)}${before}`);
   try {
     await work((name) => meter.finish(1, `${name}${before}`));
   } finally {

@@ -19,6 +19,8 @@ export interface CellRun<Cell, Outcome> {
   readonly nameOf: (cell: Cell) => { readonly text: string; readonly details: object };
   /** Ends threads, even in the middle of a cell. */
   readonly stop: AbortSignal;
+  /** Sentence on the work done so far. Default: it is kept. */
+  readonly afterStop?: string;
 }
 
 export const cellThread = (pipelines: ReadGrid['pipelines']): Worker =>
@@ -41,7 +43,7 @@ export async function runCells<Cell, Outcome extends { readonly kind: string }>(
 function workOff<Cell, Outcome extends { readonly kind: string }>(
   thread: Worker,
   waiting: Iterator<Cell>,
-  { onCell, stop, nameOf }: CellRun<Cell, Outcome>,
+  { onCell, stop, nameOf, afterStop = KEPT }: CellRun<Cell, Outcome>,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let current: Cell | undefined;
@@ -65,8 +67,8 @@ function workOff<Cell, Outcome extends { readonly kind: string }>(
         next();
       }
     };
-    if (stop.aborted) return reject(interrupted());
-    stop.addEventListener('abort', () => reject(interrupted()));
+    if (stop.aborted) return reject(interrupted(afterStop));
+    stop.addEventListener('abort', () => reject(interrupted(afterStop)));
     thread.on('error', (error) => ended(error.message));
     thread.on('exit', (code) => ended(`exit code ${code}`));
     thread.on('message', (answer: Outcome | FailedCell) => {
@@ -82,5 +84,6 @@ function workOff<Cell, Outcome extends { readonly kind: string }>(
 
 const isFailed = (answer: { readonly kind: string }): answer is FailedCell => answer.kind === 'failed';
 
-const interrupted = (): AppError =>
-  new AppError('INTERRUPTED', 'Stopped. Finished cells are saved; the same command continues from there.');
+const KEPT = 'Finished cells are saved; the same command continues from there.';
+
+const interrupted = (afterStop: string): AppError => new AppError('INTERRUPTED', `Stopped. ${afterStop}`);

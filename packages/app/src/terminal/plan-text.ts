@@ -154,7 +154,8 @@ export function priceText({ serviceFactor, nominal }: RobustnessPrice): string {
 export const robustText = ({ serviceFactor }: Pick<RobustnessPrice, 'serviceFactor'>): string =>
   `robust: planned and simulated with service times × ${serviceFactor}`;
 
-function fixesText({ fixes }: Infeasible): readonly string[] {
+/** Each alone would make the problem feasible, if the others stay. */
+export function fixesText({ fixes }: Pick<Infeasible, 'fixes'>): readonly string[] {
   const { slo, budget, accuracyFloor } = fixes;
   return [
     // Rounded up: advice rounded down would not suffice.
