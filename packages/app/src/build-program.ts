@@ -17,6 +17,8 @@ import {
   positiveRate,
   rate,
   rateRange,
+  routerCount,
+  routers,
   runCount,
   seed,
   serviceFactor,
@@ -54,6 +56,11 @@ const serviceFactorFlag = () =>
     '--service-factor <f>',
     'plans meet the SLO even if all service times are this factor times the profiled ones; overrides robustness of the file',
   ).argParser(serviceFactor);
+const unevenFlag = () =>
+  new Option(
+    '--uneven <f>',
+    'with several routers: how much more load than the mean the router with the most load gets, such as 0.2',
+  ).argParser(fraction);
 const policyFlag = (description: string) =>
   new Option('--policy <name>', description).choices(policyNames).default(policyNames[0]);
 
@@ -289,6 +296,20 @@ function addPlan(program: Command): void {
         .default('distribution'),
     )
     .option('--no-verify', 'skip the simulation of the plan')
+    .option(
+      '--routers <n>',
+      'plan for this number of routers, each with an equal share of the replicas, or for as many as the load needs (auto); overrides routers of the file',
+      routers,
+    )
+    .addOption(unevenFlag())
+    .addOption(
+      new Option(
+        '--connections <n>',
+        'with several routers: number of long-lived connections that a balancer spreads at random, in place of --uneven',
+      )
+        .argParser(count)
+        .conflicts('uneven'),
+    )
     .addOption(serviceFactorFlag())
     .addOption(profileScaleFlag())
     .option('--explain', 'explain the value of more budget and why other variants lost')
@@ -349,6 +370,13 @@ function addSimulate(program: Command): void {
       'number of runs with consecutive seeds; 2 or more give figures with 95 % intervals',
       runCount,
     )
+    .addOption(
+      new Option(
+        '--routers <n>',
+        'number of routers behind a balancer, each with its share of the replicas or of the budget; default: that of the plan',
+      ).argParser(routerCount),
+    )
+    .addOption(unevenFlag())
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
     .option('--budget-cores <c>', 'overrides the core budget', cores)
     .addOption(serviceFactorFlag())

@@ -75,6 +75,16 @@ export type { LatencyProfile, ProfilePoint, ProfileSet } from './model/profile-p
 export type { DropReason, RequestOutcome } from './model/request-outcome.js';
 export { specOfPlan } from './model/resolved-spec.js';
 export {
+  largestShare,
+  mostRouters,
+  planOfRouters,
+  type RouterSplit,
+  routerShares,
+  unevenOfConnections,
+  usualSplit,
+  usualUnevenFraction,
+} from './model/router-split.js';
+export {
   DwellTracker,
   type HealthIssue,
   type RunningPlan,

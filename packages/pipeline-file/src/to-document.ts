@@ -23,7 +23,7 @@ export interface PipelineDocument {
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
   const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, surgeMaxMs, canary } = control;
-  const { evaluation, feedback, placement, accuracyTable, robustness, combines = [], sourceJoin } = spec;
+  const { evaluation, feedback, placement, accuracyTable, robustness, combines = [], sourceJoin, routers } = spec;
   const maxSeconds = surgeMaxMs === undefined ? undefined : surgeMaxMs / 1000;
   const surge = surgeCpuCores === undefined ? undefined : withoutUndefined({ cpuCores: surgeCpuCores, maxSeconds });
   return {
@@ -41,6 +41,7 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
       stages: [...stages.map(stageEntry), ...combines.map(({ id, ...combine }) => ({ name: id, combine }))],
       edges: edges.map(edgeEntry),
       outputs,
+      routers,
       control: withoutUndefined({ mode, intervalMs, fastIntervalMs, minDwellMs, surge, canary }),
       admission,
       evaluation: evaluation && evaluationFields(evaluation),

@@ -66,6 +66,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     evaluation: evaluation && toEvaluation(evaluation),
     feedback: spec.feedback,
     placement: spec.placement && toPlacement(spec.placement),
+    routers: spec.routers,
   });
   return typeof accuracyTable === 'object' ? withAccuracyTable(written, toAccuracyTable(accuracyTable)) : written;
 }

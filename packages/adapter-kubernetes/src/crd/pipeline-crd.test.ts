@@ -117,6 +117,7 @@ describe('every node of the schema', () => {
       '.spec.edges[].when.threshold',
       '.spec.edges[].when.probability',
       '.spec.edges[].inputs[].constant.data[]',
+      '.spec.routers',
       '.spec.accuracyTable',
     ]);
   });

@@ -71,6 +71,12 @@ export class PipelinePlanning {
   #parse(key: string, pipeline: InferencePipeline): ParsedPipeline {
     const parsed = parse(key, pipeline);
     if (parsed.kind === 'invalid') return parsed;
+    const { routers = 1 } = parsed.spec;
+    if (routers !== 1)
+      return {
+        kind: 'invalid',
+        problems: [{ path: 'spec.routers', message: `the operator runs one router, found ${routers}` }],
+      };
     try {
       const cpuPolicy = cpuPolicyNamedBy(pipeline, this.#rendering.cpuPolicy ?? usualCpuPolicy);
       return { kind: 'valid', spec: withCpuFloor(parsed.spec, [], cpuPolicy.leastCpuCores), cpuPolicy };

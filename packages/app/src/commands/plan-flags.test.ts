@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PlanResult, Slo } from '@equipoise/core/model';
+import type { Plan, PlanResult, Slo } from '@equipoise/core/model';
 import type { PlanExplanation } from '@equipoise/core/plan';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
@@ -33,6 +33,67 @@ beforeAll(() => {
 });
 
 afterAll(() => folder.remove());
+
+describe('plan --routers', () => {
+  const routersOf = (document: unknown) => {
+    const { plan: found, split } = document as { plan: Plan; split?: unknown };
+    const replicas = Object.values(found.stages).map(([part]) => part?.replicas ?? 0);
+    return { routers: found.routers, split, replicas, cpuCores: found.predicted.cpuCores };
+  };
+
+  it('plans equal shares for the router with the most load, and leaves the plan of one router alone', async () => {
+    const [one, named, two] = [await plan(), await plan('--routers', '1'), await plan('--routers', '2')];
+    expect(routersOf(one.document)).toMatchObject({ routers: undefined, split: undefined });
+    expect(routersOf(named.document)).toEqual(routersOf(one.document));
+    expect(two.exitCode).toBe(1);
+    const wide = await plan('--routers', '2', '--budget-cores', '8');
+    expect(routersOf(wide.document)).toMatchObject({
+      routers: 2,
+      split: { count: 2, unevenFraction: 0.2, spreads: 'connections' },
+    });
+    expect(routersOf(wide.document).replicas.every((replicas) => replicas % 2 === 0)).toBe(true);
+    expect(wide.text).toContain(
+      'planned for 2 routers: each has 1/2 of the replicas and gets at most 60.0 % of the load',
+    );
+    const frontier = await plan('--routers', '2', '--budget-cores', '8', '--frontier');
+    const { points } = frontier.document as { points: readonly { cpuCores: number; plan: Plan }[] };
+    expect(points.every(({ cpuCores, plan: { routers } }) => routers === 2 && cpuCores >= 4)).toBe(true);
+  });
+
+  it('reads the number from the file, derives the load from connections, and says when another router pays', async () => {
+    folder.write('routed.yaml', syntheticPipeline({ spec: 'routers: 4', cpuCores: 16 }));
+    const routed = (...flags: string[]) =>
+      planned(folder.path, ['routed.yaml'], '--no-verify', '--arrival-rps', '10', ...flags);
+    expect(routersOf((await routed('--connections', '100')).document)).toMatchObject({
+      routers: 4,
+      split: { count: 4, unevenFraction: expect.closeTo(0.388, 2) },
+    });
+    const { text } = await planned(folder.path, ['pipeline.yaml'], '--no-verify', '--arrival-rps', '9000');
+    expect(text).toContain('this load needs 2: --routers 2');
+    const auto = await planned(
+      folder.path,
+      ['pipeline.yaml'],
+      '--no-verify',
+      '--arrival-rps',
+      '9',
+      '--routers',
+      'auto',
+    );
+    expect(routersOf(auto.document).routers).toBeUndefined();
+  });
+
+  it.each([
+    [['--routers', '65'], 'whole number from 1 to 64'],
+    [['--routers', 'two'], 'auto or a whole number'],
+    [['--uneven', '0.1'], 'add --routers'],
+    [['--routers', '2', '--explain'], 'add --routers 1'],
+    [['--routers', '2', '--uneven', '0.1', '--connections', '9'], 'cannot be used with'],
+  ])('refuses %j', async (flags, message) => {
+    const refused = await equipoiseHere(folder.path, 'plan', 'pipeline.yaml', '--arrival-rps', '10', ...flags);
+    expect(refused.exitCode).toBe(2);
+    expect(refused.stderr).toContain(message);
+  });
+});
 
 describe('plan --frontier', () => {
   it('lists every best trade-off, by either name', async () => {

@@ -1,6 +1,15 @@
 /** Turns the flags of `plan` into a planning problem. */
-import { AppError, type NodeGroup, type Objective, type PipelineSpec } from '@equipoise/core/model';
-import type { Estimator, PlanningProblem, PolicyName } from '@equipoise/core/plan';
+import {
+  AppError,
+  type NodeGroup,
+  type Objective,
+  type PipelineSpec,
+  type RouterSplit,
+  unevenOfConnections,
+  usualSplit,
+  usualUnevenFraction,
+} from '@equipoise/core/model';
+import { type Estimator, type PlanningProblem, type PolicyName, routersFor } from '@equipoise/core/plan';
 import type { JoinedStream } from '@equipoise/core/simulate';
 import { loadAccuracyTable, withAccuracyTable } from '@equipoise/pipeline-file';
 import { loadSpec, problemLines } from '../compose/load-spec.js';
@@ -24,6 +33,9 @@ export interface PlanOptions extends SourceFlags {
   readonly runningPlan?: string;
   readonly policy: PolicyName;
   readonly estimator: Estimator;
+  readonly routers?: number | 'auto';
+  readonly uneven?: number;
+  readonly connections?: number;
   readonly verify: boolean;
   readonly explain?: boolean;
   readonly svg?: string;
@@ -34,6 +46,8 @@ export interface PlanOptions extends SourceFlags {
 export interface PlanQuestion {
   readonly problem: PlanningProblem;
   readonly wantsFrontier: boolean;
+  /** Routers to plan for, whose load is not even. */
+  readonly split: RouterSplit;
   /** The requests that begin, if flags say how the parts of several sources come. */
   readonly stream?: JoinedStream | undefined;
 }
@@ -47,11 +61,13 @@ export async function planQuestion(file: string, options: PlanOptions): Promise<
   const measured = accuracyTable === undefined ? ofFile : await withTableOf(accuracyTable, ofFile);
   const { spec, stream } = joinedSpec(applyOverrides(measured, options), options, options.arrivalRps);
   if (stream?.arrivalRps === 0) throw wrongUsage('No request begins: the parts of this load never meet.');
+  const arrivalRps = stream?.arrivalRps ?? options.arrivalRps;
   return {
+    split: splitOf(spec, arrivalRps, options),
     problem: {
       spec,
       profiles: profilesFor(spec, file, options.profileScale),
-      arrivalRps: stream?.arrivalRps ?? options.arrivalRps,
+      arrivalRps,
       estimator: options.estimator,
       clock: { nowMs: () => performance.now() },
       ...(runningPlan !== undefined && { runningPlan: await readRunningPlan(runningPlan, spec) }),
@@ -59,6 +75,17 @@ export async function planQuestion(file: string, options: PlanOptions): Promise<
     wantsFrontier: wantsFrontier(options),
     stream,
   };
+}
+
+/** Throws WRONG_USAGE for flags that need several routers, or that explain only one. */
+function splitOf(spec: PipelineSpec, arrivalRps: number, options: PlanOptions): RouterSplit {
+  const { routers = spec.routers ?? 1, uneven = usualUnevenFraction, connections, explain } = options;
+  const count = routers === 'auto' ? routersFor({ arrivalRps, unevenFraction: uneven }) : routers;
+  if (count > 1 && explain)
+    throw wrongUsage(`--explain explains the plan of one router, but ${count} are planned; add --routers 1.`);
+  if (routers === 1 && (options.uneven ?? connections) !== undefined)
+    throw wrongUsage('--uneven and --connections are about several routers; add --routers.');
+  return usualSplit(count, connections === undefined ? uneven : unevenOfConnections(connections, count));
 }
 
 /** Throws WRONG_USAGE for flags that exclude each other, or that work only with a single file. */

@@ -2,7 +2,7 @@
  * `equipoise plan`: the best plan for a load, or the binding constraint and remedies. Several files are planned
  * separately.
  */
-import type { PlanResult } from '@equipoise/core/model';
+import { type PlanResult, planOfRouters, type RouterSplit } from '@equipoise/core/model';
 import {
   explainPlan,
   type Frontier,
@@ -11,7 +11,9 @@ import {
   type PlanningProblem,
   type Policy,
   policies,
+  problemOfRouter,
   profileEvidence,
+  resultOfRouters,
   type VerifierAt,
 } from '@equipoise/core/plan';
 import type { JoinedStream } from '@equipoise/core/simulate';
@@ -31,6 +33,7 @@ import {
   priceText,
   type RobustnessPrice,
 } from '../terminal/plan-text.js';
+import { routingText } from '../terminal/routing-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { checkFlags, type PlanOptions, type PlanQuestion, planQuestion } from './plan-question.js';
 import { relaxedProblem } from './relaxed-problem.js';
@@ -74,13 +77,14 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
     const verifiersOf = options.verify ? await countedVerifiers(progress) : undefined;
     const asked: Asked = {
       problem,
+      split: question.split,
       options,
       verifiersOf,
       stream: question.stream,
-      price: spec.robustness && priceOf(problem, options, verifiersOf),
+      price: spec.robustness && priceOf({ problem, split: question.split, options, verifiersOf }),
     };
     if (!question.wantsFrontier) return { file, question, result: asDocument(planned(asked), asked) };
-    const front = frontier(problem, verifierOf(asked));
+    const front = frontOf(asked);
     if (front.kind !== 'frontier') {
       const note = 'frontier: no plan meets the SLO within the budget, so it has no points.';
       const answer = withRelaxed(withNote(answered(front, asked), note), { front, asked }, frontierOf);
@@ -94,17 +98,39 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
 
 interface Asked {
   readonly problem: PlanningProblem;
+  readonly split: RouterSplit;
   readonly options: PlanOptions;
   readonly verifiersOf: VerifiersOf | undefined;
   readonly price: RobustnessPrice | undefined;
   readonly stream: JoinedStream | undefined;
 }
 
-const verifierOf = ({ problem, verifiersOf }: Asked) => verifiersOf?.(problem)(problem.arrivalRps);
+type Question = Pick<Asked, 'problem' | 'split' | 'options' | 'verifiersOf'>;
+
+const verifierOf = (problem: PlanningProblem, { verifiersOf }: Question) => verifiersOf?.(problem)(problem.arrivalRps);
+
+/** Plans of several routers are made for one of them. */
+function firstPlan(asked: Question): PlanResult {
+  const problem = problemOfRouter(asked.problem, asked.split);
+  return resultOfRouters(policyOf(asked.options)(problem, verifierOf(problem, asked)), asked.split);
+}
+
+function frontOf(asked: Asked): ReturnType<typeof frontier> {
+  const { split } = asked;
+  const problem = problemOfRouter(asked.problem, split);
+  const front = frontier(problem, verifierOf(problem, asked));
+  if (front.kind !== 'frontier') return resultOfRouters(front, split);
+  const points = front.points.map((point) => ({
+    ...point,
+    cpuCores: split.count * point.cpuCores,
+    plan: planOfRouters(point.plan, split),
+  }));
+  return { ...front, points };
+}
 
 /** Answer about the frontier; undefined if it has no points. */
 function frontierOf(asked: Asked): CommandResult | undefined {
-  const front = frontier(asked.problem, verifierOf(asked));
+  const front = frontOf(asked);
   return front.kind === 'frontier' ? frontierAnswer(front, asked) : undefined;
 }
 
@@ -132,14 +158,9 @@ function withRelaxed(
 }
 
 /** Price of robustness: compares with the best plan for service times as profiled. */
-function priceOf(
-  problem: PlanningProblem,
-  options: PlanOptions,
-  verifiersOf: VerifiersOf | undefined,
-): RobustnessPrice {
-  const { robustness: { serviceFactor } = { serviceFactor: 1 }, ...spec } = problem.spec;
-  const nominal = { ...problem, spec };
-  return { serviceFactor, nominal: policyOf(options)(nominal, verifiersOf?.(nominal)(problem.arrivalRps)) };
+function priceOf(asked: Question): RobustnessPrice {
+  const { robustness: { serviceFactor } = { serviceFactor: 1 }, ...spec } = asked.problem.spec;
+  return { serviceFactor, nominal: firstPlan({ ...asked, problem: { ...asked.problem, spec } }) };
 }
 
 type VerifiersOf = (problem: PlanningProblem) => VerifierAt;
@@ -161,8 +182,6 @@ async function countedVerifiers(progress: PlanProgress): Promise<VerifiersOf> {
 }
 
 const policyOf = ({ policy }: PlanOptions): Policy => (policy === 'equipoise' ? optimize : policies[policy]);
-
-const firstPlan = (asked: Asked): PlanResult => policyOf(asked.options)(asked.problem, verifierOf(asked));
 
 function planned(asked: Asked, first = firstPlan(asked)): CommandResult {
   const { problem, options, verifiersOf, price } = asked;
@@ -214,12 +233,15 @@ const withNote = (answer: CommandResult, note: string): CommandResult => ({
   text: `${answer.text}\n\n${pc.yellow(note)}`,
 });
 
-function asDocument(result: CommandResult, { problem, price, stream }: Asked): CommandResult {
+function asDocument(answer: CommandResult, { problem, price, stream, split }: Asked): CommandResult {
   const { arrivalRps, profiles, spec } = problem;
+  const routing = routingText(split, arrivalRps);
+  const result = routing === undefined ? answer : { ...answer, text: `${answer.text}\n${routing}` };
   const evidence = profileEvidence(profiles);
   const robustness = price && { robustness: priceDocument(price) };
   const shown = Object.keys(evidence).length > 0 && { evidence };
-  const json = { ...(result.json as object), arrivalRps, ...robustness, ...shown };
+  const routers = split.count > 1 && { split };
+  const json = { ...(result.json as object), arrivalRps, ...robustness, ...routers, ...shown };
   if (stream === undefined) return { ...result, json };
   const shares = Object.fromEntries(spec.sources.map(({ name }, index) => [name, stream.shares[index] ?? 1]));
   const parts = Object.entries(shares).map(([name, share]) => `${percentText(share)} with ${name}`);

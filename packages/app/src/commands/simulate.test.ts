@@ -38,6 +38,22 @@ beforeAll(async () => {
 afterAll(() => folder.remove());
 
 describe('equipoise simulate', () => {
+  it('simulates a plan for several routers with as many routers, whose shares may be uneven', async () => {
+    const flags = ['--arrival-rps', '60', '--budget-cores', '8', '--routers', '2', '--out', 'two.json'];
+    expect((await command('plan', 'pipeline.yaml', ...flags)).exitCode).toBe(0);
+    const load = ['--arrival-rps', '60', '--duration-s', '100'];
+    const [even, uneven, one] = await Promise.all([
+      figures('--plan', 'two.json', ...load),
+      figures('--plan', 'two.json', ...load, '--uneven', '0.2'),
+      figures('--plan', 'two.json', ...load, '--routers', '1'),
+    ]);
+    expect(even).toMatchObject({ requests: uneven?.['requests'], cpuCoresMean: one?.['cpuCoresMean'] });
+    expect(uneven).not.toEqual(even);
+    for (const run of [even, uneven]) expect(run?.['sloAttainmentFraction']).toBeGreaterThanOrEqual(0.99);
+    const alone = await simulate('--plan', 'plan.json', ...steady, '--uneven', '0.2');
+    expect(alone).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('add --routers') });
+  });
+
   it('simulates a saved plan: the same figures for the same seed, others for another', async () => {
     const [first, again, other] = await Promise.all(
       ['7', '7', '8'].map((seed) => figures('--plan', 'plan.json', ...steady, '--seed', seed)),

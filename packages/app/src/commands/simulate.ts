@@ -1,5 +1,12 @@
 /** `equipoise simulate`: simulates a plan or a policy under a load. */
-import { AppError, type LatencyHistogram, type PipelineSpec, type Plan } from '@equipoise/core/model';
+import {
+  AppError,
+  type LatencyHistogram,
+  type PipelineSpec,
+  type Plan,
+  routerShares,
+  usualSplit,
+} from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
 import { loadDurationS, type SimulationRun } from '@equipoise/core/simulate';
 import { ProgressMeter } from '@equipoise/runtime';
@@ -28,6 +35,8 @@ export interface SimulateOptions extends LoadRequest, SourceFlags {
   readonly budgetCores?: number;
   readonly serviceFactor?: number;
   readonly profileScale?: number;
+  readonly routers?: number;
+  readonly uneven?: number;
 }
 
 export async function simulate(file: string, options: SimulateOptions): Promise<CommandResult> {
@@ -43,7 +52,7 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
     load: load.spec,
     sourceFlags: options,
     profiles: profilesFor(spec, file, options.profileScale),
-    by: await subjectOf(spec, options),
+    ...(await subjectOf(spec, options)),
   };
   if (options.seeds !== undefined && options.seeds > 1)
     return repeatedRuns(request, { load, count: options.seeds, spec });
@@ -62,15 +71,24 @@ function overridden(spec: PipelineSpec, { sloMs, budgetCores, serviceFactor }: S
   };
 }
 
-async function subjectOf(spec: PipelineSpec, { plan, policy }: SimulateOptions): Promise<RunRequest['by']> {
-  return plan === undefined ? { policy: policy ?? 'equipoise' } : { plan: await savedPlan(plan, spec) };
+/** Several routers are those of the flag or of the plan. WRONG_USAGE for uneven shares of one router. */
+async function subjectOf(
+  spec: PipelineSpec,
+  { plan, policy, routers, uneven }: SimulateOptions,
+): Promise<Pick<RunRequest, 'by' | 'routers' | 'shares'>> {
+  const saved = plan === undefined ? undefined : await savedPlan(plan, spec);
+  const count = routers ?? saved?.routers ?? 1;
+  const by = saved === undefined ? { policy: policy ?? 'equipoise' } : { plan: saved };
+  if (count > 1) return { by, routers: count, shares: routerShares(usualSplit(count, uneven ?? 0)) };
+  if (uneven === undefined) return { by };
+  throw new AppError('WRONG_USAGE', '--uneven is about several routers; add --routers.');
 }
 
 /** Reads the stages of a saved plan, not its predictions. */
 async function savedPlan(path: string, spec: PipelineSpec): Promise<Plan> {
   const predicted = { latencyMs: 0, percentile: spec.slo.percentile, pas: 0, capacityRps: 0, cpuCores: 0 };
-  const { stages } = await readPlan(path, spec);
-  return { stages, predicted: { ...predicted, costPerHour: 0 } };
+  const { stages, routers } = await readPlan(path, spec);
+  return { stages, ...(routers !== undefined && { routers }), predicted: { ...predicted, costPerHour: 0 } };
 }
 
 interface Repeats {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   AppError,
+  mostRouters,
   omittedNodes,
   type PipelineSpec,
   type Plan,
@@ -19,6 +20,8 @@ import {
 export interface SavedPlan {
   readonly stages: Plan['stages'];
   readonly arrivalRps?: number;
+  /** Default: 1. */
+  readonly routers?: number;
 }
 
 /** Throws FILE_NOT_FOUND, FILE_UNREADABLE or NOT_FOUND. */
@@ -26,7 +29,17 @@ export async function readPlan(path: string, spec: PipelineSpec): Promise<SavedP
   const document = await readJson(path);
   const arrivalRps = arrivalRpsIn(document, path);
   const stages = stagesOf(stagesIn(document, path), spec, path);
-  return { stages, ...(arrivalRps !== undefined && { arrivalRps }) };
+  const routers = routersIn(document);
+  return { stages, ...(arrivalRps !== undefined && { arrivalRps }), ...(routers > 1 && { routers }) };
+}
+
+/** Number of routers of a plan; 1 if the document names none, or no possible one. */
+function routersIn(document: unknown): number {
+  const plan = isObject(document) ? (document['plan'] ?? document['bestEffort'] ?? document) : undefined;
+  const routers = isObject(plan) ? plan['routers'] : undefined;
+  return typeof routers === 'number' && Number.isInteger(routers) && routers > 1 && routers <= mostRouters
+    ? routers
+    : 1;
 }
 
 export interface NamedPlan {

@@ -53,6 +53,8 @@ export interface RunRequest {
   readonly profileFactor?: number;
   /** Routers behind a balancer; default 1. */
   readonly routers?: number;
+  /** Fractions of the requests by router, which get them at random. Default: a balancer deals them in turn. */
+  readonly shares?: readonly number[];
   /** Seconds at the start that do not count. */
   readonly excludeFirstS?: number;
   /** Called about once per simulated second. */
@@ -91,14 +93,14 @@ const oneRun = (request: RunRequest, input = runInput(request)): { run: Simulati
 /** Distance of the seeds of routers, so that their service times differ. */
 const ROUTER_SEEDS = 1_000_003;
 
-/** A balancer deals the requests to the routers in turn. Each has its share of the budget or of the plan's replicas. */
+/** Each router has its share of the budget or of the plan's replicas. */
 function routedRun(request: RunRequest, routers: number): SimulatedRun {
-  const { spec, load, by, seed } = request;
+  const { spec, load, by, seed, shares } = request;
   const runs = Array.from({ length: routers }, (_, router) =>
     oneRun({
       ...request,
       spec: { ...spec, budget: shareOf(spec.budget, routers) },
-      load: { kind: 'dealt', load, routers, router },
+      load: { kind: 'dealt', load, routers, router, ...(shares && { shares }) },
       by: 'plan' in by ? { plan: planShare(by.plan, routers, router) } : by,
       arrivalSeed: seed,
       seed: seed + router * ROUTER_SEEDS,

@@ -43,6 +43,19 @@ export const timeoutMs = numberWithin('a whole number of milliseconds above 0', 
   most: 2 ** 31 - 1,
   whole: true,
 });
+/** Number of routers, or as many as the load needs. */
+export function routers(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  try {
+    return routerCount(text);
+  } catch {
+    throw new InvalidArgumentError('Expected auto or a whole number from 1 to 64.');
+  }
+}
+
+/** Same bounds as `routers` in a pipeline file. */
+export const routerCount = numberWithin('a whole number from 1 to 64', { least: 1, most: 64, whole: true });
+
 export const gapMs = numberWithin('a number of milliseconds, 0 or more', { least: 0 });
 export const seed = numberWithin('a whole number, 0 or more', { least: 0, most: Number.MAX_SAFE_INTEGER, whole: true });
 export const port = numberWithin('a port from 1 to 65535, or 0 for any free one', {

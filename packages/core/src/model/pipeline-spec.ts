@@ -378,6 +378,10 @@ export interface PipelineSpec {
   readonly feedback?: FeedbackSpec;
   /** By default, replicas are not packed on machines. */
   readonly nodes?: readonly NodeGroup[];
+  /** Equal plans that share `nodes`, one for each router. Default: 1. */
+  readonly copies?: number;
+  /** Routers on a cluster; `auto`: as many as the load needs. Default: 1. */
+  readonly routers?: number | 'auto';
   readonly accuracyTable?: AccuracyTable;
   /** Of all pods on a cluster, including the router's. */
   readonly placement?: PodPlacement;

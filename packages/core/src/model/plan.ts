@@ -57,6 +57,8 @@ export function showsSloMet(verification: PlanVerification): boolean {
 
 /** Each stage has a list with one entry. Later versions may allow weighted mixtures. */
 export interface Plan {
+  /** Number of routers, each with an equal share of the replicas. Default: 1. */
+  readonly routers?: number;
   readonly stages: Readonly<Record<StageId, readonly StagePlan[]>>;
   readonly predicted: PlanPrediction;
   readonly verified?: PlanVerification;

@@ -29,6 +29,16 @@ describe('dealt load', () => {
   });
 });
 
+describe('dealt load in random shares', () => {
+  it('gives every request to one router, and each router its share', () => {
+    const shares = [0.5, 0.3, 0.2];
+    const parts = shares.map((_, router) => instantsOf({ kind: 'dealt', load: LOAD, routers: 3, router, shares }));
+    expect(parts.flat().sort((a, b) => a - b)).toEqual(instantsOf(LOAD));
+    for (const [router, part] of parts.entries())
+      expect(part.length / instantsOf(LOAD).length).toBeCloseTo(shares[router] as number, 1);
+  });
+});
+
 describe('mergeRuns', () => {
   const spec = chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 20, p99Ms: 30 }] });
   const run = (load: LoadSpec) =>
@@ -54,6 +64,20 @@ describe('mergeRuns', () => {
     const busy = reports.map(({ stages }) => Object.values(stages)[0]?.busyFraction ?? 0);
     expect(busyFraction).toBeGreaterThan(0.9 * Math.min(...busy));
     expect(busyFraction).toBeLessThan(Math.max(...busy) + 1e-9);
+  });
+
+  it('answers at least 1.8 times as many requests with two routers, even if shares are uneven by 20 %', () => {
+    // One replica answers up to 50 rps.
+    const load = (arrivalRps: number): LoadSpec => ({ kind: 'poisson', arrivalRps, durationS: 400 });
+    const within = (runs: readonly ReturnType<typeof run>[]) => mergeRuns(runs, spec.slo.latencyMs).tally.withinSlo;
+    const alone = within([run(load(47))]);
+    for (const shares of [
+      [0.5, 0.5],
+      [0.6, 0.4],
+    ]) {
+      const runs = shares.map((_, router) => run({ kind: 'dealt', load: load(94), routers: 2, router, shares }));
+      expect(within(runs) / alone).toBeGreaterThanOrEqual(1.8);
+    }
   });
 
   it('leaves one run as it is', () => {

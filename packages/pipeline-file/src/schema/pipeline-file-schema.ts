@@ -1,4 +1,5 @@
 /** Single definition for parser, JSON Schema and reference page. */
+import { mostRouters } from '@equipoise/core/model';
 import { z } from 'zod';
 import { API_VERSION, PIPELINE_KIND } from '../api-version.js';
 import { fieldDefaults } from '../field-defaults.js';
@@ -112,6 +113,12 @@ const specSchema = z
       .min(1)
       .optional()
       .describe('Stages whose tensors are the answer. Default: every stage without an outgoing edge.'),
+    routers: z
+      .union([z.int().min(1).max(mostRouters), z.literal('auto')])
+      .optional()
+      .describe(
+        'On a cluster: number of routers behind the Service, each with an equal, disjoint share of the replicas; `auto`: as many as the load needs. Replicas of a stage are a multiple of this number. Default: 1. `serve` is always one router.',
+      ),
     control: controlSchema,
     admission: admissionSchema,
     evaluation: evaluationSchema,

@@ -76,7 +76,7 @@ async function plannedStages(
   file: string,
   { spec, profiles }: { readonly spec: PipelineSpec; readonly profiles: ProfileSet },
   { plan, arrivalRps: asked }: K8sRenderOptions,
-): Promise<Required<SavedPlan>> {
+): Promise<Required<Pick<SavedPlan, 'stages' | 'arrivalRps'>>> {
   if (plan !== undefined) {
     const saved = await readPlan(plan, spec);
     return { stages: saved.stages, arrivalRps: asked ?? (saved.arrivalRps || USUAL_RPS) };

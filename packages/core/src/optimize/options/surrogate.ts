@@ -31,6 +31,7 @@ export interface SurrogateProblem {
   readonly sloMs: number;
   readonly stages: readonly (readonly SurrogateOption[])[];
   readonly nodes?: readonly NodeGroup[] | undefined;
+  readonly copies?: number | undefined;
   readonly labelLimit: number;
 }
 
@@ -57,6 +58,7 @@ export function surrogateProblem(prepared: PreparedProblem, factors: LatencyFact
       })),
     ),
     nodes: spec.nodes,
+    copies: spec.copies,
     labelLimit: prepared.problem.labelLimit ?? DEFAULT_LABEL_LIMIT,
   };
 }

@@ -78,16 +78,17 @@ function searchFit(items: readonly Resources[], machines: readonly Machine[]): P
   return steps > MOST_STEPS ? 'unsettled' : 'too-large';
 }
 
-/** For replicas of one size, first-fit is exact. */
-export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): Packing {
+/** For replicas of one size, first-fit is exact. `copies`: number of equal plans on the machines. */
+export function packingOf(plan: readonly ReplicaGroup[], nodes: readonly NodeGroup[], copies = 1): Packing {
   const machines = machinesOf(nodes);
+  const groups = plan.map(({ resources, replicas }) => ({ resources, replicas: copies * replicas }));
   const items = itemsOf(groups, machines);
   if (firstFit(items, machinesOf(nodes))) return 'fits';
   return groups.length === 1 ? 'too-large' : searchFit(items, machines);
 }
 
-export const canPack = (groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean =>
-  packingOf(groups, nodes) === 'fits';
+export const canPack = (groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[], copies?: number): boolean =>
+  packingOf(groups, nodes, copies) === 'fits';
 
 /** True if a choice keeps the budgets and, with `nodes`, fits on the machines. */
 export function fitsLimits(
@@ -97,5 +98,5 @@ export function fitsLimits(
   const options = choice.map(({ option }) => option);
   const use = totalUse(options.map((option) => option.use));
   if (use.some((amount, r) => !isWithin(amount, limits[r] as number))) return false;
-  return spec.nodes === undefined || canPack(options, spec.nodes);
+  return spec.nodes === undefined || canPack(options, spec.nodes, spec.copies);
 }

@@ -36,12 +36,12 @@ function countsBySize(stages: SurrogateProblem['stages']): readonly ((o: Surroga
 }
 
 export function solveGoal(problem: SurrogateProblem, target: LabelGoal): SolvedGoal {
-  const { nodes } = problem;
+  const { nodes, copies } = problem;
   if (nodes === undefined) return solveCompiled(problem, target, false);
   let unsettled = false;
   const fit = (choice: readonly SurrogateOption[]): boolean => {
     const options = choice.map(({ option }) => option);
-    const known = packingOf(options, nodes);
+    const known = packingOf(options, nodes, copies);
     unsettled ||= known === 'unsettled';
     return known === 'fits';
   };

@@ -48,11 +48,16 @@ export type LoadSpec =
   | ({ readonly kind: 'trace' } & TraceLoad)
   | ({ readonly kind: 'dealt' } & DealtLoad);
 
-/** Share of one router: a balancer deals the requests of `load` to `routers` in turn. `router` counts from 0. */
+/**
+ * Share of one router. A balancer deals the requests of `load` to `routers` in turn, or, with `shares`, at random in these
+ * fractions. `router` counts from 0.
+ */
 export interface DealtLoad {
   readonly load: LoadSpec;
   readonly routers: number;
   readonly router: number;
+  /** Fractions by router; their sum is 1. */
+  readonly shares?: readonly number[];
 }
 
 /** Equal `rng` seeds give equal arrivals. */
@@ -79,18 +84,33 @@ export function arrivalsOf(load: LoadSpec, rng: Rng): ArrivalProcess {
     case 'trace':
       return traceArrivals(load.arrivalsPerSecond, rng, load.spread);
     case 'dealt':
-      return dealtArrivals(arrivalsOf(load.load, rng), load);
+      return dealtArrivals(arrivalsOf(load.load, rng), load, rng);
   }
 }
 
-function dealtArrivals(arrivals: ArrivalProcess, { routers, router }: DealtLoad): ArrivalProcess {
-  let dealt = 0;
+function dealtArrivals(arrivals: ArrivalProcess, load: DealtLoad, rng: Rng): ArrivalProcess {
+  const isOwn = load.shares === undefined ? turnsOf(load) : drawsOf(load.shares, load.router, rng.fork('routers'));
   return {
     nextAtMs: () => {
-      for (let atMs = arrivals.nextAtMs(); atMs !== undefined; atMs = arrivals.nextAtMs())
-        if (dealt++ % routers === router) return atMs;
+      for (let atMs = arrivals.nextAtMs(); atMs !== undefined; atMs = arrivals.nextAtMs()) if (isOwn()) return atMs;
       return undefined;
     },
+  };
+}
+
+function turnsOf({ routers, router }: DealtLoad): () => boolean {
+  let dealt = 0;
+  return () => dealt++ % routers === router;
+}
+
+/** Equal seeds draw the same routers, so every request goes to exactly one. */
+function drawsOf(shares: readonly number[], router: number, rng: Rng): () => boolean {
+  const before = shares.slice(0, router).reduce((sum, share) => sum + share, 0);
+  const isLast = router === shares.length - 1;
+  const until = isLast ? Number.POSITIVE_INFINITY : shares.slice(0, router + 1).reduce((sum, share) => sum + share, 0);
+  return () => {
+    const drawn = rng.next();
+    return drawn >= before && drawn < until;
   };
 }
 

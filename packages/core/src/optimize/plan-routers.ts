@@ -1,0 +1,109 @@
+/**
+ * Plans of several routers. A policy plans for the router with the most load; each other router gets the same plan.
+ * Then every router meets the SLO, and so do all requests together. `routersFor` tells when another router pays.
+ */
+import type { Budget } from '../model/pipeline-spec.js';
+import type { PlanFixes, PlanResult } from '../model/plan.js';
+import {
+  loadOfRouter,
+  mostRouters,
+  planOfRouter,
+  planOfRouters,
+  type RouterSplit,
+  specOfRouter,
+} from '../model/router-split.js';
+import type { RunningPlan } from '../model/running-plan.js';
+import type { PlanningProblem } from './planning-problem.js';
+
+/** Problem of the router with the most load. The same object for one router. */
+export function problemOfRouter(problem: PlanningProblem, split: RouterSplit): PlanningProblem {
+  if (split.count === 1) return problem;
+  const { spec, budget, pins, runningPlan, candidates, burstiness, arrivalRps } = problem;
+  const load = loadOfRouter({ arrivalRps, ...(burstiness && { burstiness }) }, split);
+  const whole = {
+    ...spec,
+    budget: budget ?? spec.budget,
+    stages: pins === undefined ? spec.stages : spec.stages.map((s) => ({ ...s, pins: pins[s.id] ?? s.pins })),
+  };
+  const { budget: _, pins: __, ...rest } = problem;
+  return {
+    ...rest,
+    ...load,
+    spec: specOfRouter(whole, split),
+    ...(runningPlan && { runningPlan: runningOfRouter(runningPlan, split) }),
+    ...(candidates && {
+      candidates: candidates.map((stages) => planOfRouter({ stages, predicted: NO_PREDICTION }, split).stages),
+    }),
+  };
+}
+
+const NO_PREDICTION = { latencyMs: 0, percentile: 0, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
+
+/** Every router has an equal share of the running replicas. */
+function runningOfRouter({ stages }: RunningPlan, { count }: RouterSplit): RunningPlan {
+  return {
+    stages: Object.fromEntries(
+      Object.entries(stages).map(([id, stage]) => [
+        id,
+        { ...stage, replicas: stage.replicas.filter((_, index) => index % count === 0) },
+      ]),
+    ),
+  };
+}
+
+/** Result for all routers from that for one. The same object for one router. */
+export function resultOfRouters(result: PlanResult, split: RouterSplit): PlanResult {
+  if (split.count === 1) return result;
+  if (result.kind === 'feasible') return { ...result, plan: planOfRouters(result.plan, split) };
+  const { bestEffort, fixes } = result;
+  return {
+    ...result,
+    fixes: fixesOfRouters(fixes, split),
+    ...(bestEffort && { bestEffort: planOfRouters(bestEffort, split) }),
+  };
+}
+
+function fixesOfRouters(fixes: PlanFixes, { count }: RouterSplit): PlanFixes {
+  const { budget } = fixes;
+  if (budget === undefined) return fixes;
+  const { costPerHour, ...amounts } = budget;
+  const all = Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, count * amount])) as Budget;
+  return {
+    ...fixes,
+    budget: { ...all, cpuCores: count * budget.cpuCores, ...(costPerHour !== undefined && { costPerHour }) },
+  };
+}
+
+/** Requests per second that one router carries on one core: JSON of 1 KB (docs/guide/deployment.md, What one router carries). */
+export const routerCapacityRps = 8_500;
+
+/** Fraction of its capacity up to which a router adds little to the latency. */
+const BUSY_FRACTION = 0.7;
+/** One router less only if it would be this much below the limit, so that the number does not follow noise. */
+const FEWER_FRACTION = 0.8;
+
+export interface RouterNeed {
+  readonly arrivalRps: number;
+  readonly unevenFraction: number;
+  /** Capacity of a router; default `routerCapacityRps`. */
+  readonly capacityRps?: number;
+  /** Current number, which stays while it is enough and not too large. */
+  readonly current?: number;
+}
+
+/** Number of routers that a load needs. */
+export function routersFor({
+  arrivalRps,
+  unevenFraction,
+  capacityRps = routerCapacityRps,
+  current,
+}: RouterNeed): number {
+  const mostRps = BUSY_FRACTION * capacityRps;
+  const needed = (ofMostRps: number): number => {
+    if (arrivalRps <= ofMostRps) return 1;
+    return Math.min(mostRouters, Math.max(2, Math.ceil((arrivalRps * (1 + unevenFraction)) / ofMostRps)));
+  };
+  const now = needed(mostRps);
+  if (current === undefined || current <= now) return now;
+  return Math.min(current, needed(FEWER_FRACTION * mostRps));
+}
