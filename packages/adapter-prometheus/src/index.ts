@@ -1,5 +1,6 @@
 export { failureOf, type PrometheusFailure } from './api/http-answer.js';
 export { PrometheusApi, type PrometheusOptions } from './api/prometheus-api.js';
+export { type EngineMetricsOptions, PrometheusEngineMetrics } from './engine/prometheus-engine-metrics.js';
 export { readArrivalHistory } from './observe/arrival-history.js';
 export { describeFigure, type Figure, freshValue } from './observe/figure.js';
 export { type PipelineMetrics, readPipelineMetrics, type VariantMetrics } from './observe/pipeline-metrics.js';

@@ -44,6 +44,8 @@ export interface HttpQuestion {
   /** Sent as a form by POST; without a form the question is a GET. */
   readonly form?: URLSearchParams;
   readonly token?: string | undefined;
+  /** Shorter time limit than that of the exchange. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Codes of Node for certificates that a client does not trust. */
@@ -63,8 +65,7 @@ export class HttpExchange {
   }
 
   /** Resolves for any status. Rejects as `connection`, `tls`, `timeout` or `too-large`. */
-  async ask({ path, form, token }: HttpQuestion): Promise<HttpAnswer> {
-    const { timeoutMs } = this.#limits;
+  async ask({ path, form, token, timeoutMs = this.#limits.timeoutMs }: HttpQuestion): Promise<HttpAnswer> {
     const body = form?.toString();
     const options: RequestOptions = {
       method: body === undefined ? 'GET' : 'POST',
@@ -82,7 +83,7 @@ export class HttpExchange {
     try {
       return await this.#answerOf(await this.#send(new URL(path, this.#url), options, body));
     } catch (error) {
-      throw error instanceof AppError ? error : this.#failed(error as NodeJS.ErrnoException);
+      throw error instanceof AppError ? error : this.#failed(error as NodeJS.ErrnoException, timeoutMs);
     }
   }
 
@@ -114,10 +115,10 @@ export class HttpExchange {
     return { status: statusCode, location: headers.location, text: Buffer.concat(chunks).toString('utf8') };
   }
 
-  #failed(error: NodeJS.ErrnoException): AppError {
+  #failed(error: NodeJS.ErrnoException, timeoutMs: number): AppError {
     const { href } = this.#url;
     if (error.name === 'TimeoutError' || error.code === 'ABORT_ERR') {
-      const message = `${href} gave no answer within ${this.#limits.timeoutMs} ms; check that it is not overloaded`;
+      const message = `${href} gave no answer within ${timeoutMs} ms; check that it is not overloaded`;
       return prometheusError('timeout', message, error);
     }
     if (TLS_CODE.test(error.code ?? '')) {

@@ -56,10 +56,10 @@ export class PrometheusApi {
   }
 
   /** Results at an instant, by default the time of the server. Values that are no numbers (NaN) stay. */
-  async query(expression: string, atEpochMs?: number): Promise<readonly Sample[]> {
+  async query(expression: string, atEpochMs?: number, timeoutMs?: number): Promise<readonly Sample[]> {
     const form = new URLSearchParams({ query: expression });
     if (atEpochMs !== undefined) form.set('time', (atEpochMs / 1000).toFixed(3));
-    const data = await this.#data('query', form);
+    const data = await this.#data('query', form, timeoutMs);
     if (data['resultType'] === 'scalar') return [{ labels: {}, value: numberOf(pair(data['result'])[1]) }];
     return this.#results(data).map(({ metric, value }) => ({ labels: metric, value: numberOf(pair(value)[1]) }));
   }
@@ -108,9 +108,9 @@ export class PrometheusApi {
     return result as readonly RawResult[];
   }
 
-  async #data(path: string, form?: URLSearchParams): Promise<Readonly<Record<string, unknown>>> {
+  async #data(path: string, form?: URLSearchParams, timeoutMs?: number): Promise<Readonly<Record<string, unknown>>> {
     const token = await this.#token?.();
-    const question = { path: `api/v1/${path}`, token, ...(form !== undefined && { form }) };
+    const question = { path: `api/v1/${path}`, token, timeoutMs, ...(form !== undefined && { form }) };
     const { status, location, text } = await this.#exchange.ask(question);
     const { href } = this.url;
     if (status === 401) {
