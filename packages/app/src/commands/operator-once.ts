@@ -39,7 +39,7 @@ export function operatorOnce(options: OperatorFlags): Promise<CommandResult> {
 }
 
 async function run(cluster: Cluster, options: OperatorFlags, signal: AbortSignal): Promise<readonly PipelineRun[]> {
-  const plans = plansFor(cluster, (pipeline, { kind, reason }) =>
+  const plans = await plansFor(cluster, options, (pipeline, { kind, reason }) =>
     logLine('info', 'decided', { pipeline, kind, reason }),
   );
   try {

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { namespace, port } from '../terminal/flag-values.js';
 import { runCommand } from '../terminal/run-command.js';
 import { leastCpuCoresFlag } from './k8s/k8s-program.js';
+import { prometheusCaFlag, prometheusFlag, prometheusTokenFlag, scrapeIntervalFlag } from './k8s/prometheus-flags.js';
 
 function image(text: string): string {
   if (/^[^\s=]+$/.test(text)) return text;
@@ -39,6 +40,14 @@ export function addOperator(program: Command): void {
       image,
     )
     .addOption(leastCpuCoresFlag())
+    .addOption(
+      prometheusFlag(
+        'address of Prometheus, for pipelines whose graph an engine walks (annotation equipoise.dev/target NAME:theirs)',
+      ),
+    )
+    .addOption(prometheusTokenFlag())
+    .addOption(prometheusCaFlag())
+    .addOption(scrapeIntervalFlag())
     .option(
       '--lease-name <name>',
       'lease by which several operators elect the active operator',

@@ -66,7 +66,7 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
   const base = operatorDeps(cluster);
   const lead = async (leading: AbortSignal): Promise<void> => {
     watch.leads(true);
-    const plans = plansFor(cluster, (key, decision) => watch.decided(key, decision));
+    const plans = await plansFor(cluster, options, (key, decision) => watch.decided(key, decision));
     watch.monitor.pipelines = () => plans.count;
     const failed = (what: string, error: unknown): void =>
       watch.failed(what.includes('/') ? 'pass' : 'watch', what, error);

@@ -10,6 +10,7 @@ import {
   type PipelinePlanner,
   usualCpuPolicy,
 } from '@equipoise/adapter-kubernetes';
+import { PrometheusEngineMetrics } from '@equipoise/adapter-prometheus';
 import { needsRestart } from '@equipoise/core/control';
 import {
   AppError,
@@ -25,8 +26,9 @@ import { type ImageFlag, images } from '../terminal/flag-values.js';
 import { logLine } from '../terminal/log.js';
 import { VERSION } from '../version.js';
 import type { Cluster } from './cluster.js';
+import { type PrometheusFlags, prometheusApi, USUAL_SCRAPE_INTERVAL_S } from './prometheus-api.js';
 
-export interface OperatorFlags {
+export interface OperatorFlags extends Partial<PrometheusFlags> {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace?: string;
@@ -53,14 +55,32 @@ export const operatorDeps = ({ api }: Cluster) => ({
   rng: new SeededRng(randomInt(2 ** 31)),
 });
 
-/** Plans all pipelines in shared threads, with load from the routers. Close the result at the end. */
-export function plansFor(cluster: Cluster, report: (key: string, decision: Decision) => void): FollowedPlans {
+/**
+ * Plans all pipelines in shared threads, with load from the routers, or from Prometheus for engines that walk the graph.
+ * Close the result at the end.
+ */
+export async function plansFor(
+  cluster: Cluster,
+  flags: OperatorFlags,
+  report: (key: string, decision: Decision) => void,
+): Promise<FollowedPlans> {
+  const engineMetrics = await engineMetricsOf(flags);
   const threads = new PlannerPool({ threads: plannerThreadsFor(availableParallelism()) });
   return new FollowedPlans({
     ...operatorDeps(cluster),
     ask: askRouter,
+    engineMetrics,
     report,
     plannerFor: (spec) => new ThreadPlanner(spec, threads),
+  });
+}
+
+async function engineMetricsOf({ prometheus, scrapeIntervalS, ...flags }: OperatorFlags) {
+  if (prometheus === undefined) return undefined;
+  const api = await prometheusApi({ prometheus, ...flags });
+  return new PrometheusEngineMetrics(api, {
+    scrapeIntervalMs: 1000 * (scrapeIntervalS ?? USUAL_SCRAPE_INTERVAL_S),
+    nowMs: monotonicClock.nowMs,
   });
 }
 
