@@ -47,6 +47,7 @@ const calibrated = await calibratePlan({
     Number(scale),
   ),
   seed: Number(number) + 1,
+  clientSharesCore: true,
   onSegment: (label) => process.stderr.write(`  ${label}\n`),
 });
 load.end();

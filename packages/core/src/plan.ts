@@ -20,6 +20,7 @@ export { type FreeQuantity, type PlanningQuestion, type Recommendation, recommen
 export { estimateStages } from './optimize/search/estimate-stages.js';
 export { isServiceCorrection } from './profile/corrected-service.js';
 export { fitCorrections, type TimedBatch } from './profile/fit-corrections.js';
+export { fitThreadCost, type TurnInterval } from './profile/fit-thread-cost.js';
 export { type MonotoneFit, monotoneFit } from './profile/monotone-fit.js';
 export { profileEvidence } from './profile/profile-evidence.js';
 export { usableCores } from './profile/recent-use.js';

@@ -15,13 +15,34 @@ export interface ServedBatch {
   readonly batchSize: number;
   readonly startedAtMs: number;
   readonly ms: number;
+  /** Of the turn that takes its answer. */
+  readonly answeredAtMs: number;
+  /** Time inside the replica. */
+  readonly serviceMs: number;
   /** CPU time, if the replica has a share of a core. */
   readonly cpuMs?: number | undefined;
+}
+
+/** A turn of the server's thread, and how long this thread had rested and worked before, since its start. */
+export interface ServedTurn {
+  readonly atMs: number;
+  readonly restedMs: number;
+  readonly workedMs: number;
+}
+
+/** CPU time (ms) of this thread; without it, all time without rest counts as work. Exact only over many turns. */
+const threadCpuUsage = (process as { threadCpuUsage?: () => NodeJS.CpuUsage }).threadCpuUsage?.bind(process);
+
+function workedMs(nowMs: number, restedMs: number): number {
+  if (threadCpuUsage === undefined) return nowMs - restedMs;
+  const { user, system } = threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 /** Records since the last call. */
 export interface TimedBatches {
   readonly batches: readonly ServedBatch[];
+  readonly turns: readonly ServedTurn[];
   /** Items of each output, by stages with a fan-out. */
   readonly fanOuts: Readonly<Record<string, readonly number[]>>;
 }
@@ -31,7 +52,7 @@ export interface TimedReplica extends Pick<ServedBatch, 'stageId' | 'variantId' 
 }
 
 interface Answered {
-  readonly batch: Omit<ServedBatch, 'ms'>;
+  readonly batch: Omit<ServedBatch, 'ms' | 'answeredAtMs'>;
   readonly fanOut: readonly number[] | undefined;
 }
 
@@ -39,13 +60,17 @@ export class BatchTimes {
   #turnAtMs = 0;
   #answered: Answered[] = [];
   #batches: ServedBatch[] = [];
+  #turns: ServedTurn[] = [];
   #fanOuts: Record<string, number[]> = {};
 
   readonly clock: AlarmClock = {
     nowMs: () => {
+      const { idle: restedMs } = performance.eventLoopUtilization();
       this.#turnAtMs = monotonicClock.nowMs();
+      this.#turns.push({ atMs: this.#turnAtMs, restedMs, workedMs: workedMs(this.#turnAtMs, restedMs) });
       for (const { batch, fanOut } of this.#answered) {
-        this.#batches.push({ ...batch, ms: this.#turnAtMs - batch.startedAtMs });
+        const answeredAtMs = this.#turnAtMs;
+        this.#batches.push({ ...batch, ms: answeredAtMs - batch.startedAtMs, answeredAtMs });
         if (fanOut !== undefined) this.#countsOf(batch.stageId).push(...fanOut);
       }
       this.#answered = [];
@@ -60,7 +85,8 @@ export class BatchTimes {
         const startedAtMs = this.#turnAtMs;
         const result = await runner.run(inputs, traceHeaders);
         const items = result.items.map((item) => (item.kind === 'failed' ? 0 : itemCount(item.output)));
-        const batch = { ...replica, batchSize: inputs.length, startedAtMs, cpuMs: result.cpuMs };
+        const { cpuMs, serviceMs } = result;
+        const batch = { ...replica, batchSize: inputs.length, startedAtMs, cpuMs, serviceMs };
         this.#answered.push({ batch, fanOut: fansOut ? items : undefined });
         return result;
       },
@@ -76,8 +102,9 @@ export class BatchTimes {
   }
 
   take(): TimedBatches {
-    const taken = { batches: this.#batches, fanOuts: this.#fanOuts };
+    const taken = { batches: this.#batches, turns: this.#turns, fanOuts: this.#fanOuts };
     this.#batches = [];
+    this.#turns = [];
     this.#fanOuts = {};
     return taken;
   }

@@ -5,13 +5,15 @@
  */
 import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
 import { AppError } from '@equipoise/core/model';
-import { estimateStages, fitCorrections, requireCurves, usableCores } from '@equipoise/core/plan';
+import { estimateStages, fitCorrections, fitThreadCost, requireCurves, usableCores } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
 import { type ComparedLoad, comparedLoads, type MeasuredPoint, type VariantCorrection } from './compared-loads.js';
 import type { LoadGenerator } from './load-generator.js';
 import type { LoadTask } from './load-process.js';
+import { matchedCorrections } from './matched-corrections.js';
 import { completedRps, type Segment, timedBatches, withMeasuredEdges } from './segment.js';
 import { ServedPlan } from './served-plan.js';
+import { threadIntervals } from './thread-turns.js';
 
 /** Loads are fractions of the saturation throughput, times in seconds of one segment. */
 export interface CalibrationMethod {
@@ -99,6 +101,8 @@ export interface CalibrationInput {
   readonly bodies: LoadTask['bodies'];
   readonly method: CalibrationMethod;
   readonly seed: number;
+  /** The load generator and the server's thread share a core. */
+  readonly clientSharesCore: boolean;
   /** Called when a segment begins; without times for steps of unknown duration. */
   readonly onSegment: (label: string, times?: SegmentTimes) => void;
 }
@@ -146,18 +150,35 @@ class Calibration {
 
   async run(): Promise<PlanCalibration> {
     const saturationRps = await this.#overload(await this.#below(await this.#search()));
-    const { spec, profiles, plan, hostCores } = this.#input;
     this.#input.onSegment('simulating');
+    const measuredSpec = withMeasuredEdges(this.#input.spec, this.#calibrating);
+    const corrections = this.#corrections(measuredSpec);
+    const points = [...this.#checked].map(([load, segments]) => ({ load, segments }));
+    const loads = comparedLoads({ ...this.#comparison(measuredSpec), corrections, points });
+    return { saturationRps, corrections, loads, measuredSpec };
+  }
+
+  #corrections(measuredSpec: PipelineSpec): readonly VariantCorrection[] {
+    const { spec, profiles, plan, hostCores } = this.#input;
     const curves = requireCurves(spec, profiles);
     const replicas = Object.values(plan.stages)
       .flat()
       .reduce((sum, part) => sum + part.replicas, 0);
-    const segments = this.#calibrating.map((segment) => timedBatches(segment, curves));
-    const corrections = fitCorrections({ segments, usableCores: usableCores(hostCores, replicas) });
-    const measuredSpec = withMeasuredEdges(spec, this.#calibrating);
-    const points = [...this.#checked].map(([load, of]) => ({ load, segments: of }));
-    const loads = comparedLoads({ ...this.#input, spec: measuredSpec, corrections, points });
-    return { saturationRps, corrections, loads, measuredSpec };
+    const threads = fitThreadCost(this.#calibrating.map(({ record }) => threadIntervals(record)));
+    const segments = this.#calibrating.map((segment) => timedBatches(segment, curves, threads));
+    const corrections = fitCorrections({ segments, usableCores: usableCores(hostCores, replicas) }).map((one) => {
+      const found = threads.find(({ stageId, variantId }) => stageId === one.stageId && variantId === one.variantId);
+      return found === undefined ? one : { ...one, correction: { ...one.correction, thread: found.thread } };
+    });
+    return matchedCorrections({ ...this.#comparison(measuredSpec), corrections, segments: this.#calibrating });
+  }
+
+  #comparison(spec: PipelineSpec) {
+    const { plan, profiles, hostCores, clientSharesCore } = this.#input;
+    const sum = (of: (segment: Segment) => number) =>
+      this.#calibrating.reduce((total, segment) => total + of(segment), 0);
+    const clientMs = clientSharesCore ? sum(({ clientCpuMs }) => clientCpuMs) / sum(({ requests }) => requests) : 0;
+    return { spec, plan, profiles, hostCores, clientMs };
   }
 
   async #search(): Promise<number> {
@@ -238,7 +259,8 @@ class Calibration {
     this.#seed += 1;
     const answer = await load.run({ url: this.#served.url, bodies, requests, arrivalRps, rushing, seed: this.#seed });
     if (answer.failed > 0) throw failure(spec, answer.failed, answer.firstRefusal?.message);
-    return { record: this.#served.take(), arrivalRps, requests, rushing, sloMs: spec.slo.latencyMs };
+    const { cpuMs: clientCpuMs } = answer;
+    return { record: this.#served.take(), clientCpuMs, arrivalRps, requests, rushing, sloMs: spec.slo.latencyMs };
   }
 }
 

@@ -41,14 +41,22 @@ export interface ComparisonInput {
   readonly hostCores: number;
   readonly corrections: readonly VariantCorrection[];
   readonly points: readonly MeasuredPoint[];
+  /** Time (ms) of each request that the load generator takes on the core of the server's thread. */
+  readonly clientMs: number;
 }
 
 const SEEDS = 5;
 
+export const FROM_PROFILE: readonly VariantCorrection[] = [];
+
+export const correctedCurvesOf = (
+  { spec, profiles }: Pick<ComparisonInput, 'spec' | 'profiles'>,
+  corrections: readonly VariantCorrection[],
+): ServiceCurves => requireCurves(spec, withCorrections(profiles, corrections));
+
 export function comparedLoads(input: ComparisonInput): readonly ComparedLoad[] {
-  const { spec, profiles, corrections } = input;
-  const fromProfile = requireCurves(spec, profiles);
-  const corrected = requireCurves(spec, withCorrections(profiles, corrections));
+  const fromProfile = correctedCurvesOf(input, FROM_PROFILE);
+  const corrected = correctedCurvesOf(input, input.corrections);
   const simulated = (curves: ServiceCurves, segments: readonly Segment[]) =>
     simulatedFigures({ ...input, curves, policyCurves: fromProfile }, segments);
   return input.points.map(({ load, segments }) => {
@@ -89,15 +97,19 @@ function rangeFraction(values: readonly number[]): number {
   return Math.max(...values.map((value) => Math.abs(value / middle - 1)));
 }
 
-interface SimulationBy extends ComparisonInput {
+interface SimulationBy extends Omit<ComparisonInput, 'points'> {
   readonly curves: ServiceCurves;
   readonly policyCurves: ServiceCurves;
 }
 
 /** The recorded arrivals, simulated with several seeds. */
-function simulatedFigures(by: SimulationBy, segments: readonly Segment[]): ServiceFiguresUnderLoad {
+export function simulatedFigures(
+  by: SimulationBy,
+  segments: readonly Segment[],
+  seeds = SEEDS,
+): ServiceFiguresUnderLoad {
   return medianFigures(
-    Array.from({ length: SEEDS }, (_, seed) =>
+    Array.from({ length: seeds }, (_, seed) =>
       figuresOf(
         segments.map((segment, index) => ({
           ends: simulatedEnds(by, arrivalsIn(segment), 1000 * seed + index + 1),
@@ -109,7 +121,7 @@ function simulatedFigures(by: SimulationBy, segments: readonly Segment[]): Servi
 }
 
 function simulatedEnds(by: SimulationBy, arrivedAtMs: readonly number[], seed: number): readonly EndedRequest[] {
-  const { spec, plan, curves, policyCurves, hostCores } = by;
+  const { spec, plan, curves, policyCurves, hostCores, clientMs } = by;
   const ends: EndedRequest[] = [];
   const predicted = { latencyMs: 0, percentile: 99, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
   let next = 0;
@@ -119,6 +131,7 @@ function simulatedEnds(by: SimulationBy, arrivedAtMs: readonly number[], seed: n
     policyCurves,
     plan: { stages: plan.stages, predicted },
     arrivals: { nextAtMs: () => arrivedAtMs[next++] },
+    clientMs,
     rng: new SeededRng(seed),
     hostCores,
     drops: true,

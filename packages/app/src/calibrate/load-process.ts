@@ -14,7 +14,10 @@ export interface LoadTask {
   readonly seed: number;
 }
 
-export type LoadAnswer = Pick<LoadResult, 'ok' | 'dropped' | 'failed' | 'firstRefusal'>;
+export interface LoadAnswer extends Pick<LoadResult, 'ok' | 'dropped' | 'failed' | 'firstRefusal'> {
+  /** CPU time of this process. */
+  readonly cpuMs: number;
+}
 
 const TIMEOUT_MS = 30_000;
 const MOST_CONNECTIONS = 2000;
@@ -39,6 +42,7 @@ async function run(task: LoadTask): Promise<LoadAnswer> {
   const bodies = await Promise.all(
     task.bodies.map(async ({ path, contentType }) => ({ contentType, bytes: await readFile(path) })),
   );
+  const before = process.cpuUsage();
   const { ok, dropped, failed, firstRefusal } = await runLoad({
     url: task.url,
     arrivals: arrivals(task),
@@ -46,7 +50,8 @@ async function run(task: LoadTask): Promise<LoadAnswer> {
     timeoutMs: TIMEOUT_MS,
     maxConnections: MOST_CONNECTIONS,
   });
-  return { ok, dropped, failed, ...(firstRefusal && { firstRefusal }) };
+  const { user, system } = process.cpuUsage(before);
+  return { ok, dropped, failed, cpuMs: (user + system) / 1000, ...(firstRefusal && { firstRefusal }) };
 }
 
 process.on('message', (task: LoadTask) => {

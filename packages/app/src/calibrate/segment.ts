@@ -1,11 +1,14 @@
 /** Segment of load on an empty server, and what it tells: figures, batches and measured branches. */
 import type { PipelineSpec } from '@equipoise/core/model';
-import type { ServiceCurves, TimedBatch } from '@equipoise/core/plan';
+import type { fitThreadCost, ServiceCurves, TimedBatch } from '@equipoise/core/plan';
 import { type EndedRequest, figuresOf, type Timeline } from './served-figures.js';
 import type { ServedRecord } from './served-plan.js';
+import { replicaTimes } from './thread-turns.js';
 
 export interface Segment {
   readonly record: ServedRecord;
+  /** CPU time of the load generator. */
+  readonly clientCpuMs: number;
   readonly arrivalRps: number;
   readonly requests: number;
   /** First requests, sent at twice the rate. */
@@ -45,12 +48,23 @@ export function servedTimeline(segment: Segment): Timeline {
 
 export const completedRps = (segment: Segment): number => figuresOf([servedTimeline(segment)]).completedRps;
 
-/** Batches with their profiled times, without those of a rush, which loads the server's thread. */
-export function timedBatches(segment: Segment, curves: ServiceCurves): readonly TimedBatch[] {
-  const fromMs = Math.min(...segment.record.ends.map(({ arrivedAtMs }) => arrivedAtMs)) + rushEndMs(segment);
-  return segment.record.batches.flatMap(({ cpuCores, ...batch }): readonly TimedBatch[] => {
+/**
+ * Batches with their profiled times, without those of a rush, which loads the server's thread. If the work of this thread
+ * is known, their times are those of the replicas.
+ */
+export function timedBatches(
+  segment: Segment,
+  curves: ServiceCurves,
+  threads: ReturnType<typeof fitThreadCost>,
+): readonly TimedBatch[] {
+  const { record } = segment;
+  const fromMs = Math.min(...record.ends.map(({ arrivedAtMs }) => arrivedAtMs)) + rushEndMs(segment);
+  const times = threads.length === 0 ? undefined : replicaTimes(record, threads);
+  return record.batches.flatMap((served): readonly TimedBatch[] => {
+    const { cpuCores, ...batch } = served;
     const profiledMs = curves.curve(batch.stageId, batch.variantId, cpuCores)?.meanMs(batch.batchSize);
-    return profiledMs === undefined || batch.startedAtMs < fromMs ? [] : [{ ...batch, profiledMs }];
+    if (profiledMs === undefined || batch.startedAtMs < fromMs) return [];
+    return [{ ...batch, ms: times?.get(served) ?? batch.ms, profiledMs }];
   });
 }
 

@@ -15,12 +15,13 @@ import { batchPolicies } from '@equipoise/core/simulate';
 import { PipelineRunner, type RequestEnd, type RunningServer, startServer } from '@equipoise/runtime';
 import { warmUpPipeline } from '../compose/watched-replicas.js';
 import { VERSION } from '../version.js';
-import { BatchTimes, type ServedBatch } from './batch-times.js';
+import { BatchTimes, type ServedBatch, type ServedTurn } from './batch-times.js';
 
 /** Everything served since the last record, on the server's clock. */
 export interface ServedRecord {
   readonly ends: readonly RequestEnd[];
   readonly batches: readonly ServedBatch[];
+  readonly turns: readonly ServedTurn[];
   readonly fanOuts: Readonly<Record<string, readonly number[]>>;
   readonly edges: readonly EdgeCount[];
 }

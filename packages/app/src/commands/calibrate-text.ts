@@ -28,6 +28,7 @@ export function calibrationText(document: CalibrationDocument, context: TextCont
     pc.dim('Latencies are p50 / p99. Simulation and estimate with the correction; percentages are errors.'),
     textTable(['variants', ...columns], rows),
     correctionTable(corrections),
+    ...threadLines(corrections),
     ...trustLines(document),
     ...edgeLines(context),
     ...storedLines(document, context),
@@ -73,6 +74,20 @@ function correctionTable(corrections: CalibrationDocument['corrections']): strin
   return rows.length === 0
     ? pc.yellow('No variant ran 100 batches, so there is no correction. Give it more time with --duration-s.')
     : textTable(['stage', 'variant', ...columns], rows);
+}
+
+/** Work of the server's thread for requests, and for the batches of each variant. */
+function threadLines(corrections: CalibrationDocument['corrections']): readonly string[] {
+  const ms = ({ value, halfWidth }: EstimatedValue) => `${value.toFixed(2)} ± ${halfWidth.toFixed(2)} ms`;
+  const hops = corrections.flatMap(({ stageId, variantId, correction: { thread } }) =>
+    thread === undefined ? [] : `${stageId} ${variantId} ${ms(thread.hopMs)}`,
+  );
+  const request = corrections.find(({ correction }) => correction.thread !== undefined)?.correction.thread;
+  if (request === undefined) return [];
+  const { arrivalMs, answerMs, refusalMs, itemMs } = request;
+  return [
+    `The server's thread takes ${ms(arrivalMs)} for a request, ${ms(answerMs)} for its answer, ${ms(refusalMs)} for a refusal; for a batch: ${hops.join(', ')}, and ${ms(itemMs)} for each item.`,
+  ];
 }
 
 const percentOrNone = (fraction: number | null): string =>

@@ -1,4 +1,5 @@
 /** `equipoise calibrate`: serves the pipeline at a few loads, and corrects its profile by what it measures. */
+import { availableParallelism } from 'node:os';
 import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
 import { ProgressMeter, type WorkProgress } from '@equipoise/runtime';
 import { ProfileCache } from '@equipoise/runtime/profiles';
@@ -75,6 +76,8 @@ interface CalibratedPlans {
   readonly bodies: ReturnType<typeof sampleBodies>;
 }
 
+/** Threads that are no replicas. */
+const SERVER_AND_LOAD = 2;
 const NO_TIMES: SegmentTimes = { expectedMs: 0, methodMs: 0 };
 
 async function calibrateAll(
@@ -101,7 +104,9 @@ async function calibrateAll(
       const hostCores = hostCoresOf(spec, stages);
       const launcher = embeddedLauncher(spec, seed);
       const asked = { spec: served, plan: { stages }, profiles, hostCores, launcher, load, bodies, method };
-      done.push(await calibratePlan({ ...asked, seed: seed + index, onSegment }));
+      const replicas = Object.values(stages).reduce((sum, [part]) => sum + (part?.replicas ?? 0), 0);
+      const clientSharesCore = availableParallelism() < Math.min(hostCores, replicas) + SERVER_AND_LOAD;
+      done.push(await calibratePlan({ ...asked, seed: seed + index, clientSharesCore, onSegment }));
     }
     return done;
   } finally {

@@ -34,6 +34,27 @@ export interface ServiceCorrection {
   readonly cpuFraction: number;
   /** Number of batches behind the correction. */
   readonly batches: number;
+  /** Work of the serving thread. Without it, hand-over and waits for that thread are part of the service time. */
+  readonly thread?: ThreadCost;
+}
+
+/**
+ * Time (ms) that the thread that serves a pipeline is busy, on average. One thread handles all turns of a process, first
+ * come, first served.
+ */
+export interface ThreadCost {
+  /** A request, from its bytes to its admission. */
+  readonly arrivalMs: EstimatedValue;
+  /** The answer of a completed request. */
+  readonly answerMs: EstimatedValue;
+  /** The answer of a dropped request. */
+  readonly refusalMs: EstimatedValue;
+  /** A batch of this variant, apart from its items: half to send it, half to take its answer. */
+  readonly hopMs: EstimatedValue;
+  /** An item of a batch; halves as for `hopMs`. */
+  readonly itemMs: EstimatedValue;
+  /** Quantiles of (time of a turn ÷ expected time) at `spreadFractions`; the mean is 1. Collections of garbage are its tail. */
+  readonly spread: readonly number[];
 }
 
 /** `recentUse`: mean fraction of the usable cores in use, recent times weigh more. */

@@ -3,7 +3,7 @@
  * use. The linear form separates what a host can change: hand-over, load, contention. Everything else is spread.
  */
 import type { ProfilePoint } from '../model/profile-point.js';
-import type { HostState, ServiceCorrection } from '../model/service-correction.js';
+import type { HostState, ServiceCorrection, ThreadCost } from '../model/service-correction.js';
 import { lawMeanMs, lawOfPoint, lawQuantileMs } from './service-law.js';
 
 /** Fractions of the quantiles in `spread`. */
@@ -42,7 +42,7 @@ export function spreadAt(spread: readonly number[], fraction: number): number {
   return (1 - weight) * (spread[above - 1] as number) + weight * (spread[above] as number);
 }
 
-function spreadMean(spread: readonly number[]): number {
+export function spreadMean(spread: readonly number[]): number {
   return spreadFractions
     .slice(1)
     .reduce(
@@ -52,6 +52,10 @@ function spreadMean(spread: readonly number[]): number {
     );
 }
 
+/** Mean time (ms) of the serving thread for a batch; 0 if its work was not measured. */
+const threadMs = ({ thread }: ServiceCorrection, batchSize: number): number =>
+  thread === undefined ? 0 : thread.hopMs.value + thread.itemMs.value * batchSize;
+
 /** Point as served on a loaded host. Points that say nothing about times stay as they are. */
 export function correctedPoint(point: ProfilePoint, correction: ServiceCorrection): ProfilePoint {
   const read = lawOfPoint(point);
@@ -59,8 +63,9 @@ export function correctedPoint(point: ProfilePoint, correction: ServiceCorrectio
   const { usual, spread } = correction;
   const ofUse = spread[useClass(usual.recentUse)] as readonly number[];
   const stateMs = correctedMeanMs(lawMeanMs(read.law), correction, usual);
-  const meanMs = stateMs * spreadMean(ofUse);
-  const p99Ms = Math.max(meanMs, stateMs * spreadAt(ofUse, USUAL_FRACTION));
+  const handledMs = threadMs(correction, point.batchSize);
+  const meanMs = stateMs * spreadMean(ofUse) + handledMs;
+  const p99Ms = Math.max(meanMs, stateMs * spreadAt(ofUse, USUAL_FRACTION) + handledMs);
   const { cpuCores, batchSize, memoryBytes, meanUncertaintyFraction, learnedFactor } = point;
   const slower = meanMs / lawMeanMs(read.law);
   return {
@@ -83,13 +88,27 @@ const isSpread = (value: unknown): boolean =>
   value.length === spreadFractions.length &&
   value.every((factor) => isNumber(factor) && factor >= 0);
 
+const isEstimate = (one: unknown): boolean => isObject(one) && isNumber(one['value']) && isNumber(one['halfWidth']);
+const threadParts: readonly Exclude<keyof ThreadCost, 'spread'>[] = [
+  'arrivalMs',
+  'answerMs',
+  'refusalMs',
+  'hopMs',
+  'itemMs',
+];
+const isThreadCost = (value: unknown): boolean =>
+  isObject(value) &&
+  threadParts.every((name) => isEstimate(value[name]) && Number((value[name] as { value: number }).value) >= 0) &&
+  isSpread(value['spread']);
+
 /** Checks a stored correction. */
 export function isServiceCorrection(value: unknown): value is ServiceCorrection {
   if (!isObject(value)) return false;
-  const { usual, spread, bunching, usualFactor, cpuFraction, batches } = value;
+  const { usual, spread, bunching, usualFactor, cpuFraction, batches, thread } = value;
   const estimates = ['handOverMs', 'inflation', 'loadInflation', 'contention'].map((name) => value[name]);
   return (
-    estimates.every((one) => isObject(one) && isNumber(one['value']) && isNumber(one['halfWidth'])) &&
+    estimates.every(isEstimate) &&
+    (thread === undefined || isThreadCost(thread)) &&
     isObject(usual) &&
     isNumber(usual['recentUse']) &&
     isNumber(usual['otherBatches']) &&

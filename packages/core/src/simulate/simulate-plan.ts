@@ -4,6 +4,7 @@
  */
 import type { HistoryRecorder, HistorySample } from '../history/history-recorder.js';
 import { EventHeap } from '../kernel/event-heap.js';
+import { Fifo } from '../kernel/fifo.js';
 import { invariant } from '../kernel/invariant.js';
 import type { Rng } from '../kernel/rng.js';
 import type { AppError } from '../model/app-error.js';
@@ -14,6 +15,7 @@ import { buildObservation } from '../model/observation.js';
 import { defaultPriorities, type PrioritySpec, priorityLevel } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
 import { DwellTracker, type HealthIssue } from '../model/running-plan.js';
+import type { ThreadCost } from '../model/service-correction.js';
 import { usableCores } from '../profile/recent-use.js';
 import { drawMs } from '../profile/service-law.js';
 import { eventRank } from '../serve/event-rank.js';
@@ -25,6 +27,7 @@ import { type ServingEdge, type ServingGraph, servingGraph } from '../serve/serv
 import { CorrectedTimes } from './corrected-times.js';
 import { ItemChances } from './item-chances.js';
 import { slowness } from './replica-faults.js';
+import { ServingThread, threadCostOf } from './serving-thread.js';
 import {
   type Engine,
   quarantinedInput,
@@ -46,6 +49,11 @@ const TICK = -2;
 const CLIENT_GONE = -3;
 const DRAIN = -4;
 const EDGES = -5;
+/** A turn of the serving thread. */
+const TURN = -6;
+/** Turns apart from those of replicas, which are their event codes. */
+const ARRIVAL = -1;
+const ADVANCE = -2;
 /** Time after the load in which open canaries may end by themselves. */
 const LONGEST_CANARY_MS = 600_000;
 
@@ -68,6 +76,10 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #unstatedLevel: number;
   readonly #meter: UseMeter;
   readonly #history: HistoryRecorder | undefined;
+  /** Undefined unless its work was measured. */
+  readonly #thread: ServingThread | undefined;
+  /** Of the arrivals that wait for their turns. */
+  readonly #waitingParts = new Fifo<readonly boolean[] | undefined>();
   /** Since the first batch with a corrected curve. */
   #corrected: CorrectedTimes | undefined;
   #arrived = 0;
@@ -115,6 +127,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       loadLasts: () => this.#arrivesAtMs < Number.POSITIVE_INFINITY,
       schedule: (atMs, event, rank) => this.#events.push(atMs, event, rank),
     });
+    const threadCost = threadCostOf(spec, curves);
+    this.#thread = threadCost && this.#servingThread(threadCost);
     this.#fleet.begin(input.plan, 0);
     this.#noteUse();
     this.#history = input.recorder?.(() => this.#sample());
@@ -137,6 +151,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       this.#history?.advance(atMs);
       if (isArrival) this.#arrive();
       else this.#step(this.#events.pop());
+      this.#thread?.end(atMs);
     }
     const mayHang = this.#input.faults !== undefined;
     invariant(mayHang || this.#scheduler.inFlight === 0, 'requests are left in a simulation that has ended');
@@ -152,7 +167,23 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     engine.startedAtMs = nowMs;
     if (nowMs >= this.#fromMs) this.tally.stages[replica.stage]?.batchStarted(replica.batch, nowMs, serviceMs);
     this.#input.onBatch?.(replica, { nowMs, serviceMs });
-    this.#events.push(nowMs + serviceMs, index, eventRank.answer);
+    const sendingMs = this.#thread?.send(engine.curve, replica.batch.length) ?? 0;
+    this.#events.push(nowMs + sendingMs + serviceMs, index, eventRank.answer);
+  }
+
+  #servingThread(cost: ThreadCost): ServingThread {
+    return new ServingThread({
+      cost,
+      clientMs: this.#input.clientMs ?? 0,
+      rng: this.#input.rng.fork('serving-thread'),
+      beforeMs: (turn, thread) => {
+        if (turn === ADVANCE) return 0;
+        if (turn === ARRIVAL) return thread.arrivalMs;
+        const { curve, replica } = this.#fleet.engineAt(turn);
+        return thread.halfHopMs(curve, replica?.batch.length ?? 0);
+      },
+      schedule: (atMs) => this.#events.push(atMs, TURN, eventRank.answer),
+    });
   }
 
   #drawMs({ stage, batch }: SimulatedReplica, { curve, index }: Engine, nowMs: number): number {
@@ -173,11 +204,13 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   complete(request: Request, nowMs: number): void {
+    this.#thread?.answer();
     if (request.arrivedAtMs >= this.#fromMs) this.tally.complete(nowMs - request.arrivedAtMs, this.#pas);
     this.#tellEnd(request, 'completed', nowMs);
   }
 
   drop(request: Request, reason: DropReason, nowMs: number): void {
+    this.#thread?.refuse();
     if (request.arrivedAtMs >= this.#fromMs) this.tally.drop(reason, request.droppedAtStage);
     this.#tellEnd(request, reason, nowMs);
   }
@@ -225,8 +258,9 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #step(event: number): void {
-    if (event >= 0) this.#endBatch(event);
-    else if (event === WAKE) this.#wake();
+    if (event >= 0) this.#replicaAnswers(event);
+    else if (event === TURN) this.#takeTurn();
+    else if (event === WAKE) this.#ring();
     else if (event === TICK) this.#tick();
     else if (event === CLIENT_GONE) this.#cancel();
     else if (event === DRAIN) this.#scheduler.beginDraining();
@@ -237,6 +271,29 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       if (this.#nowMs > this.#lastArrivalAtMs + LONGEST_CANARY_MS) this.#fleet.endCanary(this.#nowMs);
       this.#noteUse();
     }
+  }
+
+  #replicaAnswers(index: number): void {
+    if (this.#thread === undefined) this.#endBatch(index);
+    else {
+      this.#corrected?.ended(index, this.#nowMs);
+      this.#thread.take(index, this.#nowMs);
+    }
+  }
+
+  /** An alarm waits for all that came before it. */
+  #ring(): void {
+    if (this.#thread?.isBusyAt(this.#nowMs)) this.#thread.take(ADVANCE, this.#nowMs);
+    else this.#wake();
+  }
+
+  #takeTurn(): void {
+    const turn = this.#thread?.begin();
+    if (turn === undefined) return;
+    if (turn === ARRIVAL) this.#admit(this.#waitingParts.shift());
+    else if (turn === ADVANCE) this.#wake();
+    else this.#endBatch(turn);
+    this.#thread?.endTurn(this.#nowMs);
   }
 
   #followEdges(): void {
@@ -308,7 +365,12 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #arrive(): void {
     // The next arrival is drawn first, so the parts wait in order.
     this.#drawArrival();
-    this.#admit(this.#input.arrivals.takeParts?.());
+    const parts = this.#input.arrivals.takeParts?.();
+    if (this.#thread === undefined) this.#admit(parts);
+    else {
+      this.#waitingParts.push(parts);
+      this.#thread.take(ARRIVAL, this.#nowMs);
+    }
   }
 
   /** `parts`: sources that the request has; default: by their shares. */

@@ -115,6 +115,10 @@ export class SimulatedFleet implements FleetEffects {
     return this.#engines[index] as Engine;
   }
 
+  engineAt(index: number): Engine {
+    return this.#engines[index] as Engine;
+  }
+
   /** The replica, unless its batch was lost or hangs. */
   answering(index: number, nowMs: number): SimulatedReplica | undefined {
     const { lost, faults, replica, stageId } = this.#engines[index] as Engine;

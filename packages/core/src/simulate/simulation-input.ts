@@ -43,6 +43,8 @@ export interface SimulationInput {
   readonly measureFromMs?: number;
   /** Accuracy (fraction) of the running plan; default 0. */
   readonly accuracyOf?: (running: RunningPlan) => number;
+  /** Time (ms) of each request that clients take on the core of the serving thread, if its work was measured. Default: 0. */
+  readonly clientMs?: number;
   readonly onBatch?: (replica: SimulatedReplica, times: { readonly nowMs: number; readonly serviceMs: number }) => void;
   /** Called after each step of the fleet, perhaps several times at an instant. */
   readonly onFleet?: (running: RunningPlan, nowMs: number) => void;

@@ -1,0 +1,145 @@
+/**
+ * Fits the work of the serving thread to the times for which it was busy between turns. Ridge regression on what
+ * happened in the turn before (answers, refusals, batches sent) and in the next one (a request, batches answered).
+ * Pauses do not decide how the work divides: they are the tail of the spread. The sum is the CPU time of the thread,
+ * because a thread that has lost its core looks busy.
+ */
+import type { StageId, VariantId } from '../model/ids.js';
+import type { EstimatedValue, ThreadCost } from '../model/service-correction.js';
+import { spreadFractions, spreadMean } from './corrected-service.js';
+import { addRow, emptySums, type RidgeSums, ridgeFit, sumsWithout } from './ridge-fit.js';
+
+export interface HandledBatch {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly batchSize: number;
+}
+
+/** From one turn of the serving thread to the next. */
+export interface TurnInterval {
+  /** Time without rest. */
+  readonly busyMs: number;
+  /** CPU time. */
+  readonly workedMs: number;
+  /** Requests that begin in the next turn. */
+  readonly arrivals: number;
+  /** Of the turn before. */
+  readonly answers: number;
+  readonly refusals: number;
+  readonly sent: readonly HandledBatch[];
+  /** In the next turn. */
+  readonly taken: readonly HandledBatch[];
+}
+
+export interface VariantThreadCost {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly thread: ThreadCost;
+}
+
+const FEWEST_INTERVALS = 200;
+/** Standard deviation of the prior (ms). */
+const PRIOR_MS = 1;
+/** A pause is longer than this quantile of the busy times, and counts as it. */
+const PAUSE_FRACTION = 0.95;
+const Z95 = 1.96;
+const REQUEST_PARTS = 4;
+
+/** Nothing without enough intervals. */
+export function fitThreadCost(segments: readonly (readonly TurnInterval[])[]): readonly VariantThreadCost[] {
+  const all = segments.flat();
+  if (all.length < FEWEST_INTERVALS) return [];
+  const variants = variantsOf(all);
+  const columns = new Map(variants.map(({ key }, index) => [key, REQUEST_PARTS + index]));
+  const size = REQUEST_PARTS + variants.length;
+  const pauseMs = quantile(
+    all.map(({ busyMs }) => busyMs),
+    PAUSE_FRACTION,
+  );
+  const sums = segments.map((intervals) => {
+    const of = emptySums(size);
+    for (const interval of intervals) addRow(of, rowOf(interval, columns), Math.min(pauseMs, interval.busyMs));
+    return of;
+  });
+  const rule = { prior: Array.from({ length: size }, () => PRIOR_MS), atLeastZero: [...Array(size).keys()] };
+  const { values, halfWidths } = ridgeFit(sumsWithout(sums), rule);
+  const expectedMs = (interval: TurnInterval) =>
+    rowOf(interval, columns).reduce((sum, count, index) => sum + count * (values[index] as number), 0);
+  const expected = all.map(expectedMs);
+  const total = (of: readonly number[]) => of.reduce((sum, each) => sum + each, 0);
+  const scale = total(all.map(({ workedMs }) => workedMs)) / Math.max(Number.MIN_VALUE, total(expected));
+  const errors = jackknifeErrors(sums, rule);
+  const estimated = (index: number): EstimatedValue => ({
+    value: scale * (values[index] as number),
+    halfWidth: scale * Math.max(halfWidths[index] as number, Z95 * (errors[index] as number)),
+  });
+  const spread = spreadOf(
+    all.map(({ busyMs }, index) => ({ busyMs, expectedMs: scale * (expected[index] as number) })),
+  );
+  const request = { arrivalMs: estimated(0), answerMs: estimated(1), refusalMs: estimated(2), itemMs: estimated(3) };
+  return variants.map(({ stageId, variantId }, index) => ({
+    ...{ stageId, variantId },
+    thread: { ...request, hopMs: estimated(REQUEST_PARTS + index), spread },
+  }));
+}
+
+const keyOf = ({ stageId, variantId }: HandledBatch): string => JSON.stringify([stageId, variantId]);
+
+function variantsOf(intervals: readonly TurnInterval[]) {
+  const found = new Map<string, { readonly key: string } & Pick<HandledBatch, 'stageId' | 'variantId'>>();
+  for (const { sent } of intervals) {
+    for (const batch of sent) {
+      const key = keyOf(batch);
+      if (!found.has(key)) found.set(key, { key, stageId: batch.stageId, variantId: batch.variantId });
+    }
+  }
+  return [...found.values()];
+}
+
+function rowOf(interval: TurnInterval, columns: ReadonlyMap<string, number>): number[] {
+  const { arrivals, answers, refusals, sent, taken } = interval;
+  const row = [arrivals, answers, refusals, 0, ...Array.from(columns, () => 0)];
+  for (const batch of [...sent, ...taken]) {
+    row[3] = (row[3] as number) + batch.batchSize / 2;
+    const column = columns.get(keyOf(batch));
+    if (column !== undefined) row[column] = (row[column] as number) + 1 / 2;
+  }
+  return row;
+}
+
+function jackknifeErrors(sums: readonly RidgeSums[], rule: Parameters<typeof ridgeFit>[1]): readonly number[] {
+  if (sums.length < 3) return rule.prior.map(() => 0);
+  const fits = sums.map((leftOut) => ridgeFit(sumsWithout(sums, leftOut), rule).values);
+  return rule.prior.map((_, index) => {
+    const values = fits.map((fit) => fit[index] as number);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    return Math.sqrt(((values.length - 1) / values.length) * squares);
+  });
+}
+
+/** Of intervals in which something happened. Factors weigh as the time that they multiply. */
+function spreadOf(intervals: readonly { readonly busyMs: number; readonly expectedMs: number }[]): readonly number[] {
+  const leastMs = quantile(
+    intervals.flatMap(({ expectedMs }) => (expectedMs > 0 ? expectedMs : [])),
+    0.1,
+  );
+  const factors = intervals.flatMap(({ busyMs, expectedMs }) => (expectedMs >= leastMs ? busyMs / expectedMs : []));
+  if (factors.length < FEWEST_INTERVALS / 2) return spreadFractions.map(() => 1);
+  const sorted = factors.sort((a, b) => a - b);
+  const quantiles = spreadFractions.map((fraction) => sortedQuantile(sorted, fraction));
+  const mean = spreadMean(quantiles);
+  return quantiles.map((value) => value / mean);
+}
+
+const quantile = (values: readonly number[], fraction: number): number =>
+  sortedQuantile(
+    [...values].sort((a, b) => a - b),
+    fraction,
+  );
+
+function sortedQuantile(sorted: readonly number[], fraction: number): number {
+  const place = fraction * (sorted.length - 1);
+  const [low, high] = [sorted[Math.floor(place)] ?? 0, sorted[Math.ceil(place)] ?? 0];
+  return low + (place - Math.floor(place)) * (high - low);
+}
