@@ -24,7 +24,8 @@ export { type CpuPolicy, usualCpuPolicy, withCpuFloor } from './plan/cpu-policy.
 export { FollowedPlans } from './plan/followed-plans.js';
 export { annotationsOf, imagesNamedBy } from './plan/pipeline-annotations.js';
 export type { PipelinePlanner } from './plan/pipeline-planner.js';
+export { engineFor } from './render/engine.js';
+export type { EngineLimits } from './render/engines/engine-limits.js';
 export type { RenderTarget } from './render/engines/targets.js';
 export { pipelineObject } from './render/pipeline-object.js';
-export { renderPlan } from './render/render-plan.js';
 export { checkImages, type Images } from './render/render-request.js';

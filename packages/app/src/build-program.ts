@@ -1,6 +1,6 @@
 /** Command line. Commands are imported only when they run, so that help is fast. */
 import { Argument, type Command, Help, Option } from 'commander';
-import { addKubernetes } from './commands/k8s/k8s-program.js';
+import { addKubernetes, targetFlag } from './commands/k8s/k8s-program.js';
 import { addOperator } from './commands/operator-program.js';
 import { CheckedCommand } from './terminal/checked-command.js';
 import {
@@ -196,6 +196,7 @@ function addFirstSteps(program: Command): void {
       ]),
     )
     .option('--out <file>', 'write the drawing to this file')
+    .addOption(targetFlag('also check what this engine of a cluster cannot do'))
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/validate.js')).validate(file, options)),
@@ -275,6 +276,7 @@ function addPlan(program: Command): void {
     .option('--accuracy-floor <f>', 'minimum accuracy, 0 to 1; implies --objective min-cost', fraction)
     .option('--weights <a,b,d>', 'weights of accuracy, cost and batch; implies --objective weights', weights)
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
+    .addOption(targetFlag('plan for this engine of a cluster: its hops take a part of the SLO'))
     .option('--budget-cores <c>', 'overrides the core budget', cores)
     .option(
       '--node-cores <list>',

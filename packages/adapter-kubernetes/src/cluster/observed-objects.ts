@@ -87,6 +87,9 @@ export const renderedTypes = byKind([
   resource('machinelearning.seldon.io/v1', 'SeldonDeployment', 'seldondeployments'),
   resource('mlops.seldon.io/v1alpha1', 'Server', 'servers'),
   resource('mlops.seldon.io/v1alpha1', 'Model', 'models'),
+  resource('mlops.seldon.io/v1alpha1', 'Pipeline', 'pipelines'),
+  resource('mlops.seldon.io/v1alpha1', 'Experiment', 'experiments'),
+  resource('serving.kserve.io/v1alpha1', 'InferenceGraph', 'inferencegraphs'),
 ]);
 
 const partOf = ({ metadata }: KubeObject): string | undefined => metadata.labels?.[`${LABEL_PREFIX}/part`];

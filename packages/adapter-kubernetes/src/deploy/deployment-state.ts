@@ -3,7 +3,8 @@ import type { KubeObject } from '../api/kube-object.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { hasEnded, type ObservedDeployment, type ObservedPod, pipelines } from '../cluster/observed-objects.js';
 import { podIssues, rolloutState } from '../cluster/rollout-state.js';
-import type { InferencePipelineStatus, PipelineCondition } from '../crd/status-schema.js';
+import type { PipelineCondition } from '../crd/status-schema.js';
+import { type EngineObjectState, engineObjectState } from '../render/engines/engine-state.js';
 
 /** Conditions of a pipeline; undefined if the cluster has none for it. */
 export async function pipelineConditions(
@@ -38,16 +39,10 @@ export function workloadStates(
   return objects
     .flatMap((object) => {
       if (object.kind === 'Deployment') return [ofDeployment(object as ObservedDeployment, pods)];
-      return engineKinds.includes(object.kind) ? [ofEngine(object as EngineObject)] : [];
+      const state = engineObjectState(object);
+      return state === undefined ? [] : [ofEngine(object, state)];
     })
     .toSorted((a, b) => Number(a.stage === undefined) - Number(b.stage === undefined) || (a.name < b.name ? -1 : 1));
-}
-
-const engineKinds = ['InferenceService', 'SeldonDeployment', 'Server', 'Model'];
-
-interface EngineObject extends KubeObject {
-  readonly spec?: { readonly replicas?: number; readonly predictor?: { readonly minReplicas?: number } };
-  readonly status?: Pick<InferencePipelineStatus, 'conditions'> & { readonly state?: string };
 }
 
 function partOf({ kind, metadata }: KubeObject): Pick<WorkloadState, 'kind' | 'name' | 'stage' | 'variant'> {
@@ -77,11 +72,6 @@ const PARTS = ['part', 'stage', 'variant'];
 const labelOf = ({ metadata }: KubeObject, part: string): string | undefined =>
   metadata.labels?.[`${LABEL_PREFIX}/${part}`];
 
-function ofEngine(object: EngineObject): WorkloadState {
-  const { conditions = [], state } = object.status ?? {};
-  const ready = conditions.find(({ type }) => (type as string) === 'Ready');
-  const complete = ready === undefined ? state === 'Available' : ready.status === 'True';
-  const wanted = object.spec?.replicas ?? object.spec?.predictor?.minReplicas ?? 1;
-  const issue = ready !== undefined && ready.status === 'False' ? ready.message : undefined;
-  return { ...partOf(object), wanted, ready: complete ? wanted : 0, complete, stuck: issue };
+function ofEngine(object: KubeObject, { kind, wanted, ready, message }: EngineObjectState): WorkloadState {
+  return { ...partOf(object), wanted, ready, complete: kind === 'ready', stuck: message };
 }

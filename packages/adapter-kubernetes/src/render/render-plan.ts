@@ -3,11 +3,12 @@ import { type InferenceServerSpec, invariant, specOfPlan } from '@equipoise/core
 import type { KubeObject } from '../api/kube-object.js';
 import { labelsOf } from '../cluster/object-names.js';
 import { deploymentObjects } from './engines/deployment.js';
-import type { Engine } from './engines/engine.js';
+import { graphObjects } from './engines/graph-plan.js';
 import { kserveObjects } from './engines/kserve.js';
 import { seldonV1Objects } from './engines/seldon-v1.js';
 import { seldonV2Objects } from './engines/seldon-v2.js';
-import type { RenderTarget } from './engines/targets.js';
+import type { StageEngine } from './engines/stage-engine.js';
+import { graphEngineOf, type RenderTarget } from './engines/targets.js';
 import type { ServiceAccount } from './manifest-types.js';
 import { routerPolicy } from './network-policies.js';
 import type { ChosenVariant } from './profile-points.js';
@@ -16,27 +17,26 @@ import { routerObjects, serviceAccountName } from './router.js';
 import { chosenVariants } from './router-spec.js';
 import { stageWorkload } from './stage-workload.js';
 
-const engines: Readonly<Record<Exclude<RenderTarget, `${string}:theirs`>, Engine>> = {
+const engines: Readonly<Partial<Record<RenderTarget, StageEngine>>> = {
   deployment: deploymentObjects,
   'seldon-v2': seldonV2Objects,
   'seldon-v1': seldonV1Objects,
   kserve: kserveObjects,
 };
 
-function engineOf(target: RenderTarget): Engine {
-  const engine = (engines as Readonly<Partial<Record<RenderTarget, Engine>>>)[target];
-  invariant(engine !== undefined, `no engine renders ${target}`);
-  return engine;
-}
-
 /** AppError NOT_FOUND for images of unknown stages, CONFLICT if the target cannot run the plan. */
 export function renderPlan(asked: RenderRequest): readonly KubeObject[] {
   checkImages(asked.images, asked.spec);
   const request = { ...asked, spec: specOfPlan(asked.spec, asked.plan.stages) };
   const { spec, target } = request;
+  const graphEngine = graphEngineOf(target);
+  if (graphEngine !== undefined)
+    return graphObjects(request, graphEngine).map((object) => inNamespace(object, request.namespace));
+  const engine = engines[target];
+  invariant(engine !== undefined, `no engine renders ${target}`);
   const chosen = chosenVariants(request);
   const workloads = chosen.map((each) => stageWorkload(each, request)).filter((workload) => workload !== undefined);
-  const rendered = new Map(workloads.map((workload) => [workload.stage.id, engineOf(target)(workload, request)]));
+  const rendered = new Map(workloads.map((workload) => [workload.stage.id, engine(workload, request)]));
   const addressOf = ({ stage, variant }: ChosenVariant): InferenceServerSpec =>
     rendered.get(stage.id)?.address ?? (variant.server as InferenceServerSpec);
   const direct = workloads.filter(({ stage }) => rendered.get(stage.id)?.reachesPods);

@@ -10,6 +10,11 @@ import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { childTypes, renderedTypes } from '../cluster/observed-objects.js';
 import { applyObjects, deployedObjects } from '../deploy/deployed-pipeline.js';
+import { engineFor } from '../render/engine.js';
+import { graphCaseNames, graphRequest } from '../render/engines/graph-pipelines.test-support.js';
+import { type InferenceGraph, withSplit } from '../render/engines/kserve-graph.js';
+import { seldonExperiment } from '../render/engines/seldon-pipeline.js';
+import { renderTargets } from '../render/engines/targets.js';
 import { renderPlan } from '../render/render-plan.js';
 import { EVERY_KIND, exampleOf, PLACED, planFor, requestFor, specOf } from '../render/render-request.test-support.js';
 import { customResources, definitionServed, newNamespace } from './cluster-objects.test-support.js';
@@ -43,6 +48,12 @@ function upstreamDefinitions(): readonly KubeObject[] {
   return all.filter((each) =>
     kinds.includes((each as { spec?: { names?: { kind?: string } } }).spec?.names?.kind ?? ''),
   );
+}
+
+/** Objects of a pipeline; none if the engine refuses it before anything is rendered. */
+function renderedOrRefused(name: string, target: (typeof renderTargets)[number]): readonly KubeObject[] {
+  const request = graphRequest(name, target);
+  return engineFor(target).limits(request.spec).refused.length > 0 ? [] : renderPlan(request);
 }
 
 describeWithTool(tools, 'rendered objects and the definitions of other projects', () => {
@@ -102,6 +113,23 @@ describeWithTool(tools, 'rendered objects and the definitions of other projects'
     const spec = specOf(text);
     const request = requestFor(target, { spec, plan: planFor(spec, { embed: 'gpu' }) });
     expect(await refusals(renderPlan(request), await newNamespace(api))).toEqual([]);
+  });
+
+  it.each(renderTargets)('accepts the ten pipelines for %s', async (target) => {
+    const namespace = await newNamespace(api);
+    let objects = 0;
+    for (const name of graphCaseNames) {
+      const rendered = renderedOrRefused(name, target);
+      objects += rendered.length;
+      expect([name, await refusals(rendered, namespace)]).toEqual([name, []]);
+    }
+    expect(objects).toBeGreaterThanOrEqual(25);
+  });
+
+  it('accepts the objects that give a canary its share', async () => {
+    const graph = renderPlan(graphRequest('join', 'kserve:theirs')).at(-1) as InferenceGraph;
+    const split = withSplit(graph, { url: 'http://join--next', fraction: 0.1 });
+    expect(await refusals([split, seldonExperiment('join', 0.1)], await newNamespace(api))).toEqual([]);
   });
 
   it('writes nothing if the server refuses one object', async () => {

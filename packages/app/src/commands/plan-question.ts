@@ -1,4 +1,5 @@
 /** Turns the flags of `plan` into a planning problem. */
+import type { RenderTarget } from '@equipoise/adapter-kubernetes';
 import {
   AppError,
   type NodeGroup,
@@ -25,6 +26,8 @@ export interface PlanOptions extends SourceFlags {
   readonly accuracyFloor?: number;
   readonly weights?: ObjectiveWeights;
   readonly sloMs?: number;
+  /** Engine whose hops take a part of the SLO. */
+  readonly target?: RenderTarget;
   readonly budgetCores?: number;
   readonly serviceFactor?: number;
   readonly profileScale?: number;
@@ -50,6 +53,8 @@ export interface PlanQuestion {
   readonly split: RouterSplit;
   /** The requests that begin, if flags say how the parts of several sources come. */
   readonly stream?: JoinedStream | undefined;
+  /** Target engine and the time (ms) of the SLO that it needs. */
+  readonly engine?: { readonly target: RenderTarget; readonly overheadMs: number } | undefined;
 }
 
 const wantsFrontier = ({ frontier, objective }: PlanOptions): boolean => frontier === true || objective === 'frontier';
@@ -60,12 +65,13 @@ export async function planQuestion(file: string, options: PlanOptions): Promise<
   const ofFile = await loadSpec(file);
   const measured = accuracyTable === undefined ? ofFile : await withTableOf(accuracyTable, ofFile);
   const { spec, stream } = joinedSpec(applyOverrides(measured, options), options, options.arrivalRps);
+  const engine = options.target && (await import('@equipoise/adapter-kubernetes')).engineFor(options.target);
   if (stream?.arrivalRps === 0) throw wrongUsage('No request begins: the parts of this load never meet.');
   const arrivalRps = stream?.arrivalRps ?? options.arrivalRps;
   return {
     split: splitOf(spec, arrivalRps, options),
     problem: {
-      spec,
+      spec: engine?.planningSpec(spec) ?? spec,
       profiles: profilesFor(spec, file, options.profileScale),
       arrivalRps,
       estimator: options.estimator,
@@ -73,6 +79,7 @@ export async function planQuestion(file: string, options: PlanOptions): Promise<
       ...(runningPlan !== undefined && { runningPlan: await readRunningPlan(runningPlan, spec) }),
     },
     wantsFrontier: wantsFrontier(options),
+    engine: engine && { target: engine.target, overheadMs: engine.overheadMs(spec) },
     stream,
   };
 }

@@ -81,6 +81,7 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
       options,
       verifiersOf,
       stream: question.stream,
+      engine: question.engine,
       price: spec.robustness && priceOf({ problem, split: question.split, options, verifiersOf }),
     };
     if (!question.wantsFrontier) return { file, question, result: asDocument(planned(asked), asked) };
@@ -103,6 +104,7 @@ interface Asked {
   readonly verifiersOf: VerifiersOf | undefined;
   readonly price: RobustnessPrice | undefined;
   readonly stream: JoinedStream | undefined;
+  readonly engine: PlanQuestion['engine'];
 }
 
 type Question = Pick<Asked, 'problem' | 'split' | 'options' | 'verifiersOf'>;
@@ -233,7 +235,8 @@ const withNote = (answer: CommandResult, note: string): CommandResult => ({
   text: `${answer.text}\n\n${pc.yellow(note)}`,
 });
 
-function asDocument(answer: CommandResult, { problem, price, stream, split }: Asked): CommandResult {
+function asDocument(plain: CommandResult, { problem, price, stream, split, engine }: Asked): CommandResult {
+  const answer = engine === undefined ? plain : withNote(plain, engineNote(engine));
   const { arrivalRps, profiles, spec } = problem;
   const routing = routingText(split, arrivalRps);
   const result = routing === undefined ? answer : { ...answer, text: `${answer.text}\n${routing}` };
@@ -241,12 +244,24 @@ function asDocument(answer: CommandResult, { problem, price, stream, split }: As
   const robustness = price && { robustness: priceDocument(price) };
   const shown = Object.keys(evidence).length > 0 && { evidence };
   const routers = split.count > 1 && { split };
-  const json = { ...(result.json as object), arrivalRps, ...robustness, ...routers, ...shown };
+  const json = {
+    ...(result.json as object),
+    arrivalRps,
+    ...robustness,
+    ...routers,
+    ...shown,
+    ...(engine && { engine }),
+  };
   if (stream === undefined) return { ...result, json };
   const shares = Object.fromEntries(spec.sources.map(({ name }, index) => [name, stream.shares[index] ?? 1]));
   const parts = Object.entries(shares).map(([name, share]) => `${percentText(share)} with ${name}`);
   const text = `${result.text}\n${pc.dim(`planned for ${arrivalRps.toFixed(2)} rps of requests that begin: ${parts.join(', ')}`)}`;
   return { ...result, text, json: { ...json, sourceShares: shares } };
+}
+
+function engineNote({ target, overheadMs }: NonNullable<PlanQuestion['engine']>): string {
+  if (overheadMs === 0) return `${target}: our router walks the graph, and the SLO is whole.`;
+  return `${target}: hops take ${overheadMs} ms of the SLO. The latencies above are without them.`;
 }
 
 const priceDocument = ({ serviceFactor, nominal }: RobustnessPrice) => ({

@@ -49,6 +49,41 @@ describe('a request', () => {
     expect(inputs['c']?.data[0]).toBe(12345678901234567000);
   });
 
+  it.each([
+    ['one answer', '{"model_name":"m","id":"1","outputs":[X,Y]}'],
+    ['answers by step', '{"m":{"model_name":"m","outputs":[X]},"n":{"outputs":[Y]}}'],
+    ['an array of answers', '[{"outputs":[X]},{"outputs":[Y]}]'],
+  ])('may be %s of other models, as a graph engine passes them on', (_, form) => {
+    const x = '{"name":"x","datatype":"INT64","shape":[1],"data":[9223372036854775807]}';
+    const y = '{"name":"y","datatype":"BYTES","shape":[1],"data":["dog"]}';
+    const json = form.replace('X', x).replace('Y', y);
+    const read = readInferRequest(received({ json, raw: [] }), []);
+    expect(read.inputs['x']?.data).toEqual(BigInt64Array.of(2n ** 63n - 1n));
+    expect(read.inputs['y']?.data).toEqual(['dog']);
+    expect(read).toMatchObject({ id: undefined, parameters: {}, outputs: undefined });
+  });
+
+  it.each([
+    ['by step', '{"left":{"outputs":[X]},"right":{"outputs":[X]}}'],
+    ['by model', '[{"model_name":"left","outputs":[X]},{"model_name":"right","outputs":[X]}]'],
+  ])('has equal names of several answers with a prefix: %s', (_, form) => {
+    const json = form.replaceAll('X', '{"name":"x","datatype":"BOOL","shape":[1],"data":[true]}');
+    expect(Object.keys(readInferRequest(received({ json, raw: [] }), []).inputs)).toEqual(['left.x', 'right.x']);
+  });
+
+  it.each([
+    ['wanted outputs without inputs', '{"outputs":[{"name":"x"}]}', 'inputs must be an array'],
+    ['a part that is no answer', '{"m":{"outputs":[]},"n":1}', 'inputs must be an array'],
+    ['an array of something else', '[1]', 'must be a JSON object'],
+    [
+      'one tensor from two answers',
+      '[{"outputs":[{"name":"x","datatype":"BOOL","shape":[1],"data":[true]}]},{"outputs":[{"name":"x","datatype":"BOOL","shape":[1],"data":[true]}]}]',
+      'appears twice',
+    ],
+  ])('is refused: %s', (_, json, words) => {
+    expect(() => readInferRequest(received({ json, raw: [] }), [])).toThrow(words);
+  });
+
   it('keeps every bit of raw tensors, wherever they lie in memory (property)', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), anyTensor), fc.nat(15), (inputs, offset) => {

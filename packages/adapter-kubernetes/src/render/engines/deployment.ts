@@ -2,9 +2,9 @@
 import { stagePolicy } from '../network-policies.js';
 import { serviceAccountName } from '../router.js';
 import { configOf, deploymentOf, disruptionBudgetOf } from '../workload-objects.js';
-import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
+import { addressOfPods, type StageEngine, serviceOfPods } from './stage-engine.js';
 
-export const deploymentObjects: Engine = (workload, { spec }) => {
+export const deploymentObjects: StageEngine = (workload, { spec }) => {
   const { container, runTimeoutMs, pipelineFile, placement, plan } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
   const pods = {

@@ -7,9 +7,11 @@ import type { Labels } from '../../cluster/object-names.js';
 import type { PodSpec } from '../manifest-types.js';
 import { stagePolicy } from '../network-policies.js';
 import { podTemplate } from '../pod-template.js';
+import type { RenderRequest } from '../render-request.js';
 import { serviceAccountName } from '../router.js';
+import type { StageWorkload } from '../stage-workload.js';
 import { configOf, disruptionBudgetOf } from '../workload-objects.js';
-import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
+import { addressOfPods, type StageEngine, serviceOfPods } from './stage-engine.js';
 
 /** The used part of `serving.kserve.io/v1beta1`. */
 interface InferenceService extends KubeObject {
@@ -31,23 +33,27 @@ interface InferenceService extends KubeObject {
 /** KServe finds a model's container by this name. */
 const CONTAINER = 'kserve-container';
 
-export const kserveObjects: Engine = (workload, { spec }) => {
+/** The InferenceService of a workload, with more annotations. */
+export function inferenceServiceOf(
+  workload: StageWorkload,
+  { spec }: Pick<RenderRequest, 'spec'>,
+  more: Labels = {},
+): InferenceService {
   const { name, labels, selector, runTimeoutMs, pipelineFile, placement, plan } = workload;
-  const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
   const pod = podTemplate({
     labels,
     selector,
     drainMs: runTimeoutMs,
     serviceAccount: serviceAccountName(spec.name),
     container: { ...workload.container, name: CONTAINER },
-    config: configured?.config,
+    config: pipelineFile === undefined ? undefined : configOf(workload, pipelineFile).config,
     placement,
   });
   const { annotations } = pod.metadata;
-  const service: InferenceService = {
+  return {
     apiVersion: 'serving.kserve.io/v1beta1',
     kind: 'InferenceService',
-    metadata: { name, labels, annotations: { 'serving.kserve.io/deploymentMode': 'Standard' } },
+    metadata: { name, labels, annotations: { 'serving.kserve.io/deploymentMode': 'Standard', ...more } },
     spec: {
       predictor: {
         minReplicas: plan.replicas,
@@ -59,13 +65,17 @@ export const kserveObjects: Engine = (workload, { spec }) => {
       },
     },
   };
+}
+
+export const kserveObjects: StageEngine = (workload, request) => {
+  const { pipelineFile } = workload;
   return {
     objects: [
-      ...(configured ? [configured.object] : []),
+      ...(pipelineFile === undefined ? [] : [configOf(workload, pipelineFile).object]),
       serviceOfPods(workload),
-      service,
+      inferenceServiceOf(workload, request),
       disruptionBudgetOf(workload),
-      stagePolicy(spec.name, workload),
+      stagePolicy(request.spec.name, workload),
     ],
     address: addressOfPods(workload),
     reachesPods: true,

@@ -9,7 +9,7 @@ import { stagePolicy } from '../network-policies.js';
 import { LEAVE_S, podTemplate } from '../pod-template.js';
 import { serviceAccountName } from '../router.js';
 import { configOf, disruptionBudgetOf } from '../workload-objects.js';
-import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
+import { addressOfPods, type StageEngine, serviceOfPods } from './stage-engine.js';
 
 /** The used part of `machinelearning.seldon.io/v1`. */
 interface SeldonDeployment extends KubeObject {
@@ -36,14 +36,14 @@ interface SeldonDeployment extends KubeObject {
 }
 
 /** The definition of Seldon Core 1 has no `preStop.sleep`, so the pause is a command of the image. */
-const withPauseCommand = (container: Container): Container => ({
+export const withPauseCommand = (container: Container): Container => ({
   ...container,
   lifecycle: { preStop: { exec: { command: ['sleep', String(LEAVE_S)] } } },
 });
 
 const NO_ENGINE = { 'seldon.io/no-engine': 'true' };
 
-export const seldonV1Objects: Engine = (workload, { spec }) => {
+export const seldonV1Objects: StageEngine = (workload, { spec }) => {
   const { name, labels, selector, container, runTimeoutMs, pipelineFile, placement, plan, port, reach } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
   const pod = podTemplate({

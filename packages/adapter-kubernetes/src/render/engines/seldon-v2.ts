@@ -10,7 +10,7 @@ import { type Placement, placedContainer } from '../placement.js';
 import type { RenderRequest } from '../render-request.js';
 import { isMlServerCommand, mlServerBatchingOff, type StageWorkload } from '../stage-workload.js';
 import { deploymentObjects } from './deployment.js';
-import type { Engine } from './engine.js';
+import type { StageEngine } from './stage-engine.js';
 
 /** The used part of `mlops.seldon.io/v1alpha1`. */
 interface SeldonServer extends KubeObject {
@@ -41,9 +41,22 @@ const GROUP_VERSION = 'mlops.seldon.io/v1alpha1';
 const MESH = 'http://seldon-mesh';
 const SPARE_S = 10;
 
-export const seldonV2Objects: Engine = (workload, request) => {
-  const { variant, name, labels, plan, container, runTimeoutMs } = workload;
-  if (!isMlServerCommand(variant.server?.command)) return deploymentObjects(workload, request);
+export const seldonV2Objects: StageEngine = (workload, request) => {
+  if (!isMlServerCommand(workload.variant.server?.command)) return deploymentObjects(workload, request);
+  return {
+    objects: modelObjects(workload, request, mlServerBatchingOff),
+    address: meshAddress(workload.name, workload),
+    reachesPods: false,
+  };
+};
+
+/** A Server with the batching that its environment sets, and the Model that only it takes. */
+export function modelObjects(
+  workload: StageWorkload,
+  request: RenderRequest,
+  batching: Readonly<Record<string, string>>,
+): readonly [SeldonServer, SeldonModel] {
+  const { name, labels, plan, container, runTimeoutMs } = workload;
   const { replicas, resources } = plan;
   const { volumeMounts, resources: extra, ...fields } = serverPlacement(workload);
   const server: SeldonServer = {
@@ -61,7 +74,7 @@ export const seldonV2Objects: Engine = (workload, request) => {
           placedContainer(
             {
               name: 'mlserver',
-              env: Object.entries(mlServerBatchingOff).map(([key, value]) => ({ name: key, value })),
+              env: Object.entries(batching).map(([key, value]) => ({ name: key, value })),
               ...(container.resources && { resources: container.resources }),
             },
             { volumeMounts, resources: extra },
@@ -81,8 +94,8 @@ export const seldonV2Objects: Engine = (workload, request) => {
       replicas,
     },
   };
-  return { objects: [server, model], address: meshAddress(name, workload), reachesPods: false };
-};
+  return [server, model];
+}
 
 /** Fields of the pods of a Server. Seldon defines their labels, annotations and selector itself. */
 function serverPlacement({ placement = {}, stage, variant }: StageWorkload): Placement {

@@ -4,7 +4,18 @@ import { count, cpuFloor, images, namespace, positive, positiveRate } from '../.
 import { runCommand } from '../../terminal/run-command.js';
 
 /** Target engines, the default first. */
-const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const satisfies readonly RenderTarget[];
+const targets = [
+  'deployment',
+  'seldon-v2',
+  'seldon-v1',
+  'kserve',
+  'seldon-v2:theirs',
+  'seldon-v1:theirs',
+  'kserve:theirs',
+] as const satisfies readonly RenderTarget[];
+
+export const targetFlag = (description: string): Option =>
+  new Option('--target <name>', `${description}; with \`:theirs\` the engine walks the graph`).choices(targets);
 
 export function addKubernetes(program: Command): void {
   const k8s = program.command('k8s').description('bring a pipeline to a Kubernetes cluster');
@@ -85,12 +96,9 @@ function withPlanFlags(command: Command): Command {
   return command
     .argument('<file>', 'pipeline file')
     .addOption(
-      new Option(
-        '--target <name>',
-        'engine of the replicas: plain Deployments, Seldon Core 2 or 1, KServe (0.16 or later)',
-      )
-        .choices(targets)
-        .default(targets[0]),
+      targetFlag('engine of the replicas: plain Deployments, Seldon Core 2 or 1, KServe (0.16 or later)').default(
+        targets[0],
+      ),
     )
     .option('--arrival-rps <n>', 'requests per second to plan for; default: the rate of --plan, else 1', positiveRate)
     .option('--plan <file>', 'use this plan, as `equipoise plan --out` writes it, instead of planning')

@@ -67,9 +67,32 @@ describe('equipoise k8s render', { timeout: 60_000 }, () => {
     ['kserve', 'InferenceService'],
     ['seldon-v1', 'SeldonDeployment'],
     ['seldon-v2', 'Deployment'],
+    ['seldon-v1:theirs', 'SeldonDeployment'],
+    ['kserve:theirs', 'InferenceGraph'],
   ])('renders for %s', async (target, kind) => {
     const items = itemsOf(await render('pipeline.yaml', '--target', target, '--json'));
     expect(items.map((item) => item.kind)).toContain(kind);
+  });
+
+  it('refuses what an engine cannot run, with the words of validate, and plans with its hops', async () => {
+    const target = ['--target', 'seldon-v2:theirs'];
+    const refused = await render('pipeline.yaml', ...target, '--json');
+    const checked = await equipoiseHere(folder.path, 'validate', 'pipeline.yaml', ...target, '--json');
+    expect([refused.exitCode, checked.exitCode]).toEqual([1, 1]);
+    const { problems } = documentOf(checked) as {
+      readonly problems: readonly { readonly path: string; readonly line: number; readonly message: string }[];
+    };
+    expect(problems[0]).toMatchObject({ path: 'spec.stages[0].variants[0].server', line: expect.any(Number) });
+    expect(problems[0]?.message).toMatch(/^Seldon Core 2 runs only models on MLServer .* Use --target seldon-v2, /);
+    const { error } = documentOf(refused) as { readonly error: { readonly message: string } };
+    expect(error.message).toBe(problems.map(({ message }) => message).join('\n'));
+
+    const kserve = ['pipeline.yaml', '--target', 'kserve:theirs'];
+    const valid = documentOf(await equipoiseHere(folder.path, 'validate', ...kserve, '--json'));
+    expect(valid).toMatchObject({ valid: true, target: 'kserve:theirs' });
+    expect((valid as { readonly without: readonly string[] }).without[0]).toMatch(/^deadlines: /);
+    const planned = await equipoiseHere(folder.path, 'plan', ...kserve, '--arrival-rps', '20', '--json');
+    expect(documentOf(planned)).toMatchObject({ engine: { target: 'kserve:theirs', overheadMs: 6 } });
   });
 
   it('renders nothing where no plan meets the SLO, and says what tells more', async () => {

@@ -4,10 +4,10 @@ import { readFile } from 'node:fs/promises';
 import {
   annotationsOf,
   checkImages,
+  engineFor,
   type KubeObject,
   pipelineObject,
   type RenderTarget,
-  renderPlan,
   toYaml,
   usualCpuPolicy,
   withCpuFloor,
@@ -56,13 +56,13 @@ export async function renderedFile(
   checkImages(images, spec);
   const profiles = profilesFor(spec, file, options.profileScale);
   const { leastCpuCores = usualCpuPolicy.leastCpuCores } = options;
-  const floored = withCpuFloor(spec, profiles, leastCpuCores);
+  const engine = engineFor(target);
+  const floored = engine.planningSpec(withCpuFloor(spec, profiles, leastCpuCores));
   const { stages, arrivalRps } = await plannedStages(file, { spec: floored, profiles }, options);
-  const objects = renderPlan({
+  const objects = engine.render({
     spec,
     profiles,
     arrivalRps,
-    target,
     images,
     plan: { stages },
     hasCpuLimits: cpuLimits,

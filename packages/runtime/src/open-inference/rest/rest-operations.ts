@@ -221,6 +221,13 @@ export const restOperations = {
     answer: { ...json(inferResponse), 'application/octet-stream': 'bytes' },
     refusals: 'inference',
   },
+  aggregate: {
+    id: 'aggregate',
+    summary: 'As infer, on an array of answers of other models: their outputs are the inputs (a combiner of Seldon).',
+    body: { content: json(z.array(inferResponse)), isRequired: true },
+    answer: json(inferResponse),
+    refusals: 'inference',
+  },
   run: {
     id: 'run',
     summary: 'Runs a pipeline on a body (image, text or JSON) and answers JSON.',

@@ -45,6 +45,7 @@ export function restRoutes(version: string, page?: MetricsPage): readonly RestRo
     routeOf('POST /v2/repository/index', 'repositoryIndex', 'metadata', repositoryIndex),
     routeOf('POST /v2/models/{pipeline}/feedback', 'feedback', 'metadata', feedback),
     routeOf('POST /v2/models/{pipeline}/infer', 'infer', 'inference', infer),
+    routeOf('POST /v2/models/{pipeline}/aggregate', 'aggregate', 'inference', infer),
     routeOf('POST /v1/pipelines/{pipeline}/run', 'run', 'inference', run),
     routeOf('GET /openapi.json', 'document', 'metadata', () => document()),
   ];

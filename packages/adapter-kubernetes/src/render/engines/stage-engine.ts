@@ -12,7 +12,7 @@ export interface EngineObjects {
 }
 
 /** Renders a workload; AppError CONFLICT with advice if the engine cannot run it. */
-export type Engine = (workload: StageWorkload, request: RenderRequest) => EngineObjects;
+export type StageEngine = (workload: StageWorkload, request: RenderRequest) => EngineObjects;
 
 export function addressOfPods({ name, port, reach }: StageWorkload): InferenceServerSpec {
   const { scheme, path, model, batching } = reach;

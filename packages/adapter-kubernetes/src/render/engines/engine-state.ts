@@ -1,0 +1,61 @@
+/**
+ * State of an object of an engine, from its status. Sources: Seldon Core 2 `operator/apis/mlops/v1alpha1/*_types.go`
+ * (Knative conditions; the reason of a Model is its state in the scheduler), Seldon Core 1 `status.state`, KServe
+ * Knative conditions.
+ */
+import type { KubeObject } from '../../api/kube-object.js';
+
+/** `failed`: the engine has given up for now; it may still recover. */
+export interface EngineObjectState {
+  readonly kind: 'ready' | 'progressing' | 'failed';
+  readonly wanted: number;
+  readonly ready: number;
+  readonly message?: string | undefined;
+}
+
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+interface EngineObject extends KubeObject {
+  readonly spec?: { readonly replicas?: number; readonly predictor?: { readonly minReplicas?: number } };
+  readonly status?: {
+    readonly conditions?: readonly Condition[];
+    readonly observedGeneration?: number;
+    readonly state?: string;
+    readonly description?: string;
+    readonly replicas?: number;
+    readonly availableReplicas?: number;
+  };
+}
+
+/** Kinds whose state can be read. */
+const KINDS = ['InferenceService', 'InferenceGraph', 'SeldonDeployment', 'Server', 'Model', 'Pipeline', 'Experiment'];
+
+/** Reasons of conditions that do not pass by waiting. */
+const FAILURES = ['ScheduleFailed', 'ModelFailed', 'ModelTerminateFailed', 'PipelineFailed', 'ExperimentFailed'];
+
+/** Undefined for other kinds of objects. */
+export function engineObjectState(object: KubeObject): EngineObjectState | undefined {
+  if (!KINDS.includes(object.kind)) return undefined;
+  const { metadata, spec, status = {} } = object as EngineObject;
+  const wanted = spec?.replicas ?? spec?.predictor?.minReplicas ?? 1;
+  const { conditions = [], observedGeneration, state, availableReplicas } = status;
+  const isOld = observedGeneration !== undefined && observedGeneration < (metadata.generation ?? 0);
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  const isReady = ready === undefined ? state === 'Available' : ready.status === 'True';
+  const count = Math.min(wanted, availableReplicas ?? (isReady ? wanted : 0));
+  if (isReady && !isOld && count === wanted) return { kind: 'ready', wanted, ready: count };
+  const failed = failureIn(status);
+  const message = failed ?? (ready?.status === 'False' ? ready.message : undefined);
+  return { kind: failed !== undefined && !isOld ? 'failed' : 'progressing', wanted, ready: count, message };
+}
+
+function failureIn({ conditions = [], state, description }: NonNullable<EngineObject['status']>): string | undefined {
+  if (state === 'Failed') return description ?? 'it has failed';
+  const failed = conditions.find(({ status, reason }) => status !== 'True' && FAILURES.includes(reason ?? ''));
+  return failed && `${failed.reason}${failed.message ? `: ${failed.message}` : ''}`;
+}
