@@ -2,6 +2,13 @@ import type { RenderTarget } from '@equipoise/adapter-kubernetes';
 import { type Command, Option } from 'commander';
 import { count, cpuFloor, images, namespace, positive, positiveRate } from '../../terminal/flag-values.js';
 import { runCommand } from '../../terminal/run-command.js';
+import {
+  prometheusCaFlag,
+  prometheusFlag,
+  prometheusTokenFlag,
+  scrapeIntervalFlag,
+  sources,
+} from './prometheus-flags.js';
 
 /** Target engines, the default first. */
 const targets = [
@@ -67,6 +74,32 @@ export function addKubernetes(program: Command): void {
     .addOption(jsonFlag())
     .action((name, options) =>
       runCommand(options, async () => (await import('./k8s-status.js')).k8sStatus(name, options)),
+    );
+  addDoctor(k8s);
+}
+
+function addDoctor(k8s: Command): void {
+  withClusterFlags(k8s.command('doctor').argument('<pipeline>', 'name of the pipeline'))
+    .description(
+      'find out why Prometheus lacks figures of a pipeline: scrapes, permissions, labels, clocks, series; exit code 1 if something is wrong',
+    )
+    .addOption(prometheusFlag('address of Prometheus').makeOptionMandatory())
+    .addOption(prometheusTokenFlag())
+    .addOption(prometheusCaFlag())
+    .addOption(scrapeIntervalFlag())
+    .option(
+      '--sources <names>',
+      'programs whose series are examined, separated by commas: equipoise, seldon-v1, seldon-v2, kserve, mlserver, istio, cadvisor; default: those that the pods show',
+      sources,
+    )
+    .option(
+      '--namespace <name>',
+      'namespace of the pipeline; default: the namespace of the kubeconfig context',
+      namespace,
+    )
+    .addOption(jsonFlag())
+    .action((name, options) =>
+      runCommand(options, async () => (await import('./k8s-doctor.js')).k8sDoctor(name, options)),
     );
 }
 

@@ -1,5 +1,6 @@
 /** Flags of the commands that ask Prometheus. */
-import { Option } from 'commander';
+import type { SeriesSource } from '@equipoise/adapter-prometheus';
+import { InvalidArgumentError, Option } from 'commander';
 import { positive } from '../../terminal/flag-values.js';
 
 export const prometheusFlag = (description: string): Option =>
@@ -21,3 +22,21 @@ export const scrapeIntervalFlag = (): Option =>
   )
     .argParser(positive)
     .default(5);
+
+/** Sources of series. Written here because the adapter is loaded only when a command runs. */
+const names: readonly SeriesSource[] = [
+  'equipoise',
+  'seldon-v1',
+  'seldon-v2',
+  'kserve',
+  'mlserver',
+  'istio',
+  'cadvisor',
+];
+
+export function sources(text: string): readonly SeriesSource[] {
+  const asked = text.split(',').map((name) => name.trim());
+  const unknown = asked.filter((name) => !names.some((known) => known === name));
+  if (unknown.length === 0) return asked as readonly string[] as readonly SeriesSource[];
+  throw new InvalidArgumentError(`Expected names of ${names.join(', ')}, found ${unknown.join(', ')}.`);
+}
