@@ -29,7 +29,9 @@ export interface ObservedDeployment extends KubeObject {
 }
 
 interface ObservedPodSpec {
+  readonly initContainers?: readonly { readonly name?: string }[];
   readonly containers: readonly {
+    readonly name?: string;
     readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
   }[];
 }
@@ -80,6 +82,16 @@ export const childTypes = byKind([
   resource('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
   resource('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),
 ]);
+
+/** Objects in a service mesh. They are not watched, because the cluster may not serve them. */
+export const meshTypes = byKind([
+  resource('gateway.networking.k8s.io/v1', 'HTTPRoute', 'httproutes'),
+  resource('networking.istio.io/v1', 'VirtualService', 'virtualservices'),
+  resource('networking.istio.io/v1', 'DestinationRule', 'destinationrules'),
+]);
+
+/** Objects that the operator writes. */
+export const ownedTypes = { ...childTypes, ...meshTypes };
 
 export const renderedTypes = byKind([
   ...Object.values(childTypes),

@@ -16,7 +16,7 @@ import {
   refTo,
 } from '../api/kube-object.js';
 import { fewAtATime } from '../cluster/few-at-a-time.js';
-import { childTypes, deployments } from '../cluster/observed-objects.js';
+import { deployments, ownedTypes } from '../cluster/observed-objects.js';
 import { ADOPT, ownershipOf, type PipelineIdentity } from '../cluster/ownership.js';
 import type { ChildRefusal } from '../reconcile/reconciliation.js';
 import { RefusedWrites } from './refused-writes.js';
@@ -177,7 +177,7 @@ export class ChildWriter {
     object: KubeObject,
     shown: KubeObject | undefined,
   ): Promise<Refused | NameTaken | undefined> {
-    const type = childTypes[object.kind];
+    const type = ownedTypes[object.kind];
     if (type === undefined)
       throw new AppError('INTERNAL_ERROR', `the operator does not know objects of kind ${object.kind}`);
     const result = await this.#createOrApply(owner, type, { object, shown, known: known.get(childId(object)) });

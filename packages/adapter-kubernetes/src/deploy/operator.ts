@@ -17,6 +17,7 @@ import {
 import { ownershipOf, type PipelineIdentity } from '../cluster/ownership.js';
 import { WorkQueue } from '../cluster/work-queue.js';
 import { Autoscalers } from '../observe/autoscalers.js';
+import { Meshes } from '../observe/mesh.js';
 import { PipelineIndex } from '../observe/pipeline-index.js';
 import { PipelinePlanning, type PlanSource, type Rendering } from '../plan/planning.js';
 import { FINALIZER, reconcile } from '../reconcile/reconcile.js';
@@ -65,6 +66,7 @@ export class Operator {
   readonly #queue: WorkQueue;
   readonly #planning: PipelinePlanning;
   readonly #autoscalers: Autoscalers;
+  readonly #meshes: Meshes;
   readonly #children: ChildWriter;
   readonly #events: EventRecorder;
   readonly #status: StatusWriter;
@@ -74,6 +76,7 @@ export class Operator {
     const applier = { fieldManager: OPERATOR_MANAGER, force: true };
     this.#events = new EventRecorder({ ...base, fieldManager: OPERATOR_MANAGER });
     this.#autoscalers = new Autoscalers(base);
+    this.#meshes = new Meshes(base);
     this.#children = new ChildWriter({ ...base, applier });
     this.#status = new StatusWriter({ ...base, applier, events: this.#events });
     this.#queue = new WorkQueue(base, (key) => this.#pass(key), base.onFailure);
@@ -112,10 +115,10 @@ export class Operator {
     const pipeline = this.#status.latest(seen.pipeline);
     const { metadata } = pipeline;
     // Objects of others are neither read nor removed.
-    const children = seen.children.filter(
-      (child) => ownershipOf(child, metadata as PipelineIdentity).kind !== 'foreign',
-    );
-    const view = { ...seen, pipeline, children };
+    const mesh = await this.#meshes.of(pipeline, seen.pods);
+    const all = [...seen.children, ...(mesh?.objects ?? [])];
+    const children = all.filter((child) => ownershipOf(child, metadata as PipelineIdentity).kind !== 'foreign');
+    const view = { ...seen, pipeline, children, mesh };
     const planning = await this.#planning.planningOf(key, view);
     const nowEpochMs = this.#deps.nowEpochMs();
     const observed = { ...view, ...this.#deps.source.signalsOf(key) };
@@ -125,7 +128,7 @@ export class Operator {
       const refusals = this.#children.refusalsOf(key);
       return reconcile({ ...observed, refusals, autoscalers }, planning, { nowEpochMs });
     };
-    const delaysMs = await this.#carryOut(key, { ...view, children: seen.children }, reconciled);
+    const delaysMs = await this.#carryOut(key, { ...view, children: all }, reconciled);
     return { againAfterMs: Math.min(isForeign ? FOREIGN_MS : RESYNC_MS, ...delaysMs.filter(isNumber)) };
   }
 

@@ -79,4 +79,13 @@ describe('routerUrl', () => {
     ['fd00::7', 'http://[fd00::7]:8080/metrics'],
     [undefined, undefined],
   ])('of %s is %s', (ip, url) => expect(routerUrl(pod(ip))).toBe(url));
+
+  it.each([
+    ['8080', 'http://10.1.2.3:8080/metrics'],
+    ['15020', 'http://10.1.2.3:15020/stats/prometheus'],
+  ])('is that of the merged page, if a sidecar has annotated the port %s', (port, url) => {
+    const { metadata, ...rest } = pod('10.1.2.3');
+    const annotated = { ...rest, metadata: { ...metadata, annotations: { 'prometheus.io/port': port } } };
+    expect(routerUrl(annotated)).toBe(url);
+  });
 });

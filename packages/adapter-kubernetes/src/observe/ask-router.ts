@@ -11,10 +11,17 @@ const LARGEST_PAGE_CHARACTERS = 4 * 1024 ** 2;
 
 const agent = new Agent({ keepAlive: true });
 
-/** URL of a router; undefined before its pod has an address. */
-export function routerUrl({ status }: ObservedPod): string | undefined {
+/** Port and path of the page that Istio's sidecar merges. It takes plain HTTP, also where the mesh demands mTLS. */
+const MERGED_PORT = '15020';
+const MERGED_PATH = '/stats/prometheus';
+
+/** URL of a router's metrics; undefined before its pod has an address. Istio annotates pods with the merged page. */
+export function routerUrl({ metadata, status }: ObservedPod): string | undefined {
   const ip = status?.podIP;
-  return ip === undefined ? undefined : `http://${ip.includes(':') ? `[${ip}]` : ip}:${PORT}/metrics`;
+  if (ip === undefined) return undefined;
+  const isMerged = metadata.annotations?.['prometheus.io/port'] === MERGED_PORT;
+  const [port, path] = isMerged ? [MERGED_PORT, MERGED_PATH] : [PORT, '/metrics'];
+  return `http://${ip.includes(':') ? `[${ip}]` : ip}:${port}${path}`;
 }
 
 /** Rejects without an answer of status 200. */

@@ -32,6 +32,8 @@ export class RouterWatch implements SignalWatch {
   readonly #deps: RouterWatchDeps;
   readonly #onRound: () => void;
   #sidesAtMs: number;
+  #share = 0;
+  #shareSinceMs = Number.NEGATIVE_INFINITY;
   #pods: readonly ObservedPod[] = [];
   readonly #issues = new Map<string, string>();
   readonly #readySinceMs = new Map<string, number>();
@@ -95,7 +97,14 @@ export class RouterWatch implements SignalWatch {
     const own = this.#pods.filter((pod) => serves(pod) && !isCanaryRouter(pod));
     if (own.length === 0) return undefined;
     const firstMs = own.map((pod) => this.#firstPageMs.get(idOf(pod)) ?? this.#deps.clock.nowMs());
-    return this.#counts.since(Math.max(...firstMs) + SETTLING_MS);
+    return this.#counts.since(Math.max(this.#shareSinceMs, ...firstMs) + SETTLING_MS);
+  }
+
+  /** Restarts the counts when the share of a canary changes: in a mesh, no router restarts. */
+  noteShare(fraction: number): void {
+    if (fraction === this.#share) return;
+    this.#share = fraction;
+    this.#shareSinceMs = this.#deps.clock.nowMs();
   }
 
   /** Time (ms) without `sides`, at most the age of the watch. */

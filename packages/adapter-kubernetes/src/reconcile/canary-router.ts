@@ -23,7 +23,15 @@ export const canaryName = (pipeline: string): string => objectName(pipeline, 'ne
 
 export const canaryUrl = (pipeline: string): string => `http://${canaryName(pipeline)}:${ROUTER_PORT}`;
 
-export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], routes: Routes): readonly KubeObject[] {
+export function canaryObjects(
+  pipeline: string,
+  wanted: readonly KubeObject[],
+  { routes, annotations }: { readonly routes: Routes; readonly annotations: Readonly<Record<string, string>> },
+): readonly KubeObject[] {
+  const annotated = (object: KubeObject): KubeObject => {
+    const { metadata } = object;
+    return { ...object, metadata: { ...metadata, annotations: { ...metadata.annotations, ...annotations } } };
+  };
   return wanted.filter(isRouter).flatMap((object) => {
     const named = { ...object, metadata: { ...object.metadata, name: canaryName(pipeline), labels: labels(pipeline) } };
     switch (object.kind) {
@@ -36,7 +44,9 @@ export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], r
         return [{ ...named, spec: { ...(object as NetworkPolicy).spec, podSelector } } as KubeObject];
       }
       case 'Deployment':
-        return [withRoutes({ ...named, spec: specOf(pipeline, object as Deployment) } as KubeObject, routes)];
+        return [
+          annotated(withRoutes({ ...named, spec: specOf(pipeline, object as Deployment) } as KubeObject, routes)),
+        ];
       default:
         // Only the serving router uses this pod, so evictions need no bound.
         return [];
@@ -122,7 +132,7 @@ function leavingSoon(spec: PodSpec): PodSpec {
   };
 }
 
-const SHARE = `${LABEL_PREFIX}/share`;
+export const SHARE = `${LABEL_PREFIX}/share`;
 
 const FLAGS = ['--share-with', '--share'];
 

@@ -7,10 +7,12 @@
 import type { Slo } from '@equipoise/core/model';
 import { type CanaryVerdict, judgeCanary, nextFraction } from '@equipoise/core/serve';
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
-import { childTypes, isCanaryRouter, isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
+import { isCanaryRouter, isRouter, type ObservedDeployment, ownedTypes } from '../cluster/observed-objects.js';
 import { rolloutState } from '../cluster/rollout-state.js';
+import { type CanaryMeans, MEANS } from '../observe/mesh.js';
 import type { Deployment } from '../render/manifest-types.js';
-import { canaryName, canaryObjects, canaryUrl, reachCanaryRouter, shareOf, withShare } from './canary-router.js';
+import { type CanarySplit, mayBeRemoved, meansOf, splitOf, UNWATCHED_MS } from './canary-means.js';
+import { canaryName, canaryObjects, reachCanaryRouter } from './canary-router.js';
 import type { ObservedPipeline } from './reconciliation.js';
 import { digestOf, isOfTemplate } from './replica-groups.js';
 import { type CanaryFailure, heldUntilMs, isUrgent } from './rollback.js';
@@ -62,11 +64,19 @@ export type CanaryDecision =
 const NONE: CanaryDecision = { kind: 'none' };
 const NO_SIGNAL: CanaryVerdict = { kind: 'open', missingOutcomes: 0 };
 
-export function decideCanary(grounds: CanaryInput): CanaryDecision {
-  const { view, live, router, liveRouter, routes, isPrepared, nowEpochMs } = grounds;
+/** When to look again, and why a step goes on. */
+type Waiting = Pick<Extract<CanaryDecision, { kind: 'step' }>, 'againAfterMs' | 'awaitsVerdict' | 'isQuiet'>;
+
+interface CanaryGrounds extends CanaryInput {
+  readonly split: CanarySplit;
+}
+
+export function decideCanary(input: CanaryInput): CanaryDecision {
+  const { view, live, router, liveRouter, routes, isPrepared, nowEpochMs } = input;
+  const grounds = { ...input, split: splitOf(view, live, liveRouter) };
   const serving = routesOf(liveRouter).to;
   const newcomers = routes.to.filter((name) => !serving.includes(name));
-  const fraction = shareOf(liveRouter.spec.template);
+  const { fraction } = grounds.split;
   if (newcomers.length === 0 || digestOf(liveRouter) === digestOf(router))
     return fraction > 0 && !isPrepared ? withdrawnCanary(grounds) : NONE;
   const untilMs = heldUntilMs(view.pipeline, newcomers, nowEpochMs);
@@ -76,7 +86,7 @@ export function decideCanary(grounds: CanaryInput): CanaryDecision {
 }
 
 function beginCanary(
-  grounds: CanaryInput,
+  grounds: CanaryGrounds,
   newcomers: readonly string[],
   next: ObservedDeployment | undefined,
 ): CanaryDecision {
@@ -86,10 +96,11 @@ function beginCanary(
   return mayStillReport(grounds) ? { kind: 'step', fraction: 0, newcomers, apply: [], ...WAITING } : NONE;
 }
 
-function continueCanary(grounds: CanaryInput, newcomers: readonly string[], present: ActiveCanary): CanaryDecision {
+function continueCanary(grounds: CanaryGrounds, newcomers: readonly string[], present: ActiveCanary): CanaryDecision {
   const { fraction, next } = present;
   // The active canary is for another plan.
   if (next !== undefined && !sendsTo(next, grounds.routes.to)) return withdrawnCanary(grounds);
+  if (isUnsplit(grounds, fraction)) return splitByRouter(grounds, newcomers, fraction);
   const verdict = judgeStep(grounds, newcomers, present);
   if (verdict?.kind === 'failed') return failedStep(grounds, newcomers, { fraction, why: verdict.why });
   if (grounds.isPrepared) return nextStep(grounds, newcomers, { ...present, verdict });
@@ -97,10 +108,31 @@ function continueCanary(grounds: CanaryInput, newcomers: readonly string[], pres
   return { kind: 'none', againAfterMs: LOOK_MS };
 }
 
-function withdrawnCanary({ view, live, liveRouter }: CanaryInput): CanaryDecision {
-  const { workloads = [], fraction = 0 } = activeCanary(view.pipeline.metadata.name, live) ?? {};
-  return { kind: 'step', fraction, newcomers: workloads, apply: [withShare(liveRouter, undefined)] };
+/** Requests that the canary router should have got, by which a mesh that does not share them is known. */
+const TELLING_SHARE = 20;
+
+/**
+ * True if the mesh does not share the requests: the clients are outside of it, or no proxy applies routes (in ambient
+ * mode, without a waypoint).
+ */
+function isUnsplit({ view: { sides }, split }: CanaryGrounds, fraction: number): boolean {
+  if (split.means === 'router' || sides === undefined || !split.isInForce(fraction)) return false;
+  return sides.after.ended === 0 && sides.before.ended * fraction >= TELLING_SHARE;
 }
+
+/** The canary continues with the means that needs no mesh. */
+function splitByRouter(grounds: CanaryGrounds, newcomers: readonly string[], fraction: number): CanaryDecision {
+  const apply = [...routerObjects(grounds, 'router'), ...grounds.split.give(0)];
+  return { kind: 'step', fraction, newcomers, apply, againAfterMs: LOOK_MS };
+}
+
+function withdrawnCanary({ view, live, split }: CanaryGrounds): CanaryDecision {
+  const { workloads = [], fraction = 0 } = activeCanary(view, live) ?? {};
+  return { kind: 'step', fraction, newcomers: workloads, apply: split.give(0), ...inMesh(split) };
+}
+
+/** Routes of a mesh are not watched. */
+const inMesh = ({ means }: CanarySplit) => (means === 'router' ? {} : { againAfterMs: UNWATCHED_MS });
 
 const WAITING = { againAfterMs: LOOK_MS, awaitsVerdict: true };
 
@@ -116,50 +148,52 @@ function mayStillReport({ view: { staleMs }, liveRouter }: CanaryInput): boolean
 
 /** Next step of a canary; `verdict` is missing while no share is in force. */
 function nextStep(
-  grounds: CanaryInput,
+  grounds: CanaryGrounds,
   newcomers: readonly string[],
   { fraction, next, verdict }: ActiveCanary & { readonly verdict: CanaryVerdict | undefined },
 ): CanaryDecision {
-  const { view, wanted, router, liveRouter, routes } = grounds;
-  const name = view.pipeline.metadata.name;
-  const waiting = {
-    againAfterMs: fraction > 0 ? LOOK_MS : undefined,
+  const { router, split } = grounds;
+  const waiting: Waiting = {
+    againAfterMs: fraction > 0 ? LOOK_MS : inMesh(split).againAfterMs,
     awaitsVerdict: verdict?.kind === 'open',
     isQuiet: verdict?.kind === 'open' && verdict.missingOutcomes > 0,
   };
-  const step = (apply: readonly KubeObject[], more: Partial<typeof waiting> = {}): CanaryDecision => {
+  const step = (apply: readonly KubeObject[], more: Waiting = {}): CanaryDecision => {
     return { kind: 'step', fraction, newcomers, apply, ...more };
   };
-  const beside = [...canaryObjects(name, wanted, routes), ...reachCanaryRouter(name, view.children)];
+  const beside = routerObjects(grounds);
   if (next === undefined || digestOf(next) !== digestOf(router)) return step(beside, waiting);
   const state = rolloutState(next);
   if (state.kind === 'stuck') return failedStep(grounds, newcomers, { fraction, why: state.message });
   if (state.kind !== 'complete') return step(beside, waiting);
-  const give = (share: number) => withShare(liveRouter, { url: canaryUrl(name), fraction: share });
-  if (fraction === 0) return step(isShareInForce(grounds, fraction) ? [...beside, give(nextFraction(0))] : beside);
+  if (fraction === 0)
+    return step(split.isInForce(0) ? [...beside, ...split.give(nextFraction(0))] : beside, inMesh(split));
   if (verdict === undefined || verdict.kind === 'open') return step(beside, waiting);
   const larger = verdict.kind === 'urgent' ? 1 : nextFraction(fraction);
-  return larger === 1 ? NONE : step([...beside, give(larger)]);
+  return larger === 1 ? NONE : step([...beside, ...split.give(larger)], inMesh(split));
 }
 
-function isShareInForce({ view, liveRouter }: CanaryInput, fraction: number): boolean {
-  const entry = view.pods.filter(isRouter);
-  return rolloutState(liveRouter).kind === 'complete' && entry.every((pod) => shareOf(pod) === fraction);
+/** The canary router, and the way to it; a mesh needs no way from the serving router. */
+function routerObjects({ view, live, wanted, routes }: CanaryInput, means?: CanaryMeans): readonly KubeObject[] {
+  const { name } = view.pipeline.metadata;
+  const chosen = means ?? meansOf(view, live.get(canaryName(name)));
+  const objects = canaryObjects(name, wanted, { routes, annotations: { [MEANS]: chosen } });
+  return chosen === 'router' ? [...objects, ...reachCanaryRouter(name, view.children)] : objects;
 }
 
 /** Verdict on a step; open for a while if signals are stale, undefined before the step is in force. */
 function judgeStep(
-  grounds: CanaryInput,
+  grounds: CanaryGrounds,
   newcomers: readonly string[],
   { fraction, next }: ActiveCanary,
 ): CanaryVerdict | undefined {
-  const { view, router, liveRouter, slo } = grounds;
+  const { view, router, liveRouter, slo, split } = grounds;
   const fails = (why: string): CanaryVerdict => ({ kind: 'failed', why });
   const lost = next !== undefined && digestOf(next) === digestOf(router) && lostReplicas(grounds, newcomers, next);
   if (lost) return fails(lost);
   const giving = rolloutState(liveRouter);
   if (giving.kind === 'stuck') return fails(`the router does not start with that share: ${giving.message}`);
-  if (!isShareInForce(grounds, fraction)) return undefined;
+  if (!split.isInForce(fraction)) return undefined;
   const { sides, staleMs = Number.POSITIVE_INFINITY } = view;
   if (sides === undefined) return staleMs >= STALE_MS ? fails('the signals of the routers are stale') : NO_SIGNAL;
   const { observedMs, ...counts } = sides;
@@ -170,19 +204,25 @@ function judgeStep(
 }
 
 export function activeCanary(
-  pipeline: string,
+  view: ObservedPipeline,
   live: ReadonlyMap<string, ObservedDeployment>,
 ): { readonly workloads: readonly string[]; readonly fraction: number } | undefined {
   const router = [...live.values()].find(isRouter);
-  const fraction = router === undefined ? 0 : shareOf(router.spec.template);
+  const fraction = router === undefined ? 0 : splitOf(view, live, router).fraction;
   if (fraction === 0) return undefined;
   const serving = routesOf(router).to;
-  return { workloads: routesOf(live.get(canaryName(pipeline))).to.filter((name) => !serving.includes(name)), fraction };
+  const next = live.get(canaryName(view.pipeline.metadata.name));
+  return { workloads: routesOf(next).to.filter((name) => !serving.includes(name)), fraction };
 }
 
-export function withdrawCanary(live: ReadonlyMap<string, ObservedDeployment>): readonly KubeObject[] {
-  const sharing = [...live.values()].filter((each) => isRouter(each) && shareOf(each.spec.template) > 0);
-  return sharing.map((router) => withShare(router, undefined));
+export function withdrawCanary(
+  view: ObservedPipeline,
+  live: ReadonlyMap<string, ObservedDeployment>,
+): readonly KubeObject[] {
+  return [...live.values()].filter(isRouter).flatMap((router) => {
+    const split = splitOf(view, live, router);
+    return split.fraction > 0 ? split.give(0) : [];
+  });
 }
 
 function lostReplicas(
@@ -218,25 +258,24 @@ function failedStep(
 }
 
 function rollBack(
-  { view, liveRouter, nowEpochMs }: CanaryInput,
+  { view, nowEpochMs, split }: CanaryGrounds,
   newcomers: readonly string[],
   untilMs: number,
 ): CanaryDecision {
-  const entry = view.pods.filter(isRouter);
-  const keepsAll = shareOf(liveRouter.spec.template) === 0;
-  const isWhole = keepsAll && rolloutState(liveRouter).kind === 'complete' && entry.every((pod) => shareOf(pod) === 0);
+  const keepsAll = split.fraction === 0;
+  const isWhole = keepsAll && split.isInForce(0);
   const next = view.children.filter(isCanaryRouter);
   const isAlone = isWhole && next.length === 0 && !view.pods.some(isCanaryRouter);
   const brought = view.children.filter(({ metadata }) => newcomers.includes(metadata.name));
   return {
     kind: 'taken-back',
-    apply: keepsAll ? [] : [withShare(liveRouter, undefined)],
-    remove: [...(isWhole ? next : []), ...(isAlone ? brought : [])].flatMap(refsToRemove),
-    againAfterMs: untilMs - nowEpochMs,
+    apply: keepsAll ? [] : split.give(0),
+    remove: [...(isWhole ? next.filter(mayBeRemoved(next)) : []), ...(isAlone ? brought : [])].flatMap(refsToRemove),
+    againAfterMs: isAlone ? untilMs - nowEpochMs : (inMesh(split).againAfterMs ?? untilMs - nowEpochMs),
   };
 }
 
 function refsToRemove(child: KubeObject): readonly ObjectRef[] {
-  const type = childTypes[child.kind];
+  const type = ownedTypes[child.kind];
   return type === undefined || child.metadata.deletionTimestamp !== undefined ? [] : [refTo(type, child)];
 }

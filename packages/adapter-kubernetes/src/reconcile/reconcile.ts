@@ -26,7 +26,7 @@ export function reconcile(
     planning,
     at,
   );
-  const { isQuiet, canary = LEAVES_SHARE.includes(phase) ? activeCanary(metadata.name, live) : undefined } = work;
+  const { isQuiet, canary = LEAVES_SHARE.includes(phase) ? activeCanary(view, live) : undefined } = work;
   const { nowEpochMs } = at;
   const rollback = nextRollback(view.pipeline, work.failure, nowEpochMs);
   const findings = findingsOf({ view, planning, phase, live, foreign, nowEpochMs, canary, rollback, isQuiet });
@@ -68,7 +68,8 @@ function plannedWork(
   planning: Planning,
   at: { readonly nowEpochMs: number },
 ): Work {
-  if (planning.kind !== 'planned') return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawCanary(live) } : IDLE;
+  if (planning.kind !== 'planned')
+    return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawCanary(view, live) } : IDLE;
   if (planning.mode !== 'auto') return IDLE;
   return transition(view, live, planning, at);
 }

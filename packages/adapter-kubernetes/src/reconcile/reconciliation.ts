@@ -4,6 +4,7 @@ import type { KubeObject, ObjectRef } from '../api/kube-object.js';
 import type { InferencePipeline, ObservedPod } from '../cluster/observed-objects.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { AutoscalerNames } from '../observe/autoscalers.js';
+import type { PipelineMesh } from '../observe/mesh.js';
 import type { Sides } from '../observe/side-counts.js';
 
 /** Observed state of a pipeline; `children` are all objects with its label. */
@@ -21,6 +22,8 @@ export interface ObservedPipeline {
   readonly refusals?: readonly ChildRefusal[];
   /** Autoscalers by Deployment; missing if they are unknown. */
   readonly autoscalers?: AutoscalerNames | undefined;
+  /** Missing outside a service mesh; its objects are among the children. */
+  readonly mesh?: Pick<PipelineMesh, 'means'> | undefined;
   /** Reason why plans do not follow the load. */
   readonly issue?: ControlIssue | undefined;
 }

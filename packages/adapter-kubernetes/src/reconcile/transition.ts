@@ -6,18 +6,20 @@ import { isDeepStrictEqual } from 'node:util';
 import { TRIAL_MS } from '@equipoise/core/serve';
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import {
-  childTypes,
   type InferencePipeline,
   isCanaryRouter,
   isRouter,
   isStage,
+  meshTypes,
   type ObservedDeployment,
   type ObservedPod,
+  ownedTypes,
 } from '../cluster/observed-objects.js';
 import { rolloutState } from '../cluster/rollout-state.js';
 import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
 import { CONFIG_DIGEST } from '../render/pod-template.js';
 import { type CanaryDecision, decideCanary } from './canary.js';
+import { mayBeRemoved, UNWATCHED_MS } from './canary-means.js';
 import { admitCanaryRouter, canaryName, ownPartOf, shareOf } from './canary-router.js';
 import { boundCpuCores, type HeadroomSteps, type ReplicaGroup, stepsWithinHeadroom } from './headroom.js';
 import { withKeptTexts } from './kept-templates.js';
@@ -167,12 +169,13 @@ function workOn(
   const leaving = isSwitched ? [] : groups.flatMap((group) => shrinkDeployment(group, steps, live.get(group.name)));
   const onTrialMs = phase === 'settled' ? trialLeftMs(view, nowEpochMs) : 0;
   const isTried = hasCanaryRouter(change);
+  const mayGo = mayBeRemoved(view.children);
   const inUse = isSwitched ? isKeptWarm(view, onTrialMs) : isUsedBy(liveRouter, routerPods);
   return {
-    againAfterMs: onTrialMs > 0 ? onTrialMs : undefined,
+    againAfterMs: view.children.some(isMeshObject) ? UNWATCHED_MS : onTrialMs > 0 ? onTrialMs : undefined,
     phase,
     foreign,
-    remove: leftovers(view.children, wanted, (child) => inUse(child) || (isTried && isStage(child))),
+    remove: leftovers(view.children, wanted, (child) => inUse(child) || (isTried && isStage(child)) || !mayGo(child)),
     apply: [...apply, ...(isSharing ? (shared?.apply ?? []) : []), ...leaving],
   };
 }
@@ -347,10 +350,12 @@ function leftovers(
 ): readonly ObjectRef[] {
   const kept = new Set(wanted.map(idOf));
   return children.flatMap((child) => {
-    const type = childTypes[child.kind];
+    const type = ownedTypes[child.kind];
     if (type === undefined || kept.has(idOf(child)) || child.metadata.deletionTimestamp !== undefined) return [];
     return inUse(child) ? [] : [refTo(type, child)];
   });
 }
+
+const isMeshObject = ({ kind }: KubeObject): boolean => meshTypes[kind] !== undefined;
 
 const idOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.name}`;

@@ -26,8 +26,10 @@ const tcp = (...ports: readonly (number | string)[]) => ports.map((port) => ({ p
 
 /** Encrypted traffic of Istio's ambient mesh, between the nodes' proxies of two pods. */
 const HBONE = 15_008;
+/** Metrics of pod and sidecar, which the operator also reads. */
+const MERGED_METRICS = 15_020;
 /** Metrics of Istio's sidecar: merged ones, and its own. */
-const SIDECAR_METRICS = [15_020, 15_090] as const;
+const SIDECAR_METRICS = [MERGED_METRICS, 15_090] as const;
 
 /** Istio's control plane, without which a sidecar does not start. */
 const meshControl: Egress[number] = {
@@ -84,7 +86,7 @@ export function routerPolicy(pipeline: string, workloads: readonly StageWorkload
     spec: {
       podSelector: { matchLabels: selectorOf(pipeline, part) },
       policyTypes: ['Ingress', 'Egress'],
-      ingress: [{ ports: tcp('http', HBONE) }, scrapes('http'), meshProbes],
+      ingress: [{ ports: tcp('http', HBONE, MERGED_METRICS) }, scrapes('http'), meshProbes],
       egress: elsewhere ? everywhere : [names, meshControl, ...toStages, toReplacement],
     },
   };

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeApi } from '../api/kube-api.js';
-import type { KubeObject } from '../api/kube-object.js';
-import { childTypes, renderedTypes } from '../cluster/observed-objects.js';
+import type { KubeObject, ResourceType } from '../api/kube-object.js';
+import { childTypes, meshTypes, renderedTypes } from '../cluster/observed-objects.js';
 import { applyObjects, deployedObjects } from '../deploy/deployed-pipeline.js';
 import { engineFor } from '../render/engine.js';
 import { graphCaseNames, graphRequest } from '../render/engines/graph-pipelines.test-support.js';
@@ -38,13 +38,24 @@ const tools = {
 const documentsIn = (text: string): readonly KubeObject[] =>
   parseAllDocuments(text).flatMap((document) => (document.contents === null ? [] : [document.toJS() as KubeObject]));
 
-/** Definitions of the kinds that are rendered. */
+const named = (group: string, kind: string, plural: string): ResourceType => ({
+  ...{ group, version: 'v1', kind, plural },
+  namespaced: true,
+});
+const wantedTypes = {
+  ...renderedTypes,
+  ...meshTypes,
+  PeerAuthentication: named('security.istio.io', 'PeerAuthentication', 'peerauthentications'),
+  Telemetry: named('telemetry.istio.io', 'Telemetry', 'telemetries'),
+} as Readonly<Record<string, ResourceType>>;
+
+/** Definitions of the kinds that are written. */
 function upstreamDefinitions(): readonly KubeObject[] {
   const files = readdirSync(definitionsFolder).filter((file) => file.endsWith('.yaml.gz'));
   const all = files.flatMap((file) =>
     documentsIn(gunzipSync(readFileSync(path.join(definitionsFolder, file))).toString('utf8')),
   );
-  const kinds = Object.keys(renderedTypes);
+  const kinds = Object.keys(wantedTypes);
   return all.filter((each) =>
     kinds.includes((each as { spec?: { names?: { kind?: string } } }).spec?.names?.kind ?? ''),
   );
@@ -75,7 +86,7 @@ describeWithTool(tools, 'rendered objects and the definitions of other projects'
   async function refusals(objects: readonly KubeObject[], namespace: string): Promise<readonly string[]> {
     const found: string[] = [];
     for (const object of objects) {
-      const type = renderedTypes[object.kind];
+      const type = wantedTypes[object.kind];
       if (type === undefined) throw new Error(`${object.kind} is not rendered`);
       const placed = { ...object, metadata: { ...object.metadata, namespace } };
       const options = { fieldManager: 'test', isStrict: true, dryRun: true };
@@ -89,13 +100,23 @@ describeWithTool(tools, 'rendered objects and the definitions of other projects'
   }
 
   it('knows the definitions of every kind that is not of Kubernetes itself', () => {
-    const rendered = Object.keys(renderedTypes).filter((kind) => childTypes[kind] === undefined);
+    const rendered = Object.keys(wantedTypes).filter((kind) => childTypes[kind] === undefined);
     expect(upstreamDefinitions()).toHaveLength(rendered.length);
   });
 
   it.each(targets)('accepts the golden objects of %s', async (target) => {
     const golden = readFileSync(new URL(`../render/golden/${target}.yaml`, import.meta.url), 'utf8');
     expect(await refusals(documentsIn(golden), await newNamespace(api))).toEqual([]);
+  });
+
+  it.each(['http-route', 'virtual-service'])('accepts the golden objects of a canary by %s', async (means) => {
+    const golden = readFileSync(new URL(`../reconcile/golden/${means}.yaml`, import.meta.url), 'utf8');
+    expect(await refusals(documentsIn(golden), await newNamespace(api))).toEqual([]);
+  });
+
+  it.each(['peer-authentication', 'telemetry'])('accepts deploy/istio/%s.yaml', async (name) => {
+    const text = readFileSync(new URL(`../../../../deploy/istio/${name}.yaml`, import.meta.url), 'utf8');
+    expect(await refusals(documentsIn(text), await newNamespace(api))).toEqual([]);
   });
 
   it.each(targets)('accepts all examples and kinds of stages for %s', async (target) => {

@@ -4,13 +4,14 @@ import type { SideCount } from '@equipoise/core/model';
 import { SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { written } from '../../api/conformance/subject.test-support.js';
-import type { KubeObject } from '../../api/kube-object.js';
+import type { KubeObject, ResourceType } from '../../api/kube-object.js';
 import { MemoryKube } from '../../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../../api/memory/memory-kube-api.test-support.js';
 import {
   type childTypes,
   deployments,
   isRouter,
+  meshTypes,
   type ObservedPod,
   pipelines,
   pods,
@@ -33,11 +34,23 @@ export const begun = { ...well, observedMs: 1_000 };
 /** Routers with current signals. */
 export const heard = { observed: { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 1 } };
 
+export interface RigOptions {
+  readonly idempotent?: boolean;
+  readonly canary?: boolean;
+  /** Kinds of a mesh that the cluster serves; with any, the pods are in the mesh. */
+  readonly mesh?: readonly string[];
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 /** Operator on a cluster in memory; its pipeline runs `small`, with router signals. */
-export async function start({ idempotent = true, canary = true } = {}) {
+export async function start({ idempotent = true, canary = true, mesh = [], annotations = {} }: RigOptions = {}) {
   const clock = new ManualClock();
-  const kube = new MemoryKube(clock, clusterResources);
+  const kube = new MemoryKube(clock, [
+    ...clusterResources,
+    ...mesh.map((kind) => ({ type: meshTypes[kind] as ResourceType })),
+  ]);
   const cluster = new MemoryCluster(kube, clock);
+  if (mesh.length > 0) cluster.podAnnotations = { 'ambient.istio.io/redirection': 'enabled' };
   const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
   const source = new ToldPlans(planWith('small', 2));
   const failures: string[] = [];
@@ -46,7 +59,7 @@ export async function start({ idempotent = true, canary = true } = {}) {
   const { stages, control, ...others } = spec as { stages: readonly object[]; control?: object };
   const object = {
     ...rest,
-    metadata: { name, namespace },
+    metadata: { name, namespace, annotations },
     spec: { ...others, control: { ...control, canary }, stages: stages.map((stage) => ({ ...stage, idempotent })) },
   };
   written(await admin.create(pipelines, object, { fieldManager: 'kubectl' }));
@@ -64,7 +77,7 @@ export async function start({ idempotent = true, canary = true } = {}) {
     return (page.kind === 'page' ? page.objects : []) as readonly T[];
   };
   const rig = {
-    ...{ clock, kube, cluster, admin, source, failures, find, all, operator },
+    ...{ clock, kube, cluster, admin, api, source, failures, find, all, operator },
     ready: async (deployment: string) => (await find(deployment))?.status?.readyReplicas ?? 0,
     status: async () => (await admin.get({ type: pipelines, namespace, name }))?.status,
     condition: async (type: string) =>

@@ -43,6 +43,8 @@ const forced = { fieldManager: 'kubelet', force: true };
 export class MemoryCluster {
   /** Runs the containers of pods. Without a host, pods have no containers. */
   host: PodHost | undefined;
+  /** Annotations that the cluster adds to pods, as a mesh does. */
+  podAnnotations: Readonly<Record<string, string>> = {};
   #readyAfterMs: (pod: KubeObject) => number = () => 0;
   #waitingFor: (pod: KubeObject) => string | undefined = () => undefined;
   #stopMs = 0;
@@ -292,7 +294,7 @@ export class MemoryCluster {
         name: `${metadata.name}-${++this.#made}`,
         ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),
         labels,
-        annotations: { ...annotations, [HASH]: hash },
+        annotations: { ...annotations, ...this.podAnnotations, [HASH]: hash },
         ownerReferences: [owner],
         finalizers: [HOLD],
       },
