@@ -61,7 +61,7 @@ afterAll(() => {
   cluster.close();
   prometheus.closeAllConnections();
   prometheus.close();
-  folder.remove();
+  return folder.remove();
 });
 
 const doctor = (...args: string[]) =>
