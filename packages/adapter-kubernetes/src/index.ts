@@ -22,6 +22,7 @@ export { Operator } from './deploy/operator.js';
 export { askRouter } from './observe/ask-router.js';
 export { type CpuPolicy, usualCpuPolicy, withCpuFloor } from './plan/cpu-policy.js';
 export { FollowedPlans } from './plan/followed-plans.js';
+export type { NetworkQuestion, NetworkTimes } from './plan/network-times.js';
 export { annotationsOf, imagesNamedBy } from './plan/pipeline-annotations.js';
 export type { PipelinePlanner } from './plan/pipeline-planner.js';
 export { engineFor } from './render/engine.js';

@@ -32,6 +32,8 @@ export interface InferencePipelineStatus {
     readonly pas?: number;
     readonly cpuCores?: number;
     readonly costPerHour?: number;
+    /** Measured network time (ms) by stage. */
+    readonly networkMs?: Readonly<Record<string, number>>;
   };
   readonly shift?: { readonly workloads: readonly string[]; readonly fraction: number };
   /** Last failed canary, until its failures expire. */
@@ -143,6 +145,11 @@ export const statusSchema: StructuralSchema = mapping('Observations and decision
     pas: number('Pipeline accuracy score of the answered requests, 0…1.'),
     cpuCores: number('Cores of all replicas.'),
     costPerHour: number('At the prices of the pipeline.'),
+    networkMs: {
+      type: 'object',
+      description: 'Network time to each stage and back that plans add to a batch, in milliseconds.',
+      additionalProperties: { type: 'number' },
+    },
   }),
   shift: mapping('A canary under way.', {
     workloads: names('New workloads.'),

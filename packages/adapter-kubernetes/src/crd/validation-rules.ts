@@ -54,7 +54,7 @@ export const validationRules: Readonly<Record<string, readonly ValidationRule[]>
       message: 'expected either variants or combine',
     },
     {
-      rule: '!has(self.combine) || !(has(self.module) || has(self.isolation) || has(self.python) || has(self.runTimeoutMs))',
+      rule: '!has(self.combine) || !(has(self.module) || has(self.isolation) || has(self.python) || has(self.runTimeoutMs) || has(self.networkMs))',
       message: 'expected no code on a stage with combine, which has neither code nor replicas',
     },
     {

@@ -82,7 +82,7 @@ export class Meshes {
 }
 
 /** True for a pod with the proxy of a mesh, or whose node's proxy takes its traffic. */
-function isInMesh({ metadata, spec }: ObservedPod): boolean {
+export function isInMesh({ metadata, spec }: ObservedPod): boolean {
   const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
   return metadata.annotations?.[AMBIENT] === 'enabled' || containers.some(({ name = '' }) => PROXIES.includes(name));
 }

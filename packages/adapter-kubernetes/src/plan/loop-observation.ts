@@ -77,7 +77,11 @@ function asRunning(plan: Plan | undefined, spec: PipelineSpec, rolledBackOf: Loo
 type Observed = NonNullable<ObservedPipeline['observed']>;
 
 /** Observed figures for the status, rounded so that noise does not change it. */
-export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, routed: Plan | undefined): Observed {
+export function observedStatus(
+  { slo }: PipelineSpec,
+  window: RouterWindow,
+  { routed, networkMs }: { readonly routed: Plan | undefined; readonly networkMs: Observed['networkMs'] | undefined },
+): Observed {
   const { arrivalRps, latencyMs, sloAttainmentFraction } = window;
   return {
     arrivalRps: round(arrivalRps),
@@ -85,6 +89,7 @@ export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, rout
     ...(latencyMs !== undefined && { latencyMs: round(latencyMs) }),
     ...(sloAttainmentFraction !== undefined && { sloAttainmentFraction: Number(sloAttainmentFraction.toFixed(4)) }),
     ...(routed && usedResources(routed)),
+    ...(networkMs && { networkMs }),
   };
 }
 

@@ -35,6 +35,11 @@ class PlainPlanner implements PipelinePlanner {
     this.#session = new ControlSession(rulesOf(spec));
   }
 
+  /** The spec that is planned now. */
+  get spec(): PipelineSpec {
+    return this.#session.rules.spec;
+  }
+
   plan(arrivalRps: number): Promise<PlanResult> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     const { spec, profiles, verifierAt } = this.#session.rules;
@@ -125,6 +130,8 @@ export class LoopRig {
   /** Service time (ms) of each batch of `detect`, by variant. */
   serviceMs: Readonly<Record<string, number>> = {};
   isReachable = true;
+  /** Network time (ms) by stage that a mesh measures. */
+  networkMs: Readonly<Record<string, number>> = {};
   #arrived = 1_000;
   #late = 0;
   #countedAtMs = 0;
@@ -136,6 +143,7 @@ export class LoopRig {
       clock: this.clock,
       nowEpochMs: () => NOW_EPOCH_MS + this.clock.nowMs(),
       ask: (url) => this.#page(url),
+      networkTimes: { read: async () => new Map(Object.entries(this.networkMs)) as never },
       plannerFor: (spec) => {
         const planner = new PlainPlanner(spec);
         this.planners.push(planner);

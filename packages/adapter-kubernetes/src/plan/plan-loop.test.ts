@@ -43,6 +43,19 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     expect(await planned()).toMatchObject({ arrivalRps: 150 });
   });
 
+  it('count the network time that a mesh measures', async () => {
+    await started({}, 20);
+    rig.pods = [{ ...routerPod('router-1'), spec: { containers: [{ name: 'istio-proxy' }] } }];
+    await rig.seconds(31);
+    const near = await planned();
+    rig.networkMs = { detect: 60 };
+    await rig.seconds(60);
+    const far = await planned();
+    expect(rig.situation.observed?.networkMs).toEqual({ detect: 60 });
+    expect(far.plan.stages).not.toEqual(near.plan.stages);
+    expect(rig.planners.map(({ spec }) => spec.stages.map(({ networkMs }) => networkMs))).toEqual([[60, undefined]]);
+  });
+
   it('follow the load of a router that runs already', async () => {
     await started({}, 10);
     expect(await rig.pass()).toMatchObject({ kind: 'unplanned', reason: 'Pending' });

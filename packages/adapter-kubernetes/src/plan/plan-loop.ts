@@ -28,6 +28,7 @@ import { graphEngineOf } from '../render/engines/targets.js';
 import { ChangeOutcome, isHeldBack } from './change-outcome.js';
 import { keptPlan, routedPlan } from './kept-plan.js';
 import { isSameVerdict, observationAt, observedStatus } from './loop-observation.js';
+import { type NetworkTimes, NetworkWatch } from './network-times.js';
 import { arrivalRpsOf, targetOf } from './pipeline-annotations.js';
 import type { PipelinePlanner } from './pipeline-planner.js';
 import type { PipelineSignals, PlanAnswer } from './planning.js';
@@ -36,6 +37,8 @@ import { observedBatches, profileIssue } from './profile-check.js';
 export interface PlanLoopDeps extends RouterWatchDeps {
   /** Series of engines that walk the graph themselves; by default there are none. */
   readonly engineMetrics?: EngineMetrics | undefined;
+  /** Figures of a mesh; by default there are none. */
+  readonly networkTimes?: NetworkTimes | undefined;
   readonly clock: AlarmClock;
   readonly nowEpochMs: () => number;
   readonly plannerFor: (spec: PipelineSpec) => PipelinePlanner;
@@ -57,6 +60,9 @@ export class PlanLoop {
   readonly #watch: SignalWatch;
   readonly #running: Promise<void>;
   readonly #ages = new DwellTracker();
+  readonly #network: NetworkWatch;
+  /** The spec of the pipeline, without measured times. */
+  #given: PipelineSpec;
   #spec: PipelineSpec;
   #view: ObservedPipeline;
   #planner: PipelinePlanner | undefined;
@@ -85,6 +91,8 @@ export class PlanLoop {
     this.#deps = base;
     this.#key = key;
     this.#onChange = changed;
+    this.#network = new NetworkWatch(base);
+    this.#given = first.spec;
     this.#spec = first.spec;
     this.#view = first.view;
     this.#watch = this.#watchOf(base, first.view);
@@ -125,8 +133,10 @@ export class PlanLoop {
     return this.#watch.staleMs;
   }
 
-  update(spec: PipelineSpec, view: ObservedPipeline): void {
+  update(given: PipelineSpec, view: ObservedPipeline): void {
     const before = this.#spec;
+    this.#given = given;
+    const spec = this.#network.specWith(given);
     const namedRps = arrivalRpsOf(view.pipeline);
     const isNamedAnew = namedRps !== this.#namedRps;
     this.#view = view;
@@ -251,6 +261,7 @@ export class PlanLoop {
 
   #onRound(): void {
     this.#refreshSignals();
+    void this.#network.look(this.#view, this.#given, () => this.#reload(this.#network.specWith(this.#given)));
     const nowMs = this.#deps.clock.nowMs();
     const { mode } = this.#spec.control;
     const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason === 'ProfilesMissing';
@@ -359,7 +370,8 @@ export class PlanLoop {
     const issue: ControlIssue | undefined =
       stale === undefined ? (this.#issue ?? this.#profileIssue) : { reason: stale.reason, message: stale.message };
     const window = stale === undefined ? this.#watch.history.window(this.#spec.slo.percentile) : undefined;
-    const observed = window && observedStatus(this.#spec, window, this.#routedNow);
+    const observed =
+      window && observedStatus(this.#spec, window, { routed: this.#routedNow, networkMs: this.#network.inForce });
     const next: PipelineSignals = { observed, issue };
     const nowMs = this.#deps.clock.nowMs();
     const before = this.#signals;

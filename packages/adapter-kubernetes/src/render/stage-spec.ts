@@ -16,7 +16,7 @@ export function stageSpec(chosen: ChosenVariant, profiles: ProfileSet): Pipeline
   const { stage, variant, plan } = chosen;
   const { cpuCores } = plan.resources;
   const { maxBatchSize } = plan;
-  const { module, python, runTimeoutMs = defaultRunTimeoutMs, placement: _, ...rest } = stage;
+  const { module, python, runTimeoutMs = defaultRunTimeoutMs, placement: _, networkMs: __, ...rest } = stage;
   return {
     name: stage.id,
     baseDir: PIPELINE_DIR,

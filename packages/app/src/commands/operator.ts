@@ -97,6 +97,7 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
 }
 
 interface CanaryStatus {
+  readonly observed?: { readonly networkMs?: Readonly<Record<string, number>> };
   readonly shift?: object;
   readonly rollback?: {
     readonly at: string;
@@ -129,8 +130,9 @@ class OperatorWatch {
     if (kind === 'apply') logLine('info', 'decided', facts);
   }
 
-  passed(pipeline: string, { shift, rollback }: CanaryStatus): void {
-    const told = { isShifting: shift !== undefined, ...(rollback && { rolledBackAt: rollback.at }) };
+  passed(pipeline: string, { shift, rollback, observed }: CanaryStatus): void {
+    const isShifting = shift !== undefined;
+    const told = { isShifting, networkMs: observed?.networkMs, ...(rollback && { rolledBackAt: rollback.at }) };
     if (!this.monitor.passed(pipeline, told) || rollback === undefined) return;
     const { message, until, failures } = rollback;
     logLine('info', 'taken back', { pipeline, why: message, until, failures });

@@ -197,13 +197,18 @@ function planned(asked: Asked, first = firstPlan(asked)): CommandResult {
   const { plan: chosen } = result;
   const { objective } = problem.spec;
   const { uncertainPoints } = profileEvidence(problem.profiles);
-  const reasons = explanationText({ explanation, plan: chosen, objective, nominal: price?.nominal, uncertainPoints });
+  const networkMs = networkTimesOf(problem.spec);
+  const explained = { explanation, plan: chosen, objective, nominal: price?.nominal, uncertainPoints, networkMs };
+  const reasons = explanationText(explained);
   return {
     ...answer,
     json: { ...(answer.json as object), explanation },
     text: `${answer.text}\n\n${reasons}\n\n${accuraciesText(problem.spec)}`,
   };
 }
+
+const networkTimesOf = ({ stages }: Asked['problem']['spec']): Readonly<Record<string, number>> =>
+  Object.fromEntries(stages.flatMap(({ id, networkMs = 0 }) => (networkMs === 0 ? [] : [[id, networkMs]])));
 
 /** Undefined without a plan: a further change could be advised without end. */
 function explainedIfFeasible(asked: Asked): CommandResult | undefined {

@@ -26,6 +26,7 @@ import { type ImageFlag, images } from '../terminal/flag-values.js';
 import { logLine } from '../terminal/log.js';
 import { VERSION } from '../version.js';
 import type { Cluster } from './cluster.js';
+import { MeshNetworkTimes } from './network-times.js';
 import { type PrometheusFlags, prometheusApi, USUAL_SCRAPE_INTERVAL_S } from './prometheus-api.js';
 
 export interface OperatorFlags extends Partial<PrometheusFlags> {
@@ -64,24 +65,25 @@ export async function plansFor(
   flags: OperatorFlags,
   report: (key: string, decision: Decision) => void,
 ): Promise<FollowedPlans> {
-  const engineMetrics = await engineMetricsOf(flags);
+  const metrics = await metricsOf(flags);
   const threads = new PlannerPool({ threads: plannerThreadsFor(availableParallelism()) });
   return new FollowedPlans({
     ...operatorDeps(cluster),
     ask: askRouter,
-    engineMetrics,
+    ...metrics,
     report,
     plannerFor: (spec) => new ThreadPlanner(spec, threads),
   });
 }
 
-async function engineMetricsOf({ prometheus, scrapeIntervalS, ...flags }: OperatorFlags) {
-  if (prometheus === undefined) return undefined;
+async function metricsOf({ prometheus, scrapeIntervalS, ...flags }: OperatorFlags) {
+  if (prometheus === undefined) return {};
   const api = await prometheusApi({ prometheus, ...flags });
-  return new PrometheusEngineMetrics(api, {
-    scrapeIntervalMs: 1000 * (scrapeIntervalS ?? USUAL_SCRAPE_INTERVAL_S),
-    nowMs: monotonicClock.nowMs,
-  });
+  const scrapeIntervalMs = 1000 * (scrapeIntervalS ?? USUAL_SCRAPE_INTERVAL_S);
+  return {
+    engineMetrics: new PrometheusEngineMetrics(api, { scrapeIntervalMs, nowMs: monotonicClock.nowMs }),
+    networkTimes: new MeshNetworkTimes(api, { scrapeIntervalMs }),
+  };
 }
 
 /** Adds a remedy to the error of a cluster without the custom resource; other errors stay unchanged. */

@@ -18,6 +18,8 @@ export interface Explained {
   /** For a robust plan: the best plan for service times as profiled. */
   readonly nominal?: PlanResult | undefined;
   readonly uncertainPoints?: DecisionEvidence['uncertainPoints'];
+  /** Network time by stage. */
+  readonly networkMs?: Readonly<Record<string, number>>;
 }
 
 export function explanationText(explained: Explained): string {
@@ -31,10 +33,18 @@ export function explanationText(explained: Explained): string {
     pc.bold('Why other variants lost'),
     rejectedText(explained),
     ...uncertaintyTexts(explained),
+    ...networkTexts(explained),
     pc.dim(
       'Each change is a new plan; other variants are pinned in a solve with the latency estimate that found the plan.',
     ),
   ].join('\n');
+}
+
+function networkTexts({ networkMs = {} }: Explained): readonly string[] {
+  const stages = Object.entries(networkMs);
+  if (stages.length === 0) return [];
+  const each = stages.map(([stage, ms]) => `${stage} ${ms} ms`);
+  return ['', `Network time in each batch: ${each.join(', ')}`];
 }
 
 function uncertaintyTexts({ plan, uncertainPoints = [] }: Explained): readonly string[] {

@@ -14,7 +14,7 @@ const CHANGEABLE: ReadonlySet<string> = new Set([
   'control',
   'admission',
 ] satisfies (keyof PipelineSpec)[]);
-const CHANGEABLE_OF_STAGE: ReadonlySet<string> = new Set(['bounds', 'pins'] satisfies (keyof StageSpec)[]);
+const CHANGEABLE_OF_STAGE: ReadonlySet<string> = new Set(['bounds', 'pins', 'networkMs'] satisfies (keyof StageSpec)[]);
 
 /** Fields that need a restart and differ between the served and the wanted spec. */
 export function needsRestart(served: PipelineSpec, wanted: PipelineSpec): readonly string[] {

@@ -184,6 +184,8 @@ export interface StageSpec {
   readonly python?: string;
   /** A replica whose batch takes longer is lost. Default: `defaultRunTimeoutMs`. */
   readonly runTimeoutMs?: number;
+  /** Time (ms) on the network to the stage and back, which its profile lacks; added to each batch. Default: 0. */
+  readonly networkMs?: number;
   /** True (default) if a lost batch may run again. */
   readonly idempotent?: boolean;
   /** True if a plan may omit the stage (`omittedNodes`). */

@@ -1,6 +1,18 @@
 import { expect, it } from 'vitest';
 import { stageId, variantId } from '../model/ids.js';
-import { robustPoint, scaleProfile } from './scale-profile.js';
+import { networkedPoint, robustPoint, scaleProfile } from './scale-profile.js';
+
+it.each([
+  [
+    { meanMs: 10, p50Ms: 9, p95Ms: 12, p99Ms: 14 },
+    { meanMs: 13, p50Ms: 12, p95Ms: 15, p99Ms: 17 },
+  ],
+  [{ throughputRps: 400 }, { meanMs: 13 }],
+  [{ p99Ms: 14 }, { p99Ms: 17 }],
+])('of a replica 3 ms away, %j becomes %j', (times, networked) => {
+  const point = { cpuCores: 1, batchSize: 4, memoryBytes: 7 };
+  expect(networkedPoint({ ...point, ...times }, 3)).toEqual({ ...point, ...networked });
+});
 
 it('stretches times, divides rates and keeps the rest', () => {
   const point = { cpuCores: 1, batchSize: 4, meanMs: 10, p50Ms: 9, p95Ms: 12, p99Ms: 14, throughputRps: 400 };

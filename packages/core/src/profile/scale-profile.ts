@@ -32,6 +32,15 @@ export function scaleProfile(profile: LatencyProfile, scaled: ProfileScale): Lat
   };
 }
 
+/** Point of a replica behind a network: each batch takes `networkMs` longer. */
+export function networkedPoint(point: ProfilePoint, networkMs: number): ProfilePoint {
+  const { throughputRps, ...rest } = point;
+  const meanMs = point.meanMs ?? (throughputRps === undefined ? undefined : (1000 * point.batchSize) / throughputRps);
+  const timed = { ...rest, ...(meanMs !== undefined && { meanMs }) };
+  const times = TIMES.flatMap((field) => (timed[field] === undefined ? [] : [[field, timed[field] + networkMs]]));
+  return { ...timed, ...Object.fromEntries(times) };
+}
+
 /**
  * Point for robust plans: profiled times × the larger of `serviceFactor` and the learned factor, which `point` already
  * includes. Using both would guard twice against one error.

@@ -3,6 +3,7 @@ import { modelStage, pipeline } from '../estimate/pipeline.test-support.js';
 import { stageId, variantId } from '../model/ids.js';
 import type { ProfilePoint } from '../model/profile-point.js';
 import { type CurvesOf, curvesOf, profileError } from './service-curves.js';
+import { lawQuantileMs } from './service-law.js';
 
 const point = (
   cpuCores: number,
@@ -40,6 +41,19 @@ describe('curvesOf', () => {
       expect(curve?.batchSizes).toEqual([1, 4]);
       expect(curve?.meanMs(2)).toBe(24);
     }
+  });
+
+  it('adds the network time of a stage to each batch, also to the robust times', () => {
+    const stage = { ...modelStage('detect'), networkMs: 3 };
+    const profile = [point(1, 1, 16, { p99Ms: 20 }), point(1, 4, 40)];
+    const variants = stage.variants.map((variant) => ({ ...variant, cpuCores: [1], profile }));
+    const spec = { ...pipeline([{ ...stage, variants }], [], ['detect']), robustness: { serviceFactor: 2 } };
+    const curves = curvesOf(spec, []);
+    const curve = curveOf(curves, 1);
+    expect([1, 2, 4].map((size) => Math.round(curve?.meanMs(size) ?? 0))).toEqual([19, 27, 43]);
+    expect(curve && lawQuantileMs(curve.law(1), 0.99)).toBeCloseTo(23, 6);
+    const robust = curves.kind === 'curves' ? curves.robust?.curve(stageId('detect'), variantId('v'), 1) : undefined;
+    expect([1, 4].map((size) => Math.round(robust?.meanMs(size) ?? 0))).toEqual([35, 83]);
   });
 
   it('gives a share the points of one core, and points measured under the share first', () => {

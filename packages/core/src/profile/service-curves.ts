@@ -2,6 +2,8 @@
  * Service curves of a pipeline, or all problems of its profiles. A measured profile takes precedence over an inline
  * profile. Core counts ≥ 1 without points have no curve.
  *
+ * A stage behind a network (`networkMs`) takes longer for each batch, because its replica waits meanwhile.
+ *
  * A curve gives the service time by batch size k, and the capacity. Batches below the smallest profiled size take as
  * long as that size. An unmeasured share f < 1 has the curve of one core with `shareFraction` = f: one thread at full
  * speed while its CPU-time bucket lasts. Capacity of n replicas with batches up to b: C = 1000 · n · f · max over k ≤ b
@@ -14,7 +16,7 @@ import type { ProfilePoint, ProfileSet } from '../model/profile-point.js';
 import type { ServiceCorrection } from '../model/service-correction.js';
 import { correctedPoint } from './corrected-service.js';
 import { monotoneFit } from './monotone-fit.js';
-import { robustPoint } from './scale-profile.js';
+import { networkedPoint, robustPoint } from './scale-profile.js';
 import { lawMeanMs, lawOfPoint, lawWithMean, type ServiceLaw } from './service-law.js';
 
 /** `message` is a complete sentence. */
@@ -164,13 +166,16 @@ function readCurves(
   const curves = new Map<StageId, Map<VariantId, Map<number, ServiceCurve>>>();
   for (const stage of spec.stages) {
     const ofStage = new Map<VariantId, Map<number, ServiceCurve>>();
+    const { networkMs = 0 } = stage;
+    const reachedPointOf = (point: ProfilePoint) =>
+      networkMs === 0 ? pointOf(point) : networkedPoint(pointOf(point), networkMs);
     for (const variant of stage.variants) {
       const measured = profiles.find((p) => p.stageId === stage.id && p.variantId === variant.id);
       const points = measured?.points ?? variant.profile ?? [];
       const subject = { stageId: stage.id, variant };
       ofStage.set(
         variant.id,
-        correctedCurves(subject, { points, correction: measured?.correction, pointOf }, findings),
+        correctedCurves(subject, { points, correction: measured?.correction, pointOf: reachedPointOf }, findings),
       );
     }
     curves.set(stage.id, ofStage);

@@ -94,6 +94,14 @@ export const stageSchema = z.strictObject({
     .describe(
       'Maximum run time of a batch, in milliseconds. A batch that takes longer is hung, and its replica is replaced.',
     ),
+  networkMs: z
+    .number()
+    .nonnegative()
+    .max(60_000)
+    .optional()
+    .describe(
+      'Time on the network to the stage and back, in milliseconds, that its profile lacks. The planner adds it to each batch. On a cluster in a service mesh, the operator measures it. Default: 0.',
+    ),
   idempotent: z
     .boolean()
     .default(fieldDefaults.idempotent)

@@ -11,7 +11,7 @@ import type { GraphDraft } from './graph-draft.js';
 type CombineDraft = NonNullable<StageDraft['combine']>;
 type EdgeDraft = NonNullable<NonNullable<SpecDraft['edges']>[number]>;
 
-const OF_REPLICAS = ['module', 'isolation', 'python', 'runTimeoutMs', 'variants'] as const;
+const OF_REPLICAS = ['module', 'isolation', 'python', 'runTimeoutMs', 'networkMs', 'variants'] as const;
 const METHOD_OF = { weights: 'weighted', confidence: 'first-confident', atLeast: 'first-confident' } as const;
 
 export function checkCombines(spec: SpecDraft, graph: GraphDraft): Finding[] {

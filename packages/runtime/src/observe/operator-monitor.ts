@@ -2,12 +2,20 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { MetricsPage } from '../net/metrics-page.js';
 
+/** Status after a pass; `networkMs` by stage. */
+export interface PassedStatus {
+  readonly isShifting: boolean;
+  readonly rolledBackAt?: string;
+  readonly networkMs?: Readonly<Record<string, number>> | undefined;
+}
+
 export class OperatorMonitor {
   pipelines: () => number = () => 0;
   readonly #registry = new Registry();
   readonly #leads: Gauge;
   readonly #decisions: Counter<'kind'>;
   readonly #failures: Counter<'of'>;
+  readonly #network: Gauge<'pipeline' | 'stage'>;
   readonly #shifting = new Set<string>();
   readonly #rollbacks: Counter;
   readonly #rolledBackAt = new Map<string, string | undefined>();
@@ -55,6 +63,12 @@ export class OperatorMonitor {
       help: 'New variants that failed as a canary and were rolled back.',
       registers,
     });
+    this.#network = new Gauge({
+      name: 'equipoise_operator_network_seconds',
+      help: 'Measured network time to a stage and back, which plans add to each batch.',
+      labelNames: ['pipeline', 'stage'],
+      registers,
+    });
     this.#failures = new Counter({
       name: 'equipoise_operator_failures_total',
       help: 'Failures that the operator retries, by operation: a pass over a pipeline, a watch of a resource, or the lease.',
@@ -89,10 +103,8 @@ export class OperatorMonitor {
   }
 
   /** Records a status after a pass; true for a new roll-back. A roll-back in the first status is not new. */
-  passed(
-    pipeline: string,
-    { isShifting, rolledBackAt }: { readonly isShifting: boolean; readonly rolledBackAt?: string },
-  ): boolean {
+  passed(pipeline: string, { isShifting, rolledBackAt, networkMs = {} }: PassedStatus): boolean {
+    for (const [stage, ms] of Object.entries(networkMs)) this.#network.set({ pipeline, stage }, ms / 1000);
     if (isShifting) this.#shifting.add(pipeline);
     else this.#shifting.delete(pipeline);
     const isNews =
