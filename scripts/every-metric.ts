@@ -1,15 +1,17 @@
-/** All metrics that a served pipeline has, found by watching one. */
+/** All metrics that a served pipeline and an operator have, found by watching them. */
 import type { PipelineSpec } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
-import { type MetricDescription, PipelineMonitor, PipelineRunner } from '@equipoise/runtime';
+import { type MetricDescription, OperatorMonitor, PipelineMonitor, PipelineRunner } from '@equipoise/runtime';
 
-/** Every metric of Equipoise itself, in the order of the page. */
+/** Every metric of a served pipeline, in the order of the page. */
 export function everyMetric(): readonly MetricDescription[] {
   const monitor = new PipelineMonitor({ pipelineName: 'any', version: '0' });
   const runner = new PipelineRunner({ spec: anySpec(), hostCores: 1 });
   monitor.watch({ runner, runningPlan: () => ({ stages: {} }) });
   return monitor.describe();
 }
+
+export const operatorMetrics = (): readonly MetricDescription[] => new OperatorMonitor({ version: '0' }).describe();
 
 function anySpec(): PipelineSpec {
   const text = `apiVersion: equipoise.dev/v1alpha1
@@ -32,7 +34,7 @@ spec:
 
 /** Names of nonexistent Equipoise metrics in a text of queries. Names of histogram parts count as existing. */
 export function unknownMetrics(queries: string): readonly string[] {
-  const known = new Set(everyMetric().map(({ name }) => name));
+  const known = new Set([...everyMetric(), ...operatorMetrics()].map(({ name }) => name));
   const named = new Set(queries.match(/\bequipoise_\w+/g));
   return [...named].filter((name) => !known.has(name) && !known.has(name.replace(/_(bucket|sum|count)$/, '')));
 }

@@ -10,10 +10,16 @@ import { renderAdminApiPage } from './admin-api-page.js';
 import { renderCliPage } from './cli-page.js';
 import { drawCoreFolders, drawPackages } from './dependency-graph.js';
 import { renderErrorTable } from './error-table.js';
-import { renderGrafanaDashboard } from './grafana-dashboard.js';
 import { readInstalledPackages } from './installed-packages.js';
 import { renderLicenses } from './license-page.js';
 import { renderMetricsPage } from './metrics-page.js';
+import { dashboardNames, renderGrafanaDashboard } from './monitoring/grafana-dashboard.js';
+import {
+  renderDashboardConfigMaps,
+  renderPrometheusRule,
+  renderStackConfigMaps,
+} from './monitoring/monitoring-objects.js';
+import { renderRecordingRules } from './monitoring/recording-rules.js';
 import { renderAdminDocument, renderServingDocument } from './openapi-files.js';
 import { renderPipelineFilePage, renderPipelineFileSchema } from './pipeline-file-page.js';
 import { drawArrivalForms, drawShippedLoads, drawTraceSpreads } from './shipped-loads/load-plots.js';
@@ -37,7 +43,14 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'docs/reference/cli.md', render: renderCliPage },
   { path: 'docs/reference/errors.md', render: renderErrorTable },
   { path: 'docs/reference/metrics.md', render: renderMetricsPage },
-  { path: 'deploy/grafana/equipoise.json', render: renderGrafanaDashboard },
+  ...dashboardNames.map((name) => ({
+    path: `deploy/grafana/${name}.json`,
+    render: () => renderGrafanaDashboard(name),
+  })),
+  { path: 'deploy/prometheus/equipoise-recording.yaml', render: renderRecordingRules },
+  { path: 'deploy/monitoring/prometheus-rule.yaml', render: renderPrometheusRule },
+  { path: 'deploy/grafana-dashboards/dashboards.yaml', render: renderDashboardConfigMaps },
+  { path: 'deploy/monitoring-stack/config.yaml', render: renderStackConfigMaps },
   { path: 'deploy/kubernetes-definition/crd.yaml', render: renderPipelineCrd },
   { path: 'docs/reference/pipeline-file.md', render: renderPipelineFilePage },
   { path: 'packages/pipeline-file/pipeline-file.schema.json', render: renderPipelineFileSchema },

@@ -47,7 +47,19 @@ const wantedTypes = {
   ...meshTypes,
   PeerAuthentication: named('security.istio.io', 'PeerAuthentication', 'peerauthentications'),
   Telemetry: named('telemetry.istio.io', 'Telemetry', 'telemetries'),
+  PodMonitor: named('monitoring.coreos.com', 'PodMonitor', 'podmonitors'),
+  PrometheusRule: named('monitoring.coreos.com', 'PrometheusRule', 'prometheusrules'),
 } as Readonly<Record<string, ResourceType>>;
+
+const ofCluster = (group: string, kind: string, plural: string): ResourceType => ({
+  ...named(group, kind, plural),
+  namespaced: false,
+});
+const clusterTypes: Readonly<Record<string, ResourceType>> = {
+  Namespace: ofCluster('', 'Namespace', 'namespaces'),
+  ClusterRole: ofCluster('rbac.authorization.k8s.io', 'ClusterRole', 'clusterroles'),
+  ClusterRoleBinding: ofCluster('rbac.authorization.k8s.io', 'ClusterRoleBinding', 'clusterrolebindings'),
+};
 
 /** Definitions of the kinds that are written. */
 function upstreamDefinitions(): readonly KubeObject[] {
@@ -86,9 +98,9 @@ describeWithTool(tools, 'rendered objects and the definitions of other projects'
   async function refusals(objects: readonly KubeObject[], namespace: string): Promise<readonly string[]> {
     const found: string[] = [];
     for (const object of objects) {
-      const type = wantedTypes[object.kind];
+      const type = wantedTypes[object.kind] ?? clusterTypes[object.kind];
       if (type === undefined) throw new Error(`${object.kind} is not rendered`);
-      const placed = { ...object, metadata: { ...object.metadata, namespace } };
+      const placed = type.namespaced ? { ...object, metadata: { ...object.metadata, namespace } } : object;
       const options = { fieldManager: 'test', isStrict: true, dryRun: true };
       const result = await api
         .apply(type, placed, options)
@@ -117,6 +129,18 @@ describeWithTool(tools, 'rendered objects and the definitions of other projects'
   it.each(['peer-authentication', 'telemetry'])('accepts deploy/istio/%s.yaml', async (name) => {
     const text = readFileSync(new URL(`../../../../deploy/istio/${name}.yaml`, import.meta.url), 'utf8');
     expect(await refusals(documentsIn(text), await newNamespace(api))).toEqual([]);
+  });
+
+  it.each([
+    'monitoring/pod-monitors.yaml',
+    'monitoring/prometheus-rule.yaml',
+    'grafana-dashboards/dashboards.yaml',
+    ...['namespace', 'prometheus', 'grafana', 'config'].map((name) => `monitoring-stack/${name}.yaml`),
+  ])('accepts deploy/%s', async (file) => {
+    const text = readFileSync(new URL(`../../../../deploy/${file}`, import.meta.url), 'utf8');
+    const objects = documentsIn(text);
+    expect(objects.length).toBeGreaterThan(0);
+    expect(await refusals(objects, await newNamespace(api))).toEqual([]);
   });
 
   it.each(targets)('accepts all examples and kinds of stages for %s', async (target) => {

@@ -1,6 +1,7 @@
 /** Metrics of a cluster operator for Prometheus, including those of the process. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { MetricsPage } from '../net/metrics-page.js';
+import { described, type MetricDescription } from './pipeline-monitor.js';
 
 /** Status after a pass; `networkMs` by stage. */
 export interface PassedStatus {
@@ -79,6 +80,12 @@ export class OperatorMonitor {
 
   get page(): MetricsPage {
     return { contentType: this.#registry.contentType, text: () => this.#registry.metrics() };
+  }
+
+  /** Metrics of the operator itself, without those of the process. */
+  describe(): readonly MetricDescription[] {
+    const own = this.#registry.getMetricsAsArray().filter(({ name }) => name.startsWith('equipoise_operator_'));
+    return own.map((metric) => ({ ...described(metric), adminOnly: false }));
   }
 
   leads(isLeader: boolean): void {

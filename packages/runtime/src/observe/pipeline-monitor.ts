@@ -93,8 +93,8 @@ export class PipelineMonitor {
   }
 }
 
-/** The library's types lack kind and labels. */
-function described(metric: object): Omit<MetricDescription, 'adminOnly'> {
+/** Description of a metric; the library's types lack kind and labels. */
+export function described(metric: object): Omit<MetricDescription, 'adminOnly'> {
   const { name, help, labelNames } = metric as { readonly labelNames: readonly string[] } & MetricDescription;
   const type = metric instanceof Counter ? 'counter' : metric instanceof Histogram ? 'histogram' : 'gauge';
   return { name, type, help, labels: labelNames };

@@ -1,19 +1,13 @@
-/** The dashboard deploy/grafana/equipoise.json: it is written only if all metrics in its panels exist. */
-import { unknownMetrics } from './every-metric.js';
-
-interface Panel {
-  readonly title: string;
-  readonly unit: 'reqps' | 's' | 'percentunit' | 'short' | 'bytes';
-  /** PromQL by the legend of its lines; `$pipeline` is chosen above the dashboard. */
-  readonly lines: Readonly<Record<string, string>>;
-}
+/** The dashboards in deploy/grafana. They are written only if all metrics in their panels exist. */
+import { unknownMetrics } from '../every-metric.js';
+import { operatorPanels, type Panel, resourcePanels } from './cluster-panels.js';
 
 const of = 'pipeline=~"$pipeline"';
 const rate = (metric: string, labels = '') => `rate(${metric}{${of}${labels}}[$__rate_interval])`;
 const quantile = (q: number, metric: string, by = '') =>
   `histogram_quantile(${q}, sum by (le${by}) (${rate(`${metric}_bucket`)}))`;
 
-const panels: readonly Panel[] = [
+const pipelinePanels: readonly Panel[] = [
   {
     title: 'Load, what is expected of it and what the plan can take',
     unit: 'reqps',
@@ -100,15 +94,45 @@ const panels: readonly Panel[] = [
 const WIDTH = 12;
 const HEIGHT = 8;
 
-/** JSON of the dashboard, as Grafana imports it; throws if a panel queries an unknown metric. */
-export function renderGrafanaDashboard(): string {
+interface Dashboard {
+  readonly title: string;
+  readonly panels: readonly Panel[];
+  /** Query of the values to choose from, by name of the variable. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** Dashboards by name of their file, which is also their `uid`. */
+const dashboards = {
+  equipoise: {
+    title: 'Equipoise',
+    panels: pipelinePanels,
+    variables: { pipeline: 'label_values(equipoise_build_info, pipeline)' },
+  },
+  'equipoise-operator': {
+    title: 'Equipoise operator',
+    panels: operatorPanels,
+    variables: { namespace: 'label_values(equipoise_operator_leads, namespace)' },
+  },
+  'equipoise-resources': {
+    title: 'Equipoise resources and engines',
+    panels: resourcePanels,
+    variables: { namespace: 'label_values(container_memory_working_set_bytes, namespace)' },
+  },
+} as const satisfies Readonly<Record<string, Dashboard>>;
+
+export type DashboardName = keyof typeof dashboards;
+
+export const dashboardNames = Object.keys(dashboards) as readonly DashboardName[];
+
+/** JSON of a dashboard, as Grafana imports it; throws if a panel queries an unknown metric. */
+export function renderGrafanaDashboard(name: DashboardName): string {
+  const { title, panels, variables }: Dashboard = dashboards[name];
   const unknown = unknownMetrics(panels.flatMap(({ lines }) => Object.values(lines)).join('\n'));
   if (unknown.length > 0) throw new Error(`The dashboard asks for metrics that there are not: ${unknown.join(', ')}.`);
   const datasource = { type: 'prometheus', uid: '$datasource' };
-  const variable = { name: 'pipeline', type: 'query', label: 'Pipeline', includeAll: true, multi: true };
   const dashboard = {
-    title: 'Equipoise',
-    uid: 'equipoise',
+    title,
+    uid: name,
     tags: ['equipoise'],
     schemaVersion: 39,
     refresh: '10s',
@@ -116,13 +140,16 @@ export function renderGrafanaDashboard(): string {
     templating: {
       list: [
         { name: 'datasource', type: 'datasource', query: 'prometheus', label: 'Data source' },
-        { ...variable, datasource, query: 'label_values(equipoise_build_info, pipeline)', refresh: 2 },
+        ...Object.entries(variables).map(([variable, query]) => ({
+          ...{ name: variable, type: 'query', label: variable[0]?.toUpperCase() + variable.slice(1) },
+          ...{ includeAll: true, multi: true, datasource, query, refresh: 2 },
+        })),
       ],
     },
-    panels: panels.map(({ title, unit, lines }, index) => ({
+    panels: panels.map(({ title: panelTitle, unit, lines }, index) => ({
       id: index + 1,
       type: 'timeseries',
-      title,
+      title: panelTitle,
       datasource,
       gridPos: { x: (index % 2) * WIDTH, y: Math.floor(index / 2) * HEIGHT, w: WIDTH, h: HEIGHT },
       fieldConfig: { defaults: { unit, min: 0, custom: { fillOpacity: 8 } }, overrides: [] },
