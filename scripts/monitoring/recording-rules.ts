@@ -51,5 +51,3 @@ export function renderRecordingRules(): string {
   const groups = [{ name: 'equipoise-recording', interval: '15s', rules: records }];
   return `${HEADER}${stringify({ groups }, { lineWidth: 0 })}`;
 }
-
-export const recordedNames = (): readonly string[] => Object.keys(rules);
