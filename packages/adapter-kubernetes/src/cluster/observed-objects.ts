@@ -90,11 +90,8 @@ export const meshTypes = byKind([
   resource('networking.istio.io/v1', 'DestinationRule', 'destinationrules'),
 ]);
 
-/** Objects that the operator writes. */
-export const ownedTypes = { ...childTypes, ...meshTypes };
-
-export const renderedTypes = byKind([
-  ...Object.values(childTypes),
+/** Objects of engines. A cluster need not have their definitions. */
+export const engineTypes: readonly ResourceType[] = [
   resource('serving.kserve.io/v1beta1', 'InferenceService', 'inferenceservices'),
   resource('machinelearning.seldon.io/v1', 'SeldonDeployment', 'seldondeployments'),
   resource('mlops.seldon.io/v1alpha1', 'Server', 'servers'),
@@ -102,7 +99,12 @@ export const renderedTypes = byKind([
   resource('mlops.seldon.io/v1alpha1', 'Pipeline', 'pipelines'),
   resource('mlops.seldon.io/v1alpha1', 'Experiment', 'experiments'),
   resource('serving.kserve.io/v1alpha1', 'InferenceGraph', 'inferencegraphs'),
-]);
+];
+
+export const renderedTypes = byKind([...Object.values(childTypes), ...engineTypes]);
+
+/** Objects that the operator writes. */
+export const ownedTypes = { ...renderedTypes, ...meshTypes };
 
 const partOf = ({ metadata }: KubeObject): string | undefined => metadata.labels?.[`${LABEL_PREFIX}/part`];
 

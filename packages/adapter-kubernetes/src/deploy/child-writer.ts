@@ -16,7 +16,7 @@ import {
   refTo,
 } from '../api/kube-object.js';
 import { fewAtATime } from '../cluster/few-at-a-time.js';
-import { deployments, ownedTypes } from '../cluster/observed-objects.js';
+import { engineTypes, ownedTypes } from '../cluster/observed-objects.js';
 import { ADOPT, ownershipOf, type PipelineIdentity } from '../cluster/ownership.js';
 import type { ChildRefusal } from '../reconcile/reconciliation.js';
 import { RefusedWrites } from './refused-writes.js';
@@ -259,7 +259,9 @@ const namedObject = ({ type, name, namespace }: ObjectRef): KubeObject => ({
   metadata: { name, namespace },
 });
 
-const isWorkload = ({ kind }: KubeObject): boolean => kind === deployments.kind;
+/** Deployments, and all objects of engines. */
+const isWorkload = ({ kind }: KubeObject): boolean =>
+  kind === 'Deployment' || engineTypes.some((type) => type.kind === kind);
 
 /** Pods mount the ConfigMap of their workload's name and run as the service account of the pipeline. */
 const isNeededBy = ({ kind, name }: ChildRefusal, workload: KubeObject): boolean =>

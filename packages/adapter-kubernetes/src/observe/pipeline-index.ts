@@ -4,13 +4,17 @@ import { objectKey } from '../api/kube-object.js';
 import { LABEL_PREFIX, labelValue } from '../cluster/object-names.js';
 import {
   childTypes,
+  engineTypes,
   hasEnded,
   type InferencePipeline,
   type ObservedPod,
   pipelines,
   pods,
 } from '../cluster/observed-objects.js';
+import { optionalResources } from '../cluster/optional-resources.js';
 import { Reflector, type ReflectorDeps } from '../cluster/reflector.js';
+import { graphEngineOf } from '../render/engines/targets.js';
+import { targetOf } from './pipeline-target.js';
 
 const PIPELINE_LABEL = `${LABEL_PREFIX}/pipeline`;
 
@@ -24,14 +28,23 @@ export class PipelineIndex {
   readonly #pipelines: Reflector<InferencePipeline>;
   readonly #pods: Reflector<ObservedPod>;
   readonly #children: readonly Reflector<KubeObject>[];
+  /** Objects of engines, followed once a pipeline names an engine that walks its graph. */
+  readonly #engines: readonly Reflector<KubeObject>[];
+  readonly #engineUse = new AbortController();
   /** Objects by pipeline, so that a pass looks only at its pipeline. */
   readonly #byPipeline = new Map<string, Map<string, KubeObject>>();
   readonly #owners = new Map<string, string>();
 
   constructor(base: ReflectorDeps, namespace: string | undefined, listener: IndexListener) {
-    const reflector = <T extends KubeObject>(type: ResourceType<T>, keyOf: (object: T) => string, labelled: boolean) =>
+    const optionalBase = { ...base, api: optionalResources(base.api, base.clock) };
+    const reflector = <T extends KubeObject>(
+      type: ResourceType<T>,
+      keyOf: (object: T) => string,
+      labelled: boolean,
+      reflectorBase = base,
+    ) =>
       new Reflector<T>(
-        base,
+        reflectorBase,
         {
           type,
           namespace,
@@ -45,11 +58,13 @@ export class PipelineIndex {
     this.#pipelines = reflector(pipelines, keyOfPipeline, false);
     this.#pods = reflector(pods, keyOfChild, true);
     this.#children = Object.values(childTypes).map((type) => reflector(type, keyOfChild, true));
+    this.#engines = engineTypes.map((type) => reflector(type, keyOfChild, true, optionalBase));
   }
 
   /** True once everything is listed; earlier views would be incomplete. */
   get isComplete(): boolean {
-    return [this.#pipelines, this.#pods, ...this.#children].every(({ isListed }) => isListed);
+    const engines = this.#engineUse.signal.aborted ? this.#engines : [];
+    return [this.#pipelines, this.#pods, ...this.#children, ...engines].every(({ isListed }) => isListed);
   }
 
   keys(): readonly string[] {
@@ -72,10 +87,23 @@ export class PipelineIndex {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#pipelines, this.#pods, ...this.#children].map((reflector) => reflector.run(signal)));
+    const followed = [this.#pipelines, this.#pods, ...this.#children].map((reflector) => reflector.run(signal));
+    await Promise.all([...followed, this.#followEngines(signal)]);
+  }
+
+  /** Runs from the first use of an engine on. */
+  async #followEngines(signal: AbortSignal): Promise<void> {
+    const use = this.#engineUse.signal;
+    await new Promise<void>((resolve) => {
+      for (const each of [use, signal]) each.addEventListener('abort', () => resolve(), { once: true });
+      if (use.aborted || signal.aborted) resolve();
+    });
+    if (!signal.aborted) await Promise.all(this.#engines.map((reflector) => reflector.run(signal)));
   }
 
   #put(id: string, object: KubeObject | undefined, key: string | undefined, listener: IndexListener): void {
+    if (object?.kind === pipelines.kind && graphEngineOf(targetOf(object as InferencePipeline)) !== undefined)
+      this.#engineUse.abort();
     const before = this.#owners.get(id);
     if (before !== undefined && before !== key) {
       const objects = this.#byPipeline.get(before);

@@ -1,7 +1,6 @@
 import { AppError } from '@equipoise/core/model';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
-import { type RenderTarget, renderTargets } from '../render/engines/targets.js';
 import type { CpuPolicy } from './cpu-policy.js';
 
 const ARRIVAL_RPS = `${LABEL_PREFIX}/arrival-rps`;
@@ -16,13 +15,6 @@ export function arrivalRpsOf({ metadata }: InferencePipeline): number | undefine
 /** Images in the form of the flag `--image`. */
 export function imagesNamedBy({ metadata }: InferencePipeline): readonly string[] {
   return (metadata.annotations?.[IMAGES] ?? '').split(/[\s,]+/).filter((each) => each !== '');
-}
-
-const TARGET = `${LABEL_PREFIX}/target`;
-
-/** Target that a pipeline names, or the default for an unknown name: such a pipeline is not accepted. */
-export function targetOf({ metadata }: InferencePipeline): RenderTarget {
-  return renderTargets.find((each) => each === metadata.annotations?.[TARGET]) ?? 'deployment';
 }
 
 const LEAST_CPU_CORES = `${LABEL_PREFIX}/least-cpu-cores`;

@@ -6,6 +6,7 @@ import { type ControllerRules, ControlSession, controlPolicies, usualGuardrails 
 import { smoothedRate } from '@equipoise/core/forecast';
 import type { Decision, Observation, PipelineSpec, PlanResult } from '@equipoise/core/model';
 import { optimize, requireCurves } from '@equipoise/core/plan';
+import type { EngineMetricsAnswer } from '@equipoise/core/ports';
 import { verifiersOf } from '@equipoise/core/simulate';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import { ManualClock } from '@equipoise/testkit';
@@ -144,6 +145,7 @@ export class LoopRig {
       nowEpochMs: () => NOW_EPOCH_MS + this.clock.nowMs(),
       ask: (url) => this.#page(url),
       networkTimes: { read: async () => new Map(Object.entries(this.networkMs)) as never },
+      engineMetrics: { read: () => this.#series() },
       plannerFor: (spec) => {
         const planner = new PlainPlanner(spec);
         this.planners.push(planner);
@@ -182,13 +184,32 @@ export class LoopRig {
     return this.plans.signalsOf(KEY);
   }
 
-  #page(url: string): Promise<string> {
+  /** Series of an engine that gets the same load. */
+  #series(): Promise<EngineMetricsAnswer> {
     if (!this.isReachable) return Promise.reject(new Error('connection refused'));
-    if (!/^http:\/\/router-\d:8080\/metrics$/.test(url)) return Promise.reject(new Error(`nothing is at ${url}`));
+    this.#count();
+    const [arrivedTotal, late] = [Math.round(this.#arrived), Math.round(this.#late)];
+    const latencies = [
+      { upToS: 0.3, count: arrivedTotal - late },
+      { upToS: Number.POSITIVE_INFINITY, count: late },
+    ];
+    const counters = { arrivedTotal, endedTotal: arrivedTotal, withinSloTotal: arrivedTotal - late, latencies };
+    const graphs = [{ graph: 'shelf', ageMs: 1_000, ...counters }];
+    return Promise.resolve({ staleAfterMs: 30_000, graphs, workloads: [], missing: [] });
+  }
+
+  /** Counts the load since the last call. */
+  #count(): void {
     const more = (this.rps * (this.clock.nowMs() - this.#countedAtMs)) / 1000;
     this.#countedAtMs = this.clock.nowMs();
     this.#arrived += more;
     this.#late += more * this.lateFraction;
+  }
+
+  #page(url: string): Promise<string> {
+    if (!this.isReachable) return Promise.reject(new Error('connection refused'));
+    if (!/^http:\/\/router-\d:8080\/metrics$/.test(url)) return Promise.reject(new Error(`nothing is at ${url}`));
+    this.#count();
     const completed = [Math.round(this.#arrived - this.#late), 0, Math.round(this.#late)] as const;
     const latest = [0.25, 0.5, 1].map((windowS) => Math.round(windowS * this.rps)) as [number, number, number];
     const batches = Object.entries(this.serviceMs).map(([variant, serviceMs]) => {

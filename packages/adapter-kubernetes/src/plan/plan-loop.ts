@@ -17,19 +17,22 @@ import { requireCurves } from '@equipoise/core/plan';
 import type { EngineMetrics } from '@equipoise/core/ports';
 import type { KubeObject } from '../api/kube-object.js';
 import { objectName } from '../cluster/object-names.js';
-import { isCanaryRouter, isRouter, type ObservedPod } from '../cluster/observed-objects.js';
-import { EngineWatch } from '../observe/engine-watch.js';
-import { RouterWatch, type RouterWatchDeps } from '../observe/router-watch.js';
+import { isRouter } from '../cluster/observed-objects.js';
+import { targetOf } from '../observe/pipeline-target.js';
+import { isRoutingPod, watchOf } from '../observe/pipeline-watch.js';
+import type { RouterWatchDeps } from '../observe/router-watch.js';
 import type { Sides } from '../observe/side-counts.js';
 import type { SignalWatch } from '../observe/signal-watch.js';
+import { graphShare, isGraph } from '../reconcile/graph-objects.js';
 import type { ControlIssue, ObservedPipeline } from '../reconcile/reconciliation.js';
 import { heldUntilMs } from '../reconcile/rollback.js';
+import { engineFor } from '../render/engine.js';
 import { graphEngineOf } from '../render/engines/targets.js';
 import { ChangeOutcome, isHeldBack } from './change-outcome.js';
 import { keptPlan, routedPlan } from './kept-plan.js';
 import { isSameVerdict, observationAt, observedStatus } from './loop-observation.js';
 import { type NetworkTimes, NetworkWatch } from './network-times.js';
-import { arrivalRpsOf, targetOf } from './pipeline-annotations.js';
+import { arrivalRpsOf } from './pipeline-annotations.js';
 import type { PipelinePlanner } from './pipeline-planner.js';
 import type { PipelineSignals, PlanAnswer } from './planning.js';
 import { observedBatches, profileIssue } from './profile-check.js';
@@ -95,19 +98,10 @@ export class PlanLoop {
     this.#given = first.spec;
     this.#spec = first.spec;
     this.#view = first.view;
-    this.#watch = this.#watchOf(base, first.view);
+    this.#watch = watchOf(base, first.view, { spec: () => this.#spec, onRound: () => this.#onRound() });
     this.#namedRps = arrivalRpsOf(first.view.pipeline);
     this.#begin();
     this.#running = this.#watch.run(this.#abort.signal);
-  }
-
-  #watchOf(base: PlanLoopDeps, { pipeline, pods }: ObservedPipeline): SignalWatch {
-    const onRound = (): void => this.#onRound();
-    const engine = graphEngineOf(targetOf(pipeline));
-    if (engine === undefined) return new RouterWatch(base, pods.filter(isRoutingPod), onRound);
-    const { namespace = 'default' } = pipeline.metadata;
-    const { engineMetrics = withoutMetrics } = base;
-    return new EngineWatch({ ...base, engineMetrics }, { engine, namespace, spec: () => this.#spec }, onRound);
   }
 
   get answer(): PlanAnswer {
@@ -142,7 +136,7 @@ export class PlanLoop {
     this.#view = view;
     this.#namedRps = namedRps;
     this.#watch.updatePods(view.pods.filter(isRoutingPod));
-    this.#watch.noteShare?.(view.pipeline.status?.shift?.fraction ?? 0);
+    this.#watch.noteShare?.(graphShare(view.children));
     this.#followChange();
     if (!isSameSpec(before, spec)) this.#reload(spec);
     else if (isNamedAnew && !this.#watch.history.hasPages) this.#planFor(this.#rpsToPlanFor);
@@ -154,7 +148,8 @@ export class PlanLoop {
     if (answer.kind !== 'plan' || this.#spec.control.mode !== 'auto') return;
     const { plan, conditions = [] } = this.#view.pipeline.status ?? {};
     if (this.#isHeldBack(answer.plan)) {
-      const routed = this.#routedNow;
+      // An engine's graph does not name the plan that it serves, which is the plan before.
+      const routed = this.#routedNow ?? (this.#walksGraph ? this.#before?.plan : undefined);
       if (routed === undefined) return;
       this.#outcome.markFailed();
       const before = this.#before;
@@ -167,8 +162,13 @@ export class PlanLoop {
     if (isReady && plan !== undefined && isSamePlan(plan.stages, answer.plan.stages)) this.#outcome.markApplied();
   }
 
+  get #walksGraph(): boolean {
+    return graphEngineOf(targetOf(this.#view.pipeline)) !== undefined;
+  }
+
   #isHeldBack(plan: Plan): boolean {
-    const question = { plan, routed: this.#routedNow, nowEpochMs: this.#deps.nowEpochMs() };
+    const routed = this.#routedNow ?? (this.#walksGraph ? this.#before?.plan : undefined);
+    const question = { plan, routed, nowEpochMs: this.#deps.nowEpochMs() };
     return isHeldBack(this.#view.pipeline, this.#spec, question);
   }
 
@@ -180,7 +180,9 @@ export class PlanLoop {
   #begin(): void {
     const { pipeline, pods, children } = this.#view;
     const kept = keptPlan(pipeline, this.#spec);
-    const hasRouter = pods.some(isRouter) || children.some((child) => child.kind === 'Deployment' && isRouter(child));
+    const hasRouter =
+      pods.some(isRouter) ||
+      children.some((child) => (child.kind === 'Deployment' || isGraph(child)) && isRouter(child));
     const isOfThis = pipeline.status?.observedGeneration === pipeline.metadata.generation;
     if (!this.#isPlannable()) return;
     if (kept !== undefined && (isOfThis || hasRouter)) this.#answer = kept;
@@ -206,7 +208,7 @@ export class PlanLoop {
     this.#routed = undefined;
     this.#asking = undefined;
     if (!this.#isPlannable()) return;
-    void this.#planner?.reload(spec).catch((error: unknown) => this.#onPlanningFailure(error));
+    void this.#planner?.reload(this.#planningSpec(spec)).catch((error: unknown) => this.#onPlanningFailure(error));
     const { answer } = this;
     const goesOn = answer.kind === 'plan' && planObjection(spec, answer.plan) === undefined;
     if (!goesOn || !this.#watch.history.hasPages) this.#planFor(this.#rpsToPlanFor);
@@ -235,8 +237,13 @@ export class PlanLoop {
       });
   }
 
+  /** The spec without the part of the SLO that an engine needs. */
+  #planningSpec(spec: PipelineSpec): PipelineSpec {
+    return engineFor(targetOf(this.#view.pipeline)).planningSpec(spec);
+  }
+
   #plannerNow(): PipelinePlanner {
-    this.#planner ??= this.#deps.plannerFor(this.#spec);
+    this.#planner ??= this.#deps.plannerFor(this.#planningSpec(this.#spec));
     return this.#planner;
   }
 
@@ -383,12 +390,6 @@ export class PlanLoop {
     this.#onChange();
   }
 }
-
-const withoutMetrics: EngineMetrics = {
-  read: () => Promise.reject(new Error('the operator has no metrics source: start it with --prometheus URL')),
-};
-
-const isRoutingPod = (pod: ObservedPod): boolean => isRouter(pod) || isCanaryRouter(pod);
 
 function shortfallOf(result: PlanResult, arrivalRps: number): string | undefined {
   if (result.kind === 'feasible') return undefined;

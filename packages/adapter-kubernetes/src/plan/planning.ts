@@ -3,8 +3,10 @@ import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipo
 import { canaryRules, changeBounds } from '@equipoise/core/serve';
 import { type PipelineFileResult, parsePipelineFile } from '@equipoise/pipeline-file';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
+import { targetNamedBy } from '../observe/pipeline-target.js';
 import type { ObservedPipeline, Planning } from '../reconcile/reconciliation.js';
-import { renderPlan } from '../render/render-plan.js';
+import { engineFor } from '../render/engine.js';
+import type { RenderTarget } from '../render/engines/targets.js';
 import { checkImages, type Images } from '../render/render-request.js';
 import { type CpuPolicy, usualCpuPolicy, withCpuFloor } from './cpu-policy.js';
 import { cpuPolicyNamedBy } from './pipeline-annotations.js';
@@ -79,7 +81,13 @@ export class PipelinePlanning {
       };
     try {
       const cpuPolicy = cpuPolicyNamedBy(pipeline, this.#rendering.cpuPolicy ?? usualCpuPolicy);
-      return { kind: 'valid', spec: withCpuFloor(parsed.spec, [], cpuPolicy.leastCpuCores), cpuPolicy };
+      const target = targetNamedBy(pipeline);
+      const spec = withCpuFloor(parsed.spec, [], cpuPolicy.leastCpuCores);
+      const engine = engineFor(target);
+      // Throws if the hops of the engine use up the SLO.
+      engine.planningSpec(spec);
+      const problems = engine.limits(spec).refused.map(({ message }) => ({ path: '', message }));
+      return problems.length > 0 ? { kind: 'invalid', problems } : { kind: 'valid', spec, cpuPolicy, target };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       return { kind: 'invalid', problems: [{ path: '', message: error.message }] };
@@ -93,7 +101,12 @@ export class PipelinePlanning {
 }
 
 type ParsedPipeline =
-  | { readonly kind: 'valid'; readonly spec: PipelineSpec; readonly cpuPolicy: CpuPolicy }
+  | {
+      readonly kind: 'valid';
+      readonly spec: PipelineSpec;
+      readonly cpuPolicy: CpuPolicy;
+      readonly target: RenderTarget;
+    }
   | { readonly kind: 'invalid'; readonly problems: readonly { readonly path: string; readonly message: string }[] };
 
 interface Known {
@@ -118,7 +131,7 @@ function planningFrom(
     const problems = parsed.problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
     return { kind: 'invalid', message: problems.join('\n') };
   }
-  const { spec, cpuPolicy } = parsed;
+  const { spec, cpuPolicy, target } = parsed;
   const { mode } = spec.control;
   if (mode === 'off' || answer === undefined) return { kind: 'off' };
   if (answer.kind === 'unplanned') return answer;
@@ -126,20 +139,21 @@ function planningFrom(
   try {
     const images = imagesOf(pipeline);
     checkImages(images, spec);
-    const objects = renderPlan({
+    const engine = engineFor(target);
+    const objects = engine.render({
       spec,
       plan,
       profiles,
       arrivalRps,
       images,
       hasCpuLimits: cpuPolicy.hasCpuLimits,
-      target: 'deployment',
       namespace: pipeline.metadata.namespace,
     });
     return {
       kind: 'planned',
       mode,
       plan,
+      target,
       plannedAtEpochMs,
       arrivalRps,
       objects,

@@ -1,10 +1,14 @@
 import type { Plan } from '@equipoise/core/model';
 import { type KubeObject, refTo } from '../api/kube-object.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
-import { childTypes, deployments, isRouter, isStage, type ObservedDeployment } from '../cluster/observed-objects.js';
+import { deployments, isRouter, isStage, type ObservedDeployment, renderedTypes } from '../cluster/observed-objects.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
+import { targetOf } from '../observe/pipeline-target.js';
+import { graphEngineOf } from '../render/engines/targets.js';
 import { activeCanary, withdrawCanary } from './canary.js';
 import { conditionsOf, findingsOf } from './findings.js';
+import { activeGraphCanary, asDeployments, isGraph } from './graph-objects.js';
+import { transitionGraph } from './graph-transition.js';
 import { withKeptPauses } from './kept-templates.js';
 import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconciliation.js';
 import { nextRollback } from './rollback.js';
@@ -19,14 +23,16 @@ export function reconcile(
 ): Reconciliation {
   const { metadata, status } = view.pipeline;
   const generation = metadata.generation ?? 0;
-  const live = deploymentsOf(view.children);
+  const walksGraph = graphEngineOf(targetOf(view.pipeline)) !== undefined;
+  const live = walksGraph ? asDeployments(view.children) : deploymentsOf(view.children);
   const { finalizer, phase, apply, remove, foreign, againAfterMs, awaitsVerdict, ...work } = workOf(
     view,
     live,
     planning,
     at,
   );
-  const { isQuiet, canary = LEAVES_SHARE.includes(phase) ? activeCanary(view, live) : undefined } = work;
+  const kept = walksGraph ? activeGraphCanary(view) : activeCanary(view, live);
+  const { isQuiet, canary = LEAVES_SHARE.includes(phase) ? kept : undefined } = work;
   const { nowEpochMs } = at;
   const rollback = nextRollback(view.pipeline, work.failure, nowEpochMs);
   const findings = findingsOf({ view, planning, phase, live, foreign, nowEpochMs, canary, rollback, isQuiet });
@@ -71,6 +77,7 @@ function plannedWork(
   if (planning.kind !== 'planned')
     return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawCanary(view, live) } : IDLE;
   if (planning.mode !== 'auto') return IDLE;
+  if (graphEngineOf(planning.target) !== undefined) return transitionGraph(view, planning, at);
   return transition(view, live, planning, at);
 }
 
@@ -142,9 +149,9 @@ const DRAIN = `${LABEL_PREFIX}/drain`;
 
 /** Removes the finalizer after the router's last pod; the garbage collector removes the rest. */
 function endPipeline({ children, pods }: ObservedPipeline): Work & Pick<Reconciliation, 'finalizer'> {
-  const router = children.filter((child) => child.kind === 'Deployment' && isRouter(child));
+  const router = children.filter((child) => (child.kind === 'Deployment' || isGraph(child)) && isRouter(child));
   const remove = router.flatMap((child) => {
-    const type = childTypes[child.kind];
+    const type = renderedTypes[child.kind];
     return type === undefined || child.metadata.deletionTimestamp !== undefined ? [] : [refTo(type, child)];
   });
   const isGone = router.length === 0 && !pods.some(isRouter);

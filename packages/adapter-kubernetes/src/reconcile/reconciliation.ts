@@ -6,6 +6,7 @@ import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { AutoscalerNames } from '../observe/autoscalers.js';
 import type { PipelineMesh } from '../observe/mesh.js';
 import type { Sides } from '../observe/side-counts.js';
+import type { RenderTarget } from '../render/engines/targets.js';
 
 /** Observed state of a pipeline; `children` are all objects with its label. */
 export interface ObservedPipeline {
@@ -54,6 +55,7 @@ export type Planning =
       readonly kind: 'planned';
       readonly mode: 'auto' | 'advise';
       readonly plan: Plan;
+      readonly target: RenderTarget;
       readonly plannedAtEpochMs: number;
       readonly arrivalRps: number;
       /** Reason why the best plan misses the SLO. */

@@ -241,7 +241,7 @@ const owners = new WeakMap<
 >();
 
 /** Cached to keep object identity. */
-function ownedObjects(objects: readonly KubeObject[], pipeline: InferencePipeline): readonly KubeObject[] {
+export function ownedObjects(objects: readonly KubeObject[], pipeline: InferencePipeline): readonly KubeObject[] {
   const { uid } = pipeline.metadata;
   const known = owners.get(objects);
   if (known !== undefined && known.uid === uid) return known.owned;

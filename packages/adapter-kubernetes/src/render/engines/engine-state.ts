@@ -36,18 +36,27 @@ interface EngineObject extends KubeObject {
 const KINDS = ['InferenceService', 'InferenceGraph', 'SeldonDeployment', 'Server', 'Model', 'Pipeline', 'Experiment'];
 
 /** Reasons of conditions that do not pass by waiting. */
-const FAILURES = ['ScheduleFailed', 'ModelFailed', 'ModelTerminateFailed', 'PipelineFailed', 'ExperimentFailed'];
+const FAILURES = [
+  'ScheduleFailed',
+  'ModelFailed',
+  'ModelTerminateFailed',
+  'PipelineFailed',
+  'ExperimentFailed',
+  'ProgressDeadlineExceeded',
+];
 
 /** Undefined for other kinds of objects. */
 export function engineObjectState(object: KubeObject): EngineObjectState | undefined {
   if (!KINDS.includes(object.kind)) return undefined;
   const { metadata, spec, status = {} } = object as EngineObject;
   const wanted = spec?.replicas ?? spec?.predictor?.minReplicas ?? 1;
-  const { conditions = [], observedGeneration, state, availableReplicas } = status;
+  const { conditions = [], observedGeneration, state } = status;
+  // The replicas of a Server are those that have joined; other kinds count their available ones.
+  const available = object.kind === 'Server' ? status.replicas : status.availableReplicas;
   const isOld = observedGeneration !== undefined && observedGeneration < (metadata.generation ?? 0);
   const ready = conditions.find(({ type }) => type === 'Ready');
   const isReady = ready === undefined ? state === 'Available' : ready.status === 'True';
-  const count = Math.min(wanted, availableReplicas ?? (isReady ? wanted : 0));
+  const count = Math.min(wanted, available ?? (isReady ? wanted : 0));
   if (isReady && !isOld && count === wanted) return { kind: 'ready', wanted, ready: count };
   const failed = failureIn(status);
   const message = failed ?? (ready?.status === 'False' ? ready.message : undefined);
@@ -56,6 +65,10 @@ export function engineObjectState(object: KubeObject): EngineObjectState | undef
 
 function failureIn({ conditions = [], state, description }: NonNullable<EngineObject['status']>): string | undefined {
   if (state === 'Failed') return description ?? 'it has failed';
-  const failed = conditions.find(({ status, reason }) => status !== 'True' && FAILURES.includes(reason ?? ''));
-  return failed && `${failed.reason}${failed.message ? `: ${failed.message}` : ''}`;
+  // Versions of Seldon's operator have the state in the reason or in the message.
+  const failed = conditions.find(
+    ({ status, reason = '', message = '' }) =>
+      status !== 'True' && FAILURES.some((failure) => reason === failure || message === failure),
+  );
+  return failed && [failed.reason, failed.message].filter((text) => text).join(': ');
 }

@@ -1,0 +1,29 @@
+/** Annotation by which a pipeline names its engine. */
+import { AppError } from '@equipoise/core/model';
+import { LABEL_PREFIX } from '../cluster/object-names.js';
+import type { InferencePipeline } from '../cluster/observed-objects.js';
+import { type RenderTarget, renderTargets } from '../render/engines/targets.js';
+
+const TARGET = `${LABEL_PREFIX}/target`;
+
+/** Targets that the operator drives. */
+const DRIVEN: readonly RenderTarget[] = ['deployment', 'seldon-v2:theirs', 'kserve:theirs'];
+
+/** Target that a pipeline names; default `deployment`. AppError WRONG_USAGE for others. */
+export function targetNamedBy({ metadata }: InferencePipeline): RenderTarget {
+  const named = metadata.annotations?.[TARGET] ?? 'deployment';
+  const target = DRIVEN.find((each) => each === named);
+  if (target !== undefined) return target;
+  const reason = renderTargets.some((each) => each === named)
+    ? '`equipoise k8s apply` renders this target once; the operator does not drive it'
+    : 'there is no such target';
+  throw new AppError(
+    'WRONG_USAGE',
+    `The annotation ${TARGET} is “${named}”: ${reason}. Expected ${DRIVEN.join(', ')}.`,
+  );
+}
+
+/** Target that a pipeline names, or the default for others: such a pipeline is not accepted. */
+export function targetOf({ metadata }: InferencePipeline): RenderTarget {
+  return DRIVEN.find((each) => each === metadata.annotations?.[TARGET]) ?? 'deployment';
+}

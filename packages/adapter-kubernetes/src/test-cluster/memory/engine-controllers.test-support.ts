@@ -1,0 +1,184 @@
+/**
+ * Controllers of engines, as doubles that play sequences of statuses. Each sequence names where it was read:
+ *
+ * - Model, Seldon Core 2: `operator/scheduler/model.go` of SeldonIO/seldon-core (018ea00): an event of the scheduler sets
+ *   `ModelReady` by its state, for the current generation only, and the replicas.
+ * - Pipeline: `operator/scheduler/pipeline.go` (034cf13): `PipelineReady`, `PipelineGwReady`, `ModelsReady`; the state is
+ *   the reason. Ready needs all three (`operator/apis/mlops/v1alpha1/pipeline_types.go`).
+ * - Experiment: `operator/apis/mlops/v1alpha1/experiment_types.go` (049c8df).
+ * - InferenceService: `pkg/apis/serving/v1beta1/inference_service_status.go` of kserve/kserve (aaac4e2),
+ *   PropagateRawStatus: PredictorReady follows the Deployment; a message of `Progressing=False` counts as a failure.
+ * - InferenceGraph: `pkg/controller/v1alpha1/inferencegraph/raw_ig.go` (aaac4e2): a Deployment whose pods have the graph
+ *   as an argument; Ready as soon as that Deployment has a condition `Available`, also while it rolls out.
+ */
+import type { Clock } from '@equipoise/core/model';
+import { written } from '../../api/conformance/subject.test-support.js';
+import type { KubeObject } from '../../api/kube-object.js';
+import { refTo } from '../../api/kube-object.js';
+import { same } from '../../api/memory/field-owners.test-support.js';
+import type { MemoryKube } from '../../api/memory/memory-kube.test-support.js';
+import { MemoryKubeApi } from '../../api/memory/memory-kube-api.test-support.js';
+import { engineTypes, type ObservedPod, pods } from '../../cluster/observed-objects.js';
+
+/** Course of an object; the usual one ends ready. */
+export type Course = 'usual' | 'schedule-failed' | 'model-failed' | 'deadline-exceeded' | 'never';
+
+type Status = Readonly<Record<string, unknown>>;
+
+interface Condition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+const ready = (type: string, status: Condition['status'], reason: string, message = ''): readonly Condition[] => [
+  { type, status, reason, message },
+  { type: 'Ready', status, reason, message },
+];
+
+const replicasOf = (object: KubeObject): number => {
+  const { spec } = object as KubeObject & {
+    readonly spec: { readonly replicas?: number; readonly predictor?: { readonly minReplicas: number } };
+  };
+  return spec.predictor?.minReplicas ?? spec.replicas ?? 1;
+};
+
+/** Statuses by the time (s) since the generation appeared; undefined: none yet. */
+function statusOf(object: KubeObject, ageS: number, course: Course): Status | undefined {
+  switch (object.kind) {
+    case 'Server':
+      if (ageS < 2) return undefined;
+      return { replicas: replicasOf(object), conditions: ready('StatefulSetReady', 'True', '') };
+    case 'Model':
+      return modelStatus(object, ageS, course);
+    case 'Pipeline':
+      return ageS < 2
+        ? { conditions: ready('PipelineReady', 'False', 'PipelineCreating') }
+        : { conditions: ready('PipelineReady', 'True', 'PipelineReady') };
+    case 'Experiment':
+      return ageS < 1 ? undefined : { conditions: ready('ExperimentReady', 'True', '') };
+    case 'InferenceService':
+      return serviceStatus(object, ageS, course);
+    default:
+      return ageS < 1 ? undefined : { conditions: [{ type: 'Ready', status: 'True' }] };
+  }
+}
+
+function modelStatus(object: KubeObject, ageS: number, course: Course): Status | undefined {
+  if (ageS < 1) return undefined;
+  const replicas = replicasOf(object);
+  if (ageS < 3 || course === 'never')
+    return { replicas, availableReplicas: 0, conditions: ready('ModelReady', 'False', 'ModelProgressing') };
+  if (course === 'schedule-failed') {
+    const message = 'Failed to schedule model as no matching server had enough suitable replicas';
+    return { replicas: 0, availableReplicas: 0, conditions: ready('ModelReady', 'False', 'ScheduleFailed', message) };
+  }
+  if (course === 'model-failed')
+    return { replicas, availableReplicas: 0, conditions: ready('ModelReady', 'False', 'ModelFailed', 'load failed') };
+  return { replicas, availableReplicas: replicas, conditions: ready('ModelReady', 'True', 'ModelAvailable') };
+}
+
+function serviceStatus(object: KubeObject, ageS: number, course: Course): Status | undefined {
+  if (ageS < 1) return undefined;
+  const predictor = (status: Condition['status'], reason: string, message = '') => ({
+    conditions: [
+      ...ready('PredictorReady', status, reason, message),
+      { type: 'IngressReady', status: 'True' as const },
+    ],
+    observedGeneration: object.metadata.generation,
+  });
+  if (course === 'deadline-exceeded' && ageS >= 3)
+    return predictor('False', 'ProgressDeadlineExceeded', 'ReplicaSet has timed out progressing.');
+  if (ageS < 3 || course === 'never') return predictor('Unknown', 'MinimumReplicasUnavailable');
+  return predictor('True', 'NewReplicaSetAvailable');
+}
+
+const writer = { fieldManager: 'engine' };
+const forced = { fieldManager: 'engine', force: true };
+
+export class EngineControllers {
+  /** Courses by the name of an object. */
+  readonly courses = new Map<string, Course>();
+  readonly #api: MemoryKubeApi;
+  readonly #clock: Clock;
+  readonly #seen = new Map<string, { readonly generation: number; readonly atMs: number }>();
+  #made = 0;
+
+  constructor(kube: MemoryKube, clock: Clock) {
+    this.#api = new MemoryKubeApi(kube);
+    this.#clock = clock;
+  }
+
+  /** Objects of all engines. */
+  async objects(): Promise<readonly KubeObject[]> {
+    const pages = await Promise.all(engineTypes.map((type) => this.#api.list({ type })));
+    return pages.flatMap((page) => (page.kind === 'page' ? page.objects : []));
+  }
+
+  /** Sets the statuses that are due. */
+  async play(): Promise<void> {
+    for (const object of await this.objects()) {
+      const type = engineTypes.find(({ kind }) => kind === object.kind);
+      if (type === undefined) continue;
+      const ageS = this.#ageS(object);
+      if (object.kind === 'InferenceGraph') await this.#runGraph(object, ageS);
+      const status = statusOf(object, ageS, this.courses.get(object.metadata.name) ?? 'usual');
+      const before = (object as KubeObject & { readonly status?: Status }).status;
+      if (status === undefined || same(before, status)) continue;
+      const { name, namespace = 'n' } = object.metadata;
+      const { apiVersion, kind } = object;
+      written(
+        await this.#api.applyStatus(type, { apiVersion, kind, metadata: { name, namespace }, status } as never, forced),
+      );
+    }
+    await this.#collect();
+  }
+
+  #ageS({ kind, metadata: { uid, generation = 0 } }: KubeObject): number {
+    const key = `${kind} ${uid}`;
+    const known = this.#seen.get(key);
+    const seen = known?.generation === generation ? known : { generation, atMs: this.#clock.nowMs() };
+    this.#seen.set(key, seen);
+    return (this.#clock.nowMs() - seen.atMs) / 1000;
+  }
+
+  /** The router pod of a graph: a new one is ready after a second, then the old one goes. */
+  async #runGraph(graph: KubeObject, ageS: number): Promise<void> {
+    const { name, namespace, labels = {} } = graph.metadata;
+    const args = ['--graph-json', JSON.stringify((graph as KubeObject & { readonly spec: unknown }).spec)];
+    const own = (await this.#pods()).filter(({ metadata }) => metadata.annotations?.['graph'] === name);
+    const isCurrent = (pod: ObservedPod): boolean =>
+      same((pod.spec?.containers[0] as { readonly args?: readonly string[] } | undefined)?.args, args);
+    const current = own.find(isCurrent);
+    if (current === undefined) {
+      const metadata = { name: `${name}-${++this.#made}`, namespace, labels, annotations: { graph: name } };
+      const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [{ name, args }] } };
+      written(await this.#api.create(pods, pod as never, writer));
+      return;
+    }
+    if (ageS < 1) return;
+    const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
+    if (!same(current.status, status))
+      await this.#api.applyStatus(
+        pods,
+        { ...current, metadata: { name: current.metadata.name, namespace }, status } as never,
+        forced,
+      );
+    for (const old of own) if (old !== current) await this.#api.delete(refTo(pods, old));
+  }
+
+  async #pods(): Promise<readonly ObservedPod[]> {
+    const page = await this.#api.list({ type: pods });
+    return page.kind === 'page' ? (page.objects as readonly ObservedPod[]) : [];
+  }
+
+  /** Acts as the garbage collector for pods of graphs. */
+  async #collect(): Promise<void> {
+    const graphs = new Set((await this.objects()).map(({ metadata }) => metadata.name));
+    for (const pod of await this.#pods()) {
+      const graph = pod.metadata.annotations?.['graph'];
+      if (graph !== undefined && !graphs.has(graph)) await this.#api.delete(refTo(pods, pod));
+    }
+  }
+}
