@@ -70,17 +70,20 @@ export interface RoutedCluster {
 export interface ProxyIdentity {
   readonly namespace: string;
   readonly address: string;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** One answer for resources of a type, as a new proxy gets it. */
 async function resourcesOf(
   url: string,
-  { namespace, address }: ProxyIdentity,
+  { namespace, address, labels = {} }: ProxyIdentity,
   request: { readonly type: string; readonly names: readonly string[] },
 ): Promise<readonly Message[]> {
   const id = `sidecar~${address}~client.${namespace}~${namespace}.svc.cluster.local`;
-  const namespaceEntry = Buffer.concat([field(1, 'NAMESPACE'), field(2, field(3, namespace))]);
-  const node = Buffer.concat([field(1, id), field(3, field(1, namespaceEntry))]);
+  const entry = (key: string, value: Buffer) => field(1, Buffer.concat([field(1, key), field(2, value)]));
+  const labelEntries = Object.entries(labels).map(([label, value]) => entry(label, field(3, value)));
+  const metadata = [entry('NAMESPACE', field(3, namespace)), entry('LABELS', field(5, Buffer.concat(labelEntries)))];
+  const node = Buffer.concat([field(1, id), field(3, Buffer.concat(metadata))]);
   const names = request.names.map((name) => field(3, name));
   const body = Buffer.concat([field(2, node), ...names, field(4, request.type)]);
   const header = Buffer.alloc(HEADER_BYTES);
@@ -127,6 +130,13 @@ export async function routedClusters(
       return { cluster: textOf(each, 1), weight: Number(weight?.get(1)?.[0] ?? 0) };
     });
   });
+}
+
+/** Names of the clusters to which a proxy encrypts everything. */
+export async function encryptedClusters(url: string, proxy: ProxyIdentity): Promise<readonly string[]> {
+  const clusters = await resourcesOf(url, proxy, { type: CLUSTERS, names: [] });
+  const transportSocket = 24;
+  return clusters.filter((cluster) => cluster.has(transportSocket)).map((cluster) => textOf(cluster, 1));
 }
 
 /** Names of all clusters. */

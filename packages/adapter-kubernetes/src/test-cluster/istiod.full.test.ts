@@ -1,6 +1,8 @@
 /** Canaries in a mesh: what a real control plane of Istio makes of their objects, and sends to proxies. */
+import { readFileSync } from 'node:fs';
 import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeApi } from '../api/kube-api.js';
 import { type KubeObject, refTo } from '../api/kube-object.js';
@@ -11,7 +13,12 @@ import { canaryName } from '../reconcile/canary-router.js';
 import { ROUTER_PORT } from '../render/router.js';
 import { eventually, newNamespace } from './cluster-objects.test-support.js';
 import { ControlPlane } from './control-plane.test-support.js';
-import { clusterNames, type RoutedCluster, routedClusters } from './discovery-client.test-support.js';
+import {
+  clusterNames,
+  encryptedClusters,
+  type RoutedCluster,
+  routedClusters,
+} from './discovery-client.test-support.js';
 import { defineMesh, Istiod, istiod } from './istiod.test-support.js';
 import { kubeBinariesFolder } from './kube-binaries.test-support.js';
 
@@ -63,6 +70,25 @@ describeWithTool(istiod, 'canaries in the mesh of a real istiod', () => {
       ports: [{ name: 'http', port: ROUTER_PORT, targetPort: 'http' }],
     },
   });
+
+  it('routes to the pods of a stage by the name of its Service, and encrypts with the shipped rule', async () => {
+    const proxy = { namespace, address: '10.244.9.9', labels: { 'app.kubernetes.io/name': 'equipoise' } };
+    const [stage, port] = ['a-stage', 9_090];
+    const headless = { clusterIP: 'None', selector: { app: stage }, ports: [{ name: 'http', port }] };
+    await apply({ apiVersion: 'v1', kind: 'Service', metadata: { name: stage }, spec: headless } as KubeObject);
+    const cluster = `outbound|${port}||${stage}.${namespace}.svc.cluster.local`;
+    const wanted = JSON.stringify([{ cluster, weight: 100 }]);
+    // The router's Host header, without the port, which proxies ignore.
+    await eventually(
+      async () => JSON.stringify(await routedClusters(mesh.url, proxy, { port, host: stage })) === wanted,
+    );
+    expect(await encryptedClusters(mesh.url, proxy)).not.toContain(cluster);
+    const rule = readFileSync(new URL('../../../../deploy/istio/destination-rule.yaml', import.meta.url), 'utf8');
+    await apply(parse(rule) as KubeObject);
+    await eventually(async () => (await encryptedClusters(mesh.url, proxy)).includes(cluster));
+    await remove(parse(rule) as KubeObject);
+    await eventually(async () => !(await encryptedClusters(mesh.url, proxy)).includes(cluster));
+  }, 500_000);
 
   it.each(CANARIES)(
     'shares requests by $means, and takes them back, for $pipeline',

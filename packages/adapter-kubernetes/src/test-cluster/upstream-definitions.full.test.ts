@@ -126,7 +126,7 @@ describeWithTool(tools, 'rendered objects and the definitions of other projects'
     expect(await refusals(documentsIn(golden), await newNamespace(api))).toEqual([]);
   });
 
-  it.each(['peer-authentication', 'telemetry'])('accepts deploy/istio/%s.yaml', async (name) => {
+  it.each(['peer-authentication', 'destination-rule', 'telemetry'])('accepts deploy/istio/%s.yaml', async (name) => {
     const text = readFileSync(new URL(`../../../../deploy/istio/${name}.yaml`, import.meta.url), 'utf8');
     expect(await refusals(documentsIn(text), await newNamespace(api))).toEqual([]);
   });

@@ -1,5 +1,8 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
-import { addressesOf } from './remote-replica-launcher.js';
+import { addressesOf, RemoteReplicaLauncher } from './remote-replica-launcher.js';
 
 const known: Readonly<Record<string, readonly string[]>> = {
   pods: ['10.1.0.9', '10.1.0.10'],
@@ -34,5 +37,32 @@ describe('the addresses of a server', () => {
     ['no URL', 'somewhere'],
   ])('are the URL itself where there is %s', async (_, url) => {
     expect(await addressesOf(url, resolve)).toEqual([url]);
+  });
+});
+
+describe('the Host header', () => {
+  const named: Readonly<Record<string, readonly string[]>> = { pods: ['127.0.0.1', '127.0.0.2'] };
+
+  it.each([
+    ['the name that an address replaces, so that proxies route by it', 'pods', {}, 'pods:PORT'],
+    ['the address without a name', '127.0.0.1', {}, '127.0.0.1:PORT'],
+    ['the stated one', 'pods', { host: 'stated' }, 'stated'],
+  ])('is %s', async (_, name, headers, wanted) => {
+    const hosts = new Set<string | undefined>();
+    const server = createServer((request, response) => {
+      hosts.add(request.headers.host);
+      response.setHeader('content-type', 'application/json');
+      response.end('{"name":"m","extensions":[],"ready":true}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const urls = [`http://${name}:${port}`];
+    const variant = variantNamed('v', { server: { urls, model: 'm', batching: 'stack', headers } });
+    const launcher = new RemoteReplicaLauncher({}, (host) => Promise.resolve(named[host] ?? []));
+    const { runner } = await launcher.launch(launchRequestOf(stageNamed('sends', [variant])));
+    expect([...hosts]).toEqual([wanted.replace('PORT', String(port))]);
+    await runner.close();
+    server.closeAllConnections();
+    server.close();
   });
 });

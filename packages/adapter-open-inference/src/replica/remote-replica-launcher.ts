@@ -24,10 +24,14 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
   async launch(request: LaunchRequest): Promise<LaunchedReplica> {
     const startedAtMs = performance.now();
     const { urls } = serverOf(request);
-    const url = this.#leastUsed((await Promise.all(urls.map((each) => addressesOf(each, this.#resolve)))).flat());
+    const places = await Promise.all(
+      urls.map(async (given) => (await addressesOf(given, this.#resolve)).map((url) => [url, given] as const)),
+    );
+    const givenOf = new Map(places.flat());
+    const url = this.#leastUsed([...givenOf.keys()]);
     this.#count(url, 1);
     try {
-      const runner = await this.#connect(url, request);
+      const runner = await this.#connect(url, givenOf.get(url) ?? url, request);
       return { runner, loadMs: performance.now() - startedAtMs };
     } catch (error) {
       this.#count(url, -1);
@@ -35,10 +39,11 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
     }
   }
 
-  async #connect(url: string, request: LaunchRequest) {
+  async #connect(url: string, given: string, request: LaunchRequest) {
     const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
     const { model } = serverOf(request);
-    const client = await clientOf(url, request, { timeoutMs: launchTimeoutMs, token: tokenFor(request) });
+    const host = hostOf(url, given);
+    const client = await clientOf(url, request, { timeoutMs: launchTimeoutMs, token: tokenFor(request), host });
     if (!(await client.modelReady(model, { timeoutMs: launchTimeoutMs }))) {
       client.close();
       throw cannotStart(request, `the server ${url} has no model ${model} that is ready.`);
@@ -65,6 +70,10 @@ type ResolveName = (name: string) => Promise<readonly string[]>;
 
 const resolveName: ResolveName = async (name) =>
   (await lookup(name, { all: true, order: 'verbatim' })).map(({ address }) => address);
+
+/** Host of the name that an address replaced: proxies of a service mesh, and gateways, route by the name. REST only. */
+const hostOf = (url: string, given: string): string | undefined =>
+  url === given || !url.startsWith('http:') ? undefined : new URL(given).host;
 
 const UNENCRYPTED = ['http:', 'grpc:'];
 

@@ -19,15 +19,23 @@ export function serverOf({ variant }: LaunchRequest): InferenceServerSpec {
   return server;
 }
 
+interface ClientSettings {
+  readonly timeoutMs: number;
+  readonly token: string | undefined;
+  /** Host header in place of that of the address. */
+  readonly host?: string | undefined;
+}
+
 /** Client of a server. Over REST it sends raw tensors if the server supports them. */
 export async function clientOf(
   url: string,
   request: LaunchRequest,
-  { timeoutMs, token }: { readonly timeoutMs: number; readonly token: string | undefined },
+  { timeoutMs, token, host }: ClientSettings,
 ): Promise<InferenceClient> {
   const { headers } = serverOf(request);
   const { idempotent = true } = request.stage;
-  const options = { mayRepeat: idempotent, ...(token !== undefined && { token }), ...(headers && { headers }) };
+  const sent = host === undefined ? headers : { host, ...headers };
+  const options = { mayRepeat: idempotent, ...(token !== undefined && { token }), ...(sent && { headers: sent }) };
   const client = openInferenceClient(url, options);
   if (!url.startsWith('http')) return client;
   const { extensions } = await client.serverMetadata({ timeoutMs });
