@@ -2,6 +2,7 @@
 export const PURPOSES: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'formatting and linting',
   '@bufbuild/protobuf': 'reading and writing the messages of gRPC and OTLP',
+  '@cyclonedx/cyclonedx-library': 'the list of components of an image',
   '@dagrejs/dagre': 'layout of the graph on the dashboard; part of the built page',
   '@grpc/grpc-js': 'gRPC client',
   '@kubernetes/client-node': 'kubeconfig files and credentials of a cluster',
@@ -29,6 +30,7 @@ export const PURPOSES: Readonly<Record<string, string>> = {
   protobufjs: 'decoding exported traces by the published protocol, in a test',
   'prom-client': 'metrics in the format of Prometheus',
   sharp: 'decoding images in the example',
+  'tar-stream': 'layers and archives of images',
   tsx: 'running the scripts of the repository',
   typescript: 'TypeScript compiler',
   uplot: 'time series of the dashboard; part of the built page',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeWithTool, type Tool } from '@equipoise/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { buildImage } from '../image/build-image.js';
 
 const REPOSITORY = join(import.meta.dirname, '..', '..');
 /** The port answers before the pipeline does. */
@@ -97,6 +98,7 @@ const MIB = 1024 ** 2;
 
 describeWithTool(registry, 'the tarballs for users', () => {
   const folder = mkdtempSync(join(tmpdir(), 'equipoise-installed-'));
+  let tarball = '';
   const complete = new Home(join(folder, 'complete'));
   const server = new Home(join(folder, 'server'));
 
@@ -106,6 +108,7 @@ describeWithTool(registry, 'the tarballs for users', () => {
       encoding: 'utf8',
     });
     const [ofAll = '', ofServer = ''] = packed.trim().split('\n');
+    tarball = ofAll;
     complete.run('npm', 'install', '--prefer-offline', ofAll);
     server.run('npm', 'install', '--prefer-offline', ofServer);
   }, 900_000);
@@ -118,6 +121,18 @@ describeWithTool(registry, 'the tarballs for users', () => {
     );
     expect([complete, server].map((home) => home.equipoise('--version').trim())).toEqual([version, version]);
   });
+
+  it('make an image with the same digest twice, and list its components', async () => {
+    const request = { root: REPOSITORY, release: tarball, name: 'equipoise:test' };
+    const one = await buildImage({ ...request, archive: join(folder, 'one.tar') });
+    const two = await buildImage({ ...request, archive: join(folder, 'two.tar') });
+    expect(two.digest).toBe(one.digest);
+    const names = readFileSync(one.components, 'utf8').matchAll(/"purl": "pkg:(.*)@/g);
+    const listed = [...names].map(([, name]) => name);
+    expect(listed).toEqual(expect.arrayContaining(['npm/equipoise', 'generic/node', 'npm/%40kubernetes/client-node']));
+    const unwanted = listed.filter((name) => /vitest|biome|typescript|cyclonedx/.test(name ?? ''));
+    expect(unwanted).toEqual([]);
+  }, 300_000);
 
   it('bring the page of the admin port', () => {
     const page = join(complete.path, 'node_modules/equipoise/node_modules/@equipoise/dashboard/dist/page');

@@ -54,6 +54,19 @@ describeWithTool(realNode, 'a pipeline on a Kubernetes node', () => {
     expect(stdout.trim(), stderr).toBe('200 ["de"]');
   });
 
+  it('runs an image in which its user can write to no file', async () => {
+    const program = `import { accessSync, constants, readdirSync } from 'node:fs';
+    const writable = (path) => { try { accessSync(path, constants.W_OK); return true; } catch { return false; } };
+    const places = readdirSync('/', { withFileTypes: true }).map(({ name }) => name);
+    const kept = places.filter((name) => !['proc', 'sys', 'dev'].includes(name));
+    const below = (path) => [path, ...readdirSync(path, { withFileTypes: true }).flatMap((each) =>
+      each.isDirectory() ? below(path + '/' + each.name) : each.isFile() ? [path + '/' + each.name] : [])];
+    const all = kept.flatMap((name) => below('/' + name));
+    console.log(process.getuid(), all.length > 1000, JSON.stringify(all.filter(writable)));`;
+    const { stdout, stderr } = await clients.runInPod('client', program);
+    expect(stdout.trim(), stderr).toBe('1000 true []');
+  });
+
   it('refuses a foreign pod at a stage', async () => {
     const { podIP } = (await namespace.podOf('language')).status;
     const program = `import { connect } from 'node:net';

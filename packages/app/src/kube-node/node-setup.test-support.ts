@@ -119,34 +119,25 @@ function takeDown(): string | undefined {
   return status === 0 ? undefined : stderr;
 }
 
-/** Installs the tarball for users, makes and profiles a pipeline with it, and imports both as an image. */
+/** Makes and profiles a pipeline as a new user does, builds an image of both and imports it. */
 function buildImage(): string {
   work = mkdtempSync(join(tmpdir(), 'equipoise-image-'));
-  const home = join(work, 'home');
-  mkdirSync(home);
-  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_audit: 'false', npm_config_fund: 'false' };
   const run = (cwd: string, command: string, ...args: readonly string[]): string =>
-    execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 26 });
-  const [complete = ''] = run(repository, 'npx', '--no-install', 'tsx', 'scripts/pack-release.ts', work).split('\n');
-  writeFileSync(join(home, 'package.json'), '{ "private": true }');
-  run(home, 'npm', 'install', '--omit=dev', '--prefer-offline', complete);
-  const equipoise = join(home, 'node_modules', '.bin', 'equipoise');
-  run(home, equipoise, 'init', 'language');
-  const pipeline = join(home, 'language', 'pipeline.yaml');
+    execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 26 });
+  const equipoise = join(repository, 'packages', 'app', 'bin', 'equipoise');
+  run(work, equipoise, 'init', 'language');
+  const pipeline = join(work, 'language', 'pipeline.yaml');
   // Suites count requests and observe states. The deadline is generous, and a quota of 50 m starts in a minute.
   rewrite(pipeline, /latencyMs: \d+/, 'latencyMs: 20000');
   rewrite(pipeline, /objective: max-accuracy/, 'objective: max-accuracy\n  control: { mode: auto }');
   rewrite(pipeline, /cpuCores: \[[^\]]*\]/g, 'cpuCores: [0.2], memoryBytes: 134217728');
   const eat = `if (words.includes('${EATING_WORD}')) for (const eaten = []; ; ) eaten.push(Buffer.alloc(1 << 26, 1));`;
-  rewrite(join(home, 'language', 'stages', 'language.js'), /(function answer.*)/, `$1\n  ${eat}`);
-  run(home, equipoise, 'profile', 'language/pipeline.yaml', '--quick');
-  const busybox = join(folder, 'root', 'bin', 'busybox');
-  const excluded = ['win32', 'darwin'].flatMap((system) => ['--exclude', `*/onnxruntime-node/bin/*/${system}`]);
-  const places = [`${join(home, 'node_modules')}:/opt/equipoise/node_modules`, `${join(home, 'language')}:/pipeline`];
-  const options = ['--user', '1000', '--entrypoint', '["equipoise"]', '--busybox', busybox, ...excluded];
-  const path = '/opt/equipoise/node_modules/.bin:/usr/local/bin:/usr/bin:/bin';
-  const node = `@${process.execPath}:/usr/local/bin/node`;
-  run(home, script('image'), folder, IMAGE, ...options, '--path', path, node, ...places);
+  rewrite(join(work, 'language', 'stages', 'language.js'), /(function answer.*)/, `$1\n  ${eat}`);
+  run(work, equipoise, 'profile', 'language/pipeline.yaml', '--quick');
+  const archive = join(work, 'image.tar');
+  const places = ['--out', archive, '--name', IMAGE, '--pipeline', join(work, 'language')];
+  run(repository, 'npx', '--no-install', 'tsx', 'scripts/build-image.ts', ...places);
+  run(repository, script('import'), folder, archive);
   return pipeline;
 }
 
