@@ -10,6 +10,7 @@ import { renderAdminApiPage } from './admin-api-page.js';
 import { renderCliPage } from './cli-page.js';
 import { drawCoreFolders, drawPackages } from './dependency-graph.js';
 import { renderErrorTable } from './error-table.js';
+import { CHART_FILES, renderChartValues } from './helm/chart.js';
 import { readInstalledPackages } from './installed-packages.js';
 import { renderLicenses } from './license-page.js';
 import { renderMetricsPage } from './metrics-page.js';
@@ -52,6 +53,8 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'deploy/grafana-dashboards/dashboards.yaml', render: renderDashboardConfigMaps },
   { path: 'deploy/monitoring-stack/config.yaml', render: renderStackConfigMaps },
   { path: 'deploy/kubernetes-definition/crd.yaml', render: renderPipelineCrd },
+  ...CHART_FILES,
+  { path: 'docs/guide/helm.md', part: 'values', render: renderChartValues },
   { path: 'docs/reference/pipeline-file.md', render: renderPipelineFilePage },
   { path: 'packages/pipeline-file/pipeline-file.schema.json', render: renderPipelineFileSchema },
   { path: 'docs/reference/loads.md', part: 'forms', render: renderArrivalForms },

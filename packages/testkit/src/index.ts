@@ -9,6 +9,7 @@ export * from './fakes/fake-pool.js';
 export * from './fakes/fake-runner.js';
 export * from './fakes/memory-plan-store.js';
 export * from './fakes/stage-specs.js';
+export * from './helm-program.js';
 export * from './manual-clock.js';
 export * from './requires-tool.js';
 export * from './self-signed.js';
