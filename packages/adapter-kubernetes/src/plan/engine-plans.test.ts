@@ -30,21 +30,18 @@ describe('the plans of a pipeline whose graph an engine walks', { timeout: 60_00
     expect(busy.plan.predicted.capacityRps).toBeGreaterThan(calm.plan.predicted.capacityRps);
     expect(busy.arrivalRps).toBeGreaterThan(60);
     expect(rig.situation.observed).toMatchObject({ sloAttainmentFraction: 1 });
-    rig.rps = 10;
-    await rig.seconds(150);
-    expect((await planned()).plan.predicted.capacityRps).toBeLessThan(busy.plan.predicted.capacityRps);
   });
 
   it('stay while the series stop, and the status says which and since when', async () => {
     await started(30);
     const before = await planned();
     rig.isReachable = false;
-    await rig.seconds(90);
+    await rig.seconds(45);
     expect(await planned()).toBe(before);
     expect(rig.situation.issue?.reason).toBe('MetricsMissing');
     expect(rig.situation.issue?.message).toMatch(/^No fresh series of shelf since 2026-\S+Z: connection refused/);
     rig.isReachable = true;
-    await rig.seconds(30);
+    await rig.seconds(10);
     expect(rig.situation.issue).toBeUndefined();
   });
 });

@@ -1,6 +1,7 @@
 /**
  * Time that an engine adds to a request when it walks the graph: a hop into each stage of the longest path, and one back.
- * The times are stated constants until they are measured. Seldon Core 2 passes tensors through Kafka topics.
+ * The times are stated constants until they are measured: a stage with a `networkMs` has no hop. Seldon Core 2 passes
+ * tensors through Kafka topics.
  */
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { longestPath } from './graph-tree.js';
@@ -14,8 +15,11 @@ export function engineEstimate(target: RenderTarget): {
   readonly planningSpec: (spec: PipelineSpec) => PipelineSpec;
 } {
   const engine = graphEngineOf(target);
-  const overheadMs = (spec: PipelineSpec): number =>
-    engine === undefined ? 0 : HOP_MS[engine] * (longestPath(spec) + 1);
+  const overheadMs = (spec: PipelineSpec): number => {
+    if (engine === undefined) return 0;
+    const hopMs = HOP_MS[engine];
+    return hopMs + longestPath(spec, ({ networkMs }) => (networkMs === undefined ? hopMs : 0));
+  };
   const planningSpec = (spec: PipelineSpec): PipelineSpec => {
     const spentMs = overheadMs(spec);
     if (spentMs === 0) return spec;

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { AppError, type PipelineSpec, stageId } from '@equipoise/core/model';
+import { AppError, type PipelineSpec, type StageSpec, stageId } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { toYaml } from '../../api/to-yaml.js';
 import { engineFor } from '../engine.js';
@@ -117,10 +117,17 @@ describe('limits', () => {
 describe('the estimate of an engine', () => {
   it('takes its hops off the SLO', () => {
     const spec = graphCase('long-chain', 'seldon-v2:theirs');
-    expect(longestPath(spec)).toBe(3);
+    expect(longestPath(spec, () => 1)).toBe(3);
     expect(engineFor('seldon-v2:theirs').planningSpec(spec).slo.latencyMs).toBe(400 - 4 * 10);
     expect(engineFor('kserve:theirs').overheadMs(spec)).toBe(8);
     expect(engineFor('kserve').planningSpec(spec)).toBe(spec);
+  });
+
+  it('has no hop into a stage whose network time is measured', () => {
+    const spec = graphCase('long-chain', 'seldon-v2:theirs');
+    const [first, ...others] = spec.stages;
+    const measured = { ...spec, stages: [{ ...(first as StageSpec), networkMs: 1 }, ...others] };
+    expect(engineFor('seldon-v2:theirs').overheadMs(measured)).toBe(30);
   });
 
   it('refuses an SLO that the hops use up', () => {

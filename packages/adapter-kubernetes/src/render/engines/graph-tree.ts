@@ -2,7 +2,7 @@
  * A graph as nested sequences and parallel branches, for engines whose graph is a tree. Two parts are in sequence if
  * every last stage of the first leads to every first stage of the second. Other graphs have no tree.
  */
-import type { PipelineSpec, StageId } from '@equipoise/core/model';
+import type { PipelineSpec, StageId, StageSpec } from '@equipoise/core/model';
 
 export type GraphTree =
   | { readonly kind: 'stage'; readonly id: StageId }
@@ -36,17 +36,21 @@ export function lastStages(tree: GraphTree): readonly StageId[] {
   return tree.parts.slice(-1).flatMap(lastStages);
 }
 
-/** Number of stages on the longest path. */
-export function longestPath({ stages, edges }: Pick<PipelineSpec, 'stages' | 'edges'>): number {
+/** Largest sum of the costs of stages on a path. */
+export function longestPath(
+  { stages, edges }: Pick<PipelineSpec, 'stages' | 'edges'>,
+  costOf: (stage: StageSpec) => number,
+): number {
+  const costs = new Map(stages.map((stage) => [stage.id, costOf(stage)]));
   const depths = new Map<StageId, number>();
   for (const id of inOrder(
     stages.map((stage) => stage.id),
     edges,
   )) {
     const before = edges.filter(({ to }) => to === id).map(({ from }) => depths.get(from) ?? 0);
-    depths.set(id, 1 + Math.max(0, ...before));
+    depths.set(id, (costs.get(id) ?? 0) + Math.max(0, ...before));
   }
-  return Math.max(1, ...depths.values());
+  return Math.max(0, ...depths.values());
 }
 
 /** Stages in topological order. */
