@@ -77,9 +77,12 @@ export { specOfPlan } from './model/resolved-spec.js';
 export {
   largestShare,
   mostRouters,
+  oneRouter,
+  planOfRouter,
   planOfRouters,
   type RouterSplit,
   routerShares,
+  specOfRouter,
   unevenOfConnections,
   usualSplit,
   usualUnevenFraction,

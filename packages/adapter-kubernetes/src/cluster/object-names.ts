@@ -43,19 +43,37 @@ export const LABEL_PREFIX = 'equipoise.dev';
 export function selectorOf(pipeline: string, part: PipelinePart): Labels {
   const own: Labels =
     part.kind !== 'stage'
-      ? { [`${LABEL_PREFIX}/part`]: part.kind }
+      ? { [`${LABEL_PREFIX}/part`]: partLabel(part) }
       : {
-          [`${LABEL_PREFIX}/part`]: 'stage',
+          [`${LABEL_PREFIX}/part`]: partLabel(part),
           [`${LABEL_PREFIX}/stage`]: labelValue(part.stage),
           [`${LABEL_PREFIX}/variant`]: labelValue(part.variant),
         };
   return { [`${LABEL_PREFIX}/pipeline`]: labelValue(pipeline), ...own };
 }
 
-/** `next` is the canary router. */
-export type PipelinePart =
+/** `next` is the canary router. `router`: number of the router that uses the part; default 0. */
+export type PipelinePart = (
   | { readonly kind: 'router' | 'next' }
-  | { readonly kind: 'stage'; readonly stage: string; readonly variant: string };
+  | { readonly kind: 'stage'; readonly stage: string; readonly variant: string }
+) & { readonly router?: number };
+
+/** Parts of other routers than the first have labels of their own, so selectors never overlap. */
+const partLabel = ({ kind, router = 0 }: PipelinePart): string => (router === 0 ? kind : `${kind}-${router}`);
+
+const routerSuffix = (router: number): readonly string[] => (router === 0 ? [] : [`router-${router}`]);
+
+/** Name of a router; that of the first is also the name of the Service. */
+export const routerName = (pipeline: string, router = 0): string => objectName(pipeline, ...routerSuffix(router));
+
+export const workloadName = (pipeline: string, stage: string, variant: string, router = 0): string =>
+  objectName(pipeline, stage, variant, ...routerSuffix(router));
+
+/** Selects the pods of all routers of a pipeline, but no canary router. */
+export const allRouters = (pipeline: string): Labels => ({
+  [`${LABEL_PREFIX}/pipeline`]: labelValue(pipeline),
+  'app.kubernetes.io/component': 'router',
+});
 
 export function labelsOf(pipeline: string, part?: PipelinePart): Labels {
   return {

@@ -106,7 +106,14 @@ export const renderedTypes = byKind([...Object.values(childTypes), ...engineType
 /** Objects that the operator writes. */
 export const ownedTypes = { ...renderedTypes, ...meshTypes };
 
-const partOf = ({ metadata }: KubeObject): string | undefined => metadata.labels?.[`${LABEL_PREFIX}/part`];
+const PART = /^(?<kind>[a-z]+)(?:-(?<router>\d+))?$/;
+
+const labelOfPart = ({ metadata }: KubeObject): string => metadata.labels?.[`${LABEL_PREFIX}/part`] ?? '';
+
+const partOf = (object: KubeObject): string | undefined => PART.exec(labelOfPart(object))?.groups?.['kind'];
+
+/** Number of the router that an object belongs to; 0 for objects that all share. */
+export const routerOf = (object: KubeObject): number => Number(PART.exec(labelOfPart(object))?.groups?.['router'] ?? 0);
 
 export const isStage = (object: KubeObject): boolean => partOf(object) === 'stage';
 

@@ -98,6 +98,7 @@ const stagePlan = mapping('A variant and its resources.', {
 const latency = (description: string): StructuralSchema => ({ ...number(description), nullable: true });
 
 const plan = mapping('The wanted plan; in the mode `advise` the advised one.', {
+  routers: whole('Number of routers, each with an equal share of the replicas; missing for one.'),
   stages: {
     type: 'object',
     description: 'Variants by stage.',

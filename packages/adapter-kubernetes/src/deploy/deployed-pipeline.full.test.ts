@@ -45,6 +45,21 @@ describeWithTool(controlPlane, 'a rendered pipeline on a real control plane', ()
     await applyObjects(api, objects, { pipeline: 'shelf', force: false });
   });
 
+  it('is as wanted with several routers, too', async () => {
+    const namespace = await newNamespace(api);
+    const plan = planFor(spec, { embed: 'cpu' });
+    const objects = renderPlan(requestFor('deployment', { spec, plan, namespace, routers: 2 }));
+    await applyObjects(api, objects, { pipeline: 'shelf', force: false });
+    const diff = deploymentDiff(objects, await deployedObjects(api, 'shelf', namespace));
+    expect(diff).toMatchObject({ missing: [], changed: [], leftOver: [] });
+    // Selectors of the Service and of the disruption budget may change with the number of routers.
+    const alone = renderPlan(requestFor('deployment', { spec, plan, namespace }));
+    await applyObjects(api, alone, { pipeline: 'shelf', force: false });
+    const { changed, leftOver } = deploymentDiff(alone, await deployedObjects(api, 'shelf', namespace));
+    expect(changed).toEqual([]);
+    expect(leftOver.filter((object) => !object.name.includes('router-1'))).toEqual([]);
+  });
+
   it('runs, becomes another one beside what runs, and leaves nothing of the old one', async () => {
     const namespace = await newNamespace(api);
     const live = () => deployedObjects(api, 'shelf', namespace);

@@ -1,7 +1,7 @@
 /** Asks all routers once a second. A stale signal makes the load incomplete. */
 import type { AlarmClock } from '@equipoise/core/model';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
-import { isCanaryRouter, isReady, type ObservedPod } from '../cluster/observed-objects.js';
+import { isCanaryRouter, isReady, type ObservedPod, routerOf } from '../cluster/observed-objects.js';
 import { wait } from '../cluster/wait.js';
 import { routerUrl } from './ask-router.js';
 import { BatchTotals } from './batch-totals.js';
@@ -94,7 +94,7 @@ export class RouterWatch implements SignalWatch {
   /** Outcomes since the last canary step; undefined if a signal is stale. */
   get sides(): Sides | undefined {
     if (!this.hasSignal || this.stale !== undefined) return undefined;
-    const own = this.#pods.filter((pod) => serves(pod) && !isCanaryRouter(pod));
+    const own = this.#pods.filter((pod) => serves(pod) && !isCanaryRouter(pod) && routerOf(pod) === 0);
     if (own.length === 0) return undefined;
     const firstMs = own.map((pod) => this.#firstPageMs.get(idOf(pod)) ?? this.#deps.clock.nowMs());
     return this.#counts.since(Math.max(this.#shareSinceMs, ...firstMs) + SETTLING_MS);
@@ -168,7 +168,8 @@ export class RouterWatch implements SignalWatch {
     // The burstiness of a random share differs from that of all requests.
     const { burstiness: _, ...shared } = page;
     this.history.addPage(idOf(pod), isCanaryRouter(pod) ? shared : page, nowMs);
-    this.#counts.addPage(idOf(pod), isCanaryRouter(pod) ? 'after' : 'before', page, nowMs);
+    // Canaries begin at the first router.
+    if (routerOf(pod) === 0) this.#counts.addPage(idOf(pod), isCanaryRouter(pod) ? 'after' : 'before', page, nowMs);
     this.batches.addPage(idOf(pod), page.batches, nowMs);
     if (!this.#firstPageMs.has(idOf(pod))) this.#firstPageMs.set(idOf(pod), nowMs);
   }

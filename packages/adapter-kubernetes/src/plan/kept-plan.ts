@@ -1,8 +1,10 @@
 import { planObjection, planOfStages } from '@equipoise/core/control';
 import {
   omittedNodes,
+  oneRouter,
   type PipelineSpec,
   type Plan,
+  planOfRouter,
   type StageId,
   type StagePlan,
   thresholdChoices,
@@ -10,22 +12,29 @@ import {
 } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
-import { type InferencePipeline, isRouter } from '../cluster/observed-objects.js';
+import { type InferencePipeline, isRouter, routerOf } from '../cluster/observed-objects.js';
 import type { PlanAnswer } from './planning.js';
 
-/** The plan in the status, to continue with after a restart; undefined if the pipeline cannot run it. */
+/**
+ * The plan of one router, from that of all in the status, to continue with after a restart. Undefined if the pipeline
+ * cannot run it, or if it is for another number of routers.
+ */
 export function keptPlan(
   { status }: InferencePipeline,
   spec: PipelineSpec,
+  split = oneRouter,
 ): Extract<PlanAnswer, { kind: 'plan' }> | undefined {
   const { plan, plannedAt, plannedForRps, conditions = [] } = status ?? {};
   if (plan === undefined || plannedAt === undefined || plannedForRps === undefined) return undefined;
-  if (planObjection(spec, plan) !== undefined) return undefined;
+  if ((plan.routers ?? 1) !== split.count) return undefined;
+  const own = planOfRouter(withoutNull(plan), split);
+  if (planObjection(spec, own) !== undefined) return undefined;
   const plannedAtEpochMs = Date.parse(plannedAt);
   const shortfall = conditions.find(({ type, reason }) => type === 'Planned' && reason === 'BestEffort')?.message;
   return {
     kind: 'plan',
-    plan: withoutNull(plan),
+    plan: own,
+    ...(split.count > 1 && { split }),
     profiles: [],
     arrivalRps: plannedForRps,
     plannedAtEpochMs,
@@ -49,7 +58,9 @@ interface ConfigMap extends KubeObject {
 
 /** Plan pinned by the router's file; undefined if it does not match the current pipeline. */
 export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]): Plan | undefined {
-  const config = children.find((child) => child.kind === 'ConfigMap' && isRouter(child)) as ConfigMap | undefined;
+  const config = children.find((child) => child.kind === 'ConfigMap' && isRouter(child) && routerOf(child) === 0) as
+    | ConfigMap
+    | undefined;
   const file = config?.data?.['pipeline.yaml'];
   if (file === undefined) return undefined;
   const parsed = parsePipelineFile(file, { fileName: 'router', baseDir: '/' });

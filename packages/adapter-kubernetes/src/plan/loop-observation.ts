@@ -6,6 +6,7 @@ import {
   type PipelineSpec,
   type Plan,
   type ReplicaId,
+  type RouterSplit,
   type RunningPlan,
   type RunningReplica,
   type RunningStage,
@@ -14,10 +15,13 @@ import {
 import type { RouterWindow } from '../observe/router-history.js';
 import type { SignalWatch } from '../observe/signal-watch.js';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
+import { loadAtRouter } from './router-count.js';
 
 /** Input of an observation; `runs` counts as the running plan. */
 export interface LoopInput {
+  /** Pipeline of one router. */
   readonly spec: PipelineSpec;
+  readonly split: RouterSplit;
   readonly watch: Pick<SignalWatch, 'history' | 'stale'>;
   /** Batches since the last tick. */
   readonly batches: readonly BatchTimes[];
@@ -30,7 +34,7 @@ export interface LoopInput {
 /** Observation for the loop. A plan counts as running from its decision on, so that the policy does not repeat it. */
 export function observationAt(
   atMs: number,
-  { spec, watch, batches, ages, runs, isShifting, rolledBack }: LoopInput,
+  { spec, split, watch, batches, ages, runs, isShifting, rolledBack }: LoopInput,
 ): Observation {
   const runningPlan = asRunning(runs, spec, rolledBack);
   ages.note(runningPlan, atMs);
@@ -38,8 +42,11 @@ export function observationAt(
   const { stale } = watch;
   return buildObservation({
     atMs,
-    load: watch.history.load(atMs),
-    stages: spec.stages.map(({ id }) => ({ id, ...(heard[id] ?? { queueLength: 0, droppedTotal: 0 }) })),
+    load: loadAtRouter(watch.history.load(atMs), split),
+    stages: spec.stages.map(({ id }) => {
+      const { queueLength = 0, droppedTotal = 0 } = heard[id] ?? {};
+      return { id, queueLength: queueLength / split.count, droppedTotal };
+    }),
     dwell: ages,
     runningPlan,
     batches,

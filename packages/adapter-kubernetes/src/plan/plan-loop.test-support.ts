@@ -105,11 +105,11 @@ function specOf({ apiVersion, kind, metadata, spec }: InferencePipeline): Pipeli
 
 export function routerPod(
   name: string,
-  { ready = true, ip = name }: { ready?: boolean; ip?: string } = {},
+  { ready = true, ip = name, router = 0 }: { ready?: boolean; ip?: string; router?: number } = {},
 ): ObservedPod {
   return {
     ...{ apiVersion: 'v1', kind: 'Pod' },
-    metadata: { name, namespace: 'n', uid: name, labels: labelsOf('shelf', { kind: 'router' }) },
+    metadata: { name, namespace: 'n', uid: name, labels: labelsOf('shelf', { kind: 'router', router }) },
     status: { podIP: ip, conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
   };
 }

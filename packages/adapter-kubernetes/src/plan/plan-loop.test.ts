@@ -1,4 +1,4 @@
-import { stageId } from '@equipoise/core/model';
+import { planOfRouters, stageId, usualSplit } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
 import { objectsOf, planWith, shelf, wantedBy } from '../test-cluster/memory/pipeline-fixture.test-support.js';
 import { KEY, LoopRig, routerPod } from './plan-loop.test-support.js';
@@ -70,6 +70,57 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     rig.rps = 10;
     await rig.seconds(120);
     expect((await planned()).plan.predicted.capacityRps).toBeLessThan(busy.plan.predicted.capacityRps);
+  });
+
+  it('are those of the router with the most load, for the load of all', async () => {
+    await started({ routers: 2 }, 30);
+    rig.pods = [routerPod('router-1'), routerPod('router-2', { router: 1 })];
+    await rig.seconds(30);
+    const half = await planned();
+    expect(half.split).toMatchObject({ count: 2 });
+    expect(half.arrivalRps).toBeGreaterThan(60);
+    // Each is planned for 60 % of the load.
+    expect(half.plan.predicted.capacityRps).toBeGreaterThan(0.6 * 60);
+    const { arrivalsPerSecond } = rig.planners[0]?.observations.at(-1)?.load ?? { arrivalsPerSecond: [] };
+    expect(arrivalsPerSecond.slice(-10).reduce((sum, each) => sum + each, 0)).toBeCloseTo(0.6 * 600, -1);
+
+    const status = {
+      plan: planOfRouters(half.plan, usualSplit(2)),
+      plannedAt: '2026-06-01T12:00:00Z',
+      plannedForRps: half.arrivalRps,
+    };
+    const kept = new LoopRig({ routers: 2, metadata: { generation: 1 }, status: { ...status, observedGeneration: 1 } });
+    kept.pods = rig.pods;
+    expect(await kept.pass()).toMatchObject({ kind: 'plan', plan: { stages: half.plan.stages }, split: { count: 2 } });
+    await kept.plans.close();
+    // The number changed while no operator ran, so another plan is made.
+    const other = new LoopRig({
+      routers: 3,
+      metadata: { generation: 1 },
+      status: { ...status, observedGeneration: 1 },
+    });
+    other.pods = rig.pods;
+    expect(await other.pass()).toMatchObject({ kind: 'unplanned', reason: 'Pending' });
+    await other.plans.close();
+  });
+
+  it('are made anew when the number of routers changes', async () => {
+    await started({}, 30);
+    await rig.seconds(20);
+    expect((await planned()).split).toBeUndefined();
+    rig.pipeline = { ...rig.pipeline, spec: { ...(rig.pipeline.spec as object), routers: 3 } };
+    await rig.seconds(2);
+    expect((await planned()).split).toMatchObject({ count: 3 });
+  });
+
+  it('have as many routers as the load needs, with `auto`', async () => {
+    await started({ routers: 'auto', budgetCpuCores: 2000 }, 100);
+    await rig.seconds(20);
+    expect((await planned()).split).toBeUndefined();
+    rig.rps = 7_000;
+    rig.planners.length = 0;
+    await rig.seconds(90);
+    expect((await planned()).split).toMatchObject({ count: 2 });
   });
 
   it('are the same answer while the load is steady, so that nothing is rendered anew', async () => {

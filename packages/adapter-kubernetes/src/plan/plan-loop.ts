@@ -9,9 +9,14 @@ import {
   bindingText,
   type Decision,
   DwellTracker,
+  largestShare,
+  oneRouter,
   type PipelineSpec,
   type Plan,
   type PlanResult,
+  planOfRouters,
+  type RouterSplit,
+  specOfRouter,
 } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
 import type { EngineMetrics } from '@equipoise/core/ports';
@@ -36,6 +41,7 @@ import { arrivalRpsOf } from './pipeline-annotations.js';
 import type { PipelinePlanner } from './pipeline-planner.js';
 import type { PipelineSignals, PlanAnswer } from './planning.js';
 import { observedBatches, profileIssue } from './profile-check.js';
+import { splitFor } from './router-count.js';
 
 export interface PlanLoopDeps extends RouterWatchDeps {
   /** Series of engines that walk the graph themselves; by default there are none. */
@@ -53,6 +59,8 @@ const STATUS_EVERY_MS = 30_000;
 
 type Planned = Extract<PlanAnswer, { kind: 'plan' }>;
 
+const wholeStagesOf = ({ plan, split = oneRouter }: Planned): Plan['stages'] => planOfRouters(plan, split).stages;
+
 const pendingAnswer = (message: string): PlanAnswer => ({ kind: 'unplanned', reason: 'Pending', message });
 
 export class PlanLoop {
@@ -64,9 +72,11 @@ export class PlanLoop {
   readonly #running: Promise<void>;
   readonly #ages = new DwellTracker();
   readonly #network: NetworkWatch;
-  /** The spec of the pipeline, without measured times. */
+  /** The pipeline without measured times, with them, and that of one of its routers, for which plans are made. */
   #given: PipelineSpec;
+  #whole: PipelineSpec;
   #spec: PipelineSpec;
+  #split: RouterSplit;
   #view: ObservedPipeline;
   #planner: PipelinePlanner | undefined;
   #answer: PlanAnswer = pendingAnswer('The first plan is being made.');
@@ -96,10 +106,13 @@ export class PlanLoop {
     this.#onChange = changed;
     this.#network = new NetworkWatch(base);
     this.#given = first.spec;
-    this.#spec = first.spec;
     this.#view = first.view;
-    this.#watch = watchOf(base, first.view, { spec: () => this.#spec, onRound: () => this.#onRound() });
     this.#namedRps = arrivalRpsOf(first.view.pipeline);
+    this.#whole = first.spec;
+    const { plannedForRps = this.#rpsToPlanFor, plan } = first.view.pipeline.status ?? {};
+    this.#split = splitFor(first.spec, { arrivalRps: plannedForRps, current: plan?.routers });
+    this.#spec = specOfRouter(first.spec, this.#split);
+    this.#watch = watchOf(base, first.view, { spec: () => this.#spec, onRound: () => this.#onRound() });
     this.#begin();
     this.#running = this.#watch.run(this.#abort.signal);
   }
@@ -128,7 +141,7 @@ export class PlanLoop {
   }
 
   update(given: PipelineSpec, view: ObservedPipeline): void {
-    const before = this.#spec;
+    const before = this.#whole;
     this.#given = given;
     const spec = this.#network.specWith(given);
     const namedRps = arrivalRpsOf(view.pipeline);
@@ -154,12 +167,13 @@ export class PlanLoop {
       this.#outcome.markFailed();
       const before = this.#before;
       this.#before = undefined;
-      if (before !== undefined && isSamePlan(before.plan.stages, routed.stages)) this.#settle({ ...before });
+      if (before !== undefined && this.#isOfSplit(before) && isSamePlan(before.plan.stages, routed.stages))
+        this.#settle({ ...before });
       else this.#adopt(routed, answer.arrivalRps, undefined);
       return;
     }
     const isReady = conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
-    if (isReady && plan !== undefined && isSamePlan(plan.stages, answer.plan.stages)) this.#outcome.markApplied();
+    if (isReady && plan !== undefined && isSamePlan(plan.stages, wholeStagesOf(answer))) this.#outcome.markApplied();
   }
 
   get #walksGraph(): boolean {
@@ -179,7 +193,7 @@ export class PlanLoop {
 
   #begin(): void {
     const { pipeline, pods, children } = this.#view;
-    const kept = keptPlan(pipeline, this.#spec);
+    const kept = keptPlan(pipeline, this.#spec, this.#split);
     const hasRouter =
       pods.some(isRouter) ||
       children.some((child) => (child.kind === 'Deployment' || isGraph(child)) && isRouter(child));
@@ -203,14 +217,17 @@ export class PlanLoop {
     }
   }
 
-  #reload(spec: PipelineSpec): void {
+  #reload(whole: PipelineSpec, arrivalRps = this.#rpsToPlanFor): void {
+    this.#whole = whole;
+    this.#split = splitFor(whole, { arrivalRps, current: this.#split.count });
+    const spec = specOfRouter(whole, this.#split);
     this.#spec = spec;
     this.#routed = undefined;
     this.#asking = undefined;
     if (!this.#isPlannable()) return;
     void this.#planner?.reload(this.#planningSpec(spec)).catch((error: unknown) => this.#onPlanningFailure(error));
     const { answer } = this;
-    const goesOn = answer.kind === 'plan' && planObjection(spec, answer.plan) === undefined;
+    const goesOn = answer.kind === 'plan' && this.#isOfSplit(answer) && planObjection(spec, answer.plan) === undefined;
     if (!goesOn || !this.#watch.history.hasPages) this.#planFor(this.#rpsToPlanFor);
   }
 
@@ -223,7 +240,7 @@ export class PlanLoop {
     const asking = {};
     this.#asking = asking;
     this.#plannerNow()
-      .plan(arrivalRps)
+      .plan(largestShare(this.#split) * arrivalRps)
       .then((result) => {
         if (this.#asking !== asking || this.#abort.signal.aborted) return;
         this.#asking = undefined;
@@ -256,9 +273,31 @@ export class PlanLoop {
   #adopt(plan: Plan, arrivalRps: number, result: PlanResult | undefined): void {
     const shortfall = result && shortfallOf(result, arrivalRps);
     const before = this.#answer;
-    if (before.kind === 'plan' && isSamePlan(before.plan.stages, plan.stages) && before.shortfall === shortfall) return;
+    const isSame = before.kind === 'plan' && this.#isOfSplit(before) && isSamePlan(before.plan.stages, plan.stages);
+    if (isSame && before.shortfall === shortfall) return;
     const plannedAtEpochMs = this.#deps.nowEpochMs();
-    this.#settle({ kind: 'plan', plan, profiles: [], arrivalRps, plannedAtEpochMs, shortfall });
+    this.#settle({
+      kind: 'plan',
+      plan,
+      ...(this.#split.count > 1 && { split: this.#split }),
+      profiles: [],
+      arrivalRps,
+      plannedAtEpochMs,
+      shortfall,
+    });
+  }
+
+  #isOfSplit({ split = oneRouter }: Planned): boolean {
+    return split.count === this.#split.count;
+  }
+
+  /** With `routers: auto`, the number of routers follows the load of the last minute. */
+  #followLoad(): boolean {
+    const arrivalRps = this.#watch.history.window(this.#spec.slo.percentile)?.arrivalRps;
+    if (this.#whole.routers !== 'auto' || arrivalRps === undefined || this.#watch.stale !== undefined) return false;
+    if (splitFor(this.#whole, { arrivalRps, current: this.#split.count }).count === this.#split.count) return false;
+    this.#reload(this.#whole, arrivalRps);
+    return true;
   }
 
   #settle(answer: PlanAnswer): void {
@@ -275,10 +314,11 @@ export class PlanLoop {
     // Without a router there is no load. Stale metrics are passed on, too: the policy then keeps the running plan.
     const isToldOf = this.#watch.hasSignal || (this.#watch.history.hasPages && this.#watch.stale !== undefined);
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
-    if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
+    if (!this.#isTicking && (nowMs < this.#nextTickAtMs || this.#followLoad())) return;
     const [{ pipeline }, nowEpochMs] = [this.#view, this.#deps.nowEpochMs()];
     const observation = observationAt(nowMs, {
       spec: this.#spec,
+      split: this.#split,
       watch: this.#watch,
       batches: this.#isTicking ? [] : observedBatches(this.#watch.batches.take(), this.#measured),
       ages: this.#ages,
@@ -320,7 +360,7 @@ export class PlanLoop {
     this.#hasDecided = true;
     this.#deps.report(this.#key, decision);
     const { forecast, load, result } = decision.evidence;
-    const arrivalRps = load?.arrivalRps ?? forecast.upperRps;
+    const arrivalRps = (load?.arrivalRps ?? forecast.upperRps) / largestShare(this.#split);
     if (decision.kind === 'apply') {
       // A plan in back-off is not retried.
       if (this.#isHeldBack(decision.plan)) this.#outcome.markRefused(decision.changes);
@@ -355,6 +395,10 @@ export class PlanLoop {
     return this.#routed.plan;
   }
 
+  get #routedWhole(): Plan | undefined {
+    return this.#routedNow && planOfRouters(this.#routedNow, this.#split);
+  }
+
   /** Plan that the measured batches belong to. */
   get #measured(): Plan | undefined {
     return this.#routedNow ?? this.#runs;
@@ -378,7 +422,7 @@ export class PlanLoop {
       stale === undefined ? (this.#issue ?? this.#profileIssue) : { reason: stale.reason, message: stale.message };
     const window = stale === undefined ? this.#watch.history.window(this.#spec.slo.percentile) : undefined;
     const observed =
-      window && observedStatus(this.#spec, window, { routed: this.#routedNow, networkMs: this.#network.inForce });
+      window && observedStatus(this.#spec, window, { routed: this.#routedWhole, networkMs: this.#network.inForce });
     const next: PipelineSignals = { observed, issue };
     const nowMs = this.#deps.clock.nowMs();
     const before = this.#signals;

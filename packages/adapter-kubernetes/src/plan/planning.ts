@@ -1,12 +1,22 @@
 /** Parses the custom resource as a pipeline file, plans and renders it. */
-import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core/model';
+import {
+  AppError,
+  largestShare,
+  oneRouter,
+  type PipelineSpec,
+  type Plan,
+  type ProfileSet,
+  planOfRouters,
+  type RouterSplit,
+  specOfRouter,
+} from '@equipoise/core/model';
 import { canaryRules, changeBounds } from '@equipoise/core/serve';
 import { type PipelineFileResult, parsePipelineFile } from '@equipoise/pipeline-file';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
 import { targetNamedBy } from '../observe/pipeline-target.js';
 import type { ObservedPipeline, Planning } from '../reconcile/reconciliation.js';
 import { engineFor } from '../render/engine.js';
-import type { RenderTarget } from '../render/engines/targets.js';
+import { graphEngineOf, type RenderTarget } from '../render/engines/targets.js';
 import { checkImages, type Images } from '../render/render-request.js';
 import { type CpuPolicy, usualCpuPolicy, withCpuFloor } from './cpu-policy.js';
 import { cpuPolicyNamedBy } from './pipeline-annotations.js';
@@ -14,8 +24,12 @@ import { cpuPolicyNamedBy } from './pipeline-annotations.js';
 export type PlanAnswer =
   | {
       readonly kind: 'plan';
+      /** Plan of one router. */
       readonly plan: Plan;
+      /** Missing for one router. */
+      readonly split?: RouterSplit;
       readonly profiles: ProfileSet;
+      /** Rate of all routers together. */
       readonly arrivalRps: number;
       readonly plannedAtEpochMs: number;
       /** Why the best plan misses the SLO. */
@@ -73,12 +87,6 @@ export class PipelinePlanning {
   #parse(key: string, pipeline: InferencePipeline): ParsedPipeline {
     const parsed = parse(key, pipeline);
     if (parsed.kind === 'invalid') return parsed;
-    const { routers = 1 } = parsed.spec;
-    if (routers !== 1)
-      return {
-        kind: 'invalid',
-        problems: [{ path: 'spec.routers', message: `the operator runs one router, found ${routers}` }],
-      };
     try {
       const cpuPolicy = cpuPolicyNamedBy(pipeline, this.#rendering.cpuPolicy ?? usualCpuPolicy);
       const target = targetNamedBy(pipeline);
@@ -86,7 +94,8 @@ export class PipelinePlanning {
       const engine = engineFor(target);
       // Throws if the hops of the engine use up the SLO.
       engine.planningSpec(spec);
-      const problems = engine.limits(spec).refused.map(({ message }) => ({ path: '', message }));
+      const refused = engine.limits(spec).refused.map(({ message }) => ({ path: '', message }));
+      const problems = [...refused, ...routerProblems(spec, target)];
       return problems.length > 0 ? { kind: 'invalid', problems } : { kind: 'valid', spec, cpuPolicy, target };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
@@ -98,6 +107,16 @@ export class PipelinePlanning {
     this.#known.delete(key);
     this.#source.forget(key);
   }
+}
+
+/** An engine that walks the graph has no router of ours. */
+function routerProblems(
+  { routers = 1 }: PipelineSpec,
+  target: RenderTarget,
+): readonly { path: string; message: string }[] {
+  const engine = graphEngineOf(target);
+  if (engine === undefined || routers === 1) return [];
+  return [{ path: 'spec.routers', message: `${engine} walks the graph itself, found ${routers} routers; set 1` }];
 }
 
 type ParsedPipeline =
@@ -135,7 +154,7 @@ function planningFrom(
   const { mode } = spec.control;
   if (mode === 'off' || answer === undefined) return { kind: 'off' };
   if (answer.kind === 'unplanned') return answer;
-  const { plan, profiles, arrivalRps, plannedAtEpochMs, shortfall } = answer;
+  const { plan, split = oneRouter, profiles, arrivalRps, plannedAtEpochMs, shortfall } = answer;
   try {
     const images = imagesOf(pipeline);
     checkImages(images, spec);
@@ -144,7 +163,8 @@ function planningFrom(
       spec,
       plan,
       profiles,
-      arrivalRps,
+      arrivalRps: largestShare(split) * arrivalRps,
+      ...(split.count > 1 && { routers: split.count }),
       images,
       hasCpuLimits: cpuPolicy.hasCpuLimits,
       namespace: pipeline.metadata.namespace,
@@ -152,12 +172,12 @@ function planningFrom(
     return {
       kind: 'planned',
       mode,
-      plan,
+      plan: planOfRouters(plan, split),
       target,
       plannedAtEpochMs,
       arrivalRps,
       objects,
-      bounds: changeBounds(spec),
+      bounds: changeBounds(specOfRouter(spec, split)),
       allowsCanary: canaryRules(spec).stages.size === spec.stages.length,
       shortfall,
     };

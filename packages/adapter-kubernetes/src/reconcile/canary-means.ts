@@ -6,7 +6,7 @@
  */
 import type { KubeObject } from '../api/kube-object.js';
 import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
-import { isCanaryRouter, isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
+import { isCanaryRouter, isRouter, type ObservedDeployment, routerOf } from '../cluster/observed-objects.js';
 import { rolloutState } from '../cluster/rollout-state.js';
 import { type CanaryMeans, canaryMeans, MEANS } from '../observe/mesh.js';
 import type { DestinationRule, HttpRoute, VirtualService } from '../render/mesh-types.js';
@@ -24,9 +24,12 @@ export interface CanarySplit {
   give(fraction: number): readonly KubeObject[];
 }
 
-/** Means of the canary that exists, or of a new one. */
+/**
+ * Means of the canary that exists, or of a new one. A route would share the requests of all routers, but a canary router
+ * has the pods for those of one. So with several routers, the first forwards requests.
+ */
 export function meansOf(view: ObservedPipeline, next: ObservedDeployment | undefined): CanaryMeans {
-  const found = view.mesh?.means;
+  const found = view.children.some((child) => routerOf(child) > 0) ? undefined : view.mesh?.means;
   if (next === undefined) return found ?? 'router';
   const recorded = canaryMeans.find((each) => each === next.metadata.annotations?.[MEANS]);
   return found === undefined ? 'router' : (recorded ?? 'router');

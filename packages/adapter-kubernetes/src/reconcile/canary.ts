@@ -7,7 +7,13 @@
 import type { Slo } from '@equipoise/core/model';
 import { type CanaryVerdict, judgeCanary, nextFraction } from '@equipoise/core/serve';
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
-import { isCanaryRouter, isRouter, type ObservedDeployment, ownedTypes } from '../cluster/observed-objects.js';
+import {
+  isCanaryRouter,
+  isRouter,
+  type ObservedDeployment,
+  ownedTypes,
+  routerOf,
+} from '../cluster/observed-objects.js';
 import { rolloutState } from '../cluster/rollout-state.js';
 import { type CanaryMeans, MEANS } from '../observe/mesh.js';
 import type { Deployment } from '../render/manifest-types.js';
@@ -207,7 +213,7 @@ export function activeCanary(
   view: ObservedPipeline,
   live: ReadonlyMap<string, ObservedDeployment>,
 ): { readonly workloads: readonly string[]; readonly fraction: number } | undefined {
-  const router = [...live.values()].find(isRouter);
+  const router = [...live.values()].find((each) => isRouter(each) && routerOf(each) === 0);
   const fraction = router === undefined ? 0 : splitOf(view, live, router).fraction;
   if (fraction === 0) return undefined;
   const serving = routesOf(router).to;

@@ -12,7 +12,8 @@ import { transitionGraph } from './graph-transition.js';
 import { withKeptPauses } from './kept-templates.js';
 import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconciliation.js';
 import { nextRollback } from './rollback.js';
-import { IDLE, transition, type Work } from './transition.js';
+import { routersWork } from './routers.js';
+import { IDLE, type Work } from './transition.js';
 
 /** Pure function from observed objects and a plan to writes and the status. */
 
@@ -78,7 +79,7 @@ function plannedWork(
     return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawCanary(view, live) } : IDLE;
   if (planning.mode !== 'auto') return IDLE;
   if (graphEngineOf(planning.target) !== undefined) return transitionGraph(view, planning, at);
-  return transition(view, live, planning, at);
+  return routersWork(view, live, planning, at);
 }
 
 /** Without the annotation, nothing holds a deleted pipeline: the garbage collector removes its objects. */

@@ -54,6 +54,7 @@ export type Planning =
   | {
       readonly kind: 'planned';
       readonly mode: 'auto' | 'advise';
+      /** Plan of all routers. */
       readonly plan: Plan;
       readonly target: RenderTarget;
       readonly plannedAtEpochMs: number;

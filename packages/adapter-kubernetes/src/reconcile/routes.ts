@@ -1,8 +1,8 @@
 /** Targets of a router: annotated on its Deployment, or (after `k8s apply`) read from its pipeline file. */
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
-import { LABEL_PREFIX, objectName, digestOf as textDigestOf } from '../cluster/object-names.js';
-import { isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
+import { LABEL_PREFIX, digestOf as textDigestOf, workloadName } from '../cluster/object-names.js';
+import { isRouter, type ObservedDeployment, routerOf } from '../cluster/observed-objects.js';
 import type { ConfigMap } from '../render/manifest-types.js';
 import { digestOf } from './replica-groups.js';
 
@@ -61,7 +61,9 @@ function pinnedReplicas(
   if (parsed.kind === 'invalid') return undefined;
   const { name, stages } = parsed.spec;
   const pins = stages.flatMap(({ id, pins: { variantId, replicas } = {} }) =>
-    variantId === undefined || replicas === undefined ? [] : [[objectName(name, id, variantId), replicas] as const],
+    variantId === undefined || replicas === undefined
+      ? []
+      : [[workloadName(name, id, variantId, routerOf(router)), replicas] as const],
   );
   return new Map(pins);
 }

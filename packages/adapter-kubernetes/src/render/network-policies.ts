@@ -4,8 +4,9 @@
  * may reach everything.
  */
 
-import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
+import { allRouters, labelsOf, routerName, selectorOf } from '../cluster/object-names.js';
 import type { NetworkPolicy } from './manifest-types.js';
+import type { RouterRequest } from './render-request.js';
 import { ROUTER_PORT } from './router.js';
 import type { StageWorkload } from './stage-workload.js';
 
@@ -48,7 +49,7 @@ const scrapes = (...ports: readonly (number | string)[]): Ingress[number] => ({
 
 export function stagePolicy(pipeline: string, workload: StageWorkload): NetworkPolicy {
   const { name, labels, selector, port, fetches, container } = workload;
-  const router = selectorOf(pipeline, { kind: 'router' });
+  const router = selectorOf(pipeline, { kind: 'router', router: workload.router });
   const ports = (container.ports ?? []).map(({ containerPort }) => containerPort);
   return {
     apiVersion: 'networking.k8s.io/v1',
@@ -68,21 +69,26 @@ export function stagePolicy(pipeline: string, workload: StageWorkload): NetworkP
 }
 
 /** Policy of the router; `elsewhere`: the router uses external servers. */
-export function routerPolicy(pipeline: string, workloads: readonly StageWorkload[], elsewhere: boolean): NetworkPolicy {
-  const part = { kind: 'router' } as const;
+export function routerPolicy(
+  { spec, router, routers = 1 }: RouterRequest,
+  workloads: readonly StageWorkload[],
+  elsewhere: boolean,
+): NetworkPolicy {
+  const pipeline = spec.name;
+  const part = { kind: 'router', router } as const;
   const toStages: Egress = workloads.map(({ selector, port }) => ({
     to: [{ podSelector: { matchLabels: selector } }],
     ports: tcp(port, HBONE),
   }));
   // A terminating router asks whether its Service leads to another pod.
   const toReplacement: Egress[number] = {
-    to: [{ podSelector: { matchLabels: selectorOf(pipeline, part) } }],
+    to: [{ podSelector: { matchLabels: routers > 1 ? allRouters(pipeline) : selectorOf(pipeline, part) } }],
     ports: tcp(ROUTER_PORT, HBONE),
   };
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
-    metadata: { name: objectName(pipeline), labels: labelsOf(pipeline, part) },
+    metadata: { name: routerName(pipeline, router), labels: labelsOf(pipeline, part) },
     spec: {
       podSelector: { matchLabels: selectorOf(pipeline, part) },
       policyTypes: ['Ingress', 'Egress'],

@@ -43,10 +43,13 @@ export interface PodTemplateInput {
   /** Config map with the digest of pipeline.yaml; a changed digest starts a rollout. */
   readonly config?: { readonly name: string; readonly digest: string } | undefined;
   readonly placement?: Placement | undefined;
+  /** Pods among which these are spread over machines and zones; default: `selector`. */
+  readonly spreadAmong?: Labels | undefined;
 }
 
 export function podTemplate(parts: PodTemplateInput): PodTemplate {
-  const { labels, selector, serviceAccount, container, initContainer, drainMs, config } = parts;
+  const { labels, serviceAccount, container, initContainer, drainMs, config } = parts;
+  const selector = parts.spreadAmong ?? parts.selector;
   const { preStop = { sleep: { seconds: LEAVE_S } } } = parts;
   const isOnGpu = container.resources?.limits[GPU_RESOURCE] !== undefined;
   const template: PodTemplate = {

@@ -1,5 +1,5 @@
 /** A plan as objects of the target engine, and the router. Equal plans give equal objects. */
-import { type InferenceServerSpec, invariant, specOfPlan } from '@equipoise/core/model';
+import { AppError, type InferenceServerSpec, invariant, specOfPlan } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
 import { labelsOf } from '../cluster/object-names.js';
 import { deploymentObjects } from './engines/deployment.js';
@@ -12,7 +12,7 @@ import { graphEngineOf, type RenderTarget } from './engines/targets.js';
 import type { ServiceAccount } from './manifest-types.js';
 import { routerPolicy } from './network-policies.js';
 import type { ChosenVariant } from './profile-points.js';
-import { checkImages, type RenderRequest } from './render-request.js';
+import { checkImages, type RenderRequest, type RouterRequest } from './render-request.js';
 import { routerObjects, serviceAccountName } from './router.js';
 import { chosenVariants } from './router-spec.js';
 import { stageWorkload } from './stage-workload.js';
@@ -27,11 +27,30 @@ const engines: Readonly<Partial<Record<RenderTarget, StageEngine>>> = {
 /** AppError NOT_FOUND for images of unknown stages, CONFLICT if the target cannot run the plan. */
 export function renderPlan(asked: RenderRequest): readonly KubeObject[] {
   checkImages(asked.images, asked.spec);
+  const { routers = 1 } = asked;
   const request = { ...asked, spec: specOfPlan(asked.spec, asked.plan.stages) };
-  const { spec, target } = request;
-  const graphEngine = graphEngineOf(target);
-  if (graphEngine !== undefined)
-    return graphObjects(request, graphEngine).map((object) => inNamespace(object, request.namespace));
+  const graphEngine = graphEngineOf(asked.target);
+  if (graphEngine !== undefined && routers > 1) throw withoutRouter(graphEngine, routers);
+  const objects =
+    graphEngine === undefined
+      ? [
+          accountOf(request.spec.name),
+          ...Array.from({ length: routers }, (_, router) => objectsOfRouter({ ...request, router })).flat(),
+        ]
+      : graphObjects(request, graphEngine);
+  return objects.map((object) => inNamespace(object, request.namespace));
+}
+
+const withoutRouter = (engine: string, routers: number): AppError =>
+  new AppError(
+    'CONFLICT',
+    `${engine} walks the graph itself, so there is no router of ours: set routers of the pipeline to 1, or render for another target.`,
+    { details: { engine, routers } },
+  );
+
+/** A router with its own share of the pods: their labels, names and policies exclude all other routers. */
+function objectsOfRouter(request: RouterRequest): readonly KubeObject[] {
+  const { target } = request;
   const engine = engines[target];
   invariant(engine !== undefined, `no engine renders ${target}`);
   const chosen = chosenVariants(request);
@@ -40,13 +59,11 @@ export function renderPlan(asked: RenderRequest): readonly KubeObject[] {
   const addressOf = ({ stage, variant }: ChosenVariant): InferenceServerSpec =>
     rendered.get(stage.id)?.address ?? (variant.server as InferenceServerSpec);
   const direct = workloads.filter(({ stage }) => rendered.get(stage.id)?.reachesPods);
-  const objects = [
-    accountOf(spec.name),
+  return [
     ...[...rendered.values()].flatMap((each) => each.objects),
     ...routerObjects(request, chosen, { direct, addressOf }),
-    routerPolicy(spec.name, direct, direct.length < chosen.length),
+    routerPolicy(request, direct, direct.length < chosen.length),
   ];
-  return objects.map((object) => inNamespace(object, request.namespace));
 }
 
 function accountOf(pipeline: string): ServiceAccount {

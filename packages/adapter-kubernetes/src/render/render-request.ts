@@ -17,6 +17,8 @@ export interface RenderRequest {
   readonly arrivalRps: number;
   readonly target: RenderTarget;
   readonly images: Images;
+  /** Routers with this plan each; default 1. `arrivalRps` is the load of one. */
+  readonly routers?: number;
   /** False: stage pods have CPU requests only. Default true. */
   readonly hasCpuLimits?: boolean;
   readonly namespace?: string | undefined;
@@ -35,4 +37,10 @@ export function checkImages({ byVariant }: Images, { stages }: PipelineSpec): vo
   if (unknown.length === 0) return;
   const message = `There is no stage or variant ${unknown.join(', ')} to give an image; the pipeline has ${known.join(', ')}.`;
   throw new AppError('NOT_FOUND', message, { details: { unknown, known } });
+}
+
+/** Request for the objects of one router of several. */
+export interface RouterRequest extends RenderRequest {
+  /** Counts from 0. */
+  readonly router: number;
 }

@@ -35,7 +35,7 @@ export function routerSpec(
       'On a cluster a pipeline has one source, because several routers could not join parts. Serve it on one machine, or send all tensors in one request.',
     );
   const variantOf = new Map<string, VariantId>(chosen.map(({ stage, variant }) => [stage.id, variant.id]));
-  const { evaluation: _, placement: __, accuracyTable, ...rest } = spec;
+  const { evaluation: _, placement: __, routers: ___, accuracyTable, ...rest } = spec;
   const combinations = (accuracyTable?.combinations ?? []).filter(({ variants }) =>
     Object.entries(variants).every(([stage, variant]) => variantOf.get(stage) === variant),
   );

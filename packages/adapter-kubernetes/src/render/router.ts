@@ -1,15 +1,15 @@
 /**
- * The router: our server over a pipeline file whose stages are the pods. There is only one, because the plan assumes
- * one queue per stage. It starts once all stages are ready.
+ * A router: our server over a pipeline file whose stages are the pods. It has one queue per stage and pods that no other
+ * router uses. It starts once all its stages are ready. All routers are behind one Service.
  */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
-import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
-import type { Container, ContainerResources } from './manifest-types.js';
+import { allRouters, LABEL_PREFIX, labelsOf, objectName, routerName, selectorOf } from '../cluster/object-names.js';
+import type { Container, ContainerResources, Deployment } from './manifest-types.js';
 import { placementOf } from './placement.js';
 import { probes, STATE_DIR } from './pod-template.js';
 import type { ChosenVariant } from './profile-points.js';
-import type { RenderRequest } from './render-request.js';
+import type { RenderRequest, RouterRequest } from './render-request.js';
 import { untilReplaced } from './router-pause.js';
 import { routerSpec } from './router-spec.js';
 import { pipelineFileOf, type StageWorkload, serverEnvironment } from './stage-workload.js';
@@ -27,16 +27,19 @@ export type Addresses = (chosen: ChosenVariant) => InferenceServerSpec;
 
 /** Objects of the router, in order of creation. The router waits for the workloads in `direct`. */
 export function routerObjects(
-  request: RenderRequest,
+  request: RouterRequest,
   chosen: readonly ChosenVariant[],
   { direct, addressOf }: { readonly direct: readonly StageWorkload[]; readonly addressOf: Addresses },
 ): readonly KubeObject[] {
-  const { spec, images } = request;
+  const { spec, images, router, routers = 1 } = request;
+  const own = { kind: 'router', router } as const;
   const part: Part = {
-    name: objectName(spec.name),
-    labels: labelsOf(spec.name, { kind: 'router' }),
-    selector: selectorOf(spec.name, { kind: 'router' }),
+    name: routerName(spec.name, router),
+    labels: labelsOf(spec.name, own),
+    selector: selectorOf(spec.name, own),
   };
+  const isAlone = routers === 1;
+  const entry = isAlone ? part : { ...part, selector: allRouters(spec.name) };
   const { object, config } = configOf(part, pipelineFileOf(routerSpec(request, chosen, addressOf)));
   const readyUrls = direct.flatMap((workload) => {
     const { readyPath } = workload;
@@ -48,17 +51,28 @@ export function routerObjects(
     container,
     config,
     drainMs: Math.max(LEAST_DRAIN_MS, spec.slo.latencyMs),
-    preStop: untilReplaced(`http://${part.name}:${ROUTER_PORT}`, ROUTER_PORT),
+    preStop: untilReplaced(`http://${routerName(spec.name)}:${ROUTER_PORT}`, ROUTER_PORT),
     placement: placementOf(spec),
+    ...(!isAlone && { spreadAmong: entry.selector }),
     ...(readyUrls.length > 0 && { initContainer: waitFor(readyUrls, images.pipeline) }),
   };
+  const deployment = deploymentOf(part, pods, 1);
+  if (router > 0) return [object, withRouterCount(deployment, routers)];
   return [
     object,
-    serviceOf(part, { number: ROUTER_PORT, name: 'http' }, false),
-    deploymentOf(part, pods, 1),
-    disruptionBudgetOf(part),
+    serviceOf(entry, { number: ROUTER_PORT, name: 'http' }, false),
+    isAlone ? deployment : withRouterCount(deployment, routers),
+    disruptionBudgetOf(entry),
   ];
 }
+
+/** Annotation of the number of routers that a plan was made for; missing for one. */
+export const ROUTERS = `${LABEL_PREFIX}/routers`;
+
+const withRouterCount = (deployment: Deployment, routers: number): Deployment => ({
+  ...deployment,
+  metadata: { ...deployment.metadata, annotations: { [ROUTERS]: String(routers) } },
+});
 
 /** Service account of the pods, without rights and token. */
 export const serviceAccountName = (pipeline: string): string => objectName(pipeline);

@@ -1,13 +1,13 @@
 import { defaultRunTimeoutMs, type InferenceServerSpec, LruCache, type PipelineSpec } from '@equipoise/core/model';
 import { toDocument } from '@equipoise/pipeline-file';
 import { stringify } from 'yaml';
-import { type Labels, labelsOf, objectName, type PipelinePart, selectorOf } from '../cluster/object-names.js';
+import { type Labels, labelsOf, type PipelinePart, selectorOf, workloadName } from '../cluster/object-names.js';
 import type { Container } from './manifest-types.js';
 import { type Placement, placementOf } from './placement.js';
 import { PIPELINE_DIR, probes, STATE_DIR } from './pod-template.js';
 import { type ChosenVariant, plannedProfile } from './profile-points.js';
 import { containerResources, SERVER_MEMORY_BYTES } from './quantities.js';
-import { imageOf, type RenderRequest } from './render-request.js';
+import { imageOf, type RouterRequest } from './render-request.js';
 import { stageSpec } from './stage-spec.js';
 
 /**
@@ -18,6 +18,8 @@ import { stageSpec } from './stage-spec.js';
 const PORTS = { port: 8080, port2: 8081, port3: 8082 } as const;
 
 export interface StageWorkload extends ChosenVariant {
+  /** Number of the router that uses it. */
+  readonly router: number;
   readonly name: string;
   readonly labels: Labels;
   readonly selector: Labels;
@@ -40,18 +42,19 @@ export interface StageWorkload extends ChosenVariant {
 }
 
 /** The workload of a variant; undefined if its server runs elsewhere. */
-export function stageWorkload(chosen: ChosenVariant, request: RenderRequest): StageWorkload | undefined {
+export function stageWorkload(chosen: ChosenVariant, request: RouterRequest): StageWorkload | undefined {
   const { server } = chosen.variant;
   if (server === undefined) return embeddedWorkload(chosen, request);
   return server.command === undefined ? undefined : commandWorkload(chosen, server, request);
 }
 
-function commonFields(chosen: ChosenVariant, { spec }: RenderRequest) {
+function commonFields(chosen: ChosenVariant, { spec, router }: RouterRequest) {
   const { stage, variant } = chosen;
-  const part: PipelinePart = { kind: 'stage', stage: stage.id, variant: variant.id };
+  const part: PipelinePart = { kind: 'stage', stage: stage.id, variant: variant.id, router };
   return {
     ...chosen,
-    name: objectName(spec.name, stage.id, variant.id),
+    router,
+    name: workloadName(spec.name, stage.id, variant.id, router),
     labels: labelsOf(spec.name, part),
     selector: selectorOf(spec.name, part),
     runTimeoutMs: stage.runTimeoutMs ?? defaultRunTimeoutMs,
@@ -59,7 +62,7 @@ function commonFields(chosen: ChosenVariant, { spec }: RenderRequest) {
   };
 }
 
-function embeddedWorkload(chosen: ChosenVariant, request: RenderRequest): StageWorkload {
+function embeddedWorkload(chosen: ChosenVariant, request: RouterRequest): StageWorkload {
   const { stage, variant, plan } = chosen;
   const { port } = PORTS;
   const readyPath = `/v2/models/${stage.id}/ready`;
@@ -104,7 +107,7 @@ const texts = new LruCache<string>(1024);
 export const pipelineFileOf = (spec: PipelineSpec): string =>
   stringify(toDocument(spec), { lineWidth: 0, sortMapEntries: true });
 
-function commandWorkload(chosen: ChosenVariant, server: InferenceServerSpec, request: RenderRequest): StageWorkload {
+function commandWorkload(chosen: ChosenVariant, server: InferenceServerSpec, request: RouterRequest): StageWorkload {
   const { stage, variant, plan } = chosen;
   const { cpuCores } = plan.resources;
   const values: Readonly<Record<string, string | number>> = {
@@ -163,7 +166,7 @@ function environmentFor(command: readonly string[]): Readonly<Record<string, str
   };
 }
 
-const loadMsOf = (chosen: ChosenVariant, { profiles }: RenderRequest) => plannedProfile(chosen, profiles).loadMs;
+const loadMsOf = (chosen: ChosenVariant, { profiles }: RouterRequest) => plannedProfile(chosen, profiles).loadMs;
 
 /** Name of a port, as service meshes and Seldon expect it. */
 export const portName = (scheme: string): 'grpc' | 'http' => (scheme.startsWith('grpc') ? 'grpc' : 'http');

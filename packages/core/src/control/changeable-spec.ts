@@ -10,6 +10,8 @@ const CHANGEABLE: ReadonlySet<string> = new Set([
   'objective',
   'robustness',
   'nodes',
+  'copies',
+  'routers',
   'accuracyTable',
   'control',
   'admission',

@@ -27,7 +27,7 @@ export function graphObjects(request: RenderRequest, engine: GraphEngine): reado
       details: { target: request.target, problems: refused.map(({ path, message }) => ({ path, message })) },
     });
   const workloads = chosenVariants(request)
-    .map((chosen) => stageWorkload(chosen, request))
+    .map((chosen) => stageWorkload(chosen, { ...request, router: 0 }))
     .filter((workload) => workload !== undefined)
     .map(withOwnBatches);
   return renderers[engine](request, workloads);

@@ -1,5 +1,5 @@
 /** A pipeline of two stages as a custom resource, plans for it, and the objects of a cluster in given states. */
-import { type Plan, type StagePlan, stageId, variantId } from '@equipoise/core/model';
+import { type Plan, type StagePlan, stageId, usualSplit, variantId } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import type { KubeObject, ManagedFields } from '../../api/kube-object.js';
 import type { InferencePipeline, ObservedDeployment, ObservedPod } from '../../cluster/observed-objects.js';
@@ -25,11 +25,12 @@ export function shelf(
     namespace?: string;
     name?: string;
     budgetCpuCores?: number;
+    routers?: number | 'auto';
     metadata?: Partial<InferencePipeline['metadata']>;
     status?: InferencePipeline['status'];
   } = {},
 ): InferencePipeline {
-  const { mode = 'auto', namespace = 'n', name = 'shelf', budgetCpuCores = 16, metadata = {}, status } = over;
+  const { mode = 'auto', namespace = 'n', name = 'shelf', budgetCpuCores = 16, metadata = {}, status, routers } = over;
   return {
     apiVersion: API_VERSION,
     kind: PIPELINE_KIND,
@@ -37,6 +38,7 @@ export function shelf(
     spec: {
       slo: { latencyMs: 300, percentile: 99 },
       budget: { cpuCores: budgetCpuCores },
+      ...(routers !== undefined && { routers }),
       control: { mode },
       sources: [{ name: 'input', to: ['detect'] }],
       stages: [
@@ -99,8 +101,9 @@ export class ToldPlans implements PlanSource {
     this.#listeners.push(listener);
   }
 
-  decide(key: string, plan: Plan): void {
-    this.answer = answerOf(plan);
+  /** `plan` is that of each router. */
+  decide(key: string, plan: Plan, routers = 1): void {
+    this.answer = { ...answerOf(plan), ...(routers > 1 && { split: usualSplit(routers) }) };
     for (const listener of this.#listeners) listener(key);
   }
 }

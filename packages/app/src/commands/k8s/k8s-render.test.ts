@@ -31,6 +31,18 @@ afterAll(() => folder.remove());
 
 // Some tests run the command several times.
 describe('equipoise k8s render', { timeout: 60_000 }, () => {
+  it('renders the routers of the file, or of a plan, each with its share', async () => {
+    folder.write('two.yaml', syntheticPipeline({ spec: 'routers: 2', cpuCores: 8 }));
+    const plan = await equipoiseHere(folder.path, 'plan', 'two.yaml', '--arrival-rps', '20', '--out', 'two.json');
+    expect(plan).toMatchObject({ exitCode: 0 });
+    const made = await render('two.yaml', '--arrival-rps', '20');
+    const kept = await render('two.yaml', '--plan', 'two.json');
+    expect(kept.stdout).toBe(made.stdout);
+    // The load of a router is 60 % of 20 requests per second.
+    expect(made.stdout.match(/--arrival-rps\n +- "12"/g)).toHaveLength(2);
+    expect(made.stdout).toContain('name: synthetic--router-1');
+  });
+
   it('prints documents of YAML, the same for the same plan', async () => {
     const plan = await equipoiseHere(folder.path, 'plan', 'pipeline.yaml', '--arrival-rps', '20', '--out', 'plan.json');
     expect(plan).toMatchObject({ exitCode: 0 });

@@ -12,8 +12,17 @@ import {
   usualCpuPolicy,
   withCpuFloor,
 } from '@equipoise/adapter-kubernetes';
-import { AppError, bindingText, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
-import { optimize, requireCurves } from '@equipoise/core/plan';
+import {
+  AppError,
+  bindingText,
+  largestShare,
+  type PipelineSpec,
+  type ProfileSet,
+  planOfRouter,
+  usualSplit,
+  usualUnevenFraction,
+} from '@equipoise/core/model';
+import { optimize, problemOfRouter, requireCurves, routersFor } from '@equipoise/core/plan';
 import { loadSpec } from '../../compose/load-spec.js';
 import { imagesOf } from '../../compose/operator-deps.js';
 import { verifierFor } from '../../compose/plan-verification.js';
@@ -58,13 +67,14 @@ export async function renderedFile(
   const { leastCpuCores = usualCpuPolicy.leastCpuCores } = options;
   const engine = engineFor(target);
   const floored = engine.planningSpec(withCpuFloor(spec, profiles, leastCpuCores));
-  const { stages, arrivalRps } = await plannedStages(file, { spec: floored, profiles }, options);
+  const { stages, arrivalRps, routers } = await plannedStages(file, { spec: floored, profiles }, options);
   const objects = engine.render({
     spec,
     profiles,
     arrivalRps,
     images,
     plan: { stages },
+    ...(routers > 1 && { routers }),
     hasCpuLimits: cpuLimits,
     ...(namespace !== undefined && { namespace }),
     ...(artifacts !== undefined && { artifactBase: artifacts }),
@@ -72,27 +82,40 @@ export async function renderedFile(
   return { pipeline: spec.name, objects };
 }
 
+/** Plan and load of one router, and the number of routers. */
 async function plannedStages(
   file: string,
   { spec, profiles }: { readonly spec: PipelineSpec; readonly profiles: ProfileSet },
   { plan, arrivalRps: asked }: K8sRenderOptions,
-): Promise<Required<Pick<SavedPlan, 'stages' | 'arrivalRps'>>> {
+): Promise<Required<SavedPlan>> {
   if (plan !== undefined) {
-    const saved = await readPlan(plan, spec);
-    return { stages: saved.stages, arrivalRps: asked ?? (saved.arrivalRps || USUAL_RPS) };
+    const { stages, arrivalRps, routers = 1 } = await readPlan(plan, spec);
+    return planOfOne({ stages, arrivalRps: asked ?? (arrivalRps || USUAL_RPS), routers });
   }
   const arrivalRps = asked ?? USUAL_RPS;
+  const routers =
+    spec.routers === 'auto' ? routersFor({ arrivalRps, unevenFraction: usualUnevenFraction }) : spec.routers;
   // Replicas on a cluster do not share one machine.
   const hostCores = Number.POSITIVE_INFINITY;
   const clock = { nowMs: () => performance.now() };
-  const problem = { spec, profiles, arrivalRps, estimator: 'distribution', clock } as const;
-  const result = optimize(problem, verifierFor(spec, profiles, { arrivalRps, hostCores }));
-  if (result.kind === 'feasible') return { stages: result.plan.stages, arrivalRps };
+  const split = usualSplit(routers ?? 1);
+  const problem = problemOfRouter({ spec, profiles, arrivalRps, estimator: 'distribution', clock }, split);
+  const result = optimize(problem, verifierFor(problem.spec, profiles, { arrivalRps: problem.arrivalRps, hostCores }));
+  if (result.kind === 'feasible')
+    return { stages: result.plan.stages, arrivalRps: problem.arrivalRps, routers: split.count };
   throw new AppError(
     'INFEASIBLE',
     `No plan meets the SLO at ${arrivalRps} requests per second: ${bindingText(result.bindingConstraint)}. \`equipoise plan ${file} --arrival-rps ${arrivalRps}\` says what would help.`,
     { details: { result } },
   );
+}
+
+/** Share of one router in a plan of all. */
+function planOfOne({ stages, arrivalRps, routers }: Required<SavedPlan>): Required<SavedPlan> {
+  const split = usualSplit(routers);
+  const predicted = { latencyMs: 0, percentile: 0, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
+  const own = planOfRouter({ stages, predicted }, split).stages;
+  return { stages: own, arrivalRps: largestShare(split) * arrivalRps, routers };
 }
 
 interface K8sPipelineOptions {
