@@ -20,6 +20,8 @@ const { values } = parseArgs({
   },
 });
 
+if (process.platform !== 'linux')
+  throw new Error('An image takes Node and its libraries from this machine, so build it on Linux.');
 if (!/^[a-z0-9][a-z0-9._/:-]*:[\w][\w.-]*$/.test(values.name))
   throw new Error(`--name: expected a name with a tag, such as equipoise:${version}, got ${values.name}`);
 
