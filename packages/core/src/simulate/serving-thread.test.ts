@@ -4,6 +4,7 @@ import { SeededRng } from '../kernel/rng.js';
 import { stageId, variantId } from '../model/ids.js';
 import type { ServiceCorrection, ThreadCost } from '../model/service-correction.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
+import { estimateStages } from '../optimize/search/estimate-stages.js';
 import { isServiceCorrection, spreadFractions, useClassCount } from '../profile/corrected-service.js';
 import { fitThreadCost, type TurnInterval } from '../profile/fit-thread-cost.js';
 import { requireCurves } from '../profile/service-curves.js';
@@ -126,6 +127,19 @@ describe('the serving thread of a simulation', () => {
   it('is part of the mean that plans and estimates use', () => {
     const curve = curvesWith(correction(threadOf({ hopMs: 0.4, itemMs: 0.2 }))).curve(stageId('a'), variantId('v'), 1);
     expect(curve?.meanMs(1)).toBeCloseTo(SERVICE_MS + 0.6, 9);
+  });
+
+  it.each([100, 200, 300])('is estimated: capacity, and waits at %d rps', (arrivalRps) => {
+    const work = { arrivalMs: 0.5, answerMs: 0.3, hopMs: 0.4, itemMs: 0.2 };
+    const curves = curvesWith(correction(threadOf(work)));
+    const { stages } = planOf(spec, { maxBatchSize: 1, replicas: 8 });
+    const asked = { spec: { ...spec, slo: { ...spec.slo, percentile: 50 } }, curves };
+    const { latencyMs, capacityRps } = estimateStages(asked, stages, arrivalRps);
+    expect(capacityRps).toBeCloseTo(500, 6);
+    expect(estimateStages(asked, stages, 500).latencyMs).toBe(Number.POSITIVE_INFINITY);
+    const simulated = median(run(correction(threadOf(work)), { arrivalRps }).latenciesMs);
+    expect(latencyMs / simulated).toBeGreaterThan(0.85);
+    expect(latencyMs / simulated).toBeLessThan(1.25);
   });
 
   it('is checked when it is read', () => {

@@ -1,4 +1,5 @@
 import { estimatePipeline, type PipelineQuery, type StageConfiguration } from '../../estimate/pipeline-latency.js';
+import { threadLoad } from '../../estimate/serving-thread-load.js';
 import { stageLoads } from '../../estimate/stage-load.js';
 import { invariant } from '../../kernel/invariant.js';
 import type { StageId } from '../../model/ids.js';
@@ -10,8 +11,9 @@ import { plannedRps } from '../options/prepared-stage.js';
 
 /** Latency (ms) at the percentile of the SLO; Infinity if a stage is overloaded. */
 export function latencyAtSlo(query: PipelineQuery): number {
-  const estimate = estimatePipeline({ ...query, arrivalRps: plannedRps(query) });
-  return estimate.quantileMs(query.spec.slo.percentile / 100);
+  const arrivalRps = plannedRps(query);
+  const estimate = estimatePipeline({ ...query, arrivalRps });
+  return estimate.quantileMs(query.spec.slo.percentile / 100) + threadLoad(query.spec, query.stages, arrivalRps).waitMs;
 }
 
 /** Capacity in requests per second. `itemsRps`: items per second of each stage, in file order. */
@@ -32,7 +34,7 @@ export function estimateStages(
   const itemsRps = [...configurations.values()].map((of) => capacityRps(of.curve, of.replicas, of.maxBatchSize));
   return {
     latencyMs: latencyAtSlo({ spec, stages: configurations, arrivalRps }),
-    capacityRps: pipelineRps(spec, itemsRps),
+    capacityRps: Math.min(pipelineRps(spec, itemsRps), threadLoad(spec, configurations, arrivalRps).capacityRps),
   };
 }
 

@@ -1,3 +1,5 @@
+import { threadLoad } from '../../estimate/serving-thread-load.js';
+import type { StageId } from '../../model/ids.js';
 import { omittedPlan } from '../../model/omission.js';
 import type { Plan, PlanPrediction, StagePlan } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
@@ -9,10 +11,14 @@ import { latencyAtSlo, pipelineRps } from './estimate-stages.js';
 /** One option per stage, in file order. */
 export type StageChoice = readonly StageOption[];
 
-function estimatedLatencyMs({ spec, problem }: PreparedProblem, choice: StageChoice): number {
+const byStage = ({ spec }: PreparedProblem, choice: StageChoice): ReadonlyMap<StageId, StageOption> =>
+  new Map(spec.stages.map((stage, s) => [stage.id, choice[s] as StageOption]));
+
+function estimatedLatencyMs(prepared: PreparedProblem, choice: StageChoice): number {
+  const { spec, problem } = prepared;
   return latencyAtSlo({
     spec,
-    stages: new Map(spec.stages.map((stage, s) => [stage.id, choice[s] as StageOption])),
+    stages: byStage(prepared, choice),
     arrivalRps: problem.arrivalRps,
     burstiness: problem.burstiness,
   });
@@ -20,14 +26,16 @@ function estimatedLatencyMs({ spec, problem }: PreparedProblem, choice: StageCho
 
 function predictionOf(prepared: PreparedProblem, choice: StageChoice, latencyMs: number): PlanPrediction {
   const [cpuCores, , , costPerHour] = totalUse(choice.map((option) => option.use));
+  const { spec, problem } = prepared;
+  const stagesRps = pipelineRps(
+    spec,
+    choice.map((option) => option.capacityRps),
+  );
   return {
     latencyMs,
-    percentile: prepared.spec.slo.percentile,
+    percentile: spec.slo.percentile,
     pas: prepared.accuracy.pas(choice.map((option) => option.variantIndex)) ?? 0,
-    capacityRps: pipelineRps(
-      prepared.spec,
-      choice.map((option) => option.capacityRps),
-    ),
+    capacityRps: Math.min(stagesRps, threadLoad(spec, byStage(prepared, choice), problem.arrivalRps).capacityRps),
     cpuCores,
     costPerHour,
   };
