@@ -64,6 +64,8 @@ describe('a second router', () => {
   it('is ready with its own pods before the first gives replicas up', async () => {
     const rig = await start();
     expect(await rig.ready(SMALL)).toBe(2);
+    // The pods of the second router start slowly.
+    rig.cluster.readyAfterMs = (pod) => (routerOf(pod) === 1 ? 20_000 : 500);
     rig.source.decide(KEY, planWith('small', 1), 2);
     await rig.until(async () => {
       expect(await entryCount(rig)).toBeGreaterThanOrEqual(1);
