@@ -36,6 +36,21 @@ async function weightsOf(rig: Rig, kind: string): Promise<readonly number[] | un
   return (route as VirtualService).spec.http[0]?.route.map(({ weight }) => weight);
 }
 
+/** What a route needs exists a pass before it, and goes a pass after it. */
+function expectOrder({ api: { calls } }: Rig, kind: string): void {
+  const plural = meshTypes[kind]?.plural;
+  const removal = calls.lastIndexOf(`delete ${plural}`);
+  const removed = calls.slice(removal + 1);
+  const inItsPass = calls.slice(calls.lastIndexOf(`list ${plural}`, removal), removal);
+  expect(inItsPass).not.toContain('delete deployments');
+  expect(removed.indexOf(`list ${plural}`)).toBeGreaterThanOrEqual(0);
+  expect(removed.indexOf(`list ${plural}`)).toBeLessThan(removed.indexOf('delete deployments'));
+  if (kind !== 'VirtualService') return;
+  const before = calls.slice(0, calls.indexOf(`create ${plural}`));
+  expect(before.lastIndexOf('list destinationrules')).toBeGreaterThan(before.lastIndexOf('create destinationrules'));
+  expect(removed.indexOf(`list ${plural}`)).toBeLessThan(removed.indexOf('delete destinationrules'));
+}
+
 describe.each([
   ['HTTPRoute', GATEWAY_API],
   ['HTTPRoute', [...ISTIO, ...GATEWAY_API]],
@@ -71,6 +86,7 @@ describe.each([
     for (const each of mesh) expect(await ofMesh(rig, each)).toEqual([]);
     for (const type of Object.values(childTypes)) expect((await all(type)).filter(isCanaryRouter)).toEqual([]);
     expect(await rig.condition('Ready')).toMatchObject({ status: 'True' });
+    expectOrder(rig, kind);
     expect(rig.failures).toEqual([]);
     await rig.stop();
   });
