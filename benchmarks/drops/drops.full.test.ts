@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { type DropCheck, dropCheck, firstSeedOf, holdsAtPlannedRate, holdsInOverload } from './drop-check.js';
 
-const INSTANCES = 12;
+const INSTANCES = 8;
 /** Of a commit before these tests. */
 const firstSeed = firstSeedOf('48517aa5');
 

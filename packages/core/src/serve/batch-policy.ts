@@ -16,6 +16,8 @@ export interface BatchPolicy {
   readonly hungAtMostMs?: readonly number[];
   /** Minimum time in ms that a request needs after this stage. */
   readonly remainingMs: number;
+  /** Part of an item's slack that it may wait in a standing queue; the rest is for later stages. Default 1. */
+  readonly waitShare?: number;
   /** True if the plan omits the stage: new requests skip it. */
   readonly isOmitted?: boolean;
   /** Threshold of the conditions on the stage's answers, for new requests. */

@@ -222,14 +222,33 @@ describe('a fan-out of more items than may wait at a stage', () => {
 });
 
 describe('a bounded wait', () => {
-  it('refuses at once who would wait longer than the part of its time that is allowed', () => {
+  it('refuses at once who would wait longer than the part of its time that is allowed, in a standing queue', () => {
     const bench = new Bench(one, { maxWaitFraction: 0.5, priorityShares: [0, 0] });
     bench.serve(0, { serviceMs: 10 });
-    for (const name of ['running', 'a', 'b', 'c']) bench.arrive(name, 0, 50, 1);
-    bench.arrive('more time', 0, 100, 1);
-    bench.arrive('urgent', 0, 60, 0);
-    expect(bench.log).toEqual(['0 run 0 [running]', '0 drop c wait-too-long']);
+    for (const name of ['running', 'a']) bench.arrive(name, 0, 200, 1);
+    for (const name of ['b', 'c']) bench.arrive(name, 100, 150, 1);
+    bench.arrive('more time', 100, 200, 1);
+    bench.arrive('urgent', 100, 160, 0);
+    expect(bench.log).toEqual(['0 run 0 [running]', '100 drop c wait-too-long']);
     expect(bench.scheduler.predictedWaitMs()).toBe(45);
+  });
+
+  it('refuses of a burst only who would wait twice as long as there is time', () => {
+    const bench = new Bench(one, { maxWaitFraction: 0.5 });
+    bench.serve(0, { serviceMs: 10 });
+    for (const name of ['running', 'a', 'b', 'c', 'd', 'e']) bench.arrive(name, 0, 30);
+    // 40 ms are allowed, and the last would wait for 45 ms.
+    expect(bench.log).toEqual(['0 run 0 [running]', '0 drop e wait-too-long']);
+  });
+
+  it('leaves a share of the time for later stages', () => {
+    const bench = new Bench(one, { maxWaitFraction: 0.5 });
+    bench.serve(0, { serviceMs: 10 });
+    const policy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0, expectedServiceMs: [0, 10] };
+    bench.scheduler.setPolicy(0, { ...policy, waitShare: 0.5 }, 0);
+    for (const name of ['running', 'a']) bench.arrive(name, 0, 200);
+    bench.arrive('b', 100, 150);
+    expect(bench.log).toEqual(['0 run 0 [running]', '100 drop b wait-too-long']);
   });
 
   it('counts no item ahead that starts at once, or in the same batch', () => {
@@ -243,8 +262,8 @@ describe('a bounded wait', () => {
     bench.arrive('busy', 2, 100);
     bench.finish(first, 3);
     expect(bench.log.filter((line) => line.includes('drop'))).toEqual([]);
-    // A second full batch would start after 20 + 40 ms, of which 50 % of 100 - 40 - 5 ms are allowed.
-    bench.arrive('too late', 4, 100);
+    // A second full batch would start after 20 + 40 ms, and 2 · (74 - 40 - 5 - 5) ms are allowed.
+    bench.arrive('too late', 4, 74);
     bench.finish(first, 5);
     expect(bench.log.filter((line) => line.includes('drop'))).toEqual(['5 drop too late wait-too-long']);
   });
@@ -256,7 +275,7 @@ describe('a bounded wait', () => {
     const expectedServiceMs = [0, 10, 60];
     bench.scheduler.setPolicy(0, { maxBatchSize: 2, maxBatchWaitMs: 0, remainingMs: 0, expectedServiceMs }, 0);
     bench.arrive('running', 0, 100);
-    for (const name of ['a', 'b', 'c']) bench.arrive(name, 0, 50);
+    for (const name of ['a', 'b', 'c']) bench.arrive(name, 0, 40);
     expect(bench.log).toEqual(['0 run 0 [running]', '0 drop c wait-too-long']);
   });
 

@@ -39,6 +39,9 @@ export interface StageEffects<Payload, Context> {
 /** A timer this late (ms) indicates a stall of this process. */
 const STALL_MS = 50;
 
+/** Expected wait ÷ time left above which even an item of a burst is refused: means say little about few batches. */
+const MOST_WAIT = 2;
+
 const ONE_PRIORITY: readonly number[] = [1];
 
 export class StageScheduler<Payload, Context> {
@@ -58,6 +61,8 @@ export class StageScheduler<Payload, Context> {
   #aloneMs = 0;
   /** Time of the oldest arrival, or earlier. Maintained only while replicas wait for fuller batches. */
   #waitingSinceMs = 0;
+  /** Time since which the queue has not been empty; of no meaning while it is. */
+  #queuedSinceMs = 0;
   /** Time since which a free replica waits for a fuller batch; Infinity if none does. */
   #heldSinceMs = Number.POSITIVE_INFINITY;
   readonly issues = { opened: 0, failing: 0, slow: 0, hung: 0 };
@@ -113,7 +118,7 @@ export class StageScheduler<Payload, Context> {
     const ahead = this.queue.lengthUpTo(level);
     if (ahead + this.#suspects.length + items > this.#limits.maxQueueLength) return 'queue-full';
     const leftMs = deadlineAtMs - this.leastMs - arrivedAtMs;
-    return this.#wouldWaitTooLong(ahead + items - 1, leftMs) ? 'wait-too-long' : undefined;
+    return this.#wouldWaitTooLong(ahead + items - 1, leftMs, arrivedAtMs) ? 'wait-too-long' : undefined;
   }
 
   /** Minimum time in ms that a request needs from here; 0 if unknown. */
@@ -125,7 +130,7 @@ export class StageScheduler<Payload, Context> {
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
     if (
       this.#limits.maxWaitFraction !== undefined &&
-      this.#wouldWaitTooLong(this.queue.lengthUpTo(item.request.level), this.#latestStartAtMs(item) - nowMs)
+      this.#wouldWaitTooLong(this.queue.lengthUpTo(item.request.level), this.#latestStartAtMs(item) - nowMs, nowMs)
     ) {
       this.#effects.dropItem(item, 'wait-too-long', nowMs);
       return;
@@ -256,15 +261,24 @@ export class StageScheduler<Payload, Context> {
   }
 
   #push(item: StageItem<Payload, Context>, nowMs: number): void {
-    if (this.queue.length === 0) this.#waitingSinceMs = nowMs;
+    if (this.queue.length === 0) {
+      this.#waitingSinceMs = nowMs;
+      this.#queuedSinceMs = nowMs;
+    }
     this.queue.push(item);
   }
 
-  /** `leftMs`: time until an item must start. */
-  #wouldWaitTooLong(ahead: number, leftMs: number): boolean {
+  /**
+   * `leftMs`: time until an item must start. Only a part of it is allowed if the queue has not been empty for as long.
+   * Such a queue is no burst, and will not be shorter for the next item.
+   */
+  #wouldWaitTooLong(ahead: number, leftMs: number, nowMs: number): boolean {
     const { maxWaitFraction, dropLate } = this.#limits;
     if (maxWaitFraction === undefined || ahead === 0 || !dropLate) return false;
-    return this.#expectedWaitMs(ahead) > maxWaitFraction * leftMs;
+    const waitMs = this.#expectedWaitMs(ahead);
+    if (waitMs > MOST_WAIT * leftMs) return true;
+    const isStanding = nowMs - this.#queuedSinceMs >= leftMs;
+    return isStanding && waitMs > maxWaitFraction * (this.#policy.waitShare ?? 1) * leftMs;
   }
 
   /**

@@ -9,12 +9,12 @@ import type { BatchPolicy } from '../serve/batch-policy.js';
 import type { CanaryPolicy } from '../serve/canary-lane.js';
 import { hangBoundMs, mostHangBoundMs } from '../serve/health/replica-health.js';
 import type { CanaryProfile } from '../serve/rollout/slowness.js';
-import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
+import { type ServingEdge, type ServingGraph, servingGraph } from '../serve/serving-graph.js';
 
 /**
  * Batch policies by stage: batching, expected service time, and remaining time for early drops. Remaining time is the
  * longest path over edges without conditions, with mean service times of single items. Before an early join only the
- * shortest branch counts.
+ * shortest branch counts. Shares of waits are those of full batches on the longest path.
  */
 export function batchPolicies(
   spec: PipelineSpec,
@@ -34,6 +34,7 @@ export function batchPolicies(
     const needed = certain.filter((edge) => !canSpare(edge)).map(leastMs);
     remainingMs[index] = Math.max(0, ...needed, spared.length > 0 ? Math.min(...spared) : 0);
   }
+  const shares = waitShares(graph, expected, isOmitted);
   return graph.stages.map(({ id, index }) => ({
     maxBatchSize: plan.stages[id]?.[0]?.maxBatchSize ?? 1,
     maxBatchWaitMs: plan.stages[id]?.[0]?.maxBatchWaitMs ?? 0,
@@ -41,9 +42,34 @@ export function batchPolicies(
     hungAfterMs: expected[index]?.hungAfterMs ?? [],
     hungAtMostMs: expected[index]?.hungAtMostMs ?? [],
     remainingMs: remainingMs[index] ?? 0,
+    waitShare: shares[index] ?? 1,
     ...(isOmitted(index) && { isOmitted: true }),
     ...(plan.stages[id]?.[0]?.threshold !== undefined && { threshold: plan.stages[id][0].threshold }),
   }));
+}
+
+/** Part of later stages, for which a wait at a stage leaves slack. At 1, the shares of all stages make the whole. */
+const LEFT_FOR_LATER = 0.8;
+
+/**
+ * Shares of the slack for waits, by node. Without them, the first stage that is overloaded uses up the slack, later
+ * stages drop what it has served, and the throughput in time falls as the load rises.
+ */
+function waitShares(
+  graph: ServingGraph,
+  expected: readonly ExpectedBatches[],
+  isOmitted: (node: number) => boolean,
+): readonly number[] {
+  const fullMs = graph.nodes.map((_, node) => (isOmitted(node) ? 0 : (expected[node]?.serviceMs.at(-1) ?? 0)));
+  const laterMs = fullMs.map(() => 0);
+  for (const index of graph.topologicalOrder.toReversed()) {
+    const after = graph.nodes[index]?.outEdges.map(({ to }) => (fullMs[to] ?? 0) + (laterMs[to] ?? 0)) ?? [];
+    laterMs[index] = Math.max(0, ...after);
+  }
+  return fullMs.map((ownMs, index) => {
+    const later = laterMs[index] ?? 0;
+    return later === 0 ? 1 : 1 - (LEFT_FOR_LATER * later) / (ownMs + later);
+  });
 }
 
 /** Times in ms by batch size; index 0 is unused. */

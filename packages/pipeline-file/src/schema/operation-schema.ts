@@ -80,7 +80,7 @@ export const admissionSchema = z
     maxWaitFraction: fraction()
       .default(fieldDefaults.maxWaitFraction)
       .describe(
-        "Maximum expected wait of a request at a stage, as a fraction of the request's slack: the time until its deadline minus its remaining work. A request that would wait longer is dropped at once as `wait-too-long`. The rest of the slack is left for work that takes longer than expected.",
+        "Maximum expected wait of a request at a stage with a standing queue, as a fraction of the request's slack: the time until its deadline minus its remaining work. Stages with later stages get a share of it. A request that would wait longer is dropped at once as `wait-too-long`; in a burst, only if it would wait longer than twice its slack. The rest of the slack is left for work that takes longer than expected.",
       ),
     answerMarginMs: nonNegative()
       .optional()
