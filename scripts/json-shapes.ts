@@ -167,6 +167,11 @@ where OBJECT is {kind, name}`,
   conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}]
 }
 with exit code 1 if there is no workload or one is not complete; conditions are those of the InferencePipeline, if there is one`,
+  'k8s doctor': `{
+  pipeline, namespace, prometheus: address, sources: [SOURCE],
+  findings: [{check, severity: "error" or "warning", source?, message, fix}]
+}
+with exit code 1 if a finding is an error`,
   operator: `{
   pipelines: [{
     namespace?, name, mode?, phase?, plannedForRps?, replicas?: {desired, ready},

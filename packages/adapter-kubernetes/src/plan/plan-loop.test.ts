@@ -113,16 +113,6 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     expect((await planned()).split).toMatchObject({ count: 3 });
   });
 
-  it('have as many routers as the load needs, with `auto`', async () => {
-    await started({ routers: 'auto', budgetCpuCores: 2000 }, 100);
-    await rig.seconds(20);
-    expect((await planned()).split).toBeUndefined();
-    rig.rps = 7_000;
-    rig.planners.length = 0;
-    await rig.seconds(90);
-    expect((await planned()).split).toMatchObject({ count: 2 });
-  });
-
   it('are the same answer while the load is steady, so that nothing is rendered anew', async () => {
     await started({}, 10);
     await rig.seconds(180);
