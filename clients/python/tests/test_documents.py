@@ -18,6 +18,7 @@ ENVIRONMENT = Path(sys.executable).parent
 INFER = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1]}], "parameters": {"timeout_ms": 5000}}
 BODIES: dict[str, Any] = {
     "infer": INFER,
+    "aggregate": {"id": "1", "model_name": "first", "outputs": INFER["inputs"]},
     "feedback": {"id": "none", "score": 1},
     "repository_index": {"ready": True},
     "plan": {"arrivalRps": 1, "verify": False},
@@ -82,7 +83,8 @@ def _arguments(module: Any, name: str, client: Any) -> dict[str, Any]:
             arguments["body"] = {"input": [1]}
         else:
             model = next(each for each in vars(module).values() if _is_body(each, kind))
-            arguments["body"] = model.from_dict(BODIES.get(name, {}))
+            body = model.from_dict(BODIES.get(name, {}))
+            arguments["body"] = [body] if "list[" in str(kind) else body
     return arguments
 
 

@@ -113,7 +113,7 @@ function readTensors(
       throw new AppError('MALFORMED_REQUEST', `Each entry of ${field} needs a name (a string).`);
     const name = nameOf(stated);
     const type = inputs.typeOf({ name, datatype, shape }, isJsonText(fields));
-    inputs.add(name, readEntry(type, fields, { ...from, index }));
+    inputs.add(name, readEntry(type, fields, { index, ...from }));
   }
 }
 
