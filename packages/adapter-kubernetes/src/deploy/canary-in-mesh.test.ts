@@ -36,7 +36,7 @@ async function weightsOf(rig: Rig, kind: string): Promise<readonly number[] | un
   return (route as VirtualService).spec.http[0]?.route.map(({ weight }) => weight);
 }
 
-/** What a route needs exists a pass before it, and goes a pass after it. */
+/** The objects that a route refers to are written in an earlier pass, and removed in a later one. */
 function expectOrder({ api: { calls } }: Rig, kind: string): void {
   const plural = meshTypes[kind]?.plural;
   const removal = calls.lastIndexOf(`delete ${plural}`);

@@ -286,6 +286,6 @@ it.each([
   );
   await rig.until(async () => (await rig.condition('Accepted')).startsWith('False'));
   expect(await rig.condition('Accepted')).toMatch(words);
-  // What runs stays.
+  // The objects that serve are kept.
   expect(await rig.names('InferenceGraph')).toEqual(['shelf']);
 });

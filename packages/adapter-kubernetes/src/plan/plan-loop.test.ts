@@ -104,7 +104,7 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     await other.plans.close();
   });
 
-  it('are made anew when the number of routers changes', async () => {
+  it('are made again when the number of routers changes', async () => {
     await started({}, 30);
     await rig.seconds(20);
     expect((await planned()).split).toBeUndefined();
