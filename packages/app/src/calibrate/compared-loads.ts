@@ -102,17 +102,18 @@ interface SimulationBy extends Omit<ComparisonInput, 'points'> {
   readonly policyCurves: ServiceCurves;
 }
 
-/** The recorded arrivals, simulated with several seeds. */
+/** The recorded arrivals, simulated with several seeds, `fromSeed` the first: the median of each figure. */
 export function simulatedFigures(
   by: SimulationBy,
   segments: readonly Segment[],
   seeds = SEEDS,
+  fromSeed = 0,
 ): ServiceFiguresUnderLoad {
   return medianFigures(
     Array.from({ length: seeds }, (_, seed) =>
       figuresOf(
         segments.map((segment, index) => ({
-          ends: simulatedEnds(by, arrivalsIn(segment), 1000 * seed + index + 1),
+          ends: simulatedEnds(by, arrivalsIn(segment), 1000 * (fromSeed + seed) + index + 1),
           ...countedSpan(segment),
         })),
       ),

@@ -102,6 +102,18 @@ it.each([0.5, 2])('brings back a thread that was measured %d times as slow', (ti
   expect(correction?.spread[0]?.[0]).toBeLessThan(1.1);
 });
 
+it('lets one disturbed load decide little', () => {
+  const corrections = correctionsOf(1);
+  const disturbed = segmentAt(75);
+  const ends = disturbed.record.ends.map((end) => ({ ...end, latencyMs: 3 * end.latencyMs }));
+  const segments = [25, 40, 60].map((rps) => segmentAt(rps));
+  segments.push({ ...disturbed, record: { ...disturbed.record, ends } }, segmentAt(110, RUSHING));
+  const input = { spec, plan, profiles, corrections, segments, hostCores: Number.POSITIVE_INFINITY, clientMs: 0 };
+  const [{ correction } = {}] = matchedCorrections(input);
+  expect((correction?.thread?.arrivalMs.value ?? 0) / 2.5).toBeCloseTo(1, 1);
+  expect(correction?.spread[0]?.[0]).toBeCloseTo(1, 1);
+});
+
 it('changes nothing where the work of the thread is unknown', () => {
   const corrections = correctionsOf(1).map((one) => {
     const { thread: _, ...correction } = one.correction;

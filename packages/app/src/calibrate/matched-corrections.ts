@@ -1,7 +1,8 @@
 /**
  * Last step of a calibration: the calibrating segments are simulated, too. Two factors, one on the work of the server's
  * thread and one on the times of replicas, bring the simulation closer to what was served there. A prior keeps both near
- * 1 where the segments do not tell.
+ * 1 where the segments do not tell. A figure of few requests says little: its weight follows from how much it varies between
+ * seeds of the simulation.
  */
 import {
   type ComparisonInput,
@@ -18,19 +19,29 @@ interface Factors {
   readonly replicas: number;
 }
 
-/** Standard deviations: of a median latency (ln), of a throughput (ln) and of a dropped fraction that are right. */
-const LATENCY_SD = 0.05;
-const THROUGHPUT_SD = 0.02;
-const DROPS_SD = 0.02;
-/** Of the logarithms of the factors. */
-const PRIOR = { thread: 0.5, replicas: 0.2 } as const;
+/** Standard deviations of the figures of a right model with endless requests: of logarithms, and of a dropped fraction. */
+const MODEL_SD: Figures = { p50: 0.05, completed: 0.02, dropped: 0.02 };
+/** Of the logarithms of the factors. Busy times of the thread and times of batches were measured directly, so both are near 1. */
+const PRIOR = { thread: 0.3, replicas: 0.1 } as const;
 const STEPS = [1.4, 1.2, 1.1, 1.05, 1.02] as const;
-const SEEDS = 2;
+/** Seeds of each compared simulation, and further ones that tell how much the figures vary. */
+const SEEDS = 3;
+const NOISE_SEEDS = 8;
+/** Degrees of freedom of the errors (Student's t), so that one disturbed segment decides little. */
+const FREEDOM = 4;
+
+/** Logarithms of a median latency (ms) and of a throughput (rps), and the fraction dropped, of a group of segments. */
+type Figures = Readonly<Record<'p50' | 'completed' | 'dropped', number>>;
+
+/** Latencies decide below saturation, throughput and drops above. */
+const DECIDING = { below: ['p50'], above: ['completed', 'dropped'] } as const;
 
 interface Group {
   readonly segments: readonly Segment[];
-  readonly isOverload: boolean;
-  readonly served: ServiceFiguresUnderLoad;
+  readonly deciding: readonly (keyof Figures)[];
+  readonly served: Figures;
+  /** Variance of the difference between a served figure and that of a right model. */
+  readonly variance: Figures;
 }
 
 export type MatchInput = Omit<ComparisonInput, 'points'> & { readonly segments: readonly Segment[] };
@@ -39,7 +50,7 @@ export type MatchInput = Omit<ComparisonInput, 'points'> & { readonly segments: 
 export function matchedCorrections(input: MatchInput): readonly VariantCorrection[] {
   const { corrections } = input;
   if (!corrections.some(({ correction }) => correction.thread !== undefined)) return corrections;
-  const groups = groupsOf(input.segments);
+  const groups = groupsOf(input);
   const lossOf = (factors: Factors) => loss(input, groups, factors);
   let best: Factors = { thread: 1, replicas: 1 };
   let least = lossOf(best);
@@ -64,30 +75,55 @@ const neighbours = ({ thread, replicas }: Factors, step: number): readonly Facto
 ];
 
 /** Segments at one rate, in all rounds. */
-function groupsOf(segments: readonly Segment[]): readonly Group[] {
+function groupsOf(input: MatchInput): readonly Group[] {
   const byRate = new Map<string, Segment[]>();
-  for (const segment of segments) {
+  for (const segment of input.segments) {
     const key = `${segment.rushing > 0} ${segment.arrivalRps}`;
     byRate.set(key, [...(byRate.get(key) ?? []), segment]);
   }
-  return [...byRate.values()].map((of) => ({
-    segments: of,
-    isOverload: (of[0] as Segment).rushing > 0,
-    served: figuresOf(of.map(servedTimeline)),
-  }));
+  const by = simulationBy(input, { thread: 1, replicas: 1 });
+  return [...byRate.values()].map((segments) => {
+    const of = Array.from({ length: NOISE_SEEDS }, (_, index) =>
+      comparable(simulatedFigures(by, segments, 1, SEEDS + index)),
+    );
+    const varianceOf = (key: keyof Figures) =>
+      MODEL_SD[key] ** 2 + (1 + 1 / SEEDS) * variance(of.map((one) => one[key]));
+    return {
+      segments,
+      deciding: (segments[0] as Segment).rushing > 0 ? DECIDING.above : DECIDING.below,
+      served: comparable(figuresOf(segments.map(servedTimeline))),
+      variance: { p50: varianceOf('p50'), completed: varianceOf('completed'), dropped: varianceOf('dropped') },
+    };
+  });
 }
 
-function loss(input: MatchInput, groups: readonly Group[], factors: Factors): number {
+const comparable = ({ p50Ms, completedRps, droppedFraction }: ServiceFiguresUnderLoad): Figures => ({
+  p50: Math.log(p50Ms),
+  completed: Math.log(completedRps),
+  dropped: droppedFraction,
+});
+
+function variance(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
+}
+
+function simulationBy(input: MatchInput, factors: Factors) {
   const corrections = scaled(input.corrections, factors);
   const curves = correctedCurvesOf(input, corrections);
-  const by = { ...input, corrections, curves, policyCurves: correctedCurvesOf(input, FROM_PROFILE) };
+  return { ...input, corrections, curves, policyCurves: correctedCurvesOf(input, FROM_PROFILE) };
+}
+
+/** −2 ln of the posterior, up to a constant. */
+function loss(input: MatchInput, groups: readonly Group[], factors: Factors): number {
+  const by = simulationBy(input, factors);
   let sum = (Math.log(factors.thread) / PRIOR.thread) ** 2 + (Math.log(factors.replicas) / PRIOR.replicas) ** 2;
-  for (const { segments, isOverload, served } of groups) {
-    const simulated = simulatedFigures(by, segments, SEEDS);
-    if (isOverload) {
-      sum += (Math.log(simulated.completedRps / served.completedRps) / THROUGHPUT_SD) ** 2;
-      sum += ((simulated.droppedFraction - served.droppedFraction) / DROPS_SD) ** 2;
-    } else sum += (Math.log(simulated.p50Ms / served.p50Ms) / LATENCY_SD) ** 2;
+  for (const { segments, deciding, served, variance: of } of groups) {
+    const simulated = comparable(simulatedFigures(by, segments, SEEDS));
+    for (const key of deciding) {
+      const squared = (simulated[key] - served[key]) ** 2 / of[key];
+      sum += (FREEDOM + 1) * Math.log1p(squared / FREEDOM);
+    }
   }
   return Number.isNaN(sum) ? Number.POSITIVE_INFINITY : sum;
 }
