@@ -46,6 +46,15 @@ describe('SyntheticReplicaLauncher', () => {
     expect(asked).toEqual([[request, 2]]);
   });
 
+  it('reports the CPU time of a batch whose time contains waits', async () => {
+    const clock = new ManualClock();
+    const options = { serviceMs: () => 40, cpuFraction: () => 0.25, rng: new SeededRng(1), clock };
+    const { runner } = await launchAt(clock, new SyntheticReplicaLauncher(options));
+    const running = runner.run([{}]);
+    await clock.advanceTo(100);
+    expect(await running).toMatchObject({ serviceMs: 40, cpuMs: 10 });
+  });
+
   it('gives each replica its own stream of chance, the same in every process', async () => {
     const draw = async () => {
       const clock = new ManualClock();

@@ -9,8 +9,12 @@ import { preciseClock, sleep } from './alarm-clock.js';
 /** Service time (ms) of one batch; randomness comes from `rng`. */
 export type ServiceTime = (request: LaunchRequest, batchSize: number, rng: Rng) => number;
 
+/** CPU time of a batch as a fraction of its time. 1 unless the times contain waits for a CPU share. */
+export type CpuFraction = (request: LaunchRequest) => number;
+
 export interface SyntheticReplicaOptions {
   readonly serviceMs: ServiceTime;
+  readonly cpuFraction?: CpuFraction;
   readonly rng: Rng;
   readonly clock?: AlarmClock;
 }
@@ -18,12 +22,14 @@ export interface SyntheticReplicaOptions {
 class SyntheticRunner implements ModelRunner {
   readonly keepsTensors = true;
   readonly #drawMs: (batchSize: number) => number;
+  readonly #cpuFraction: number;
   readonly #clock: AlarmClock;
   #running: Promise<void> | undefined;
   #closed = false;
 
-  constructor(drawMs: (batchSize: number) => number, clock: AlarmClock) {
+  constructor(drawMs: (batchSize: number) => number, cpuFraction: number, clock: AlarmClock) {
     this.#drawMs = drawMs;
+    this.#cpuFraction = cpuFraction;
     this.#clock = clock;
   }
 
@@ -36,7 +42,8 @@ class SyntheticRunner implements ModelRunner {
     await this.#running;
     this.#running = undefined;
     const items = batch.map((output) => ({ kind: 'ok', output }) as const);
-    return { items, serviceMs: this.#clock.nowMs() - startedAtMs };
+    const serviceMs = this.#clock.nowMs() - startedAtMs;
+    return { items, serviceMs, ...(this.#cpuFraction < 1 && { cpuMs: this.#cpuFraction * serviceMs }) };
   }
 
   onLost(): void {}
@@ -59,12 +66,13 @@ export class SyntheticReplicaLauncher implements ReplicaLauncher {
   }
 
   async launch(request: LaunchRequest): Promise<LaunchedReplica> {
-    const { serviceMs, rng } = this.#options;
+    const { serviceMs, cpuFraction, rng } = this.#options;
     this.#launched += 1;
     const ownRng = rng.fork(`${request.stage.id}/${request.variant.id}/${this.#launched}`);
     const startedAtMs = this.#clock.nowMs();
     await sleep(this.#clock, request.variant.loadMs ?? 0);
-    const runner = new SyntheticRunner((batchSize) => serviceMs(request, batchSize, ownRng), this.#clock);
+    const drawMs = (batchSize: number) => serviceMs(request, batchSize, ownRng);
+    const runner = new SyntheticRunner(drawMs, cpuFraction?.(request) ?? 1, this.#clock);
     return { runner, loadMs: this.#clock.nowMs() - startedAtMs };
   }
 }

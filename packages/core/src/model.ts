@@ -52,6 +52,7 @@ export {
   type PrioritySpec,
   priorityLevel,
   type Resources,
+  runsElsewhere,
   type Slo,
   type SourceJoinSpec,
   type SourceSpec,

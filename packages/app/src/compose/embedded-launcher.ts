@@ -9,25 +9,27 @@ import {
 import { CommandReplicaLauncher, RemoteReplicaLauncher } from '@equipoise/adapter-open-inference';
 import { invariant, type PipelineSpec, SeededRng } from '@equipoise/core/model';
 import { curvesOf, drawMs } from '@equipoise/core/plan';
-import type { ReplicaLauncher } from '@equipoise/core/ports';
+import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { artifactCache, stageRules } from './artifacts.js';
 
 /** Launches all kinds of replicas. `seed` fixes synthetic service times. */
 export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher {
   const synthetic = new SyntheticReplicaLauncher({
     rng: new SeededRng(seed),
-    serviceMs: ({ stage, variant, resources }, batchSize, rng) => {
-      const curves = inlineCurves();
-      const curve = curves.kind === 'curves' ? curves.curve(stage.id, variant.id, resources.cpuCores) : undefined;
-      invariant(curve !== undefined, `synthetic stage ${stage.id} has a profile for ${resources.cpuCores} cores`);
-      return drawMs(curve.law(batchSize), rng);
-    },
+    serviceMs: (request, batchSize, rng) => drawMs(curveFor(request).law(batchSize), rng),
+    cpuFraction: (request) => Math.min(1, request.resources.cpuCores / curveFor(request).dispatchCores),
   });
   const syntheticStages = spec.stages.filter(({ module }) => module === undefined);
   let curves: ReturnType<typeof curvesOf> | undefined;
   const inlineCurves = () => {
     curves ??= curvesOf({ ...spec, stages: syntheticStages }, []);
     return curves;
+  };
+  const curveFor = ({ stage, variant, resources }: LaunchRequest) => {
+    const curves = inlineCurves();
+    const curve = curves.kind === 'curves' ? curves.curve(stage.id, variant.id, resources.cpuCores) : undefined;
+    invariant(curve !== undefined, `synthetic stage ${stage.id} has a profile for ${resources.cpuCores} cores`);
+    return curve;
   };
   const launcher = launcherFor({
     thread: new ThreadReplicaLauncher(),

@@ -148,6 +148,10 @@ export interface VariantSpec {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
+/** True for a server that already runs. It has its own cores; those of the file are only what a plan counts. */
+export const runsElsewhere = ({ server }: Pick<VariantSpec, 'server'>): boolean =>
+  server !== undefined && server.command === undefined;
+
 export interface StageBounds {
   readonly minReplicas: number;
   readonly maxReplicas: number;

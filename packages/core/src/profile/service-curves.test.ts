@@ -58,16 +58,16 @@ describe('curvesOf', () => {
 
   it('gives a share the points of one core, and points measured under the share first', () => {
     const shared = curveOf(read([point(1, 1, 16)], [0.5, 1]), 0.5);
-    expect(shared).toMatchObject({ cpuCores: 0.5, shareFraction: 0.5 });
+    expect(shared).toMatchObject({ cpuCores: 0.5, shareFraction: 0.5, dispatchCores: 0.5 });
     const measured = curveOf(read([point(1, 1, 16), point(0.5, 1, 40)], [0.5, 1]), 0.5);
-    expect(measured).toMatchObject({ cpuCores: 0.5, shareFraction: 1 });
+    expect(measured).toMatchObject({ cpuCores: 0.5, shareFraction: 1, dispatchCores: 1 });
     expect(measured?.meanMs(1)).toBe(40);
   });
 
   it.each([
-    [{ urls: ['http://other:8000'] }, 1],
-    [{ urls: ['http://127.0.0.1:{port}'], command: ['serve'] }, 0.1],
-  ])('does not slow down a server that runs already: %j', (place, shareFraction) => {
+    [{ urls: ['http://other:8000'] }, 1, 0],
+    [{ urls: ['http://127.0.0.1:{port}'], command: ['serve'] }, 0.1, 0.1],
+  ])('does not slow down a server that runs already: %j', (place, shareFraction, dispatchCores) => {
     const stage = modelStage('detect');
     const server = { model: 'm', batching: 'stack', ...place } as const;
     const variants = stage.variants.map((variant) => ({
@@ -77,7 +77,7 @@ describe('curvesOf', () => {
       profile: [point(1, 1, 16)],
     }));
     const curves = curvesOf(pipeline([{ ...stage, variants }], [], ['detect']), []);
-    expect(curveOf(curves, 0.1)).toMatchObject({ cpuCores: 0.1, shareFraction });
+    expect(curveOf(curves, 0.1)).toMatchObject({ cpuCores: 0.1, shareFraction, dispatchCores });
   });
 
   it('has no curve where nothing was measured', () => {

@@ -11,7 +11,7 @@
  */
 import { AppError, type ErrorCode } from '../model/app-error.js';
 import type { StageId, VariantId } from '../model/ids.js';
-import type { PipelineSpec, VariantSpec } from '../model/pipeline-spec.js';
+import { type PipelineSpec, runsElsewhere, type VariantSpec } from '../model/pipeline-spec.js';
 import type { ProfilePoint, ProfileSet } from '../model/profile-point.js';
 import type { ServiceCorrection } from '../model/service-correction.js';
 import { correctedPoint } from './corrected-service.js';
@@ -96,15 +96,15 @@ function variantCurves(
   }
   const read = new Map([...groups].map(([key, group]) => [key, readGroup(subject, group, findings)]));
   const curves = new Map<number, ServiceCurve>();
-  const { server } = subject.variant;
-  // A server that runs already has its own cores; the stated ones are only what a plan counts.
-  const runsElsewhere = server !== undefined && server.command === undefined;
+  const isElsewhere = runsElsewhere(subject.variant);
   for (const cpuCores of subject.variant.cpuCores) {
     const exact = read.get(coresKey(cpuCores));
     const oneCore = cpuCores < 1 ? read.get(coresKey(1)) : undefined;
-    if (exact?.length) curves.set(coresKey(cpuCores), serviceCurve(cpuCores, 1, exact));
-    else if (oneCore?.length)
-      curves.set(coresKey(cpuCores), serviceCurve(cpuCores, runsElsewhere ? 1 : cpuCores, oneCore));
+    const points = exact?.length ? exact : oneCore;
+    if (points === undefined || points.length === 0) continue;
+    const shareFraction = points === oneCore && !isElsewhere ? cpuCores : 1;
+    const curve = serviceCurve(cpuCores, shareFraction, points);
+    curves.set(coresKey(cpuCores), isElsewhere ? { ...curve, dispatchCores: 0 } : curve);
   }
   return curves;
 }
@@ -227,6 +227,8 @@ export interface ServiceCurve {
   readonly threadCores: number;
   /** CPU share below one core, or 1. A curve measured under the share has 1. */
   readonly shareFraction: number;
+  /** Cores as the dispatch rule takes them (`ReplicaDescription.cpuCores`). Points measured under a share contain its waits. */
+  readonly dispatchCores: number;
   /** Ascending. */
   readonly batchSizes: readonly number[];
   readonly maxBatchSize: number;
@@ -269,6 +271,7 @@ export function serviceCurve(cpuCores: number, shareFraction: number, points: re
     cpuCores,
     threadCores: Math.max(1, cpuCores),
     shareFraction,
+    dispatchCores: shareFraction < 1 ? cpuCores : Math.max(1, cpuCores),
     batchSizes,
     maxBatchSize,
     meanMs: (batchSize) => means[Math.min(batchSize, maxBatchSize)] as number,

@@ -13,9 +13,9 @@ export class CoreGate {
     this.cores = cores;
   }
 
-  /** A replica may run alone even if it has more threads than `cores`. */
+  /** A replica may run alone even if it has more threads than `cores`, and always if it has none. */
   admits(threads: number): boolean {
-    return this.#busyThreads === 0 || this.#busyThreads + threads <= this.cores;
+    return threads === 0 || this.#busyThreads === 0 || this.#busyThreads + threads <= this.cores;
   }
 
   enter(threads: number): void {

@@ -4,6 +4,8 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
 import { Bench, edge, one, points, type Replica } from './scheduler-bench.test-support.js';
 
+const both = [{ name: 'input', to: [stageId('a'), stageId('b')], tensors: [] }];
+
 describe('dispatch', () => {
   it('takes what is queued, up to the max batch size, earliest deadline first and in order among equals', () => {
     const bench = new Bench(one);
@@ -163,9 +165,19 @@ describe('dispatch', () => {
     expect(bench.log).toEqual(['0 run 0 [x]', '10 run 1 [x>0]']);
   });
 
+  it('counts no thread and no share for a replica on another host', () => {
+    const bench = new Bench({ ...chainSpec({ a: points, b: points }), edges: [], sources: both }, { hostCores: 1 });
+    const elsewhere = bench.serve(0, { cpuCores: 0 });
+    bench.serve(1);
+    bench.arrive('x', 0);
+    expect(bench.log).toEqual(['0 run 0 [x]', '0 run 1 [x]']);
+    bench.arrive('y', 1);
+    bench.finish(elsewhere, 500);
+    expect(bench.log.at(-1)).toBe('500 run 0 [y]');
+  });
+
   it('serves the first of two stages whose deadlines are equal', () => {
-    const sources = [{ name: 'input', to: [stageId('a'), stageId('b')], tensors: [] }];
-    const bench = new Bench({ ...chainSpec({ a: points, b: points }), edges: [], sources }, { hostCores: 1 });
+    const bench = new Bench({ ...chainSpec({ a: points, b: points }), edges: [], sources: both }, { hostCores: 1 });
     const [a, b] = [bench.serve(0), bench.serve(1)];
     bench.arrive('x', 0);
     bench.finish(a, 10);

@@ -5,7 +5,7 @@ import { ReplicaHealth } from './health/replica-health.js';
 import type { StageItem } from './request-state.js';
 import { BatchRun } from './trace/request-trace.js';
 
-/** `cpuCores` below 1 is a share of one thread. */
+/** `cpuCores` below 1 is a share of one thread. 0 is a replica that computes on another host: it has no share and holds no core. */
 export interface ReplicaDescription {
   readonly replicaId: ReplicaId;
   /** Decides the shares of edges that depend on the variant. */
@@ -48,9 +48,10 @@ export class ServingReplica<Payload, Context> {
     this.replicaId = description.replicaId;
     this.variantId = description.variantId;
     this.inCanary = description.inCanary === true;
-    this.threads = Math.max(1, Math.ceil(description.cpuCores));
+    const { cpuCores } = description;
+    this.threads = Math.ceil(cpuCores);
     this.health = at.watched ? new ReplicaHealth() : undefined;
-    this.bucket = description.cpuCores < 1 ? new CpuShareBucket(description.cpuCores, at.nowMs) : undefined;
+    this.bucket = cpuCores > 0 && cpuCores < 1 ? new CpuShareBucket(cpuCores, at.nowMs) : undefined;
   }
 
   /** Records the batch that starts, if an item is traced. */

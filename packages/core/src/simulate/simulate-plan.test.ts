@@ -46,6 +46,19 @@ describe('simulatePlan', () => {
     expect(tally.latencyMs.meanMs).toBeLessThan(closedFormMs * 1.02);
   });
 
+  it.each([
+    ['measured under a CPU share, which contain its waits', { profile: [{ cpuCores: 0.5, batchSize: 1, meanMs: 10 }] }],
+    ['of a server that runs elsewhere', { server: { urls: ['http://other:1'], model: 'm', batching: 'single' } }],
+  ] as const)('takes times %s, as they are', (_, more) => {
+    const spec = chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 10 }] });
+    const variants = spec.stages[0]?.variants.map((variant) => ({ ...variant, cpuCores: [0.5], ...more })) ?? [];
+    const stages = spec.stages.map((stage) => ({ ...stage, variants }));
+    const choice = { maxBatchSize: 1, replicas: 1, cpuCores: 0.5 };
+    const { tally } = run({ ...spec, stages }, choice, { rps: 80, requests: 300_000, seed: 1, drops: false });
+    expect(tally.latencyMs.meanMs).toBeGreaterThan(30 * 0.97);
+    expect(tally.latencyMs.meanMs).toBeLessThan(30 * 1.03);
+  });
+
   it('gives a share of a core its long-run rate and no more', () => {
     const spec = chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 20 }] });
     const shared = {

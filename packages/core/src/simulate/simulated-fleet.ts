@@ -231,7 +231,7 @@ export class SimulatedFleet implements FleetEffects {
     this.#engines.push(engine);
     this.#engineOf.set(id, engine);
     const inCanary = this.#canaryOf === variantId && this.#canaryAt === stageId;
-    const described = { replicaId: id, variantId, cpuCores: resources.cpuCores, inCanary };
+    const described = { replicaId: id, variantId, cpuCores: curve.dispatchCores, inCanary };
     engine.replica = scheduler.addReplica(this.#stageIndex(stageId), described, this.#nowMs);
     for (const fault of faults) {
       if (fault.kind !== 'crash') continue;

@@ -19,6 +19,7 @@ import {
   type PrioritySpec,
   priorityLevel,
   type ReplicaId,
+  runsElsewhere,
   type StageId,
   type TensorMap,
   type VariantId,
@@ -149,6 +150,8 @@ export class PipelineRunner implements ReplicaPool {
     this.#scheduler = new PipelineScheduler(this.#graph, limits, this.#effects(), this.#flow);
     this.#replicas = new ServedReplicas({
       scheduler: this.#scheduler,
+      runsElsewhere: (stage, variant) =>
+        spec.stages[stage]?.variants.some((of) => of.id === variant && runsElsewhere(of)) === true,
       turn: (step) => this.#turn(step),
       lost: ({ stage, replicaId }) => this.#lost.tell({ stageId: this.#idOf(stage), replicaId }),
     });

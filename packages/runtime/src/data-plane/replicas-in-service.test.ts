@@ -260,11 +260,18 @@ describe('replicas', () => {
   });
 
   it.each([
-    ['the CPU time that they report', { cpuMs: 1 }, 100],
-    ['all of the time if they report none', {}, 8],
-  ])('with a CPU share are charged for %s', async (_, reported, batches) => {
+    ['with a CPU share are charged for the CPU time that they report', { cpuMs: 1 }, {}, 100],
+    ['with a CPU share are charged for all of the time if they report none', {}, {}, 8],
+    ['of a server that runs elsewhere have no share', {}, { urls: ['http://other:1'], model: 'm' }, 100],
+  ])('%s', async (_, reported, place, batches) => {
     const clock = new ManualClock();
-    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
+    const spec = servingSpec(['a']);
+    const server = 'urls' in place && { server: { ...place, batching: 'single' as const } };
+    const stages = spec.stages.map((stage) => ({
+      ...stage,
+      variants: stage.variants.map((variant) => ({ ...variant, ...server })),
+    }));
+    const pipeline = new PipelineRunner({ spec: { ...spec, stages }, hostCores: 1, clock });
     const run: ModelRunner['run'] = async (batch) => {
       await clock.sleep(20); // 1 ms of work on a busy machine
       return { items: batch.map((output) => ({ kind: 'ok', output })), serviceMs: 20, ...reported };

@@ -62,6 +62,7 @@ export class ServedReplica {
 
 export interface ReplicaDeps {
   readonly scheduler: PipelineScheduler<TensorMap, PendingRequest, AppError>;
+  runsElsewhere(stage: number, variantId: VariantId): boolean;
   turn(step: (nowMs: number) => void): void;
   lost(served: ServedReplica): void;
 }
@@ -104,7 +105,7 @@ export class ServedReplicas {
     this.#byId.set(replicaId, served);
     const { scheduler, turn } = this.#deps;
     turn((nowMs) => {
-      const { cpuCores } = resources;
+      const cpuCores = this.#deps.runsElsewhere(stage, variantId) ? 0 : resources.cpuCores;
       const description = { replicaId, variantId, cpuCores, inCanary: replica.inCanary === true };
       served.inPolicies = scheduler.addReplica(served.stage, description, nowMs);
       this.#noteVariants(stage);

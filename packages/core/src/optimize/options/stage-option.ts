@@ -67,6 +67,7 @@ export const combineOption: StageOption = {
     cpuCores: 0,
     threadCores: 0,
     shareFraction: 1,
+    dispatchCores: 0,
     batchSizes: [],
     maxBatchSize: 0,
     meanMs: () => 0,
