@@ -95,8 +95,14 @@ export const chartValues = ({ name: own, image, replicas, resources }: Kustomize
   {
     path: 'replicas',
     default: replicas,
-    meaning: 'Number of operators, of which one acts.',
-    schema: { type: 'integer', minimum: 1, maximum: 10 },
+    meaning: 'Number of operators. Without shards, one of them acts.',
+    schema: { type: 'integer', minimum: 1, maximum: 16 },
+  },
+  {
+    path: 'shards',
+    default: 1,
+    meaning: 'Shards of the pipelines, which the operators divide among themselves; at least as many as operators.',
+    schema: { type: 'integer', minimum: 1, maximum: 16 },
   },
   {
     path: 'extraArgs',

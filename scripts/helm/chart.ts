@@ -85,6 +85,9 @@ function template(objects: readonly unknown[]): string {
 const BLOCKS: Readonly<Record<string, readonly string[]>> = {
   MORE_LABELS: ['{{- with .Values.podLabels }}', '{{- toYaml . | nindent N }}', '{{- end }}'],
   MORE_ARGS: [
+    '{{- if gt (int .Values.shards) 1 }}',
+    '- --shards={{ .Values.shards }}',
+    '{{- end }}',
     '{{- with .Values.pipelines.image }}',
     '- {{ printf "--image=%s" . | quote }}',
     '{{- end }}',

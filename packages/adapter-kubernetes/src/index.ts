@@ -1,3 +1,4 @@
+export { fencedApi } from './api/fenced-api.js';
 export { HttpKubeApi } from './api/http/http-kube-api.js';
 export { type KubeConfigSource, kubeConnection } from './api/http/kube-connection.js';
 export type { KubeApi } from './api/kube-api.js';
@@ -6,6 +7,8 @@ export { toYaml } from './api/to-yaml.js';
 export { LeaseElector } from './cluster/lease-elector.js';
 export type { InferencePipeline } from './cluster/observed-objects.js';
 export { ServerContact } from './cluster/server-contact.js';
+export { ShardedElection } from './cluster/sharded-election.js';
+export { type ShardSet, shardOf } from './cluster/shards.js';
 export {
   applyObjects,
   type DeploymentDiff,

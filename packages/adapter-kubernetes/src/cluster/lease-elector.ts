@@ -31,6 +31,11 @@ export interface Candidacy {
   readonly namespace: string;
   readonly name: string;
   readonly identity: string;
+  /**
+   * Several candidates have this identity and hold the lease together. One that sees it renewed holds it from its look
+   * before; the others need not write. It is not released, because others may hold it.
+   */
+  readonly isShared?: boolean;
 }
 
 /** Work of a leader: runs until its signal aborts, and resolves when all work has stopped. */
@@ -40,6 +45,10 @@ export interface Leadership {
   /** Called when another holder renews the lease. */
   onRenewal?(holder: string): void;
   onFailure?(error: unknown): void;
+  /** Asked before a lease that this candidate does not hold is taken. */
+  mayTake?(): Promise<boolean>;
+  /** Asked at each renewal: the candidate that gets the lease once all work has stopped. */
+  successor?(lease: Lease): string | undefined;
 }
 
 /** Stands for election until the signal aborts, then releases the lease. */
@@ -49,6 +58,9 @@ export class LeaseElector {
   readonly #candidacy: Candidacy;
   readonly #ref: ObjectRef<Lease>;
   #seen: { readonly lease: Lease; readonly atMs: number } | undefined;
+  #heldUntilMs = Number.NEGATIVE_INFINITY;
+  /** Last look at a shared lease. */
+  #look: { readonly version: string | undefined; readonly sentAtMs: number } | undefined;
 
   constructor(base: LeaseElectorDeps, candidacy: Candidacy) {
     this.#deps = base;
@@ -58,11 +70,23 @@ export class LeaseElector {
     this.#ref = { type: leases, namespace, name };
   }
 
+  /** True while no other candidate can hold the lease. A process that was paused sees it before its alarms ring. */
+  get isHeld(): boolean {
+    return this.#deps.clock.nowMs() < this.#heldUntilMs;
+  }
+
+  /** The lease as last seen; undefined before, and after it has expired. */
+  get seen(): Lease | undefined {
+    if (this.#seen === undefined) return undefined;
+    const { lease, atMs } = this.#seen;
+    const ageMs = this.#deps.clock.nowMs() - atMs;
+    return ageMs < (lease.spec.leaseDurationSeconds ?? 0) * 1000 ? lease : undefined;
+  }
+
   async run(leadership: Leadership, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const sentAtMs = this.#deps.clock.nowMs();
-      const held = await orAborted(this.#tryToHold(leadership, signal), signal);
-      if (held) await this.#leadWhileHeld(leadership, sentAtMs, signal);
+      const heldSinceMs = await orAborted(this.#tryToHold(leadership, signal), signal);
+      if (heldSinceMs !== undefined) await this.#leadWhileHeld(leadership, heldSinceMs, signal);
       // Jitter, so that followers do not act at the same time.
       await wait(this.#deps.clock, this.#times.retryMs * (1 + this.#deps.rng.next()), signal);
     }
@@ -74,6 +98,7 @@ export class LeaseElector {
     let cancel = (): void => {};
     const holdFrom = (sentAtMs: number): void => {
       cancel();
+      this.#heldUntilMs = sentAtMs + this.#times.renewWithinMs;
       cancel = clock.ringAt(sentAtMs + this.#times.renewWithinMs, () => leading.abort());
     };
     const stop = (): void => leading.abort();
@@ -84,31 +109,57 @@ export class LeaseElector {
       .lead(leading.signal)
       .catch((error: unknown) => leadership.onFailure?.(error))
       .finally(stop);
+    let successor: string | undefined;
     while (!leading.signal.aborted) {
       await wait(clock, this.#times.retryMs, leading.signal);
       if (leading.signal.aborted) break;
-      const sentAtMs = clock.nowMs();
       // A hanging renewal must not hide that the lease has expired.
-      const renewed = await orAborted(this.#tryToHold(leadership, leading.signal), leading.signal);
-      if (renewed && !leading.signal.aborted) holdFrom(sentAtMs);
+      const renewedAtMs = await orAborted(this.#tryToHold(leadership, leading.signal), leading.signal);
+      if (renewedAtMs === undefined || leading.signal.aborted) continue;
+      holdFrom(renewedAtMs);
+      successor = this.#seen && leadership.successor?.(this.#seen.lease);
+      if (successor !== undefined) stop();
     }
     cancel();
     signal.removeEventListener('abort', stop);
     await work;
-    if (signal.aborted) await this.#release(leadership);
+    this.#heldUntilMs = Number.NEGATIVE_INFINITY;
+    if (successor !== undefined) await this.#passOn(successor, leadership);
+    else if (signal.aborted && this.#candidacy.isShared !== true) await this.#passOn('', leadership);
   }
 
-  async #tryToHold(leadership: Leadership, signal: AbortSignal): Promise<boolean> {
+  /** Returns the time since which the lease is held; undefined if it is not. */
+  async #tryToHold(leadership: Leadership, signal: AbortSignal): Promise<number | undefined> {
+    const sentAtMs = this.#deps.clock.nowMs();
     try {
       const lease = await this.#deps.api.get(this.#ref);
-      if (signal.aborted) return false;
+      if (signal.aborted) return undefined;
       if (lease !== undefined) this.#note(lease, leadership);
-      if (lease !== undefined && !this.#mayTake(lease)) return false;
-      return this.#isTaken(await this.#write(lease), leadership);
+      if (lease !== undefined && !this.#mayTake(lease)) return undefined;
+      const isMine = lease?.spec.holderIdentity === this.#candidacy.identity;
+      const renewedByOtherMs = isMine ? this.#renewedByOtherMs(lease, sentAtMs) : undefined;
+      if (renewedByOtherMs !== undefined) return renewedByOtherMs;
+      if (!isMine && (await leadership.mayTake?.()) === false) return undefined;
+      if (signal.aborted) return undefined;
+      const result = await this.#write(lease);
+      if (!this.#isTaken(result, leadership)) return undefined;
+      this.#look = {
+        version: result.kind === 'written' ? result.object.metadata.resourceVersion : undefined,
+        sentAtMs,
+      };
+      return sentAtMs;
     } catch (error) {
       if (!signal.aborted) leadership.onFailure?.(error);
-      return false;
+      return undefined;
     }
+  }
+
+  /** Of a shared lease that has changed since the last look: the time of that look. */
+  #renewedByOtherMs({ metadata: { resourceVersion } }: Lease, sentAtMs: number): number | undefined {
+    if (this.#candidacy.isShared !== true) return undefined;
+    const before = this.#look;
+    this.#look = { version: resourceVersion, sentAtMs };
+    return before === undefined || before.version === resourceVersion ? undefined : before.sentAtMs;
   }
 
   #mayTake({ spec }: Lease): boolean {
@@ -158,12 +209,19 @@ export class LeaseElector {
     else if (holder !== '' && holder !== this.#candidacy.identity) leadership.onRenewal?.(holder);
   }
 
-  async #release(leadership: Leadership): Promise<void> {
+  /** Gives the lease to a successor, or frees it if that is empty. */
+  async #passOn(successor: string, leadership: Leadership): Promise<void> {
     try {
       const lease = await this.#deps.api.get(this.#ref);
       if (lease?.spec.holderIdentity !== this.#candidacy.identity) return;
-      const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 };
-      await this.#deps.api.replace(leases, { ...lease, spec }, { fieldManager: 'equipoise-election' });
+      const renewTime = microTime(this.#deps.nowEpochMs());
+      const spec = {
+        ...lease.spec,
+        holderIdentity: successor,
+        ...(successor === '' ? { leaseDurationSeconds: 1 } : { acquireTime: renewTime, renewTime }),
+      };
+      const { annotations: _, ...metadata } = lease.metadata;
+      await this.#deps.api.replace(leases, { ...lease, metadata, spec }, { fieldManager: 'equipoise-election' });
     } catch (error) {
       leadership.onFailure?.(error);
     }

@@ -26,6 +26,8 @@ export interface ReflectorLimits {
 
 /** `object` is missing if it was deleted. */
 export interface ReflectorListener<T extends KubeObject> {
+  /** Objects to keep and report; by default all. */
+  keeps?(object: T): boolean;
   onChange(key: string, object: T | undefined): void;
   onFailure(error: unknown, failuresInARow: number): void;
 }
@@ -94,7 +96,7 @@ export class Reflector<T extends KubeObject> {
         this.#onFailure(new Error('the list expired before its last page'));
         return undefined;
       }
-      for (const object of page.objects) found.set(objectKey(object.metadata), object);
+      for (const object of page.objects) if (this.#keeps(object)) found.set(objectKey(object.metadata), object);
       version = page.resourceVersion;
       continueToken = page.continueToken;
     } while (continueToken !== undefined);
@@ -141,8 +143,13 @@ export class Reflector<T extends KubeObject> {
   #applyEvent(event: Exclude<WatchEvent<T>, { kind: 'expired' }>): string {
     if (event.kind === 'bookmark') return event.resourceVersion;
     const { metadata } = event.object;
-    this.#put(objectKey(metadata), event.kind === 'deleted' ? undefined : event.object);
+    const isThere = event.kind !== 'deleted' && this.#keeps(event.object);
+    this.#put(objectKey(metadata), isThere ? event.object : undefined);
     return metadata.resourceVersion ?? '';
+  }
+
+  #keeps(object: T): boolean {
+    return this.#listener.keeps?.(object) ?? true;
   }
 
   #put(key: string, object: T | undefined): void {

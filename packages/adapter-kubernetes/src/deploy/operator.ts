@@ -36,6 +36,8 @@ export interface OperatorDeps extends Rendering {
   readonly nowEpochMs: () => number;
   readonly source: PlanSource;
   readonly namespace?: string;
+  /** Pipelines of this operator, by key; by default all. */
+  readonly owns?: (key: string) => boolean;
   /** Failures that are retried; `what` is a resource or the key of a pipeline. */
   readonly onFailure: (what: string, error: unknown) => void;
   readonly onPass?: (key: string, pass: PassReport) => void;
@@ -85,6 +87,7 @@ export class Operator {
     this.#index = new PipelineIndex(base, base.namespace, {
       onChange: (key) => this.#queue.add(key),
       onFailure: base.onFailure,
+      owns: base.owns,
     });
   }
 

@@ -19,6 +19,8 @@ import { targetOf } from './pipeline-target.js';
 const PIPELINE_LABEL = `${LABEL_PREFIX}/pipeline`;
 
 export interface IndexListener {
+  /** Pipelines to keep, with their objects; by default all. */
+  readonly owns?: ((key: string) => boolean) | undefined;
   /** Called when objects of a pipeline change; `key` joins its namespace and name. */
   onChange(key: string): void;
   onFailure(resource: string, error: unknown): void;
@@ -51,6 +53,7 @@ export class PipelineIndex {
           labelSelector: labelled ? PIPELINE_LABELLED : undefined,
         },
         {
+          keeps: (object) => listener.owns?.(keyOf(object)) ?? true,
           onChange: (key, object) => this.#put(`${type.plural} ${key}`, object, object && keyOf(object), listener),
           onFailure: (error) => listener.onFailure(type.plural, error),
         },

@@ -76,6 +76,7 @@ describeWithTool(helmTool, 'the Helm chart', () => {
   it.each([
     ['kubernetes', []],
     ['kubernetes-all-namespaces', ['--set', 'allNamespaces=true']],
+    ['kubernetes-shards', ['--set', 'replicas=4', '--set', 'shards=8']],
   ])('has the objects of deploy/%s', async (name, args) => {
     const built = await Promise.all(
       [name, 'kubernetes-definition'].map((each) => outputOf(kubectl(['kustomize', deployFolder(each)]))),

@@ -78,6 +78,30 @@ describe('the manifests of the operator', { timeout: 60_000 }, () => {
     expect(container.ports).toEqual([{ name: 'http', containerPort: 8082 }]);
   });
 
+  it('grant the leases of as many shards as the chart allows, and no others', () => {
+    const rules = parseAllDocuments(text('kubernetes', 'rbac.yaml')).flatMap(
+      (each) =>
+        (each.toJS() as { rules?: readonly { resources: readonly string[]; resourceNames?: string[] }[] }).rules ?? [],
+    );
+    const named = rules
+      .filter(({ resources }) => resources.includes('leases'))
+      .flatMap((rule) => rule.resourceNames ?? []);
+    const { properties } = JSON.parse(text('helm', 'equipoise/values.schema.json')) as {
+      readonly properties: { readonly shards: { readonly maximum: number } };
+    };
+    const shards = Array.from({ length: properties.shards.maximum }, (_, shard) => `equipoise-operator-shard-${shard}`);
+    expect(named).toEqual(['equipoise-operator', ...shards]);
+  });
+
+  it('become those of shards by one flag', async () => {
+    const { patches } = parse(text('kubernetes-shards', 'kustomization.yaml')) as {
+      readonly patches: readonly { readonly patch: string }[];
+    };
+    const [operation] = parse(patches[0]?.patch ?? '') as readonly { readonly value: string }[];
+    expect(operation?.value).toBe('--shards=8');
+    expect(await saysTo([...container.args, operation?.value ?? ''])).toContain('there is no kubeconfig');
+  });
+
   it('become those for all namespaces by one flag', async () => {
     const { patches } = parse(text('kubernetes-all-namespaces', 'kustomization.yaml')) as {
       readonly patches: readonly { readonly patch: string }[];

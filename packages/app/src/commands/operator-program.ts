@@ -1,6 +1,6 @@
 /** `equipoise operator`: name, flags and help. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { namespace, port } from '../terminal/flag-values.js';
+import { namespace, port, shardCount } from '../terminal/flag-values.js';
 import { runCommand } from '../terminal/run-command.js';
 import { leastCpuCoresFlag } from './k8s/k8s-program.js';
 import { prometheusCaFlag, prometheusFlag, prometheusTokenFlag, scrapeIntervalFlag } from './k8s/prometheus-flags.js';
@@ -59,6 +59,17 @@ export function addOperator(program: Command): void {
       'namespace of the lease; default: the namespace of the kubeconfig context or pod',
       namespace,
     )
+    .option(
+      '--shards <n>',
+      'divide the pipelines into this many shards; each has a lease, and the operators lead about as many each',
+      shardCount,
+      1,
+    )
+    .addOption(
+      new Option('--shard-by <key>', 'what the shard of a pipeline follows from')
+        .choices(['pipeline', 'namespace'])
+        .default('pipeline'),
+    )
     .option('--no-leader-election', 'act without a lease; no other operator may run then')
     .option(
       '--once',
@@ -69,11 +80,21 @@ export function addOperator(program: Command): void {
     .option('--port <n>', 'port of /livez, /readyz and /metrics; 0 for any free port', port, 8082)
     .action((options) =>
       runCommand(options, async () => {
+        if (options.shards > 1) await checkShards(options);
         if (options.once) return (await import('./operator-once.js')).operatorOnce(options);
         if (options.json) throw await jsonWithoutOnce();
         return (await import('./operator.js')).operator(options);
       }),
     );
+}
+
+/** Throws WRONG_USAGE for flags that do not go with shards. */
+async function checkShards({ once, leaderElection }: { once?: boolean; leaderElection: boolean }): Promise<void> {
+  if (once !== true && leaderElection) return;
+  const { AppError } = await import('@equipoise/core/model');
+  const [flag, why] =
+    once === true ? ['--once', 'one run does all pipelines'] : ['--no-leader-election', 'each shard needs its lease'];
+  throw new AppError('WRONG_USAGE', `--shards and ${flag} exclude each other: ${why}. Leave one of them out.`);
 }
 
 /** Rejects `--json` without `--once`: a server prints no document. */

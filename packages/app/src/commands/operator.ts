@@ -1,7 +1,18 @@
-/** `equipoise operator`: reconciles a cluster's pipelines until stopped. Only one of several operators is active. */
-import { LeaseElector, Operator, ServerContact } from '@equipoise/adapter-kubernetes';
+/**
+ * `equipoise operator`: reconciles a cluster's pipelines until stopped. One of several operators is active for a pipeline:
+ * for all of them, or for a shard of them.
+ */
+import {
+  fencedApi,
+  LeaseElector,
+  Operator,
+  ServerContact,
+  ShardedElection,
+  type ShardSet,
+  shardOf,
+} from '@equipoise/adapter-kubernetes';
 import type { Decision } from '@equipoise/core/model';
-import { OperatorMonitor, startProbeServer } from '@equipoise/runtime';
+import { OperatorMonitor, type PlannerPool, startProbeServer } from '@equipoise/runtime';
 import { type Cluster, withCluster } from '../compose/cluster.js';
 import {
   candidacyOf,
@@ -9,9 +20,11 @@ import {
   logFailure,
   type OperatorFlags,
   operatorDeps,
+  plannerThreads,
   plansFor,
   reconcileOptions,
   scopeOf,
+  shardSetOf,
 } from '../compose/operator-deps.js';
 import { logLine } from '../terminal/log.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -62,38 +75,77 @@ interface Running {
   readonly watch: OperatorWatch;
 }
 
-async function run(cluster: Cluster, { options, scope, watch }: Running, signal: AbortSignal): Promise<void> {
+function run(cluster: Cluster, running: Running, signal: AbortSignal): Promise<void> {
+  const { options, watch } = running;
   const base = operatorDeps(cluster);
-  const lead = async (leading: AbortSignal): Promise<void> => {
-    watch.leads(true);
-    const plans = await plansFor(cluster, options, (key, decision) => watch.decided(key, decision));
-    watch.monitor.pipelines = () => plans.count;
-    const failed = (what: string, error: unknown): void =>
-      watch.failed(what.includes('/') ? 'pass' : 'watch', what, error);
-    try {
-      await new Operator({
-        ...base,
-        ...reconcileOptions(options, scope),
-        source: plans,
-        onFailure: failed,
-        onPass: (key, { status }) => watch.passed(key, status),
-        onGone: (key) => watch.monitor.gone(key),
-      }).run(leading);
-    } finally {
-      await plans.close();
-      watch.leads(false);
-    }
-  };
-  if (!options.leaderElection) return lead(signal);
   const candidacy = candidacyOf(options, cluster);
-  await new LeaseElector(base, candidacy).run(
+  if (shardSetOf(options).count > 1) return runShards(cluster, running, signal);
+  const leadAll = (leading: AbortSignal, mayWrite = () => true): Promise<void> =>
+    lead(cluster, running, { signal: leading, mayWrite });
+  if (!options.leaderElection) return leadAll(signal);
+  const elector = new LeaseElector(base, candidacy);
+  return elector.run(
     {
-      lead,
+      lead: (leading) => leadAll(leading, () => elector.isHeld),
       onHolder: (holder) => watch.observed(holder, candidacy.identity),
       onFailure: (error) => watch.failed('lease', candidacy.name, error),
     },
     signal,
   );
+}
+
+function runShards(cluster: Cluster, running: Running, signal: AbortSignal): Promise<void> {
+  const { options, watch } = running;
+  const [candidacy, set] = [candidacyOf(options, cluster), shardSetOf(options)];
+  const threads = plannerThreads();
+  const election = new ShardedElection(operatorDeps(cluster), { ...candidacy, set });
+  return election.run(
+    {
+      lead: (number, leading, mayWrite) =>
+        lead(cluster, running, { signal: leading, mayWrite, shard: { number, set, threads } }),
+      onOtherSet: (holder) => watch.observed(holder, candidacy.identity),
+      onHolder: (shard, holder) => watch.observed(holder, candidacy.identity, shard),
+      onFailure: (lease, error) => watch.failed('lease', lease, error),
+    },
+    signal,
+  );
+}
+
+interface Leading {
+  readonly signal: AbortSignal;
+  /** False once another operator may lead. */
+  readonly mayWrite: () => boolean;
+  /** Missing for all pipelines. */
+  readonly shard?: { readonly number: number; readonly set: ShardSet; readonly threads: PlannerPool };
+}
+
+async function lead(
+  cluster: Cluster,
+  { options, scope, watch }: Running,
+  { signal, mayWrite, shard }: Leading,
+): Promise<void> {
+  const report = (key: string, decision: Decision): void => watch.decided(key, decision);
+  const plans = await plansFor(cluster, options, report, shard?.threads);
+  const stopped = watch.leads(shard?.number);
+  const uncount = watch.counts(plans);
+  const failed = (what: string, error: unknown): void =>
+    watch.failed(what.includes('/') ? 'pass' : 'watch', what, error);
+  try {
+    await new Operator({
+      ...operatorDeps(cluster),
+      ...reconcileOptions(options, scope),
+      api: fencedApi(cluster.api, mayWrite),
+      source: plans,
+      ...(shard && { owns: (key) => shardOf(key, shard.set) === shard.number }),
+      onFailure: failed,
+      onPass: (key, { status }) => watch.passed(key, status),
+      onGone: (key) => watch.monitor.gone(key),
+    }).run(signal);
+  } finally {
+    await plans.close();
+    uncount();
+    stopped();
+  }
 }
 
 interface CanaryStatus {
@@ -110,16 +162,33 @@ interface CanaryStatus {
 class OperatorWatch {
   readonly monitor = new OperatorMonitor({ version: VERSION });
   isReady = false;
+  readonly #plans = new Set<{ readonly count: number }>();
 
-  leads(isLeader: boolean): void {
-    this.isReady ||= isLeader;
-    this.monitor.leads(isLeader);
-    logLine('info', isLeader ? 'leads' : 'no longer leads');
+  constructor() {
+    this.monitor.pipelines = () => [...this.#plans].reduce((sum, { count }) => sum + count, 0);
   }
 
-  observed(holder: string, own: string): void {
+  /** Counts the pipelines of a source until the returned function is called. */
+  counts(plans: { readonly count: number }): () => void {
+    this.#plans.add(plans);
+    return () => this.#plans.delete(plans);
+  }
+
+  /** Notes that this operator leads all pipelines, or a shard, until the returned function is called. */
+  leads(shard: number | undefined): () => void {
     this.isReady = true;
-    if (holder !== own) logLine('info', 'another leads', { holder });
+    this.monitor.leads(true, shard);
+    const facts = shard === undefined ? {} : { shard };
+    logLine('info', 'leads', facts);
+    return () => {
+      this.monitor.leads(false, shard);
+      logLine('info', 'no longer leads', facts);
+    };
+  }
+
+  observed(holder: string, own: string, shard?: number): void {
+    this.isReady = true;
+    if (holder !== own) logLine('info', 'another leads', { holder, ...(shard !== undefined && { shard }) });
   }
 
   decided(pipeline: string, { kind, reason, evidence }: Decision): void {

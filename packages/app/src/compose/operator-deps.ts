@@ -8,6 +8,7 @@ import {
   type InferencePipeline,
   imagesNamedBy,
   type PipelinePlanner,
+  type ShardSet,
   usualCpuPolicy,
 } from '@equipoise/adapter-kubernetes';
 import { PrometheusEngineMetrics } from '@equipoise/adapter-prometheus';
@@ -39,6 +40,8 @@ export interface OperatorFlags extends Partial<PrometheusFlags> {
   readonly leaderElection: boolean;
   readonly leaseName: string;
   readonly leaseNamespace?: string;
+  readonly shards?: number;
+  readonly shardBy?: ShardSet['by'];
 }
 
 export const clusterOf = ({ kubeconfig, context }: OperatorFlags) => ({
@@ -56,6 +59,10 @@ export const operatorDeps = ({ api }: Cluster) => ({
   rng: new SeededRng(randomInt(2 ** 31)),
 });
 
+/** Planning threads of this process, for all its shards. */
+export const plannerThreads = (): PlannerPool =>
+  new PlannerPool({ threads: plannerThreadsFor(availableParallelism()) });
+
 /**
  * Plans all pipelines in shared threads, with load from the routers, or from Prometheus for engines that walk the graph.
  * Close the result at the end.
@@ -64,9 +71,9 @@ export async function plansFor(
   cluster: Cluster,
   flags: OperatorFlags,
   report: (key: string, decision: Decision) => void,
+  threads = plannerThreads(),
 ): Promise<FollowedPlans> {
   const metrics = await metricsOf(flags);
-  const threads = new PlannerPool({ threads: plannerThreadsFor(availableParallelism()) });
   return new FollowedPlans({
     ...operatorDeps(cluster),
     ask: askRouter,
@@ -114,6 +121,11 @@ export function reconcileOptions(
     ...(scope !== undefined && { namespace: scope }),
   };
 }
+
+export const shardSetOf = ({ shards = 1, shardBy = 'pipeline' }: OperatorFlags): ShardSet => ({
+  count: shards,
+  by: shardBy,
+});
 
 export const candidacyOf = ({ leaseNamespace, leaseName }: OperatorFlags, { namespace }: Cluster) => ({
   namespace: leaseNamespace ?? namespace,

@@ -56,6 +56,9 @@ export function routers(text: string): number | 'auto' {
 /** Same bounds as `routers` in a pipeline file. */
 export const routerCount = numberWithin('a whole number from 1 to 64', { least: 1, most: 64, whole: true });
 
+/** Each shard of the operators has a lease. */
+export const shardCount = numberWithin('a whole number of shards from 1 to 64', { least: 1, most: 64, whole: true });
+
 export const gapMs = numberWithin('a number of milliseconds, 0 or more', { least: 0 });
 export const seed = numberWithin('a whole number, 0 or more', { least: 0, most: Number.MAX_SAFE_INTEGER, whole: true });
 export const port = numberWithin('a port from 1 to 65535, or 0 for any free one', {

@@ -1,6 +1,19 @@
 import { expect, it } from 'vitest';
 import { OperatorMonitor } from './operator-monitor.js';
 
+it('tells which shards this operator leads', async () => {
+  const monitor = new OperatorMonitor({ version: '1.2.3' });
+  const lines = async () =>
+    (await monitor.page.text()).split('\n').filter((line) => /^equipoise_operator_leads/.test(line));
+  expect(await lines()).toEqual(['equipoise_operator_leads 0']);
+  monitor.leads(true, 0);
+  monitor.leads(true, 3);
+  monitor.leads(false, 0);
+  expect(await lines()).toEqual(['equipoise_operator_leads 1', 'equipoise_operator_leads_shard{shard="3"} 1']);
+  monitor.leads(false, 3);
+  expect(await lines()).toEqual(['equipoise_operator_leads 0']);
+});
+
 it('counts pipelines that shift, and what was taken back while this operator acts', async () => {
   const monitor = new OperatorMonitor({ version: '1.2.3' });
   const figures = async () => {

@@ -14,6 +14,8 @@ export class OperatorMonitor {
   pipelines: () => number = () => 0;
   readonly #registry = new Registry();
   readonly #leads: Gauge;
+  readonly #leadsShard: Gauge<'shard'>;
+  readonly #led = new Set<number | undefined>();
   readonly #decisions: Counter<'kind'>;
   readonly #failures: Counter<'of'>;
   readonly #network: Gauge<'pipeline' | 'stage'>;
@@ -32,7 +34,13 @@ export class OperatorMonitor {
     new Gauge({ ...build, registers }).set({ version }, 1);
     this.#leads = new Gauge({
       name: 'equipoise_operator_leads',
-      help: '1 if this operator holds the lease and acts, otherwise 0.',
+      help: '1 if this operator holds a lease and acts, otherwise 0.',
+      registers,
+    });
+    this.#leadsShard = new Gauge({
+      name: 'equipoise_operator_leads_shard',
+      help: '1 for each shard of the pipelines that this operator leads; only with `--shards`.',
+      labelNames: ['shard'],
       registers,
     });
     const count = () => this.pipelines();
@@ -88,10 +96,15 @@ export class OperatorMonitor {
     return own.map((metric) => ({ ...described(metric), adminOnly: false }));
   }
 
-  leads(isLeader: boolean): void {
-    this.#leads.set(Number(isLeader));
+  /** `shard` is undefined for all pipelines. */
+  leads(isLeader: boolean, shard?: number): void {
+    if (isLeader) this.#led.add(shard);
+    else this.#led.delete(shard);
+    this.#leads.set(Number(this.#led.size > 0));
+    if (shard !== undefined && isLeader) this.#leadsShard.set({ shard }, 1);
+    if (shard !== undefined && !isLeader) this.#leadsShard.remove({ shard });
     // The next leader reports these metrics.
-    if (isLeader) return;
+    if (this.#led.size > 0) return;
     this.#shifting.clear();
     this.#rolledBackAt.clear();
   }
