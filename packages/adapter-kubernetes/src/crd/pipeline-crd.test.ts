@@ -14,12 +14,15 @@ const REPOSITORY = fileURLToPath(new URL('../../../../', import.meta.url));
 const origin = { fileName: 'pipeline.yaml', baseDir: REPOSITORY };
 const schema = pipelineSchema();
 
+const documentOf = (path: string) =>
+  parse(readFileSync(join(REPOSITORY, path), 'utf8')) as { spec: { sources?: readonly object[] } };
+
 const pipelineFiles = [
   ...readdirSync(join(REPOSITORY, 'examples')).map((name) => `examples/${name}/pipeline.yaml`),
   'packages/app/templates/language/pipeline.yaml',
 ];
-
-const documentOf = (path: string) => parse(readFileSync(join(REPOSITORY, path), 'utf8')) as { spec: object };
+/** On a cluster, a pipeline has a single source. */
+const clusterFiles = pipelineFiles.filter((path) => (documentOf(path).spec.sources?.length ?? 1) === 1);
 
 describe('the versions of the custom resource', () => {
   it('are the one that the guide to upgrading names', () => {
@@ -33,14 +36,21 @@ describe('the versions of the custom resource', () => {
 });
 
 describe('the schema of the custom resource', () => {
-  it.each(pipelineFiles)('takes %s as it is', (path) => {
+  it.each(clusterFiles)('takes %s as it is', (path) => {
     const document = documentOf(path);
     const object = stored(schema, document);
     expect(problemsOf(schema, object)).toEqual([]);
     expect(object).toMatchObject(document);
   });
 
-  it.each(pipelineFiles)('fills in what the parser would, so that %s means the same on a cluster', (path) => {
+  it('refuses an example of several sources', () => {
+    const several = pipelineFiles.filter((path) => !clusterFiles.includes(path));
+    expect(several).toEqual(['examples/scanned-mail/pipeline.yaml']);
+    for (const path of several)
+      expect(problemsOf(schema, stored(schema, documentOf(path)))).toMatchObject([{ field: 'spec.sources' }]);
+  });
+
+  it.each(clusterFiles)('fills in what the parser would, so that %s means the same on a cluster', (path) => {
     const document = documentOf(path);
     const object = stored(schema, document) as { spec: { control: object } };
     const before = parsePipelineFile(JSON.stringify(document), origin);
