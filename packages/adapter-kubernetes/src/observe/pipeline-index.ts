@@ -13,7 +13,6 @@ import {
 } from '../cluster/observed-objects.js';
 import { optionalResources } from '../cluster/optional-resources.js';
 import { Reflector, type ReflectorDeps } from '../cluster/reflector.js';
-import { graphEngineOf } from '../render/engines/targets.js';
 import { targetOf } from './pipeline-target.js';
 
 const PIPELINE_LABEL = `${LABEL_PREFIX}/pipeline`;
@@ -30,7 +29,7 @@ export class PipelineIndex {
   readonly #pipelines: Reflector<InferencePipeline>;
   readonly #pods: Reflector<ObservedPod>;
   readonly #children: readonly Reflector<KubeObject>[];
-  /** Objects of engines, followed once a pipeline names an engine that walks its graph. */
+  /** Objects of engines, followed once a pipeline names an engine. */
   readonly #engines: readonly Reflector<KubeObject>[];
   readonly #engineUse = new AbortController();
   /** Objects by pipeline, so that a pass looks only at its pipeline. */
@@ -105,7 +104,7 @@ export class PipelineIndex {
   }
 
   #put(id: string, object: KubeObject | undefined, key: string | undefined, listener: IndexListener): void {
-    if (object?.kind === pipelines.kind && graphEngineOf(targetOf(object as InferencePipeline)) !== undefined)
+    if (object?.kind === pipelines.kind && targetOf(object as InferencePipeline) !== 'deployment')
       this.#engineUse.abort();
     const before = this.#owners.get(id);
     if (before !== undefined && before !== key) {

@@ -7,7 +7,7 @@ import { type RenderTarget, renderTargets } from '../render/engines/targets.js';
 const TARGET = `${LABEL_PREFIX}/target`;
 
 /** Targets that the operator drives. */
-const DRIVEN: readonly RenderTarget[] = ['deployment', 'seldon-v2:theirs', 'kserve:theirs'];
+const DRIVEN: readonly RenderTarget[] = renderTargets.filter((target) => target !== 'seldon-v1:theirs');
 
 /** Target that a pipeline names; default `deployment`. AppError WRONG_USAGE for others. */
 export function targetNamedBy({ metadata }: InferencePipeline): RenderTarget {

@@ -1,5 +1,4 @@
 /** Objects of an engine that walks the graph: what they say about workloads, replicas, shares and readiness. */
-import { OPERATOR_MANAGER } from '../api/field-managers.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { labelsOf, objectName } from '../cluster/object-names.js';
 import { isReady, isRouter, isStage, type ObservedDeployment, type ObservedPod } from '../cluster/observed-objects.js';
@@ -11,7 +10,7 @@ import {
   type SeldonPipeline,
   seldonExperiment,
 } from '../render/engines/seldon-pipeline.js';
-import { coresOf } from '../render/quantities.js';
+import { changedAtMs, replicasOf } from './engine-objects.js';
 import type { ObservedPipeline } from './reconciliation.js';
 
 type GraphObject = InferenceGraph | SeldonPipeline;
@@ -91,41 +90,6 @@ export function sharingObject(
 
 type Fields = Readonly<Record<string, unknown>>;
 
-interface Scaled extends KubeObject {
-  readonly spec: {
-    readonly replicas?: number;
-    readonly predictor?: { readonly minReplicas?: number } & PodFields;
-    readonly podSpec?: PodFields;
-  };
-}
-
-interface PodFields {
-  readonly containers?: readonly {
-    readonly name: string;
-    readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
-  }[];
-}
-
-export function replicasOf(object: KubeObject): number {
-  const { spec } = object as Scaled;
-  return spec.predictor?.minReplicas ?? spec.replicas ?? 1;
-}
-
-export function withReplicas(object: KubeObject, replicas: number): KubeObject {
-  const { spec } = object as Scaled;
-  const { predictor } = spec;
-  if (predictor === undefined) return { ...object, spec: { ...spec, replicas } } as KubeObject;
-  const sized = { ...predictor, minReplicas: replicas, maxReplicas: replicas };
-  return { ...object, spec: { ...spec, predictor: sized } } as KubeObject;
-}
-
-/** Requested cores of a replica; 0 for objects without pods. */
-export function coresOfReplica(object: KubeObject): number {
-  const { spec } = object as Scaled;
-  const containers = (spec?.predictor ?? spec?.podSpec)?.containers ?? [];
-  return containers.reduce((sum, { resources }) => sum + coresOf(resources?.requests?.['cpu'] ?? '0'), 0);
-}
-
 /** True if `live` has all fields of `wanted`; servers add defaults. */
 export function holds(live: unknown, wanted: unknown): boolean {
   if (Array.isArray(wanted))
@@ -145,7 +109,7 @@ export const specOf = (object: KubeObject): Fields => (object as KubeObject & { 
  */
 export function isInForce(graph: KubeObject, pods: readonly ObservedPod[], nowEpochMs: number): boolean {
   if (engineObjectState(graph)?.kind !== 'ready') return false;
-  if (graph.kind !== 'InferenceGraph') return nowEpochMs - appliedAtMs(graph) >= SETTLING_MS;
+  if (graph.kind !== 'InferenceGraph') return nowEpochMs - changedAtMs(graph) >= SETTLING_MS;
   const part = graph.metadata.labels?.['equipoise.dev/part'];
   const own = pods.filter(({ metadata }) => metadata.labels?.['equipoise.dev/part'] === part);
   const { nodes } = (graph as InferenceGraph).spec;
@@ -154,15 +118,6 @@ export function isInForce(graph: KubeObject, pods: readonly ObservedPod[], nowEp
 
 /** Seldon's status may still be that of the form before: it tells no generation. */
 const SETTLING_MS = 10_000;
-
-/** Time of the operator's last change of an object, in ms since the epoch. */
-function appliedAtMs({ metadata: { managedFields = [] } }: KubeObject): number {
-  const own = managedFields.filter(
-    ({ manager, subresource }) => manager === OPERATOR_MANAGER && subresource === undefined,
-  );
-  const times = own.map(({ time }) => Date.parse(time ?? '')).filter((epochMs) => !Number.isNaN(epochMs));
-  return Math.max(Number.NEGATIVE_INFINITY, ...times);
-}
 
 /** The graph in the arguments of a router pod. */
 function graphOfPod({ spec }: ObservedPod): Fields | undefined {

@@ -7,8 +7,8 @@ import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import { objectName } from '../cluster/object-names.js';
 import { renderedTypes } from '../cluster/observed-objects.js';
 import { engineObjectState } from '../render/engines/engine-state.js';
+import { coresOfReplica, replicasOf, withReplicas } from './engine-objects.js';
 import {
-  coresOfReplica,
   graphShare,
   holds,
   isExperiment,
@@ -16,10 +16,8 @@ import {
   isInForce,
   isWorkload,
   nextGraph,
-  replicasOf,
   sharingObject,
   specOf,
-  withReplicas,
   workloadsOfGraph,
 } from './graph-objects.js';
 import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';

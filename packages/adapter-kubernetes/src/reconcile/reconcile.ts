@@ -6,6 +6,7 @@ import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { targetOf } from '../observe/pipeline-target.js';
 import { graphEngineOf } from '../render/engines/targets.js';
 import { activeCanary, withdrawCanary } from './canary.js';
+import { engineObjectsOf, engineRefsOf, withLiveForms, withWantedForms } from './engine-stages.js';
 import { conditionsOf, findingsOf } from './findings.js';
 import { activeGraphCanary, asDeployments, isGraph } from './graph-objects.js';
 import { transitionGraph } from './graph-transition.js';
@@ -18,21 +19,39 @@ import { IDLE, type Work } from './transition.js';
 /** Pure function from observed objects and a plan to writes and the status. */
 
 export function reconcile(
+  observed: ObservedPipeline,
+  planned: Planning,
+  at: { readonly nowEpochMs: number },
+): Reconciliation {
+  if (walksGraph(observed)) return reconcileForms(observed, planned, at);
+  const view = { ...observed, children: withLiveForms(observed.children, at.nowEpochMs) };
+  const planning = planned.kind === 'planned' ? { ...planned, objects: withWantedForms(planned.objects) } : planned;
+  const { apply, remove, ...rest } = reconcileForms(view, planning, at);
+  return {
+    ...rest,
+    apply: apply.flatMap((object) => engineObjectsOf(object, observed.children)),
+    remove: remove.flatMap((ref) => engineRefsOf(ref, observed.children)),
+  };
+}
+
+const walksGraph = ({ pipeline }: ObservedPipeline): boolean => graphEngineOf(targetOf(pipeline)) !== undefined;
+
+function reconcileForms(
   view: ObservedPipeline,
   planning: Planning,
   at: { readonly nowEpochMs: number },
 ): Reconciliation {
   const { metadata, status } = view.pipeline;
   const generation = metadata.generation ?? 0;
-  const walksGraph = graphEngineOf(targetOf(view.pipeline)) !== undefined;
-  const live = walksGraph ? asDeployments(view.children) : deploymentsOf(view.children);
+  const isTheirs = walksGraph(view);
+  const live = isTheirs ? asDeployments(view.children) : deploymentsOf(view.children);
   const { finalizer, phase, apply, remove, foreign, againAfterMs, awaitsVerdict, ...work } = workOf(
     view,
     live,
     planning,
     at,
   );
-  const kept = walksGraph ? activeGraphCanary(view) : activeCanary(view, live);
+  const kept = isTheirs ? activeGraphCanary(view) : activeCanary(view, live);
   const { isQuiet, canary = LEAVES_SHARE.includes(phase) ? kept : undefined } = work;
   const { nowEpochMs } = at;
   const rollback = nextRollback(view.pipeline, work.failure, nowEpochMs);

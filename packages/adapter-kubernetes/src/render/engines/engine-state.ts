@@ -21,7 +21,14 @@ interface Condition {
 }
 
 interface EngineObject extends KubeObject {
-  readonly spec?: { readonly replicas?: number; readonly predictor?: { readonly minReplicas?: number } };
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly predictor?: { readonly minReplicas?: number };
+    readonly predictors?: readonly {
+      readonly replicas?: number;
+      readonly componentSpecs?: readonly { readonly replicas?: number }[];
+    }[];
+  };
   readonly status?: {
     readonly conditions?: readonly Condition[];
     readonly observedGeneration?: number;
@@ -29,11 +36,16 @@ interface EngineObject extends KubeObject {
     readonly description?: string;
     readonly replicas?: number;
     readonly availableReplicas?: number;
+    /** By Deployment, also those of orchestrators. */
+    readonly deploymentStatus?: Readonly<Record<string, { readonly availableReplicas?: number }>>;
   };
 }
 
 /** Kinds whose state can be read. */
 const KINDS = ['InferenceService', 'InferenceGraph', 'SeldonDeployment', 'Server', 'Model', 'Pipeline', 'Experiment'];
+
+/** End of the name of an orchestrator's Deployment (seldondeployment_engine.go). */
+const ORCHESTRATOR = '-svc-orch';
 
 /** Reasons of conditions that do not pass by waiting. */
 const FAILURES = [
@@ -49,10 +61,9 @@ const FAILURES = [
 export function engineObjectState(object: KubeObject): EngineObjectState | undefined {
   if (!KINDS.includes(object.kind)) return undefined;
   const { metadata, spec, status = {} } = object as EngineObject;
-  const wanted = spec?.replicas ?? spec?.predictor?.minReplicas ?? 1;
+  const wanted = wantedReplicas(spec);
   const { conditions = [], observedGeneration, state } = status;
-  // The replicas of a Server are those that have joined; other kinds count their available ones.
-  const available = object.kind === 'Server' ? status.replicas : status.availableReplicas;
+  const available = availableReplicas(object.kind, status);
   const isOld = observedGeneration !== undefined && observedGeneration < (metadata.generation ?? 0);
   const ready = conditions.find(({ type }) => type === 'Ready');
   const isReady = ready === undefined ? state === 'Available' : ready.status === 'True';
@@ -61,6 +72,28 @@ export function engineObjectState(object: KubeObject): EngineObjectState | undef
   const failed = failureIn(status);
   const message = failed ?? (ready?.status === 'False' ? ready.message : undefined);
   return { kind: failed !== undefined && !isOld ? 'failed' : 'progressing', wanted, ready: count, message };
+}
+
+function wantedReplicas({ replicas = 1, predictor, predictors }: NonNullable<EngineObject['spec']> = {}): number {
+  if (predictors === undefined) return predictor?.minReplicas ?? replicas;
+  const counts = predictors.flatMap(({ componentSpecs = [], ...own }) =>
+    componentSpecs.map((component) => component.replicas ?? own.replicas ?? replicas),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * The replicas of a Server are those that have joined; other kinds count their available ones. Seldon Core 1 counts them
+ * by Deployment (seldondeployment_controller.go, createDeployments).
+ */
+function availableReplicas(
+  kind: string,
+  { replicas, availableReplicas: available, deploymentStatus }: NonNullable<EngineObject['status']>,
+): number | undefined {
+  if (kind === 'Server') return replicas;
+  if (deploymentStatus === undefined) return available;
+  const components = Object.entries(deploymentStatus).filter(([name]) => !name.endsWith(ORCHESTRATOR));
+  return components.reduce((sum, [, each]) => sum + (each.availableReplicas ?? 0), 0);
 }
 
 function failureIn({ conditions = [], state, description }: NonNullable<EngineObject['status']>): string | undefined {

@@ -10,6 +10,7 @@ import { MemoryKubeApi } from '../../api/memory/memory-kube-api.test-support.js'
 import {
   type childTypes,
   deployments,
+  engineTypes,
   isRouter,
   meshTypes,
   type ObservedPod,
@@ -17,6 +18,7 @@ import {
   pods,
 } from '../../cluster/observed-objects.js';
 import { Operator } from '../../deploy/operator.js';
+import { EngineControllers } from './engine-controllers.test-support.js';
 import { clusterResources, MemoryCluster } from './memory-cluster.test-support.js';
 import { images, planWith, shelf, ToldPlans } from './pipeline-fixture.test-support.js';
 
@@ -40,15 +42,33 @@ export interface RigOptions {
   /** Kinds of a mesh that the cluster serves; with any, the pods are in the mesh. */
   readonly mesh?: readonly string[];
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Engine that runs the stages; its controllers are doubles. */
+  readonly engine?: StageEngineName;
+}
+
+export type StageEngineName = 'kserve' | 'seldon-v1' | 'seldon-v2';
+
+/** A variant on MLServer, which Seldon Core 2 needs. */
+const served = (stage: string, variant: string) => ({
+  artifact: `s3://models/${stage}-${variant}`,
+  server: { command: ['mlserver', 'start', '.'], environment: {}, url: 'http://127.0.0.1:{port}', model: stage },
+});
+
+interface StageDocument {
+  readonly name: string;
+  readonly variants: readonly { readonly name: string }[];
 }
 
 /** Operator on a cluster in memory; its pipeline runs `small`, with router signals. */
-export async function start({ idempotent = true, canary = true, mesh = [], annotations = {} }: RigOptions = {}) {
+export async function start(options: RigOptions = {}) {
+  const { idempotent = true, canary = true, mesh = [], annotations = {}, engine } = options;
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, [
     ...clusterResources,
     ...mesh.map((kind) => ({ type: meshTypes[kind] as ResourceType })),
+    ...(engine === undefined ? [] : engineTypes.map((type) => ({ type, hasStatus: true }))),
   ]);
+  const engines = new EngineControllers(kube, clock);
   const cluster = new MemoryCluster(kube, clock);
   if (mesh.length > 0) cluster.podAnnotations = { 'ambient.istio.io/redirection': 'enabled' };
   const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
@@ -56,11 +76,19 @@ export async function start({ idempotent = true, canary = true, mesh = [], annot
   const failures: string[] = [];
   const { metadata, spec, ...rest } = shelf();
   const { name } = metadata;
-  const { stages, control, ...others } = spec as { stages: readonly object[]; control?: object };
+  const { stages, control, ...others } = spec as { stages: readonly StageDocument[]; control?: object };
+  const target = engine === undefined ? {} : { 'equipoise.dev/target': engine };
+  const stageOf = (stage: StageDocument) =>
+    engine !== 'seldon-v2'
+      ? { ...stage, idempotent }
+      : {
+          ...{ ...stage, idempotent },
+          variants: stage.variants.map((variant) => ({ ...variant, ...served(stage.name, variant.name) })),
+        };
   const object = {
     ...rest,
-    metadata: { name, namespace, annotations },
-    spec: { ...others, control: { ...control, canary }, stages: stages.map((stage) => ({ ...stage, idempotent })) },
+    metadata: { name, namespace, annotations: { ...target, ...annotations } },
+    spec: { ...others, control: { ...control, canary }, stages: stages.map(stageOf) },
   };
   written(await admin.create(pipelines, object, { fieldManager: 'kubectl' }));
   const abort = new AbortController();
@@ -71,13 +99,14 @@ export async function start({ idempotent = true, canary = true, mesh = [], annot
       onFailure: (what, error) => failures.push(`${what}: ${String(error)}`),
     });
   const running = operator(api, 1).run(abort.signal);
+  if (engine !== undefined) playEverySecond(engines, clock, abort.signal);
   const find = (deployment: string) => admin.get({ type: deployments, namespace, name: deployment });
   const all = async <T extends KubeObject>(type: (typeof childTypes)[string]) => {
     const page = await admin.list({ type });
     return (page.kind === 'page' ? page.objects : []) as readonly T[];
   };
   const rig = {
-    ...{ clock, kube, cluster, admin, api, source, failures, find, all, operator },
+    ...{ clock, kube, cluster, engines, admin, api, source, failures, find, all, operator },
     ready: async (deployment: string) => (await find(deployment))?.status?.readyReplicas ?? 0,
     status: async () => (await admin.get({ type: pipelines, namespace, name }))?.status,
     condition: async (type: string) =>
@@ -89,7 +118,7 @@ export async function start({ idempotent = true, canary = true, mesh = [], annot
     until: async (holds: () => Promise<boolean>, longestMs = 120_000) => {
       const endsAtMs = clock.nowMs() + longestMs;
       while (!(await holds())) {
-        if (clock.nowMs() >= endsAtMs) throw new Error(`it does not come: ${JSON.stringify(await rig.status())}`);
+        if (clock.nowMs() >= endsAtMs) throw new Error(`it does not come: ${failures.slice(0, 3).join()} ${JSON.stringify(await rig.status())}`);
         await clock.advanceTo(Math.min(endsAtMs, clock.nextAlarmAtMs));
       }
     },
@@ -98,11 +127,20 @@ export async function start({ idempotent = true, canary = true, mesh = [], annot
       await running;
     },
   };
-  await rig.pass(3_000);
+  await rig.pass(engine === undefined ? 3_000 : 20_000);
   cluster.readyAfterMs = () => 500;
   cluster.stopMs = 700;
   source.situation = () => ({ ...heard, sides: well });
   return rig;
+}
+
+function playEverySecond(engines: EngineControllers, clock: ManualClock, signal: AbortSignal): void {
+  const play = (): void => {
+    if (signal.aborted) return;
+    void engines.play();
+    clock.ringAt(clock.nowMs() + 1_000, play);
+  };
+  play();
 }
 
 /** Canary fraction in the status. */

@@ -10,6 +10,9 @@
  *   PropagateRawStatus: PredictorReady follows the Deployment; a message of `Progressing=False` counts as a failure.
  * - InferenceGraph: `pkg/controller/v1alpha1/inferencegraph/raw_ig.go` (aaac4e2): a Deployment whose pods have the graph
  *   as an argument; Ready as soon as that Deployment has a condition `Available`, also while it rolls out.
+ * - SeldonDeployment: `operator/controllers/seldondeployment_controller.go` (00908a9), Reconcile and createDeployments:
+ *   `state` is Creating until all Deployments are ready, then Available; Failed with a description once a Deployment has
+ *   neither of its conditions. `deploymentStatus` counts replicas by Deployment, also those of an orchestrator.
  */
 import type { Clock } from '@equipoise/core/model';
 import { written } from '../../api/conformance/subject.test-support.js';
@@ -19,6 +22,7 @@ import { same } from '../../api/memory/field-owners.test-support.js';
 import type { MemoryKube } from '../../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../../api/memory/memory-kube-api.test-support.js';
 import { engineTypes, type ObservedPod, pods } from '../../cluster/observed-objects.js';
+import { replicasOf } from '../../reconcile/engine-objects.js';
 
 /** Course of an object; the usual one ends ready. */
 export type Course = 'usual' | 'schedule-failed' | 'model-failed' | 'deadline-exceeded' | 'never';
@@ -37,13 +41,6 @@ const ready = (type: string, status: Condition['status'], reason: string, messag
   { type: 'Ready', status, reason, message },
 ];
 
-const replicasOf = (object: KubeObject): number => {
-  const { spec } = object as KubeObject & {
-    readonly spec: { readonly replicas?: number; readonly predictor?: { readonly minReplicas: number } };
-  };
-  return spec.predictor?.minReplicas ?? spec.replicas ?? 1;
-};
-
 /** Statuses by the time (s) since the generation appeared; undefined: none yet. */
 function statusOf(object: KubeObject, ageS: number, course: Course): Status | undefined {
   switch (object.kind) {
@@ -60,6 +57,8 @@ function statusOf(object: KubeObject, ageS: number, course: Course): Status | un
       return ageS < 1 ? undefined : { conditions: ready('ExperimentReady', 'True', '') };
     case 'InferenceService':
       return serviceStatus(object, ageS, course);
+    case 'SeldonDeployment':
+      return deploymentStatus(object, ageS, course);
     default:
       return ageS < 1 ? undefined : { conditions: [{ type: 'Ready', status: 'True' }] };
   }
@@ -92,6 +91,38 @@ function serviceStatus(object: KubeObject, ageS: number, course: Course): Status
     return predictor('False', 'ProgressDeadlineExceeded', 'ReplicaSet has timed out progressing.');
   if (ageS < 3 || course === 'never') return predictor('Unknown', 'MinimumReplicasUnavailable');
   return predictor('True', 'NewReplicaSetAvailable');
+}
+
+interface Predictor {
+  readonly name: string;
+  readonly replicas: number;
+  readonly componentSpecs: readonly { readonly replicas?: number }[];
+  readonly svcOrchSpec?: object;
+}
+
+/** The counts stay those of before until the Deployments are as wanted. */
+function deploymentStatus(object: KubeObject, ageS: number, course: Course): Status | undefined {
+  if (ageS < 1) return undefined;
+  const {
+    spec,
+    status: before,
+    metadata,
+  } = object as KubeObject & {
+    readonly spec: { readonly predictors: readonly Predictor[] };
+    readonly status?: { readonly deploymentStatus?: Status };
+  };
+  const counts = spec.predictors.flatMap(({ name, replicas, componentSpecs, svcOrchSpec }) => [
+    ...componentSpecs.map((each, index) => [`${metadata.name}-${name}-${index}`, each.replicas ?? replicas] as const),
+    ...(svcOrchSpec === undefined ? [] : [[`${metadata.name}-${name}-svc-orch`, 1] as const]),
+  ]);
+  const kept = before?.deploymentStatus ?? {};
+  if (course === 'deadline-exceeded' && ageS >= 3) {
+    const description = 'Deployment is no longer progressing and not available.';
+    return { state: 'Failed', description, deploymentStatus: kept };
+  }
+  if (ageS < 3 || course === 'never') return { state: 'Creating', deploymentStatus: kept };
+  const present = counts.map(([name, count]) => [name, { replicas: count, availableReplicas: count }]);
+  return { state: 'Available', deploymentStatus: Object.fromEntries(present) };
 }
 
 const writer = { fieldManager: 'engine' };
