@@ -143,10 +143,10 @@ where FIGURES are
 each {mean, low?, high?} with the ends of the 95 % interval over the seeds; one seed has no interval.
 points are sorted by subject and axis values; the exit code is 1 if no point has figures`,
   experiment: `{
-  cells: [{pipeline, load, policy, seed, …as simulate}],
-  infeasible?: [{pipeline, load, policy, seed, message}]
+  cells: [{pipeline, load, policy, seed, platform, …as simulate, startDelayP99Ms?, serverP99Ms?}],
+  infeasible?: [{pipeline, load, policy, seed, platform, message}]
 }
-where cells are sorted by pipeline, load, policy and seed, each in the order of the grid; infeasible lists cells without a feasible first plan`,
+where cells are sorted by pipeline, load, platform, policy and seed, each in the order of the grid; served cells have no figures of stages, startDelayP99Ms is the p99 of the time until the client sent a request, serverP99Ms the p99 latency within the server; infeasible lists cells without a feasible first plan`,
   forecast: `{
   selected, methods: [{name, FIGURES, fitMs, predictMs}],
   inForce: {FIGURES, changes, stepMs: {mean, p99, max}}, trainBins, testBins

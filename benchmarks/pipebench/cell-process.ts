@@ -1,10 +1,11 @@
 /** Process that runs cells one at a time and answers with figures. A policy that hangs or fails harms only this process. */
 import { AppError } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
+import { loadOwnPolicy } from '../../packages/app/src/experiment/load-own-policy.js';
 import { observingPolicies } from '../../packages/core/src/control/baselines/observing-policies.js';
+import { ownPolicy } from '../../packages/core/src/control/baselines/own-policy.js';
 import { type CellFigures, QuestionBench } from './cell.js';
 import type { BenchRun } from './cells.js';
-import { foreignPolicy, loadForeignPolicy } from './foreign-policy.js';
 import { benchLoads } from './loads.js';
 import { benchPolicies, isObserving } from './policies.js';
 import { questionOf } from './questions.js';
@@ -33,7 +34,7 @@ async function figuresOf(run: BenchRun): Promise<CellFigures> {
   const load = benchLoads().find(({ name }) => name === run.load);
   if (load === undefined) throw new Error(`there is no load ${run.load}`);
   const bench = await benchOf(run);
-  if (foreign) return bench.observing(foreignPolicy(await loadForeignPolicy(policy)), load, { seed });
+  if (foreign) return bench.observing(ownPolicy(await loadOwnPolicy(policy)), load, { seed });
   if (!isObserving(policy)) return bench.planning(policy as PolicyName, load, seed);
   const needsCluster = benchPolicies.find(({ name }) => name === policy)?.needsCluster ?? false;
   return bench.observing(observingPolicies[policy], load, { seed, needsCluster });
@@ -57,7 +58,7 @@ export type NameAnswer = { readonly name: string } | { readonly message: string 
 
 async function nameOf(path: string): Promise<NameAnswer> {
   try {
-    return { name: (await loadForeignPolicy(path)).name };
+    return { name: (await loadOwnPolicy(path)).name };
   } catch (error) {
     return { message: error instanceof Error ? error.message : String(error) };
   }

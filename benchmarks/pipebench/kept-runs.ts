@@ -10,7 +10,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** Finished runs, and results that are not published. */
 export const FOLDER = here('../../.equipoise/pipebench');
 
-const SOURCES = ['cell.ts', 'loads.ts', 'questions.ts', 'foreign-policy.ts'];
+const SOURCES = ['cell.ts', 'loads.ts', 'questions.ts'];
 const OTHERS = [
   '../literature/grid.json',
   '../literature/filled-points.json',

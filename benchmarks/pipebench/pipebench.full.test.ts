@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadOwnPolicy } from '../../packages/app/src/experiment/load-own-policy.js';
+import { ownPolicy } from '../../packages/core/src/control/baselines/own-policy.js';
 import { readQuestion } from './bench-question.js';
 import { type CellFigures, QuestionBench } from './cell.js';
 import type { RunOutcome } from './cell-process.js';
 import { type BenchRun, benchCells, benchRuns } from './cells.js';
 import { compared } from './dominance.js';
-import { foreignPolicy, loadForeignPolicy } from './foreign-policy.js';
 import { cellResults, judgment } from './judgment.js';
 import { inputsDigest, KeptRuns } from './kept-runs.js';
 import { benchLoads } from './loads.js';
@@ -20,6 +21,7 @@ import { benchReport } from './report.js';
 import { nameOfPolicy, runAll } from './run-all.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const EXAMPLE = here('../../examples/policies/twice-the-mean.mjs');
 const folder = mkdtempSync(join(tmpdir(), 'pipebench-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -164,15 +166,14 @@ describe('a foreign policy', () => {
     written(`export default { name: 'mine', begin: () => () => { ${answer} } };`);
   const run = async (path: string): Promise<CellFigures> => {
     if (load === undefined) throw new Error('no load');
-    return bench.observing(foreignPolicy(await loadForeignPolicy(path)), load, { seed: 1 });
+    return bench.observing(ownPolicy(await loadOwnPolicy(path)), load, { seed: 1 });
   };
   const detect = "{ variant: 'small', cores: 1, batch: 1, replicas: 2 }";
   const classify = "{ variant: 'fast', cores: 1, batch: 1, replicas: 2 }";
 
   it('is run as the guide shows it', async () => {
-    expect((await run(here('example-policy.mjs'))).attainmentFraction).toBeGreaterThan(0.5);
+    expect((await run(EXAMPLE)).attainmentFraction).toBeGreaterThan(0.5);
     const guide = readFileSync(here('../../docs/guide/pipebench.md'), 'utf8');
-    expect(guide).toContain(readFileSync(here('example-policy.mjs'), 'utf8').trimEnd());
     for (const flag of ['policy', 'only', 'seeds', 'workers', 'limit-s', 'quick'])
       expect(guide).toContain(`\`--${flag}`);
   });
@@ -235,7 +236,7 @@ describe('the command', () => {
     });
 
   it('runs the small version with a foreign policy, and keeps its runs', async () => {
-    const { code, stdout, stderr } = await bench('--quick', '--workers', '1', '--policy', here('example-policy.mjs'));
+    const { code, stdout, stderr } = await bench('--quick', '--workers', '1', '--policy', EXAMPLE);
     expect(code).toBe(0);
     expect(stderr).toMatch(/13\/13|13 of 13/);
     expect(stdout).toContain('No verdict: a judgment needs at least 5 seeds.');
@@ -271,7 +272,7 @@ describe('the command', () => {
     [['--policy', 'nowhere.mjs'], '--policy: there is no file'],
     [['--only', 'nothing'], 'matches no cell. The cells are: '],
     [['--fast'], 'Unknown option'],
-    [new Array<string>(9).fill(`--policy=${here('example-policy.mjs')}`), 'at most 8 times, got 9'],
+    [new Array<string>(9).fill(`--policy=${EXAMPLE}`), 'at most 8 times, got 9'],
   ])('refuses %j', (args, message) => {
     expect(() => readQuestion(args, {})).toThrow(message);
   });

@@ -2,6 +2,7 @@
 import { Argument, type Command, Help, Option } from 'commander';
 import { addKubernetes, targetFlag } from './commands/k8s/k8s-program.js';
 import { addOperator } from './commands/operator-program.js';
+import { platformNames } from './experiment/platform.js';
 import { CheckedCommand } from './terminal/checked-command.js';
 import {
   cores,
@@ -429,8 +430,20 @@ function addExperiment(program: Command): void {
     .command('experiment')
     .argument('<grid>', 'file with the grid')
     .description(
-      'simulate all combinations of the policies, pipelines, loads and seeds of a grid, and compare the policies; finished combinations (cells) are not repeated',
+      'run all combinations of the policies, pipelines, loads and seeds of a grid, and compare the policies; finished combinations (cells) are not repeated',
     )
+    .addOption(
+      new Option(
+        '--on <platforms>',
+        'where cells run, separated by commas: simulator, embedded (served on this machine); default: simulator. Results are compared with the first one',
+      ).argParser(platformNames),
+    )
+    .option(
+      '--policy <file>',
+      'also compare the policy in this module (docs/guide/experiments.md); repeatable',
+      (text: string, before: readonly string[] = []) => [...before, text],
+    )
+    .option('--raw <folder>', 'write a CSV file for each cell to this folder, with a line for each request')
     .option('--out <folder>', 'folder of the results; default: .equipoise/experiments/NAME next to the grid')
     .option('--threads <n>', 'number of cells to simulate in parallel; default: one per core', count)
     .addOption(jsonFlag())

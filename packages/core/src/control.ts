@@ -1,4 +1,10 @@
 /** Entry `@equipoise/core/control`: decisions from observations. */
+export type {
+  ObservingPolicy,
+  PolicyObservation,
+} from './control/baselines/observing-policy.js';
+export { type OwnPolicy, ownPolicy, readOwnPolicy } from './control/baselines/own-policy.js';
+export { observedPlan, replicaCounts, simulateObserving } from './control/baselines/simulate-observing.js';
 export { isSameSpec, needsRestart } from './control/changeable-spec.js';
 export {
   agedSnapshot,

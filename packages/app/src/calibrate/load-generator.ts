@@ -39,7 +39,7 @@ export class LoadGenerator {
 export function sampleBodies(spec: PipelineSpec): LoadTask['bodies'] {
   const [source, ...others] = spec.sources;
   if (others.length > 0) {
-    const message = `Pipeline ${spec.name} has ${spec.sources.length} sources; expected one, because the parts of joined sources arrive at their own times. Calibrate a pipeline with the same stages and one source.`;
+    const message = `Pipeline ${spec.name} has ${spec.sources.length} sources; expected one, because the parts of joined sources arrive at their own times. Use a pipeline with the same stages and one source.`;
     throw new AppError('INVALID_PIPELINE', message);
   }
   if (source?.samplesPath === undefined && spec.stages.every(({ module }) => module === undefined)) return [];

@@ -83,7 +83,7 @@ describe('equipoise experiment', () => {
     const [head = '', ...rows] = csv.trimEnd().split('\n');
     expect(rows).toHaveLength(8);
     expect(new Set([head, ...rows].map((row) => row.split(',').length)).size).toBe(1);
-    expect(head).toMatch(/^pipeline,load,policy,seed,requests,.*stages\.detect\.waitMs\.mean/);
+    expect(head).toMatch(/^pipeline,load,policy,seed,platform,requests,.*stages\.detect\.waitMs\.mean/);
     expect(JSON.parse(json)).toMatchObject({ cells: expect.any(Array) });
     expect(json + head).not.toContain('elapsedMs');
     expect(page).toContain('<svg');
@@ -101,7 +101,7 @@ describe('equipoise experiment', () => {
     expect(cells).toHaveLength(2);
     expect(infeasible).toHaveLength(2);
     expect(infeasible?.[0]).toEqual({
-      ...{ pipeline: 'poor', load: 'steady', policy: 'static-cheapest', seed: 1 },
+      ...{ pipeline: 'poor', load: 'steady', policy: 'static-cheapest', seed: 1, platform: 'simulator' },
       message: expect.stringContaining('the budget is too small'),
     });
     const text = await experiment('both.yaml');

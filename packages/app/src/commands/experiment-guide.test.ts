@@ -16,8 +16,15 @@ beforeAll(() => {
 
 afterAll(() => folder.remove());
 
+it('the guide to experiments shows the example of a policy', () => {
+  const example = readFileSync(
+    fileURLToPath(new URL('../../../../examples/policies/twice-the-mean.mjs', import.meta.url)),
+  );
+  expect(GUIDE).toContain(String(example).trimEnd());
+});
+
 it('the guide to experiments has a grid that is valid, with the cells that it speaks of', async () => {
-  const { cells } = await readGrid(join(folder.path, 'grid.yaml'), 'code');
+  const { cells } = await readGrid(join(folder.path, 'grid.yaml'), { codeDigest: 'code' });
   expect(cells.map(({ policy, seed }) => `${policy} ${seed}`)).toEqual(
     ['equipoise', 'static-best'].flatMap((policy) => [1, 2, 3].map((seed) => `${policy} ${seed}`)),
   );

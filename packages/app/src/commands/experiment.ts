@@ -1,4 +1,4 @@
-/** `equipoise experiment`: simulates a grid of policies, pipelines, loads and seeds on all cores. */
+/** `equipoise experiment`: runs a grid of policies, pipelines, loads and seeds in the simulator, on this machine or on a cluster. */
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import pc from 'picocolors';
@@ -7,6 +7,7 @@ import { withCellProgress } from '../experiment/cell-progress.js';
 import { codeDigest } from '../experiment/code-digest.js';
 import {
   type CellOutcome,
+  type CellPipeline,
   cellName,
   cellText,
   type ExperimentCell,
@@ -16,8 +17,12 @@ import { experimentCsv } from '../experiment/experiment-csv.js';
 import { type ExperimentResults, repeatableResults, resultsOf } from '../experiment/experiment-results.js';
 import { groupTables } from '../experiment/experiment-tables.js';
 import { KeptCells } from '../experiment/kept-cells.js';
+import type { Platform } from '../experiment/platform.js';
+import { PLATFORM_LEGEND, platformTables } from '../experiment/platform-tables.js';
 import { type ReadGrid, readGrid } from '../experiment/read-grid.js';
 import { cellThread, runCells } from '../experiment/run-cells.js';
+import { serveCells } from '../experiment/serve-cells.js';
+import { embeddedCell } from '../experiment/served/embedded-cell.js';
 import { writeWhole } from '../experiment/write-whole.js';
 import { experimentPage } from '../report/experiment-page.js';
 import { htmlPage } from '../report/page/html-page.js';
@@ -28,18 +33,25 @@ import { textTable } from '../terminal/text-table.js';
 export interface ExperimentOptions {
   readonly out?: string;
   readonly threads?: number;
+  readonly on?: readonly Platform[];
+  /** Files of users' policies. */
+  readonly policy?: readonly string[];
+  /** Folder for a line of each request. */
+  readonly raw?: string;
 }
 
 export async function experiment(file: string, options: ExperimentOptions): Promise<CommandResult> {
-  const read = await readGrid(file, codeDigest());
+  const { on: platforms = ['simulator'], policy: policyFiles = [], raw, threads } = options;
+  const rawFolder = raw === undefined ? undefined : resolve(raw);
+  const read = await readGrid(file, { codeDigest: codeDigest(), platforms, policyFiles, rawFolder });
   const { name, baseDir } = read.grid;
   const folder = resolve(options.out ?? join(baseDir, '.equipoise', 'experiments', name));
-  const outcomes = await finished(read, new KeptCells(join(folder, 'cells')), options.threads);
+  const outcomes = await finished(read, new KeptCells(join(folder, 'cells')), threads);
   const results = resultsOf(outcomes);
   const files = writeResults(folder, read, results);
   return {
     json: results,
-    text: experimentText(read, results, files),
+    text: experimentText(read, results, [...files, ...(rawFolder === undefined ? [] : [rawFolder])]),
     answerIsNo: results.cells.length === 0,
   };
 }
@@ -54,22 +66,32 @@ async function finished(
     const found = kept.find(cell);
     if (found !== undefined) outcomes.set(cell, found);
   }
-  const waiting = cells.filter((cell) => !outcomes.has(cell));
+  const waitingOn = (platform: Platform) => cells.filter((cell) => cell.platform === platform && !outcomes.has(cell));
   const stop = new AbortController();
   void stopSignal().then(() => stop.abort());
-  await withCellProgress({ title: 'experiment', waiting: waiting.length, found: outcomes.size }, (tell) =>
-    runCells<ExperimentCell, CellOutcome>(simulationOrder(waiting), {
+  const onCell = (cell: ExperimentCell, outcome: CellOutcome) => {
+    kept.keep(cell, outcome);
+    outcomes.set(cell, outcome);
+  };
+  const simulated = waitingOn('simulator');
+  await withCellProgress({ title: 'experiment', waiting: simulated.length, found: outcomes.size }, (tell) =>
+    runCells<ExperimentCell, CellOutcome>(simulationOrder(simulated), {
       threads,
       stop: stop.signal,
       newThread: () => cellThread(pipelines),
       nameOf: (cell) => ({ text: cellText(cell), details: cellName(cell) }),
       onCell: (cell, outcome) => {
-        kept.keep(cell, outcome);
-        outcomes.set(cell, outcome);
+        onCell(cell, outcome);
         tell(cellText(cell));
       },
     }),
   );
+  const { signal } = stop;
+  await serveCells(waitingOn('embedded'), {
+    stop: signal,
+    onCell,
+    serve: (cell) => embeddedCell(cell, pipelines[cell.pipeline] as CellPipeline, signal),
+  });
   return cells.map((cell) => outcomes.get(cell) as CellOutcome);
 }
 
@@ -88,12 +110,13 @@ function writeResults(folder: string, read: ReadGrid, results: ExperimentResults
 }
 
 function experimentText(
-  { grid: { policies } }: ReadGrid,
+  { policies, platforms }: ReadGrid,
   { cells, infeasible = [] }: ExperimentResults,
   files: readonly string[],
 ): string {
   const [reference = ''] = policies;
-  const tables = groupTables(cellGroups(cells, reference), reference).map(({ title, head, rows }) => {
+  const compared = platforms.length > 1 ? platformTables(cells, platforms[0] ?? 'simulator') : [];
+  const tables = [...groupTables(cellGroups(cells, reference), reference), ...compared].map(({ title, head, rows }) => {
     const [first = '', ...figures] = head;
     // Intervals are in the line below the means, because terminals are narrow.
     const stacked = rows.map((row) => row.map((cell) => cell.replace(' (', '\n(')));
@@ -101,7 +124,10 @@ function experimentText(
   });
   const without = infeasible.map((cell) => pc.yellow(`${cellText(cell)}: ${cell.message}`));
   const legend = pc.dim(
-    'means with 95 % intervals over the seeds; ± half the interval of a difference, * if it excludes 0',
+    [
+      'means with 95 % intervals over the seeds; ± half the interval of a difference, * if it excludes 0',
+      ...(compared.length > 0 ? [PLATFORM_LEGEND] : []),
+    ].join('\n'),
   );
   return [...tables, ...(without.length > 0 ? [without.join('\n')] : []), `${legend}\n${files.join('\n')}`].join(
     '\n\n',

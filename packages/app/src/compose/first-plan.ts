@@ -14,6 +14,7 @@ import { coresText } from '../terminal/plan-table.js';
 /** First plan. `passedOver`: reasons not to restore the saved plan. `lostPins`: reasons to ignore manual pins. */
 export type FirstPlan =
   | { readonly kind: 'resumed'; readonly plan: Plan }
+  | { readonly kind: 'given'; readonly plan: Plan }
   | {
       readonly kind: 'made';
       readonly plan: Plan;
@@ -73,6 +74,7 @@ export function resumeObjection(
 
 export function firstReason(first: FirstPlan, policy: PolicyName): string {
   if (first.kind === 'resumed') return 'the last good plan';
+  if (first.kind === 'given') return 'the given plan';
   if (first.result.kind === 'feasible') return `the first plan, by ${policy}`;
   return `the first plan, a best effort: no plan is feasible: ${bindingText(first.result.bindingConstraint)}`;
 }

@@ -16,6 +16,7 @@ import {
   DwellTracker,
   type Observation,
   type PipelineSpec,
+  type Plan,
   type ProfileSet,
   type StageId,
 } from '@equipoise/core/model';
@@ -41,6 +42,7 @@ import {
 } from '@equipoise/runtime';
 import { embeddedLauncher } from './embedded-launcher.js';
 import { type FirstPlan, firstReason, lostPinsText, nothingFits, planOfResult, resumeObjection } from './first-plan.js';
+import { type OwnDecisions, ownTicks } from './own-decisions.js';
 import { type SavedState, saveLearned } from './saved-state.js';
 import { checkReplaceable, type ServedSpec, servedSpec } from './served-spec.js';
 import { MeasuredBatches, StageInputs } from './watched-replicas.js';
@@ -51,6 +53,10 @@ export interface StartOptions {
   /** Rate for the first plan if none is restored. */
   readonly arrivalRps: number;
   readonly policy: PolicyName;
+  /** Plan to begin with, in place of one for `arrivalRps`. */
+  readonly beginsWith?: Plan | undefined;
+  /** Decides at the ticks, for experiments; default: equipoise. */
+  readonly adaptsBy?: PolicyName | OwnDecisions | undefined;
   /** True to keep the first plan. */
   readonly fixed: boolean;
   /** Default: the last mode set by hand, else the mode of the file. */
@@ -114,7 +120,7 @@ export class PipelineComposition {
     { store, fault }: { readonly store: ThreadedPlanStore; readonly fault: AppError | undefined },
     kept: SavedState,
   ) {
-    const { spec, profiles, report } = options;
+    const { spec, profiles, report, adaptsBy } = options;
     const curves = requireCurves(spec, profiles);
     const inputs = new StageInputs();
     this.kept = kept;
@@ -132,7 +138,7 @@ export class PipelineComposition {
       report,
       lastId: kept.lastDecisionId,
     });
-    this.#planner = new Planner(setup);
+    this.#planner = new Planner(typeof adaptsBy === 'string' ? { ...setup, policy: adaptsBy } : setup);
     this.#adviser = new Planner(setup);
     this.runner = new PipelineRunner({
       spec: this.#served.answering,
@@ -165,10 +171,11 @@ export class PipelineComposition {
   }
 
   async firstPlan(): Promise<FirstPlan> {
-    const { resume } = this.#options;
+    const { resume, beginsWith } = this.#options;
     await this.#saveSetup();
     await this.#resumeLearned();
     this.#hasRestored = true;
+    if (beginsWith !== undefined) return { kind: 'given', plan: beginsWith };
     const { good } = this.kept;
     const kept = resume ? good : undefined;
     const objection = kept === undefined ? undefined : this.#resumeObjection(kept);
@@ -213,8 +220,9 @@ export class PipelineComposition {
   /** Applies and records the first plan. */
   async begin(first: FirstPlan): Promise<void> {
     const { plan } = first;
-    const rps = first.kind === 'made' ? this.#options.arrivalRps : plan.predicted.capacityRps;
-    const forecast = { method: first.kind === 'made' ? 'given' : 'capacity', meanRps: rps, upperRps: rps };
+    const isResumed = first.kind === 'resumed';
+    const rps = isResumed ? plan.predicted.capacityRps : this.#options.arrivalRps;
+    const forecast = { method: isResumed ? 'capacity' : 'given', meanRps: rps, upperRps: rps };
     const { robustness } = this.#served.spec;
     const decision = {
       kind: 'apply' as const,
@@ -338,7 +346,7 @@ export class PipelineComposition {
   }
 
   #controlLoop(): ControlLoop {
-    const { spec, report, policy, fixed } = this.#options;
+    const { spec, report, policy, fixed, adaptsBy = 'equipoise' } = this.#options;
     const served = () => this.#served;
     return new ControlLoop({
       get specDigest() {
@@ -350,7 +358,8 @@ export class PipelineComposition {
       mode: () => this.control.mode,
       pins: () => this.control.pins,
       get intervalMs() {
-        return tickMs({ spec: served().spec, policy: controlPolicies.equipoise });
+        if (typeof adaptsBy !== 'string') return adaptsBy.intervalMs;
+        return tickMs({ spec: served().spec, policy: controlPolicies[adaptsBy] });
       },
       clock: { nowMs: () => performance.now() },
       epochNowMs: Date.now,
@@ -360,7 +369,7 @@ export class PipelineComposition {
         batches: this.#batches.take(),
         edges: this.runner.takeEdgeCounts(),
       }),
-      planner: this.#planner,
+      planner: typeof adaptsBy === 'string' ? this.#planner : ownTicks(this.#planner, adaptsBy),
       actuator: this.actuator,
       log: this.#log,
       outcomes: new OutcomeTracker(this.runner, spec.slo.percentile),

@@ -5,7 +5,9 @@ import {
   type ControllerRules,
   controlPolicies,
   firstPlan,
+  type ObservingPolicy,
   simulateControl,
+  simulateObserving,
   usualGuardrails,
   variantChoice,
 } from '@equipoise/core/control';
@@ -25,6 +27,7 @@ import {
   type LoadSpec,
   loadDurationS,
   mergeRuns,
+  type SimulatedEnd,
   type SimulatedServiceTimes,
   type SimulationReport,
   type SimulationRun,
@@ -44,7 +47,7 @@ export interface RunRequest {
   readonly arrivalSeed?: number;
   /** How several sources send the parts of the load. Without flags, the load is that of requests that begin. */
   readonly sourceFlags?: SourceFlags;
-  readonly by: { readonly plan: Plan } | { readonly policy: PolicyName };
+  readonly by: { readonly plan: Plan } | { readonly policy: PolicyName } | { readonly own: ObservingPolicy };
   /** Forecaster; default: that of the served loop. */
   readonly forecaster?: Forecaster;
   /** Verifiers with shared verdicts; default: new ones. */
@@ -57,6 +60,7 @@ export interface RunRequest {
   readonly shares?: readonly number[];
   /** Seconds at the start that do not count. */
   readonly excludeFirstS?: number;
+  readonly onEnd?: ((end: SimulatedEnd) => void) | undefined;
   /** Called about once per simulated second. */
   readonly onProgress?: (atMs: number) => void;
 }
@@ -88,7 +92,9 @@ export function simulatedRun(request: RunRequest): SimulatedRun {
 const oneRun = (request: RunRequest, input = runInput(request)): { run: SimulationRun; decisions: number } =>
   'plan' in request.by
     ? { run: fixedRun(request, request.by.plan, input), decisions: 0 }
-    : controlledRun(request, request.by.policy, input);
+    : 'own' in request.by
+      ? ownRun(request, request.by.own, input)
+      : controlledRun(request, request.by.policy, input);
 
 /** Distance of the seeds of routers, so that their service times differ. */
 const ROUTER_SEEDS = 1_000_003;
@@ -181,17 +187,9 @@ function controlledRun(
   policy: PolicyName,
   input: RunInput,
 ): { run: SimulationRun; decisions: number } {
-  const { spec, profiles, load, seed, arrivalSeed = seed, forecaster = smoothedRate } = request;
+  const { spec, load, seed, arrivalSeed = seed } = request;
   const hostCores = plannedHostCores(spec);
-  const context: ControllerRules = {
-    spec,
-    profiles,
-    forecaster,
-    curves: requireCurves(spec, profiles),
-    policy: controlPolicies[policy],
-    verifierAt: request.verifierAt ?? verdictsFor(spec, profiles),
-    ...(policy === 'equipoise' && { learning: { methods: forecastMethods, seed }, guardrails: usualGuardrails }),
-  };
+  const context = policyRules(request, policy);
   const trueCurves = trueCurvesOf(request);
   const run = simulateControl({
     ...input,
@@ -204,10 +202,64 @@ function controlledRun(
   return { run, decisions: run.decisions.length };
 }
 
+/** Rules of a policy, in a simulation and for the first plan of a served pipeline. */
+export function policyRules(
+  {
+    spec,
+    profiles,
+    seed,
+    forecaster = smoothedRate,
+    verifierAt = verdictsFor(spec, profiles),
+  }: Pick<RunRequest, 'spec' | 'profiles' | 'seed' | 'forecaster' | 'verifierAt'>,
+  policy: PolicyName,
+): ControllerRules {
+  return {
+    spec,
+    profiles,
+    forecaster,
+    curves: requireCurves(spec, profiles),
+    policy: controlPolicies[policy],
+    verifierAt,
+    ...(policy === 'equipoise' && { learning: { methods: forecastMethods, seed }, guardrails: usualGuardrails }),
+  };
+}
+
+/** A user's policy, which decides from measurements. */
+function ownRun(
+  { spec, profiles, load, seed, arrivalSeed = seed }: RunRequest,
+  policy: ObservingPolicy,
+  input: RunInput,
+): { run: SimulationRun; decisions: number } {
+  const run = simulateObserving({
+    ...input,
+    spec,
+    profiles,
+    policy,
+    seed,
+    curves: requireCurves(spec, profiles),
+    hostCores: plannedHostCores(spec),
+    sampleArrivalsPerSecond: firstSeconds(load, arrivalSeed),
+    sampleArrivals: () => arrivalsOf(load, arrivalRng(arrivalSeed)),
+  });
+  return { run, decisions: run.changes };
+}
+
+/** Seconds of a load that a policy knows before it begins. */
+const SAMPLE_S = 10;
+
+/** Arrivals in each of the first seconds of a load. */
+export function firstSeconds(load: LoadSpec, seed: number): readonly number[] {
+  const counts = new Array<number>(SAMPLE_S).fill(0);
+  const arrivals = arrivalsOf(load, arrivalRng(seed));
+  for (let atMs = arrivals.nextAtMs(); atMs !== undefined && atMs < 1000 * SAMPLE_S; atMs = arrivals.nextAtMs())
+    counts[Math.floor(atMs / 1000)] = (counts[Math.floor(atMs / 1000)] ?? 0) + 1;
+  return counts;
+}
+
 type RunInput = ReturnType<typeof runInput>;
 
 function runInput(request: RunRequest) {
-  const { spec, load, seed, arrivalSeed = seed, excludeFirstS = 0, sourceFlags = {}, onProgress } = request;
+  const { spec, load, seed, arrivalSeed = seed, excludeFirstS = 0, sourceFlags = {}, onProgress, onEnd } = request;
   let nextAtMs = 0;
   const requests = arrivalsOf(load, arrivalRng(arrivalSeed));
   const durationMs = loadDurationS(load) * 1000;
@@ -216,7 +268,9 @@ function runInput(request: RunRequest) {
     joined,
     arrivals: joined ?? requests,
     measureFromMs: Math.min(excludeFirstS * 1000, durationMs),
-    onEnd: ({ endedAtMs }: { readonly endedAtMs: number }) => {
+    onEnd: (end: SimulatedEnd) => {
+      const { endedAtMs } = end;
+      onEnd?.(end);
       if (onProgress === undefined || endedAtMs < nextAtMs) return;
       nextAtMs = endedAtMs + 1000;
       onProgress(endedAtMs);

@@ -3,9 +3,10 @@ import { cellGroups } from './cell-groups.js';
 import type { CellResult } from './experiment-cell.js';
 import { experimentCsv } from './experiment-csv.js';
 import { groupTables } from './experiment-tables.js';
+import { platformTables } from './platform-tables.js';
 
 const cell = (policy: CellResult['policy'], seed: number, pasMean: number): CellResult => ({
-  ...{ pipeline: 'shelf', load: 'bursty', policy, seed, pasMean, elapsedMs: 1 },
+  ...{ pipeline: 'shelf', load: 'bursty', policy, seed, platform: 'simulator', pasMean, elapsedMs: 1 },
   ...{
     requests: 10,
     completed: 10,
@@ -49,6 +50,35 @@ describe('cellGroups', () => {
     const [, ipa, low] = cellGroups(cells, 'rim');
     expect(ipa?.less?.accuracy.mean).toBeCloseTo(0.1);
     expect(low?.less).toBeUndefined();
+  });
+});
+
+describe('platformTables', () => {
+  const on = (platform: CellResult['platform'], seed: number, p99: number, cores = 2): CellResult => ({
+    ...cell('ipa', seed, 0.5),
+    ...{ platform, cpuCoresMean: cores, startDelayP99Ms: 3 },
+    ...(platform === 'embedded' && { serverP99Ms: p99 - 4 }),
+    latencyMs: { mean: 1, p50: 1, p95: 1, p99, p999: 1, max: 1 },
+  });
+
+  it('compares each platform with the first one, seed by seed, and marks more than 10 %', () => {
+    const cells = [
+      on('simulator', 1, 100),
+      on('simulator', 2, 200),
+      on('embedded', 1, 120, 2.1),
+      on('embedded', 2, 220),
+    ];
+    const [table] = platformTables(cells, 'simulator');
+    expect(table?.title).toBe('shelf, bursty: difference from the simulator, seed by seed');
+    const [row] = table?.rows ?? [];
+    expect(row?.slice(0, 4)).toEqual(['ipa', 'embedded', '0.0 ± 0.0 %', '0.0 ± 0.0 %']);
+    expect(row?.[4]).toMatch(/^\+2\.5 ± 31\.8 %$/);
+    expect(row?.[6]).toMatch(/^\+15\.0 ± 63\.5 % !$/);
+    expect(row?.slice(7)).toEqual(['166.0', '3.0']);
+  });
+
+  it('is empty without pairs', () => {
+    expect(platformTables([on('simulator', 1, 100), on('embedded', 2, 100)], 'simulator')).toEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@
 import { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from '@equipoise/core/model';
 import type { CellResult } from './experiment-cell.js';
 import { groupedBy } from './grouped-by.js';
+import type { Platform } from './platform.js';
 
 export const comparedFigures = {
   'within SLO %': (cell: CellResult) => 100 * cell.sloAttainmentFraction,
@@ -33,21 +34,27 @@ export interface CellGroup {
   readonly pipeline: string;
   readonly load: string;
   readonly policy: string;
+  readonly platform: Platform;
   readonly seeds: number;
   readonly figures: Readonly<Record<FigureName, MeanInterval>>;
   readonly less: Readonly<Record<FigureName, MeanInterval>> | undefined;
 }
 
 export function cellGroups(cells: readonly CellResult[], reference: string): readonly CellGroup[] {
-  const keyOf = ({ pipeline, load, policy }: CellResult): string => JSON.stringify([pipeline, load, policy]);
+  const keyOf = ({ pipeline, load, policy, platform }: CellResult): string =>
+    JSON.stringify([pipeline, load, policy, platform]);
   return [...groupedBy(cells, keyOf).values()].map((own): CellGroup => {
-    const { pipeline, load, policy } = own[0] as CellResult;
-    const base = cells.filter((cell) => cell.pipeline === pipeline && cell.load === load && cell.policy === reference);
+    const { pipeline, load, policy, platform } = own[0] as CellResult;
+    const base = cells.filter(
+      (cell) =>
+        cell.pipeline === pipeline && cell.load === load && cell.platform === platform && cell.policy === reference,
+    );
     const isPaired = policy !== reference && own.some(({ seed }) => base.some((cell) => cell.seed === seed));
     return {
       pipeline,
       load,
       policy,
+      platform,
       seeds: own.length,
       figures: byFigure((of, range) => rangedMeanInterval95(own.map(of), range)),
       less: isPaired ? byFigure((of) => meanInterval95(differences(own, base, of))) : undefined,

@@ -1,23 +1,27 @@
 /** Thread that simulates cells. Cells of a pipeline share verification verdicts. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ControlContext } from '@equipoise/core/control';
+import { type ControlContext, type ObservingPolicy, ownPolicy } from '@equipoise/core/control';
 import { forecasters } from '@equipoise/core/forecast';
 import { AppError } from '@equipoise/core/model';
+import type { PolicyName } from '@equipoise/core/plan';
 import { verdictsFor } from '../compose/plan-verification.js';
 import { simulatedRun } from '../compose/simulated-run.js';
 import { type CellOutcome, type CellPipeline, cellName, type ExperimentCell } from './experiment-cell.js';
+import { loadOwnPolicy } from './load-own-policy.js';
+import { type RawRequest, writeRaw } from './raw-requests.js';
 import type { ReadGrid } from './read-grid.js';
 import type { FailedCell } from './run-cells.js';
 
 const pipelines = workerData as ReadGrid['pipelines'];
 const verdicts = new Map<string, ControlContext['verifierAt']>();
 
-function simulated(cell: ExperimentCell): CellOutcome {
+function simulated(cell: ExperimentCell, own: ObservingPolicy | undefined): CellOutcome {
   const startedAtMs = performance.now();
-  const { pipeline, policy, seed, loadSpec, forecaster, excludeFirstS } = cell;
+  const { pipeline, policy, seed, loadSpec, forecaster, excludeFirstS, rawFile } = cell;
   const { spec, profiles } = pipelines[pipeline] as CellPipeline;
   const verifierAt = verdicts.get(pipeline) ?? verdictsFor(spec, profiles);
   verdicts.set(pipeline, verifierAt);
+  const raw: RawRequest[] = [];
   const { figures } = simulatedRun({
     spec,
     profiles,
@@ -25,17 +29,29 @@ function simulated(cell: ExperimentCell): CellOutcome {
     excludeFirstS,
     verifierAt,
     load: loadSpec,
-    by: { policy },
+    by: own === undefined ? { policy: policy as PolicyName } : { own },
     forecaster: forecasters[forecaster],
+    ...(rawFile !== undefined && {
+      onEnd: ({ arrivedAtMs, endedAtMs, outcome, pas }) =>
+        raw.push({
+          scheduledAtMs: arrivedAtMs,
+          startedAtMs: arrivedAtMs,
+          latencyMs: endedAtMs - arrivedAtMs,
+          outcome,
+          accuracy: pas,
+        }),
+    }),
   });
+  if (rawFile !== undefined) writeRaw(rawFile, raw);
   const elapsedMs = performance.now() - startedAtMs;
-  return { kind: 'simulated', result: { ...cellName(cell), ...figures, elapsedMs } };
+  return { kind: 'measured', result: { ...cellName(cell), ...figures, elapsedMs } };
 }
 
 /** Outcome of a cell. A policy without a plan is an outcome; any other error ends the experiment. */
-function answerTo(cell: ExperimentCell): CellOutcome | FailedCell {
+async function answerTo(cell: ExperimentCell): Promise<CellOutcome | FailedCell> {
   try {
-    return simulated(cell);
+    const { policyFile } = cell;
+    return simulated(cell, policyFile === undefined ? undefined : ownPolicy(await loadOwnPolicy(policyFile)));
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const code = error instanceof AppError ? error.code : 'INTERNAL_ERROR';
@@ -44,4 +60,4 @@ function answerTo(cell: ExperimentCell): CellOutcome | FailedCell {
   }
 }
 
-parentPort?.on('message', (cell: ExperimentCell) => parentPort?.postMessage(answerTo(cell)));
+parentPort?.on('message', async (cell: ExperimentCell) => parentPort?.postMessage(await answerTo(cell)));

@@ -7,7 +7,7 @@ export interface ExperimentResults {
 }
 
 export function resultsOf(outcomes: readonly CellOutcome[]): ExperimentResults {
-  const cells = outcomes.flatMap((outcome) => (outcome.kind === 'simulated' ? [outcome.result] : []));
+  const cells = outcomes.flatMap((outcome) => (outcome.kind === 'measured' ? [outcome.result] : []));
   const infeasible = outcomes.flatMap((outcome) => (outcome.kind === 'infeasible' ? [outcome.cell] : []));
   return { cells, ...(infeasible.length > 0 && { infeasible }) };
 }

@@ -18,7 +18,7 @@ const DIGITS: Readonly<Record<FigureName, number>> = {
 };
 
 /** Without negative zero. */
-const fixed = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(0(\.0+)?)$/, '$1');
+export const fixed = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(0(\.0+)?)$/, '$1');
 
 /** Mean with its 95 % interval, which may be asymmetric; a single value has none. */
 function figure({ mean, low, high }: MeanInterval, digits: number): string {
@@ -33,9 +33,13 @@ function difference({ mean, low, high }: MeanInterval, digits: number): string {
   return `${sign}${fixed(mean, digits)}${half}${low > 0 || high < 0 ? ' *' : ''}`;
 }
 
+/** Pipeline and load, with a platform that is not the simulator. */
+export const placeOf = ({ pipeline, load, platform }: Pick<CellGroup, 'pipeline' | 'load' | 'platform'>): string =>
+  [pipeline, load, ...(platform === 'simulator' ? [] : [platform])].join(', ');
+
 /** Tables per pipeline and load: figures, and differences from `reference` if there are any. */
 export function groupTables(groups: readonly CellGroup[], reference: string): readonly GroupTable[] {
-  const places = groupedBy(groups, ({ pipeline, load }) => `${pipeline}, ${load}`);
+  const places = groupedBy(groups, placeOf);
   return [...places].flatMap(([place, own]) => {
     const head = ['policy', ...figureNames];
     const figures = own.map(({ policy, figures: of }) => [

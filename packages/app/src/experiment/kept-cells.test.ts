@@ -8,13 +8,13 @@ import { KeptCells } from './kept-cells.js';
 const folder = new TestFolder();
 
 const cell: ExperimentCell = {
-  ...{ pipeline: 'shelf', load: 'bursty', policy: 'ipa', seed: 1, digest: 'abc' },
+  ...{ pipeline: 'shelf', load: 'bursty', policy: 'ipa', seed: 1, platform: 'simulator', digest: 'abc' },
   ...{ loadSpec: { kind: 'poisson', arrivalRps: 1, durationS: 1 }, forecaster: 'smoothed-rate', excludeFirstS: 0 },
 };
-const { pipeline, load, policy, seed } = cell;
+const { pipeline, load, policy, seed, platform } = cell;
 const outcome: CellOutcome = {
   kind: 'infeasible',
-  cell: { pipeline, load, policy, seed, message: 'the budget is too small' },
+  cell: { pipeline, load, policy, seed, platform, message: 'the budget is too small' },
 };
 
 afterAll(() => folder.remove());

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import { type CellOutcome, cellName, type ExperimentCell } from './experiment-cell.js';
+import { hasRaw } from './raw-requests.js';
 import { writeWhole } from './write-whole.js';
 
 interface KeptCell {
@@ -26,12 +27,14 @@ export class KeptCells {
     }
   }
 
+  /** Undefined for a cell whose requests are asked for but not kept. */
   find(cell: ExperimentCell): CellOutcome | undefined {
     try {
       const { digest, outcome } = JSON.parse(readFileSync(this.#fileOf(cell), 'utf8')) as KeptCell;
-      return digest === cell.digest ? named(outcome, cell) : undefined;
+      const isWhole = outcome.kind === 'infeasible' || hasRaw(cell.rawFile);
+      return digest === cell.digest && isWhole ? named(outcome, cell) : undefined;
     } catch {
-      // A missing or unreadable cell is simulated again.
+      // A missing or unreadable cell runs again.
       return undefined;
     }
   }
@@ -60,7 +63,7 @@ function isRunning(pid: number): boolean {
 }
 
 function named(outcome: CellOutcome, cell: Omit<ExperimentCell, 'digest'>): CellOutcome {
-  return outcome.kind === 'simulated'
+  return outcome.kind === 'measured'
     ? { ...outcome, result: { ...outcome.result, ...cellName(cell) } }
     : { ...outcome, cell: { ...outcome.cell, ...cellName(cell) } };
 }

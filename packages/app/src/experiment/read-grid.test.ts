@@ -20,7 +20,7 @@ spec:
 /** Cell digests of a grid written to `read.yaml`. */
 async function digestsOf(text: string, code = 'code'): Promise<readonly string[]> {
   const file = join(folder.path, folder.write('read.yaml', text));
-  return (await readGrid(file, code)).cells.map(({ digest }) => digest);
+  return (await readGrid(file, { codeDigest: code })).cells.map(({ digest }) => digest);
 }
 
 beforeAll(() => {
@@ -67,7 +67,7 @@ describe('reading a grid', () => {
     ['seeds: [1, 2]', 'seed: [1, 2]', 'grid-bad.yaml:10:3 spec.seed', 'did you mean seeds?'],
   ])('tells what is wrong where %s is %s', async (right, wrong, place, words) => {
     const file = join(folder.path, folder.write('grid-bad.yaml', GRID.replace(right, wrong)));
-    const read = readGrid(file, 'code');
+    const read = readGrid(file, { codeDigest: 'code' });
     await expect(read).rejects.toMatchObject({ code: 'INVALID_PIPELINE', message: expect.stringContaining(place) });
     await expect(read).rejects.toThrow(words);
   });

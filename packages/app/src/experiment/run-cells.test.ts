@@ -4,7 +4,7 @@ import { type CellOutcome, cellName, cellText, type ExperimentCell, simulationOr
 import { runCells } from './run-cells.js';
 
 const cell = (seed: number, pipeline = 'shelf'): ExperimentCell => ({
-  ...{ pipeline, load: 'bursty', policy: 'ipa', seed, digest: `${pipeline}${seed}` },
+  ...{ pipeline, load: 'bursty', policy: 'ipa', seed, platform: 'simulator', digest: `${pipeline}${seed}` },
   ...{ loadSpec: { kind: 'poisson', arrivalRps: 1, durationS: 1 }, forecaster: 'smoothed-rate', excludeFirstS: 0 },
 });
 

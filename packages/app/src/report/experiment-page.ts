@@ -3,8 +3,9 @@ import type { Slo } from '@equipoise/core/model';
 import { type CellGroup, cellGroups, type FigureName } from '../experiment/cell-groups.js';
 import { cellText } from '../experiment/experiment-cell.js';
 import type { ExperimentResults } from '../experiment/experiment-results.js';
-import { groupTables } from '../experiment/experiment-tables.js';
+import { groupTables, placeOf } from '../experiment/experiment-tables.js';
 import { groupedBy } from '../experiment/grouped-by.js';
+import { PLATFORM_LEGEND, platformTables } from '../experiment/platform-tables.js';
 import type { ReadGrid } from '../experiment/read-grid.js';
 import { counted } from '../terminal/counted.js';
 import { type Fact, htmlParagraph, htmlTable } from './page/html.js';
@@ -19,22 +20,22 @@ interface Place {
 }
 
 export function experimentPage(read: ReadGrid, results: ExperimentResults): ReportPage {
-  const { grid, pipelines } = read;
-  const [reference = ''] = grid.policies;
+  const { pipelines, policies, platforms } = read;
+  const [reference = ''] = policies;
   const groups = cellGroups(results.cells, reference);
-  const places = [...groupedBy(groups, ({ pipeline, load }) => JSON.stringify([pipeline, load])).values()];
+  const places = [...groupedBy(groups, placeOf).values()];
   const sections = places.map((own): PageSection => {
-    const { pipeline = '', load = '' } = own[0] ?? {};
+    const { pipeline = '' } = own[0] ?? {};
     const slo = pipelines[pipeline]?.spec.slo;
-    const place = { title: `${pipeline}, ${load}`, groups: own, policies: grid.policies, slo };
+    const place = { title: own[0] === undefined ? '' : placeOf(own[0]), groups: own, policies, slo };
     return { title: place.title, blocks: placeBlocks(place, reference) };
   });
   return {
     kind: 'Experiment',
-    title: `Experiment: ${grid.name}`,
+    title: `Experiment: ${read.grid.name}`,
     lead: conditions(read),
     facts: experimentFacts(read, results),
-    sections: [...infeasibleSection(results), ...sections],
+    sections: [...infeasibleSection(results), ...platformSections(results, platforms), ...sections],
   };
 }
 
@@ -44,14 +45,30 @@ function conditions({ grid: { forecaster, excludeFirstS, loadMs } }: ReadGrid): 
   return `Forecaster ${forecaster}${load}${excluded}. Points and numbers are means over the seeds. Bars, and values in parentheses or after ±, are their 95 % intervals (Student's; for bounded figures on a scale that keeps the bounds).`;
 }
 
-function experimentFacts({ grid }: ReadGrid, { cells, infeasible = [] }: ExperimentResults): readonly Fact[] {
+function experimentFacts(
+  { grid, policies, platforms }: ReadGrid,
+  { cells, infeasible = [] }: ExperimentResults,
+): readonly Fact[] {
   const without: Fact = { label: 'Without a first plan', value: String(infeasible.length), status: 'warn' };
   return [
-    { label: 'Simulations', value: String(cells.length), note: counted(grid.seeds.length, 'seed') },
-    { label: 'Policies', value: String(grid.policies.length), note: `compared with ${grid.policies[0]}` },
+    {
+      label: platforms.includes('simulator') && platforms.length === 1 ? 'Simulations' : 'Runs',
+      value: String(cells.length),
+      note: counted(grid.seeds.length, 'seed'),
+    },
+    { label: 'Policies', value: String(policies.length), note: `compared with ${policies[0]}` },
     { label: 'Loads', value: String(new Set(cells.map(({ load }) => load)).size) },
     ...(infeasible.length === 0 ? [] : [without]),
   ];
+}
+
+function platformSections(
+  { cells }: ExperimentResults,
+  [reference = 'simulator', ...others]: ReadGrid['platforms'],
+): readonly PageSection[] {
+  if (others.length === 0) return [];
+  const tables = platformTables(cells, reference).map(({ title, head, rows }) => htmlTable(title, head, rows));
+  return [{ title: `Compared with the ${reference}`, blocks: [htmlParagraph(PLATFORM_LEGEND), ...tables] }];
 }
 
 function infeasibleSection({ infeasible = [] }: ExperimentResults): readonly PageSection[] {

@@ -58,6 +58,7 @@ function sampleExperiment(name: string): ReportPage {
   const cells = ['bursty', name].flatMap((load, l) =>
     policies.flatMap((policy, p) =>
       [1, 2, 3].map((seed) => ({
+        platform: 'simulator',
         ...{ pipeline: name, load, policy, seed, sloAttainmentFraction: 0.93 + 0.015 * p + 0.002 * seed },
         ...{ pasMean: 0.7 + 0.05 * p + 0.001 * seed, cpuCoresMean: 3 + p + l, costPerHourMean: 3 + p + l },
         latencyMs: { p99: 500 - 60 * p + 5 * seed },
@@ -67,8 +68,12 @@ function sampleExperiment(name: string): ReportPage {
   const read = {
     grid: { name, policies, seeds: [1, 2, 3], forecaster: 'smoothed', excludeFirstS: 30, loadMs: 2000 },
     pipelines: { [name]: { spec: { slo } } },
+    policies,
+    platforms: ['simulator'],
   };
-  const infeasible = [{ pipeline: name, load: 'steep', policy: 'rim', seed: 1, message: `no plan: ${name}` }];
+  const infeasible = [
+    { pipeline: name, load: 'steep', policy: 'rim', seed: 1, platform: 'simulator', message: `no plan: ${name}` },
+  ];
   return experimentPage(read as unknown as ReadGrid, { cells, infeasible } as unknown as ExperimentResults);
 }
 

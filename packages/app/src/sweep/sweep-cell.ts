@@ -6,7 +6,7 @@ import { pointText, type SweepPoint } from './sweep-axes.js';
 /** A fixed plan, or a policy that plans. */
 export interface SweepSubject {
   readonly name: string;
-  readonly by: RunRequest['by'];
+  readonly by: Exclude<RunRequest['by'], { readonly own: unknown }>;
 }
 
 /** Input that all cells share. */

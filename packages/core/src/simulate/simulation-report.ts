@@ -94,6 +94,7 @@ function stageFigures({ tally, meanUse }: SimulationRun, index: number): StageFi
   };
 }
 
-function costPerHour({ cpuCores, memoryBytes, gpus }: Resources, prices: Prices): number {
+/** Price of resources per hour. */
+export function costPerHour({ cpuCores, memoryBytes, gpus }: Resources, prices: Prices): number {
   return cpuCores * prices.cpuCorePerHour + (memoryBytes / GIB) * prices.memoryGibPerHour + gpus * prices.gpuPerHour;
 }

@@ -130,11 +130,22 @@ export interface Refusal {
 }
 
 const LONGEST = 300;
+const MOST_REASON = 40;
 
 /** Message in an error body of Equipoise or of the Open Inference Protocol, or else the body; shortened. */
 export function refusalOf(status: number, body: string): Refusal {
   const message = (messageIn(body) ?? body).replaceAll(/\s+/g, ' ').trim();
   return { status, message: message.length > LONGEST ? `${message.slice(0, LONGEST - 1)}…` : message };
+}
+
+/** Reason of a drop in an error body of Equipoise. */
+export function dropReasonIn(body: string): string | undefined {
+  try {
+    const { reason } = JSON.parse(body) as { readonly reason?: unknown };
+    return typeof reason === 'string' && reason.length <= MOST_REASON ? reason : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function messageIn(body: string): string | undefined {

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError } from '@equipoise/core/model';
 import type { ArrivalProcess } from '@equipoise/core/simulate';
-import { type LoadResult, LoadTally, type PartEnds, type RequestEnd, refusalOf } from './load-tally.js';
+import { dropReasonIn, type LoadResult, LoadTally, type PartEnds, type RequestEnd, refusalOf } from './load-tally.js';
 import type { LoadRecord } from './vegeta-results.js';
 import type { LoadTarget } from './vegeta-targets.js';
 
@@ -99,6 +99,12 @@ export function targetsOf({
   });
 }
 
+interface RecordedTimes {
+  readonly scheduledAtMs: number;
+  readonly startedAtMs: number;
+  readonly latencyMs: number;
+}
+
 class LoadRun {
   readonly #options: LoadOptions;
   readonly #agent: Agent;
@@ -156,6 +162,7 @@ class LoadRun {
     const delays = parts === undefined ? [] : (partDelaysMs?.() ?? parts.map(() => 0));
     if (parts !== undefined && delays.every((delayMs) => delayMs === undefined)) return;
     const number = this.#sent;
+    const startedAtMs = performance.now();
     const sent = parts === undefined ? this.#sendTarget(number) : this.#postAll(parts, delays, scheduledAtMs);
     this.#sent += 1;
     const wholeAtMs = scheduledAtMs + Math.max(0, ...delays.filter((delayMs) => delayMs !== undefined));
@@ -163,7 +170,7 @@ class LoadRun {
       sent.then((end) => {
         const latencyMs = performance.now() - wholeAtMs;
         this.#note(end, latencyMs);
-        if (parts === undefined) this.#record(number, end, { scheduledAtMs, latencyMs });
+        if (parts === undefined) this.#record(number, end, { scheduledAtMs, startedAtMs, latencyMs });
       }),
     );
   }
@@ -176,16 +183,19 @@ class LoadRun {
     return send(this.#targetOf(number), { timeoutMs: this.#options.timeoutMs, agent: this.#agent });
   }
 
-  #record(number: number, end: RequestEnd, at: { readonly scheduledAtMs: number; readonly latencyMs: number }): void {
+  #record(number: number, end: RequestEnd, at: RecordedTimes): void {
     const { method, url, bytes } = this.#targetOf(number);
     const { status, bytesIn = 0, body } = end;
     const isAnswer = typeof status === 'number';
+    const dropReason = isAnswer && status >= 400 ? dropReasonIn(body) : undefined;
     this.#options.onEnd?.({
       attack: '',
       seq: number,
       status,
       sentAtEpochMs: performance.timeOrigin + at.scheduledAtMs,
       latencyMs: at.latencyMs,
+      startedAtEpochMs: performance.timeOrigin + at.startedAtMs,
+      ...(dropReason !== undefined && { dropReason }),
       bytesOut: bytes.length,
       bytesIn,
       error: isAnswer ? (status < 400 ? '' : refusalOf(status, body).message) : status,

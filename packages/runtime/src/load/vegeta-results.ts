@@ -13,6 +13,10 @@ export interface LoadRecord {
   /** Instant from which the latency counts, with a precision of about 0.25 µs. */
   readonly sentAtEpochMs: number;
   readonly latencyMs: number;
+  /** Instant at which the request was sent; absent in results of other tools. */
+  readonly startedAtEpochMs?: number;
+  /** Reason of a drop, as the answer names it. */
+  readonly dropReason?: string;
   readonly bytesOut: number;
   readonly bytesIn: number;
   readonly error: string;

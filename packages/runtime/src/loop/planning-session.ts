@@ -31,6 +31,8 @@ export interface PlanningSetup {
   readonly profiles: ProfileSet;
   readonly hostCores: number;
   readonly seed: number;
+  /** Policy that the ticks follow; default equipoise. */
+  readonly policy?: PolicyName;
   /** Requests of one verification, counted at all stages; default 100,000. */
   readonly workStageRequests?: number;
 }
@@ -88,7 +90,12 @@ interface Answers {
 export type PlanningAnswer<Task extends PlanningTask> = Answers[Task['kind']];
 
 /** Rules of a served pipeline. Throws AppError PROFILE_MISSING or PROFILE_INVALID. */
-export function controllerRules({ spec, profiles, ...simulated }: PlanningSetup): ControllerRules {
+export function controllerRules({
+  spec,
+  profiles,
+  policy = 'equipoise',
+  ...simulated
+}: PlanningSetup): ControllerRules {
   const partsFor = (set: ProfileSet, of: PipelineSpec) => {
     const curves = requireCurves(of, set);
     return { profiles: set, curves, verifierAt: verifiersOf({ spec: of, curves, ...simulated }) };
@@ -96,11 +103,14 @@ export function controllerRules({ spec, profiles, ...simulated }: PlanningSetup)
   return {
     spec,
     ...partsFor(profiles, spec),
-    partsFor,
-    policy: controlPolicies.equipoise,
+    policy: controlPolicies[policy],
     forecaster: smoothedRate,
-    learning: { methods: forecastMethods, seed: simulated.seed },
-    guardrails: usualGuardrails,
+    // The other policies are as published: they learn nothing.
+    ...(policy === 'equipoise' && {
+      partsFor,
+      learning: { methods: forecastMethods, seed: simulated.seed },
+      guardrails: usualGuardrails,
+    }),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Change } from '../../model/change.js';
 import type { StageId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { Plan } from '../../model/plan.js';
+import type { ProfileSet } from '../../model/profile-point.js';
 import { liveReplicas, type RunningPlan } from '../../model/running-plan.js';
 import type { ServiceCurves } from '../../profile/service-curves.js';
 import { simulatePlan } from '../../simulate/simulate-plan.js';
@@ -25,6 +26,8 @@ import type { Observer, ObservingPolicy, PolicyInput, PolicyObservation, StageMe
 export interface ObservingSetup extends Pick<SimulationInput, 'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd'> {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
+  /** Measured profiles, which have times to start. Default: those of the pipeline file. */
+  readonly profiles?: ProfileSet;
   readonly policy: ObservingPolicy;
   readonly sampleArrivalsPerSecond: readonly number[];
   /** Arrivals of a simulation of the sample. */
@@ -39,7 +42,7 @@ export interface ObservingRun extends SimulationRun {
 
 /** Throws AppError WRONG_USAGE if the policy wants a plan that breaks the bounds or the budget. */
 export function simulateObserving(setup: ObservingSetup): ObservingRun {
-  const { policy, sampleArrivalsPerSecond, sampleArrivals, seed, spec, curves, ...rest } = setup;
+  const { policy, sampleArrivalsPerSecond, sampleArrivals, seed, spec, curves, profiles = [], ...rest } = setup;
   const input: PolicyInput = {
     spec,
     curves,
@@ -47,7 +50,7 @@ export function simulateObserving(setup: ObservingSetup): ObservingRun {
     attainment: (stages) => sampleAttainment(setup, stages),
   };
   const observer = policy.begin(input);
-  const loop = new ObservingLoop({ spec, curves, intervalMs: policy.intervalMs }, observer);
+  const loop = new ObservingLoop({ spec, curves, profiles, intervalMs: policy.intervalMs }, observer);
   const run = simulatePlan({
     ...rest,
     spec,
@@ -107,26 +110,32 @@ class BatchUsage {
   }
 }
 
+interface LoopSetup {
+  readonly spec: PipelineSpec;
+  readonly curves: ServiceCurves;
+  readonly profiles: ProfileSet;
+  readonly intervalMs: number;
+}
+
 class ObservingLoop implements SimulatedController {
   readonly usage = new BatchUsage();
   readonly intervalMs: number;
   readonly looksWhileChanging = true;
   readonly #spec: PipelineSpec;
   readonly #curves: ServiceCurves;
+  readonly #profiles: ProfileSet;
   readonly #observer: Observer;
   #target: Plan;
   #decidedAtMs = 0;
   changes = 0;
 
-  constructor(
-    { spec, curves, intervalMs }: { spec: PipelineSpec; curves: ServiceCurves; intervalMs: number },
-    observer: Observer,
-  ) {
+  constructor({ spec, curves, profiles, intervalMs }: LoopSetup, observer: Observer) {
     this.#spec = spec;
     this.#curves = curves;
+    this.#profiles = profiles;
     this.intervalMs = intervalMs;
     this.#observer = observer;
-    this.#target = this.#checked(observer.first);
+    this.#target = observedPlan(spec, curves, observer.first);
   }
 
   get plan(): Plan {
@@ -139,33 +148,13 @@ class ObservingLoop implements SimulatedController {
     this.#decidedAtMs = observed.atMs;
     const wanted = this.#observer.decide(observation);
     if (wanted === undefined || isSamePlan(wanted, this.#target.stages)) return undefined;
-    this.#target = this.#checked(wanted);
+    this.#target = observedPlan(this.#spec, this.#curves, wanted);
     this.changes += 1;
     return (changing ? diffUnderWay : diffPlans)(runningPlan, this.#target, this.#spec);
   }
 
   loadMs(...[stageId, variantId]: Parameters<SimulatedController['loadMs']>): number {
-    return profiledLoadMs({ spec: this.#spec, profiles: [] }, stageId, variantId);
-  }
-
-  #checked(stages: Plan['stages']): Plan {
-    const plan = planOfStages(this.#spec, stages);
-    for (const [id, [stagePlan]] of Object.entries(stages)) {
-      if (stagePlan === undefined) continue;
-      const { variantId, resources } = stagePlan;
-      if (this.#curves.curve(id as StageId, variantId, resources.cpuCores) === undefined)
-        throw new AppError(
-          'WRONG_USAGE',
-          `stage "${id}" has no profile of ${variantId} on ${resources.cpuCores} cores.`,
-        );
-    }
-    if (!keepsBounds(this.#spec, plan)) throw new AppError('WRONG_USAGE', 'The plan breaks the bounds on replicas.');
-    if (!fitsBudget(this.#spec, plan)) {
-      const { cpuCores = 0 } = this.#spec.budget;
-      const message = `The plan needs ${plan.predicted.cpuCores} cores, the budget is ${cpuCores}.`;
-      throw new AppError('WRONG_USAGE', message);
-    }
-    return plan;
+    return profiledLoadMs({ spec: this.#spec, profiles: this.#profiles }, stageId, variantId);
   }
 
   /** Fraction of the time that the CPU share of a replica lets it run. */
@@ -193,7 +182,25 @@ class ObservingLoop implements SimulatedController {
   }
 }
 
-function replicaCounts({ stages }: RunningPlan, id: StageId) {
+/** Plan with the stages that a policy wants. Throws WRONG_USAGE if it breaks bounds or budget or has no profile. */
+export function observedPlan(spec: PipelineSpec, curves: ServiceCurves, stages: Plan['stages']): Plan {
+  const plan = planOfStages(spec, stages);
+  for (const [id, [stagePlan]] of Object.entries(stages)) {
+    if (stagePlan === undefined) continue;
+    const { variantId, resources } = stagePlan;
+    if (curves.curve(id as StageId, variantId, resources.cpuCores) === undefined)
+      throw new AppError('WRONG_USAGE', `stage "${id}" has no profile of ${variantId} on ${resources.cpuCores} cores.`);
+  }
+  if (!keepsBounds(spec, plan)) throw new AppError('WRONG_USAGE', 'The plan breaks the bounds on replicas.');
+  if (!fitsBudget(spec, plan)) {
+    const { cpuCores = 0 } = spec.budget;
+    const message = `The plan needs ${plan.predicted.cpuCores} cores, the budget is ${cpuCores}.`;
+    throw new AppError('WRONG_USAGE', message);
+  }
+  return plan;
+}
+
+export function replicaCounts({ stages }: RunningPlan, id: StageId) {
   const live = liveReplicas(stages[id]);
   return { liveReplicas: live.length, readyReplicas: live.filter(({ status }) => status === 'ready').length };
 }

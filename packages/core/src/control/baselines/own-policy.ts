@@ -1,9 +1,10 @@
 /**
- * Policies of other people, each in one module. The module exports `default { name, intervalMs?, begin }`. `begin` gets
- * the pipeline and returns a function from an observation to the replicas of each stage. All answers are checked.
+ * A policy of a user, in a module of its own. The module exports `default { name, intervalMs?, begin }`. `begin` gets the
+ * pipeline and returns a function from an observation to the replicas of each stage. All answers are checked.
  */
-import { pathToFileURL } from 'node:url';
-import type { Plan, StageId } from '@equipoise/core/model';
+import { AppError } from '../../model/app-error.js';
+import type { StageId } from '../../model/ids.js';
+import type { Plan } from '../../model/plan.js';
 import {
   allowedBatchSizes,
   batchP99Ms,
@@ -11,24 +12,21 @@ import {
   configurationOf,
   curvesOfVariant,
   stagesOf,
-} from '../../packages/core/src/control/baselines/hand-configuration.js';
-import type {
-  ObservingPolicy,
-  PolicyInput,
-  PolicyObservation,
-} from '../../packages/core/src/control/baselines/observing-policy.js';
+} from './hand-configuration.js';
+import type { ObservingPolicy, PolicyInput, PolicyObservation, StageMetrics } from './observing-policy.js';
 
 const LEAST_INTERVAL_MS = 1000;
 const MOST_INTERVAL_MS = 600_000;
 const LONGEST_TEXT = 200;
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
-/** Error of a foreign policy, with its name and the fix. */
-export class ForeignPolicyError extends Error {}
+/** Error of a user's policy, with its name and the fix. */
+const policyError = (message: string): AppError => new AppError('WRONG_USAGE', message);
 
 type Begin = (pipeline: unknown) => unknown;
 
-interface ForeignModule {
+/** A policy as its module exports it. */
+export interface OwnPolicy {
   readonly name: string;
   readonly intervalMs: number;
   readonly begin: Begin;
@@ -42,17 +40,11 @@ const clipped = (value: unknown): string => {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Loads a policy. Throws ForeignPolicyError for a file that is missing, fails or is not a policy. */
-export async function loadForeignPolicy(path: string): Promise<ForeignModule> {
-  const wrong = (reason: string): ForeignPolicyError =>
-    new ForeignPolicyError(`${path}: ${reason}. See docs/guide/pipebench.md for an example.`);
-  let module: Readonly<Record<string, unknown>>;
-  try {
-    module = (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
-  } catch (error) {
-    throw wrong(`the policy cannot be loaded: ${clipped(error instanceof Error ? error.message : error)}`);
-  }
-  const policy = module['default'];
+/** Reads the exports of a module. Throws WRONG_USAGE with the reason if they are no policy. */
+export function readOwnPolicy(exports: Readonly<Record<string, unknown>>, path: string): OwnPolicy {
+  const wrong = (reason: string): AppError =>
+    policyError(`${path}: ${reason}. See docs/guide/experiments.md#a-policy-of-your-own for an example.`);
+  const { default: policy } = exports;
   if (!isRecord(policy)) throw wrong('the module must export its policy as `default`');
   const { name, intervalMs = 10_000, begin } = policy;
   if (typeof name !== 'string' || !NAME.test(name))
@@ -63,15 +55,15 @@ export async function loadForeignPolicy(path: string): Promise<ForeignModule> {
   return { name, intervalMs, begin: begin as Begin };
 }
 
-/** The policy as the simulator runs it. */
-export function foreignPolicy({ name, intervalMs, begin }: ForeignModule): ObservingPolicy {
+/** The policy as an experiment runs it. */
+export function ownPolicy({ name, intervalMs, begin }: OwnPolicy): ObservingPolicy {
   return {
     intervalMs,
     begin(input) {
       const menu = menuOf(input);
       const decide = called(`policy "${name}": begin`, () => begin(describedPipeline(input, menu)));
       if (typeof decide !== 'function')
-        throw new ForeignPolicyError(`policy "${name}": begin must return a function, got ${clipped(typeof decide)}.`);
+        throw policyError(`policy "${name}": begin must return a function, got ${clipped(typeof decide)}.`);
       const answer = (observation: PolicyObservation): Plan['stages'] => {
         const at = `policy "${name}" at ${observation.atMs / 1000} s`;
         const said = called(at, () => (decide as (seen: unknown) => unknown)(describedObservation(observation)));
@@ -87,10 +79,10 @@ function called(at: string, call: () => unknown): unknown {
   try {
     said = call();
   } catch (error) {
-    throw new ForeignPolicyError(`${at} threw: ${clipped(error instanceof Error ? error.message : error)}`);
+    throw policyError(`${at} threw: ${clipped(error instanceof Error ? error.message : error)}`);
   }
   if (isRecord(said) && typeof said['then'] === 'function')
-    throw new ForeignPolicyError(`${at} returned a promise. Answer at once, without async.`);
+    throw policyError(`${at} returned a promise. Answer at once, without async.`);
   return said;
 }
 
@@ -137,12 +129,16 @@ function describedPipeline({ spec }: PolicyInput, menu: Menu) {
   };
 }
 
-/** A copy, so that a policy cannot change what the simulator knows. */
+/** A copy, so that a policy cannot change what the experiment knows. */
 const describedObservation = ({ atMs, arrivalsPerSecond, stages }: PolicyObservation) => ({
   atMs,
   arrivalsPerSecond: [...arrivalsPerSecond],
-  stages: Object.fromEntries(Object.entries(stages).map(([id, metrics]) => [id, { ...metrics }])),
+  stages: Object.fromEntries(Object.entries(stages).map(([id, metrics]) => [id, describedMetrics(metrics)])),
 });
+
+/** Figures that a platform does not measure are null. */
+const describedMetrics = (metrics: StageMetrics) =>
+  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, Number.isNaN(value) ? null : value]));
 
 /** Observation before the load begins, with the arrivals of its first ten seconds. */
 function firstObservation({ spec, sampleArrivalsPerSecond }: PolicyInput): PolicyObservation {
@@ -160,18 +156,16 @@ interface Checked {
 }
 
 function checkedStages(at: string, said: unknown, { input: { spec }, menu }: Checked): Plan['stages'] {
-  if (!isRecord(said)) throw new ForeignPolicyError(`${at} must return one entry per stage, got ${clipped(said)}.`);
+  if (!isRecord(said)) throw policyError(`${at} must return one entry per stage, got ${clipped(said)}.`);
   const ids: readonly StageId[] = spec.stages.map(({ id }) => id);
   const unknown = Object.keys(said).find((id) => !menu.has(id));
   if (unknown !== undefined)
-    throw new ForeignPolicyError(`${at}: stage "${clipped(unknown)}" is unknown. The stages are ${ids.join(', ')}.`);
+    throw policyError(`${at}: stage "${clipped(unknown)}" is unknown. The stages are ${ids.join(', ')}.`);
   const chosen = ids.map((id) => checkedStage(`${at}: stage "${id}"`, said[id], menu.get(id) ?? []));
   const cores = chosen.reduce((sum, { way, replicas }) => sum + way.curve.cpuCores * replicas, 0);
   const { cpuCores: budget = Number.POSITIVE_INFINITY } = spec.budget;
   if (cores > budget + 1e-9)
-    throw new ForeignPolicyError(
-      `${at} wants ${Number(cores.toFixed(3))} cores; the budget is ${budget}. Return fewer replicas.`,
-    );
+    throw policyError(`${at} wants ${Number(cores.toFixed(3))} cores; the budget is ${budget}. Return fewer replicas.`);
   return stagesOf(
     chosen.map(({ way }) => way),
     chosen.map(({ replicas }) => replicas),
@@ -179,13 +173,10 @@ function checkedStages(at: string, said: unknown, { input: { spec }, menu }: Che
 }
 
 function checkedStage(at: string, said: unknown, menu: readonly Configuration[]) {
-  if (!isRecord(said))
-    throw new ForeignPolicyError(`${at} needs { variant, cores, batch, replicas }, got ${clipped(said)}.`);
+  if (!isRecord(said)) throw policyError(`${at} needs { variant, cores, batch, replicas }, got ${clipped(said)}.`);
   const { variant, cores, batch, replicas } = said;
-  const choose = (field: string, found: unknown, among: readonly unknown[]): ForeignPolicyError =>
-    new ForeignPolicyError(
-      `${at}: ${field} ${clipped(found)} is unknown. Choose one of ${[...new Set(among)].join(', ')}.`,
-    );
+  const choose = (field: string, found: unknown, among: readonly unknown[]): AppError =>
+    policyError(`${at}: ${field} ${clipped(found)} is unknown. Choose one of ${[...new Set(among)].join(', ')}.`);
   const ofVariant = menu.filter((way) => way.variant.id === variant);
   if (ofVariant.length === 0)
     throw choose(
@@ -210,7 +201,7 @@ function checkedStage(at: string, said: unknown, menu: readonly Configuration[])
   const { minReplicas, maxReplicas } = way.stage.bounds;
   const least = Math.max(1, minReplicas);
   if (typeof replicas !== 'number' || !Number.isInteger(replicas) || replicas < least || replicas > maxReplicas)
-    throw new ForeignPolicyError(
+    throw policyError(
       `${at}: replicas must be a whole number from ${least} to ${maxReplicas}, got ${clipped(replicas)}.`,
     );
   return { way, replicas };
