@@ -36,7 +36,7 @@ export interface PlanningProblem {
   readonly thresholds?: ReadonlyMap<StageId, number>;
   /** Maximum labels in memory during a solve. If reached, the result is the best plan found, with a proven gap. */
   readonly labelLimit?: number;
-  /** Maximum work of a search in full verifications; default 150. */
+  /** Maximum work of a search in full verifications; default 165. */
   readonly workLimit?: number;
   readonly clock?: Clock;
   /**

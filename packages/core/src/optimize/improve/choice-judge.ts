@@ -133,6 +133,12 @@ export class ChoiceJudge {
     return look !== undefined && isMiss(look.verdict) ? false : undefined;
   }
 
+  /** True if the last quick look at an undecided choice missed the SLO. */
+  looksBad(key: string): boolean {
+    const look = this.#looks.get(key);
+    return look !== undefined && isBelow(look.verdict);
+  }
+
   /** Makes the next run of an undecided choice. */
   judge(expected: ExpectedChoice): PlanVerification {
     const { key, choice } = expected;

@@ -207,6 +207,79 @@ it('looks at almost every option before it ends, even if all plans so far were f
   expect(seen.size).toBeGreaterThan(0.9 * stages.flat().length);
 });
 
+it('finds the cheapest plan of a cascade, although the estimates of its busy CPU share are far too long', () => {
+  const stage = (name: string, times: Readonly<Record<string, number>>, cpuCores: readonly (readonly number[])[]) => {
+    const variants = Object.entries(times).map(([id, perItemMs]) => ({
+      name: id,
+      accuracy: 0.7,
+      fixedMs: 0,
+      perItemMs,
+      tail: 1,
+    }));
+    const made = testStage(name, variants, [1, 2]);
+    const shared = made.variants.map((variant, v) => ({ ...variant, cpuCores: cpuCores[v] ?? [] }));
+    return { ...made, variants: shared, bounds: { ...made.bounds, batchSizes: [1], maxReplicas: 3 } };
+  };
+  const cheap = stage('cheap', { v1: 1.9, v2: 8.43 }, [
+    [0.25, 0.5, 1],
+    [0.3, 1, 2],
+  ]);
+  const strong = stage('strong', { v0: 2.17, v1: 5.57, v2: 20.15 }, [
+    [0.3, 1, 2],
+    [0.3, 1, 2],
+    [0.25, 0.5, 1],
+  ]);
+  const combinations = cheap.variants.flatMap((a, i) =>
+    strong.variants.map((b, j) => ({
+      variants: { [cheap.id]: a.id, [strong.id]: b.id },
+      accuracy: [0.6684, 0.677, 0.6916, 0.68, 0.68, 0.69][3 * i + j] as number,
+    })),
+  );
+  const spec: PipelineSpec = {
+    ...testPipeline(
+      [cheap, strong],
+      [{ from: cheap.id, to: strong.id, when: { condition: 'output.confidence < 0.8', probability: 0.05 } }],
+    ),
+    slo: { latencyMs: 19.4, percentile: 99.5 },
+    budget: { cpuCores: 1.55 },
+    outputs: [{ from: cheap.id, unless: strong.id }, { from: strong.id }],
+    accuracyTable: { combinations },
+  };
+  const verify = verifiersOf({ spec, curves: requireCurves(spec, []), hostCores: 2, seed: 1 })({ arrivalRps: 114 });
+  const found = optimize(problemOf(spec, 114), verify);
+  expect(found).toMatchObject({ kind: 'feasible', plan: { predicted: { pas: 0.677, cpuCores: 0.55 } } });
+});
+
+it('makes the plan that holds cheaper, even if plans of more accuracy use up the work', () => {
+  const variants = [0.6, 0.7, 0.8, 0.9].map((accuracy) => ({
+    name: `v${accuracy}`,
+    accuracy,
+    fixedMs: 4,
+    perItemMs: 6,
+  }));
+  const stages = ['a', 'b', 'c'].map((name) => {
+    const stage = testStage(name, variants);
+    return { ...stage, bounds: { ...stage.bounds, batchSizes: [1], maxReplicas: 4 } };
+  });
+  const prepared = prepareProblem(problemOf({ ...testPipeline(stages), budget: { cpuCores: 12 } }, 20));
+  const options = surrogateProblem(prepared, { theta: 0, kappa: 1 }).stages;
+  const costly = options.map((of) => of.filter(({ option }) => option.variantIndex === 0).at(-1) as (typeof of)[0]);
+  // Plans of other variants meet the SLO, but no run shows it.
+  const judge = new ChoiceJudge(prepared, (choice) => {
+    const conclusive = choice.every(({ option }) => option.variantIndex === 0);
+    const { latencyMs, percentile } = prepared.spec.slo;
+    return { latencyMs: 0.9 * latencyMs, percentile, sloAttainmentFraction: 0.995, conclusive, seeds: [1] };
+  });
+  const held = { choice: costly, verdict: judge.verdict(costly) };
+  const found = new ChoiceSearch(prepared, judge).run(held, 165).held?.choice ?? [];
+  expect(costly.map(({ option }) => option.replicas)).not.toEqual([1, 1, 1]);
+  expect(found.map(({ option }) => [option.variantIndex, option.replicas])).toEqual([
+    [0, 1],
+    [0, 1],
+    [0, 1],
+  ]);
+});
+
 it('searches a bounded number of combinations, even if the neighbours of each are narrow misses', () => {
   const { prepared } = manyCombinations();
   const combinations = new Set<string>();

@@ -11,8 +11,10 @@ import { choiceKey, type SurrogateChoice, type SurrogateOption, surrogateProblem
 import { fitsLimits } from '../surrogate/node-packing.js';
 import { pasOf } from '../surrogate/objective-value.js';
 import type { ChoiceJudge, ExpectedChoice } from './choice-judge.js';
+import { ChoiceShapes, differsAtOneStage, hasSameVariants } from './choice-shapes.js';
 import { classOptions, pessimistic, priceOf } from './class-options.js';
 import { fastChoices, type PricedOption } from './fast-choices.js';
+import { COST_ROUNDING, gainOver, type Standing, TIE } from './gain.js';
 import { pairsOfChanges, type VariantClass, variantClasses } from './variant-classes.js';
 
 export interface HeldChoice {
@@ -56,10 +58,10 @@ const LEVELS = 32;
 const OPTIMISTIC = { theta: 0, kappa: 0.75 };
 /** Number of candidates that are ranked at each step. */
 const RANKED = 128;
-const TIE = 1e-12;
-const COST_ROUNDING = 1e-9;
-/** Weight of gain in the tie-breaker: cost at equal accuracy, or accuracy at equal cost. */
-const SECONDARY = 0.05;
+/** Part of the work limit that is kept for looks at choices next to the incumbent. */
+const POLISH_PART = 0.1;
+/** Least probability in the order of these looks. */
+const UNLIKELY = 1e-3;
 /** Partial choices are dropped beyond `FAR` deviations above the SLO. A deviation is at least `LEAST_DEVIATION`. */
 const FAR = 2.5;
 const LEAST_DEVIATION = 0.15;
@@ -74,19 +76,7 @@ interface Class extends VariantClass {
 interface Candidate extends ExpectedChoice {
   readonly of: Class;
   readonly price: number;
-  readonly replicas: readonly number[];
   score: number;
-}
-
-/** Choices that differ in replicas alone: candidates so far, and replicas of choices that failed. */
-interface Shape {
-  readonly candidates: Candidate[];
-  readonly failed: (readonly number[])[];
-}
-
-interface Standing {
-  readonly pas: number;
-  readonly price: number;
 }
 
 export class ChoiceSearch {
@@ -97,12 +87,14 @@ export class ChoiceSearch {
   readonly #classesComplete: boolean;
   readonly #belowPas: number;
   readonly #open = new Map<string, Candidate>();
-  readonly #shapes = new Map<string, Shape>();
+  readonly #shapes = new ChoiceShapes<Candidate>();
   /** Best candidates of the last ranking of all, and newer candidates. */
   #ranked: Candidate[] = [];
   #stepsToRanking = 0;
   #options: readonly ReadonlyMap<number, readonly PricedOption[]>[] = [];
   #round = 0;
+  /** While it polishes: accepts only choices near the incumbent. */
+  #near: typeof hasSameVariants | undefined;
   #held: HeldChoice | undefined;
   /** New incumbents and narrow misses, until their neighbours become candidates. */
   readonly #nearby: SurrogateChoice[] = [];
@@ -135,16 +127,38 @@ export class ChoiceSearch {
     const end = this.#judge.work + workLimit;
     this.#tryKnown(hints.known ?? []);
     for (const choice of hints.promising ?? []) this.#suggest(choice);
+    let isComplete = true;
     let before: HeldChoice | undefined;
-    for (this.#round = 0; this.#round <= ROUNDS.length || this.#held !== before; this.#round++) {
+    for (this.#round = 0; isComplete && (this.#round <= ROUNDS.length || this.#held !== before); this.#round++) {
       before = this.#held;
       this.#beginRound();
-      for (let next = this.#next(); next !== undefined; next = this.#next()) {
-        if (this.#judge.work >= end) return this.#improvement(false);
-        this.#step(next);
-      }
+      isComplete = this.#stepUntil(end - POLISH_PART * workLimit);
+      if (!isComplete || this.#round >= ROUNDS.length)
+        this.#polish(Math.min(end, this.#judge.work + POLISH_PART * workLimit));
     }
-    return this.#improvement(this.#classesComplete);
+    return this.#improvement(isComplete && this.#classesComplete);
+  }
+
+  /** Returns true if no plausible candidate is left. */
+  #stepUntil(end: number): boolean {
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      if (this.#judge.work >= end) return false;
+      this.#step(next);
+    }
+    return true;
+  }
+
+  /**
+   * Looks at better choices near the incumbent even if they seem too slow, because estimates can be far off. Choices
+   * with its variants come first, then those that differ from it at one stage.
+   */
+  #polish(end: number): void {
+    for (const near of [hasSameVariants, differsAtOneStage]) {
+      this.#near = near;
+      this.#stepsToRanking = 0;
+      if (this.#held !== undefined) this.#stepUntil(end);
+    }
+    this.#near = undefined;
   }
 
   #improvement(exhausted: boolean): Improvement {
@@ -170,16 +184,7 @@ export class ChoiceSearch {
 
   /** Gain over the incumbent; 0 if not better. */
   #gain(of: Standing): number {
-    const { objective } = this.#prepared;
-    const than = this.#standing;
-    if (than === undefined) return objective.kind === 'min-cost' ? 1 / (1 + Math.max(0, of.price)) : 1e-6 + of.pas;
-    if (objective.kind === 'weights') {
-      const more = objective.accuracy * (of.pas - than.pas) + than.price - of.price;
-      return more > TIE * Math.max(1, Math.abs(than.price)) ? more : 0;
-    }
-    const saved = { gain: (than.price - of.price) / Math.max(1e-12, Math.abs(than.price)), rounding: COST_ROUNDING };
-    const gained = { gain: (of.pas - than.pas) / Math.max(1e-12, than.pas), rounding: TIE };
-    return objective.kind === 'max-accuracy' ? lexicographicGain(gained, saved) : lexicographicGain(saved, gained);
+    return gainOver(this.#prepared.objective, of, this.#standing);
   }
 
   /** The candidate with the largest expected gain, once its class is expanded. */
@@ -214,8 +219,10 @@ export class ChoiceSearch {
         return false;
       }
       const { holds, perWork } = this.#judge.chance(candidate);
-      candidate.score = perWork * gain;
-      return candidate.score > 0 && holds >= this.#leastProbabilityOf(candidate);
+      candidate.score = Math.max(perWork, this.#near ? UNLIKELY : 0) * gain;
+      return (
+        candidate.score > 0 && (this.#near ? this.#isNear(candidate) : holds >= this.#leastProbabilityOf(candidate))
+      );
     });
     return likely.sort((a, b) => b.score - a.score);
   }
@@ -225,6 +232,11 @@ export class ChoiceSearch {
     const { leastProbability } = this.#limits;
     if (this.#round < ROUNDS.length) return leastProbability;
     return this.#held === undefined || this.#judge.isNew(candidate) ? 0 : leastProbability;
+  }
+
+  #isNear({ choice, key }: Candidate): boolean {
+    const isNear = this.#held !== undefined && this.#near?.(choice, this.#held.choice) === true;
+    return isNear && !this.#judge.looksBad(key);
   }
 
   /** Verifies each known choice that would be better, regardless of its estimate. */
@@ -360,13 +372,11 @@ export class ChoiceSearch {
       if (this.#open.has(key)) continue;
       const holds = this.#judge.holds(key);
       if (holds === false || this.#gain({ pas: of.pas, price }) <= 0 || !fitsLimits(this.#prepared, choice)) continue;
-      const shape = this.#shapeOf(choice);
-      const replicas = replicasOf(choice);
-      if (holds === undefined && shape.failed.some((failed) => isBelow(replicas, failed))) continue;
-      const candidate: Candidate = Object.assign(this.#judge.expect(choice), { of, price, replicas, score: 0 });
+      if (holds === undefined && this.#shapes.mustFail(choice)) continue;
+      const candidate: Candidate = Object.assign(this.#judge.expect(choice), { of, price, score: 0 });
       this.#open.set(key, candidate);
       this.#ranked.push(candidate);
-      shape.candidates.push(candidate);
+      this.#shapes.add(candidate);
     }
   }
 
@@ -398,37 +408,10 @@ export class ChoiceSearch {
 
   /** Also rejects choices of this shape with at most these replicas at each stage. */
   #fail(choice: SurrogateChoice): void {
-    const { failed, candidates } = this.#shapeOf(choice);
-    const replicas = replicasOf(choice);
-    failed.push(replicas);
-    for (const candidate of candidates) if (isBelow(candidate.replicas, replicas)) this.#open.delete(candidate.key);
-  }
-
-  #shapeOf(choice: SurrogateChoice): Shape {
-    const key = choice.map(({ option: o }) => `${o.variantIndex}/${o.resources.cpuCores}/${o.maxBatchSize}`).join(' ');
-    const known = this.#shapes.get(key);
-    if (known !== undefined) return known;
-    const shape: Shape = { candidates: [], failed: [] };
-    this.#shapes.set(key, shape);
-    return shape;
+    for (const { key } of this.#shapes.fail(choice)) this.#open.delete(key);
   }
 }
 
 /** The SLO was met, but not shown. */
 const isNarrowMiss = ({ sloAttainmentFraction, percentile }: PlanVerification): boolean =>
   sloAttainmentFraction >= percentile / 100;
-
-const replicasOf = (choice: SurrogateChoice): readonly number[] => choice.map(({ option }) => option.replicas);
-
-const isBelow = (replicas: readonly number[], failed: readonly number[]): boolean =>
-  replicas.every((count, s) => count <= (failed[s] as number));
-
-interface Criterion {
-  readonly gain: number;
-  readonly rounding: number;
-}
-
-function lexicographicGain(first: Criterion, second: Criterion): number {
-  if (first.gain > first.rounding) return first.gain;
-  return first.gain >= -first.rounding && second.gain > second.rounding ? SECONDARY * second.gain : 0;
-}

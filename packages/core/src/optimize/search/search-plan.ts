@@ -19,7 +19,7 @@ import { type BoundedCase, boundedCases } from './relaxation-bound.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
 /** Default of `workLimit`, in full verifications. */
-export const DEFAULT_WORK_LIMIT = 150;
+export const DEFAULT_WORK_LIMIT = 165;
 
 export interface FoundPlan {
   readonly plan: Plan;
