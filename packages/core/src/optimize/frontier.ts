@@ -103,7 +103,7 @@ function verifiedFront(prepared: PreparedProblem, { judge, front, most }: Judged
 }
 
 /** Maximum work per point, in full verifications. */
-const POINT_WORK = 12;
+const POINT_WORK = 14;
 const BELOW = 1 - 1e-6;
 
 interface SimulatedFront {
