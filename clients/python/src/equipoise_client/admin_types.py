@@ -146,6 +146,17 @@ class Requests(TypedDict):
     dropped: dict[str, int]
 
 
+class Signal(TypedDict):
+    source: str
+    ageMs: NotRequired[float]
+
+
+class Elsewhere(TypedDict):
+    actions: NotRequired[str]
+    requests: NotRequired[str]
+    why: NotRequired[str]
+
+
 class Pipeline(TypedDict):
     name: str
     mode: Literal['auto', 'advise', 'off']
@@ -161,6 +172,8 @@ class Pipeline(TypedDict):
     inFlight: int
     arrivalRps: float
     requests: Requests
+    signals: list[Signal]
+    elsewhere: NotRequired[Elsewhere]
 
 
 class Stages1(TypedDict):
@@ -168,7 +181,7 @@ class Stages1(TypedDict):
     items: int
     batches: int
     busyMs: float
-    waitMs: float
+    waitMs: NotRequired[float]
     failedItems: int
     dropped: dict[str, int]
 

@@ -11,7 +11,7 @@ import { BatchTotals } from './batch-totals.js';
 import { RouterHistory } from './router-history.js';
 import type { RouterPage } from './router-page.js';
 import { SideCounts, type Sides } from './side-counts.js';
-import type { SignalWatch, StaleSignal } from './signal-watch.js';
+import type { SignalAge, SignalWatch, StaleSignal } from './signal-watch.js';
 
 export interface EngineWatchDeps {
   readonly clock: AlarmClock;
@@ -93,6 +93,12 @@ export class EngineWatch implements SignalWatch {
       source: `series of ${graph}`,
       message: `No fresh series of ${graph} since ${since}: ${this.#issue}. The last plan is kept.`,
     };
+  }
+
+  get ages(): readonly SignalAge[] {
+    const [graph] = graphNamesOf(this.#spec().name);
+    const atMs = this.#sampledAtMs;
+    return [{ source: `series of ${graph}`, ...(atMs !== undefined && { ageMs: this.#deps.clock.nowMs() - atMs }) }];
   }
 
   /** Outcomes of both graphs since the canary got its share; undefined if a signal is stale. */

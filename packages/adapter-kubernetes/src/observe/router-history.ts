@@ -3,7 +3,9 @@
  * gap evenly. A router older than the history counts from its first page, a new router from its start.
  */
 import type { ArrivalEnvelope, Burstiness, LoadObservation, Observation } from '@equipoise/core/model';
+import { pageGrowth } from './page-growth.js';
 import type { RouterPage } from './router-page.js';
+import { noTotals, plusPage, type ServedTotals } from './served-totals.js';
 
 const KEPT_SECONDS = 600;
 const WINDOW_MS = 60_000;
@@ -18,6 +20,8 @@ export interface RouterWindow {
   /** Missing without outcomes. */
   readonly sloAttainmentFraction?: number;
 }
+
+const NO_LATENCIES: ReadonlyMap<number, number> = new Map();
 
 interface Known {
   readonly page?: RouterPage;
@@ -42,6 +46,7 @@ export class RouterHistory {
   /** Arrivals by whole second since the start; fractional where a gap was spread. */
   readonly #seconds = new Map<number, number>();
   readonly #droppedByStage = new Map<string, number>();
+  #served = noTotals;
   #totals: Totals[] = [];
   #firstSecond = 0;
   #burstiness: { readonly value: Burstiness; readonly atMs: number } | undefined;
@@ -82,6 +87,21 @@ export class RouterHistory {
     if (!this.hasPages) this.#begin(isOld ? atMs : before.atMs, isOld);
     if (isOld) this.#remember({ ...this.#last, atMs });
     else this.#count(pageGrowth(page, before.page), { fromMs: before.atMs, toMs: atMs });
+  }
+
+  /** Counts of all routers since their first page. */
+  get served(): ServedTotals {
+    return this.#served;
+  }
+
+  /** Latency (ms) of the completed requests between two totals of latencies; undefined without any. */
+  latencySince(before: ReadonlyMap<number, number>, fraction: number): number | undefined {
+    return quantileMs(latencyGrowth(this.latencies, before), fraction);
+  }
+
+  /** Completed requests so far, by the upper bound (s) of their latency. */
+  get latencies(): ReadonlyMap<number, number> {
+    return this.#totals.at(-1)?.latencies ?? NO_LATENCIES;
   }
 
   /** Load up to the last second that all awaited routers have reported. */
@@ -145,6 +165,7 @@ export class RouterHistory {
 
   #count(more: RouterPage, gap: { readonly fromMs: number; readonly toMs: number }): void {
     this.#spread(more.arrivedTotal, gap);
+    this.#served = plusPage(this.#served, more);
     for (const [stage, { droppedTotal }] of Object.entries(more.stages))
       this.#droppedByStage.set(stage, (this.#droppedByStage.get(stage) ?? 0) + droppedTotal);
     const { arrived, ended, withinSlo, latencies } = this.#last;
@@ -205,25 +226,6 @@ export class RouterHistory {
       for (const { windowS, arrivals } of page.latest) sums.set(windowS, (sums.get(windowS) ?? 0) + arrivals);
     return [...sums].sort(([a], [b]) => a - b).map(([windowS, arrivals]) => ({ windowS, arrivals }));
   }
-}
-
-/** Restarted counters count from zero. */
-function pageGrowth(page: RouterPage, before: RouterPage | undefined): RouterPage {
-  if (before === undefined || page.arrivedTotal < before.arrivedTotal) return page;
-  const counts = new Map(before.latencies.map(({ upToS, count }) => [upToS, count]));
-  return {
-    ...page,
-    arrivedTotal: page.arrivedTotal - before.arrivedTotal,
-    withinSloTotal: page.withinSloTotal - before.withinSloTotal,
-    endedTotal: page.endedTotal - before.endedTotal,
-    latencies: page.latencies.map(({ upToS, count }) => ({ upToS, count: count - (counts.get(upToS) ?? 0) })),
-    stages: Object.fromEntries(
-      Object.entries(page.stages).map(([name, { queueLength, droppedTotal }]) => [
-        name,
-        { queueLength, droppedTotal: droppedTotal - (before.stages[name]?.droppedTotal ?? 0) },
-      ]),
-    ),
-  };
 }
 
 function latencyGrowth(

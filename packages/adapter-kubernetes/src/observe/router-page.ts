@@ -7,6 +7,8 @@ export interface RouterPage {
   readonly withinSloTotal: number;
   readonly endedTotal: number;
   readonly passedOnTotal: number;
+  /** Missing for an engine, whose series do not tell. */
+  readonly outcomes?: RequestOutcomes;
   /** Latency ranges; each ends at its bound (s), the last at Infinity. */
   readonly latencies: readonly { readonly upToS: number; readonly count: number }[];
   readonly stages: Readonly<Record<string, { readonly queueLength: number; readonly droppedTotal: number }>>;
@@ -15,6 +17,13 @@ export interface RouterPage {
   readonly batches: readonly VariantBatches[];
   /** Missing after too few arrivals. */
   readonly burstiness?: Burstiness;
+}
+
+/** Requests that ended, by outcome; drops by reason. */
+export interface RequestOutcomes {
+  readonly completed: number;
+  readonly failed: number;
+  readonly dropped: Readonly<Record<string, number>>;
 }
 
 /** Batches that replicas of a variant answered: their number, items and total service time. */
@@ -63,6 +72,7 @@ export function readRouterPage(text: string, pipeline: string): RouterPage | und
     withinSloTotal: sum(of(METRICS.withinSlo)),
     endedTotal: sum(of(METRICS.ended)),
     passedOnTotal: sum(of(METRICS.passedOn)),
+    outcomes: outcomesOf(of(METRICS.ended)),
     latencies: rangesOf(of(METRICS.latency)),
     stages: stagesOf(of(METRICS.queue), of(METRICS.dropped)),
     batches: batchesOf(of(METRICS.batches), of(METRICS.serviceTime), of(METRICS.batchItems)),
@@ -72,6 +82,12 @@ export function readRouterPage(text: string, pipeline: string): RouterPage | und
 }
 
 const sum = (samples: readonly MetricSample[]): number => samples.reduce((total, { value }) => total + value, 0);
+
+function outcomesOf(ended: readonly MetricSample[]): RequestOutcomes {
+  const of = (outcome: string) => ended.filter(({ labels }) => labels['outcome'] === outcome);
+  const dropped = of('dropped').map(({ labels: { reason = '' }, value }) => [reason, value]);
+  return { completed: sum(of('completed')), failed: sum(of('failed')), dropped: Object.fromEntries(dropped) };
+}
 
 const secondsOf = (labels: MetricSample['labels']): number => Number(labels['window_seconds']);
 

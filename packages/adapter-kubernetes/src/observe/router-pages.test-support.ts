@@ -83,6 +83,7 @@ export function page(over: PageOver = {}): RouterPage {
     withinSloTotal: fast + slow,
     endedTotal: fast + slow + late + dropped,
     passedOnTotal: passedOn,
+    outcomes: { completed: fast + slow + late, failed: 0, dropped: { 'queue-full': dropped } },
     latencies: [
       { upToS: 0.15, count: fast },
       { upToS: 0.3, count: slow },

@@ -8,7 +8,7 @@ import { BatchTotals } from './batch-totals.js';
 import { RouterHistory } from './router-history.js';
 import { readRouterPage } from './router-page.js';
 import { SideCounts, type Sides } from './side-counts.js';
-import type { SignalWatch, StaleSignal } from './signal-watch.js';
+import type { SignalAge, SignalWatch, StaleSignal } from './signal-watch.js';
 
 export interface RouterWatchDeps {
   readonly clock: AlarmClock;
@@ -126,6 +126,14 @@ export class RouterWatch implements SignalWatch {
       source: `router ${name}`,
       message: `No fresh metrics of the router ${name}. The last plan is kept.`,
     };
+  }
+
+  get ages(): readonly SignalAge[] {
+    const nowMs = this.#deps.clock.nowMs();
+    return this.#pods.filter(serves).map((pod) => {
+      const atMs = this.history.lastPageAtMs(idOf(pod));
+      return { source: `router ${pod.metadata.name}`, ...(atMs !== undefined && { ageMs: nowMs - atMs }) };
+    });
   }
 
   async run(signal: AbortSignal): Promise<void> {

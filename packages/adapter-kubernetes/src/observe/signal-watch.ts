@@ -15,6 +15,8 @@ export interface SignalWatch {
   /** Time (ms) without `sides`. */
   readonly staleMs: number;
   readonly stale: StaleSignal | undefined;
+  /** Age of the newest data of each source. */
+  readonly ages: readonly SignalAge[];
   updatePods(pods: readonly ObservedPod[]): void;
   /** Fraction of a canary that is in force, for a watch that cannot read it from pods. */
   noteShare?(fraction: number): void;
@@ -26,4 +28,10 @@ export interface StaleSignal {
   readonly reason: 'RouterUnreachable' | 'MetricsMissing';
   readonly source: string;
   readonly message: string;
+}
+
+/** `ageMs` is missing until the source has told something. */
+export interface SignalAge {
+  readonly source: string;
+  readonly ageMs?: number;
 }

@@ -1,6 +1,7 @@
 /** Runs one control loop per pipeline. */
 import type { PipelineSpec } from '@equipoise/core/model';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
+import type { FollowedPipeline } from './followed-pipeline.js';
 import { PlanLoop, type PlanLoopDeps } from './plan-loop.js';
 import type { PipelineSignals, PlanAnswer, PlanSource } from './planning.js';
 
@@ -32,6 +33,16 @@ export class FollowedPlans implements PlanSource {
     if (loop === undefined) return {};
     const { signals, sides, staleMs } = loop;
     return sides === undefined ? { ...signals, staleMs } : { ...signals, sides };
+  }
+
+  /** Undefined for a pipeline without a control loop: an unknown or an invalid one. */
+  followed(key: string): FollowedPipeline | undefined {
+    return this.#loops.get(key)?.followed;
+  }
+
+  /** Pipelines with a control loop. */
+  get keys(): readonly string[] {
+    return [...this.#loops.keys()];
   }
 
   get count(): number {

@@ -10,6 +10,7 @@ import {
   type Decision,
   DwellTracker,
   largestShare,
+  type Observation,
   oneRouter,
   type PipelineSpec,
   type Plan,
@@ -34,6 +35,7 @@ import { heldUntilMs } from '../reconcile/rollback.js';
 import { engineFor } from '../render/engine.js';
 import { graphEngineOf } from '../render/engines/targets.js';
 import { ChangeOutcome, isHeldBack } from './change-outcome.js';
+import type { FollowedPipeline } from './followed-pipeline.js';
 import { keptPlan, routedPlan } from './kept-plan.js';
 import { isSameVerdict, observationAt, observedStatus } from './loop-observation.js';
 import { type NetworkTimes, NetworkWatch } from './network-times.js';
@@ -51,7 +53,7 @@ export interface PlanLoopDeps extends RouterWatchDeps {
   readonly clock: AlarmClock;
   readonly nowEpochMs: () => number;
   readonly plannerFor: (spec: PipelineSpec) => PipelinePlanner;
-  readonly report: (key: string, decision: Decision) => void;
+  readonly report: (key: string, decision: Decision, observation: Observation) => void;
 }
 
 const DEFAULT_ARRIVAL_RPS = 1;
@@ -123,6 +125,23 @@ export class PlanLoop {
 
   get signals(): PipelineSignals {
     return this.#signals;
+  }
+
+  /** For the page of the operator. */
+  get followed(): FollowedPipeline {
+    const { answer } = this;
+    const plan = answer.kind === 'plan' ? planOfRouters(answer.plan, answer.split ?? oneRouter) : undefined;
+    const { stale } = this.#watch;
+    return {
+      spec: this.#whole,
+      view: this.#view,
+      answer,
+      planned: { spec: this.#planningSpec(this.#spec), split: this.#split },
+      plan,
+      history: this.#watch.history,
+      issue: stale ?? this.#issue ?? this.#signals.issue,
+      signals: this.#watch.ages,
+    };
   }
 
   get isUndecided(): boolean {
@@ -339,7 +358,7 @@ export class PlanLoop {
     void this.#tick({ ...observation, ...(lastChange && { lastChange }) });
   }
 
-  async #tick(observation: ReturnType<typeof observationAt>): Promise<void> {
+  async #tick(observation: Observation): Promise<void> {
     const spec = this.#spec;
     this.#isTicking = true;
     this.#nextTickAtMs = observation.atMs + tickMs({ spec, policy: controlPolicies.equipoise });
@@ -347,7 +366,8 @@ export class PlanLoop {
       const decision = await this.#plannerNow().tick(observation, spec.control.mode === 'auto');
       this.#issue = undefined;
       // A decision for an older spec is void.
-      if (decision !== undefined && spec === this.#spec && !this.#abort.signal.aborted) this.#useDecision(decision);
+      if (decision !== undefined && spec === this.#spec && !this.#abort.signal.aborted)
+        this.#useDecision(decision, observation);
     } catch (error) {
       // A reload cancels the tick for the older spec.
       if (spec === this.#spec) this.#onPlanningFailure(error);
@@ -356,9 +376,9 @@ export class PlanLoop {
     }
   }
 
-  #useDecision(decision: Decision): void {
+  #useDecision(decision: Decision, observation: Observation): void {
     this.#hasDecided = true;
-    this.#deps.report(this.#key, decision);
+    this.#deps.report(this.#key, decision, observation);
     const { forecast, load, result } = decision.evidence;
     const arrivalRps = (load?.arrivalRps ?? forecast.upperRps) / largestShare(this.#split);
     if (decision.kind === 'apply') {

@@ -24,7 +24,7 @@ export class OperatorCommand {
     const file = path.join(this.#folder, 'kubeconfig');
     writeFileSync(file, kubeconfig);
     const env = { ...process.env, NODE_OPTIONS: `--import=${POD_ADDRESSES}`, POD_NETWORK: String(podNetwork) };
-    const command = [EQUIPOISE, 'operator', '--kubeconfig', file, '--port', '0', ...flags];
+    const command = [EQUIPOISE, 'operator', '--kubeconfig', file, '--port', '0', '--no-admin-port', ...flags];
     this.#program = new ChildProgram(process.execPath, command, this.#log, { env });
   }
 

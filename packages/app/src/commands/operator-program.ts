@@ -78,6 +78,14 @@ export function addOperator(program: Command): void {
     .addOption(new Option('--json', 'with --once: print one JSON document on stdout; the log goes to stderr'))
     .option('--host <address>', 'address of /livez, /readyz and /metrics', '127.0.0.1')
     .option('--port <n>', 'port of /livez, /readyz and /metrics; 0 for any free port', port, 8082)
+    .option('--admin-port <n>', 'port of the page and the admin API; 0 for any free port; default: 8081', port)
+    .option('--no-admin-port', 'no page and no admin API')
+    .option(
+      '--admin-host <address>',
+      'address of the page and the admin API; an address that other machines can reach requires --admin-token-file',
+      '127.0.0.1',
+    )
+    .option('--admin-token-file <file>', 'require the bearer token in this file from clients of the admin API')
     .action((options) =>
       runCommand(options, async () => {
         if (options.shards > 1) await checkShards(options);

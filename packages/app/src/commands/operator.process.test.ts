@@ -29,12 +29,21 @@ afterAll(() => folder.remove());
 
 describe('the process of equipoise operator', () => {
   it('waits for an API server that does not answer: it lives and is not ready, and ends with 0 when it is told to', async () => {
-    const command = new RunningCommand(folder.path, ['operator', '--kubeconfig', 'kube', '--port', '0']);
+    const command = new RunningCommand(folder.path, [
+      'operator',
+      ...['--kubeconfig', 'kube', '--port', '0', '--admin-port', '0'],
+    ]);
     await command.said(/failed and is tried again/);
     const [started] = lines(command.stderr);
     expect(started).toMatchObject({ level: 'info', message: 'started', namespace: 'team' });
     const asks = async (path: string) => (await fetch(`${String(started?.['url'])}${path}`)).status;
     expect(await Promise.all(['/livez', '/readyz', '/metrics', '/admin'].map(asks))).toEqual([200, 503, 200, 404]);
+    const page = await fetch(String(started?.['page']));
+    expect({ status: page.status, policy: page.headers.get('content-security-policy') }).toEqual({
+      ...{ status: 200, policy: expect.stringContaining("default-src 'none'") },
+    });
+    const pipelines = await fetch(`${String(started?.['page'])}admin/pipelines`);
+    expect(await pipelines.json()).toEqual({ pipelines: [] });
     const metrics = await (await fetch(`${String(started?.['url'])}/metrics`)).text();
     expect(metrics).toMatch(/^equipoise_operator_leads 0$/m);
     expect(metrics).toMatch(/^equipoise_operator_failures_total\{of="lease"\} [1-9]/m);

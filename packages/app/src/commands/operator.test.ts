@@ -34,6 +34,8 @@ describe('equipoise operator', () => {
     [['--image', 'detect=x:1'], 2, 'its annotation equipoise.dev/images'],
     [['--lease-name', 'A'], 2, 'Expected a name'],
     [['--port', '70000'], 2, '--port'],
+    [['--kubeconfig', 'kube', '--admin-host', '0.0.0.0'], 2, 'needs a token: --admin-token-file FILE'],
+    [['--kubeconfig', 'kube', '--admin-token-file', 'gone'], 3, 'There is no token file gone'],
     [['--kubeconfig', 'none'], 3, 'there is no kubeconfig none'],
     [['--kubeconfig', 'kube', '--context', 'elsewhere'], 2, 'has no context elsewhere; it has none'],
   ])('tells what is wrong with %j', async (flags, exitCode, words) => {

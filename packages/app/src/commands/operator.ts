@@ -11,8 +11,9 @@ import {
   type ShardSet,
   shardOf,
 } from '@equipoise/adapter-kubernetes';
-import type { Decision } from '@equipoise/core/model';
-import { OperatorMonitor, type PlannerPool, startProbeServer } from '@equipoise/runtime';
+import type { Decision, Observation } from '@equipoise/core/model';
+import { EventFeed, OperatorMonitor, type PlannerPool, startProbeServer } from '@equipoise/runtime';
+import { type AdminOptions, checkAdminPlace } from '../compose/admin-port.js';
 import { type Cluster, withCluster } from '../compose/cluster.js';
 import {
   candidacyOf,
@@ -26,12 +27,14 @@ import {
   scopeOf,
   shardSetOf,
 } from '../compose/operator-deps.js';
+import { startClusterAdmin } from '../operator-page/cluster-admin.js';
+import { ClusterBoard } from '../operator-page/cluster-board.js';
 import { logLine } from '../terminal/log.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { endWithin, stopSignal } from '../terminal/stop-signal.js';
 import { VERSION } from '../version.js';
 
-export interface OperatorOptions extends OperatorFlags {
+export interface OperatorOptions extends OperatorFlags, AdminOptions {
   readonly host: string;
   readonly port: number;
 }
@@ -44,6 +47,8 @@ export function operator(options: OperatorOptions): Promise<CommandResult | unde
     const stop = stopSignal();
     const watch = new OperatorWatch();
     const scope = scopeOf(options, cluster);
+    checkAdminPlace(options);
+    const board = new ClusterBoard({ feed: watch.feed, nowEpochMs: Date.now });
     const contact = new ServerContact(operatorDeps(cluster), scope);
     const probes = await startProbeServer({
       host: options.host,
@@ -52,16 +57,18 @@ export function operator(options: OperatorOptions): Promise<CommandResult | unde
       notReady: 'the API server does not answer',
       metrics: watch.monitor.page,
     });
-    logLine('info', 'started', { version: VERSION, namespace: scope ?? 'all', url: probes.url });
+    const admin = await startClusterAdmin(options, { board, feed: watch.feed });
+    const page = admin && { page: `${admin.url}/` };
+    logLine('info', 'started', { version: VERSION, namespace: scope ?? 'all', url: probes.url, ...page });
     const abort = new AbortController();
     const asking = contact.run(abort.signal);
-    const running = run(cluster, { options, scope, watch }, abort.signal);
+    const running = run(cluster, { options, scope, watch, board }, abort.signal);
     await Promise.race([stop, running]);
     logLine('info', 'stopping');
     abort.abort();
     await endWithin(
       END_MS,
-      Promise.all([running, asking, probes.close()]),
+      Promise.all([running, asking, probes.close(), admin?.close()]),
       () => 'a call to the API server has not ended',
     );
     logLine('info', 'stopped');
@@ -73,6 +80,7 @@ interface Running {
   readonly options: OperatorOptions;
   readonly scope: string | undefined;
   readonly watch: OperatorWatch;
+  readonly board: ClusterBoard;
 }
 
 function run(cluster: Cluster, running: Running, signal: AbortSignal): Promise<void> {
@@ -121,13 +129,17 @@ interface Leading {
 
 async function lead(
   cluster: Cluster,
-  { options, scope, watch }: Running,
+  { options, scope, watch, board }: Running,
   { signal, mayWrite, shard }: Leading,
 ): Promise<void> {
-  const report = (key: string, decision: Decision): void => watch.decided(key, decision);
+  const report = (key: string, decision: Decision, observation: Observation): void => {
+    watch.decided(key, decision);
+    board.decided(key, decision, observation);
+  };
   const plans = await plansFor(cluster, options, report, shard?.threads);
   const stopped = watch.leads(shard?.number);
   const uncount = watch.counts(plans);
+  const unfollow = board.follow(plans);
   const failed = (what: string, error: unknown): void =>
     watch.failed(what.includes('/') ? 'pass' : 'watch', what, error);
   try {
@@ -142,6 +154,7 @@ async function lead(
       onGone: (key) => watch.monitor.gone(key),
     }).run(signal);
   } finally {
+    unfollow();
     await plans.close();
     uncount();
     stopped();
@@ -161,6 +174,7 @@ interface CanaryStatus {
 
 class OperatorWatch {
   readonly monitor = new OperatorMonitor({ version: VERSION });
+  readonly feed = new EventFeed(Date.now);
   isReady = false;
   readonly #plans = new Set<{ readonly count: number }>();
 

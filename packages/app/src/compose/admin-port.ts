@@ -48,11 +48,24 @@ export function checkAdminPlace({ adminPort, adminHost = DEFAULT_HOST, adminToke
 
 /** Starts the admin port; undefined if none is wanted. */
 export async function startAdmin(options: AdminOptions, deps: AdminDeps): Promise<RunningAdminServer | undefined> {
-  const { adminPort: port = DEFAULT_PORT, adminHost: host = DEFAULT_HOST, adminTokenFile } = options;
-  if (port === false) return undefined;
+  if (options.adminPort === false) return undefined;
+  const folder = pageFolder !== undefined && { pageFolder };
+  return startAdminServer({ ...deps, ...adminPlace(options), version: VERSION, ...folder });
+}
+
+/** Address and token of an admin port. Throws as `tokenIn`. */
+export function adminPlace(options: AdminOptions): {
+  readonly host: string;
+  readonly port: number;
+  readonly token?: string;
+} {
+  const { adminPort, adminHost: host = DEFAULT_HOST, adminTokenFile } = options;
   const token = tokenIn(adminTokenFile);
-  const more = { ...(token !== undefined && { token }), ...(pageFolder !== undefined && { pageFolder }) };
-  return startAdminServer({ ...deps, host, port, version: VERSION, ...more });
+  return {
+    host,
+    port: adminPort === undefined || adminPort === false ? DEFAULT_PORT : adminPort,
+    ...(token !== undefined && { token }),
+  };
 }
 
 /**

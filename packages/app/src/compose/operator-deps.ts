@@ -70,7 +70,7 @@ export const plannerThreads = (): PlannerPool =>
 export async function plansFor(
   cluster: Cluster,
   flags: OperatorFlags,
-  report: (key: string, decision: Decision) => void,
+  report: (key: string, decision: Decision, observation: Observation) => void,
   threads = plannerThreads(),
 ): Promise<FollowedPlans> {
   const metrics = await metricsOf(flags);

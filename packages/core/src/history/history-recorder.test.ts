@@ -52,6 +52,26 @@ describe('the recorder', () => {
     expect(window.stageFigure(0, 0, 'serviceMs') / window.stageFigure(0, 0, 'expectedMs')).toBe(2);
   });
 
+  it('tells how old the newest data of each source is', () => {
+    const { recorder, set } = bench();
+    expect(recorder.signals(500)).toEqual([
+      { source: 'arrivals' },
+      { source: 'answers' },
+      { source: 'batches of a' },
+      { source: 'decision' },
+    ]);
+    recorder.requestEnded({ endedAtMs: 600, latencyMs: 20, leftMs: SLO_MS, outcome: 'completed' });
+    recorder.batchEnded({ ...batch, serviceMs: 20, busyMs: 21, waitsMs: [4] }, 700);
+    set({ arrived: 1 });
+    recorder.advance(9500);
+    expect(recorder.signals(10_000)).toEqual([
+      { source: 'arrivals', ageMs: 8500 },
+      { source: 'answers', ageMs: 9400 },
+      { source: 'batches of a', ageMs: 9300 },
+      { source: 'decision' },
+    ]);
+  });
+
   it.each([
     ['in time', { latencyMs: 20, outcome: 'completed' }, [0, 0]],
     ['late', { latencyMs: SLO_MS + 1, outcome: 'completed' }, [1, 0]],

@@ -33,6 +33,12 @@ export interface HistorySample {
   readonly plan?: { readonly pas: number; readonly costPerHour: number; readonly cpuCores: number } | undefined;
 }
 
+/** Source that decisions use. */
+export interface SignalAge {
+  readonly source: string;
+  readonly ageMs?: number;
+}
+
 /** `curves`: by the profile, without corrections. `budgetCores`: undefined without a budget. */
 export interface HistoryDeps {
   readonly spec: Pick<PipelineSpec, 'stages' | 'edges'>;
@@ -86,6 +92,11 @@ export class HistoryRecorder {
   #last: HistorySample;
   #decision: Decision | undefined;
   #staleSignals = 0;
+  /** Times of the newest data; NaN before the first. */
+  #arrivedAtMs = Number.NaN;
+  #endedAtMs = Number.NaN;
+  #decidedAtMs = Number.NaN;
+  readonly #batchAtMs: Float64Array;
 
   constructor(deps: HistoryDeps) {
     const { startedAtMs } = deps;
@@ -94,6 +105,7 @@ export class HistoryRecorder {
     this.history = new History(shape);
     this.#row = new Float32Array(rowWidth(shape));
     this.#stageIndex = new Map(shape.stageIds.map((id, index) => [id, index]));
+    this.#batchAtMs = new Float64Array(shape.stageIds.length).fill(Number.NaN);
     this.#stageLatencies = shape.stageIds.map(() => new LatencyHistogram());
     this.#endsAtMs = startedAtMs + STEP_MS;
     this.#blockEndsAtMs = startedAtMs + BLOCK_MS;
@@ -113,6 +125,7 @@ export class HistoryRecorder {
 
   requestEnded({ endedAtMs, latencyMs, leftMs, outcome, byClient = false }: EndedRequest): void {
     this.advance(endedAtMs);
+    this.#endedAtMs = endedAtMs;
     const sloMs = this.#deps.sloLatencyMs();
     const isHasty = leftMs < HASTY_FRACTION * sloMs;
     if (isHasty) this.#add(placeOf('hasty'));
@@ -130,6 +143,7 @@ export class HistoryRecorder {
     const { stageId, variantId, cpuCores, size, failedItems, serviceMs, busyMs, waitsMs } = batch;
     const stage = this.#stageIndex.get(stageId);
     if (stage === undefined) return;
+    this.#batchAtMs[stage] = endedAtMs;
     const expectedMs = this.#deps.curves.curve(stageId, variantId, cpuCores)?.meanMs(size);
     // In Node 20, a literal that begins with a spread makes a hidden class each time.
     this.replicas.note({ expectedMs, ...batch });
@@ -150,6 +164,18 @@ export class HistoryRecorder {
 
   decided(decision: Decision): void {
     this.#decision = decision;
+    this.#decidedAtMs = this.#endsAtMs;
+  }
+
+  /** Age of the newest data of each source, exact to a second; `ageMs` is missing before the first. */
+  signals(nowMs: number): readonly SignalAge[] {
+    const age = (source: string, atMs: number) =>
+      Number.isNaN(atMs) ? { source } : { source, ageMs: Math.max(0, Math.round(nowMs - atMs)) };
+    const batches = this.history.shape.stageIds.map((id, stage) =>
+      age(`batches of ${id}`, this.#batchAtMs[stage] as number),
+    );
+    const [arrivals, answers] = [age('arrivals', this.#arrivedAtMs), age('answers', this.#endedAtMs)];
+    return [arrivals, answers, ...batches, age('decision', this.#decidedAtMs)];
   }
 
   observed({ staleSources }: { readonly staleSources: readonly string[] }): void {
@@ -162,6 +188,7 @@ export class HistoryRecorder {
 
   #endSecond(): void {
     const sample = this.#deps.sample();
+    if (sample.arrived > this.#last.arrived) this.#arrivedAtMs = this.#endsAtMs;
     this.#setPipeline(sample);
     for (const [stage, of] of sample.stages.entries()) this.#setStage(stage, of, sample);
     const { shape } = this.history;

@@ -17,18 +17,22 @@ export class History {
   readonly shape: HistoryShape;
   readonly #width: number;
   readonly #chunks: (Float32Array | undefined)[] = [];
-  readonly #atEpochMs = new Float64Array(HISTORY_SECONDS);
+  readonly #seconds: number;
+  readonly #atEpochMs: Float64Array;
   #appended = 0;
 
-  constructor(shape: HistoryShape) {
+  constructor(shape: HistoryShape, seconds = HISTORY_SECONDS) {
     this.shape = shape;
     this.#width = rowWidth(shape);
+    this.#seconds = seconds;
+    this.#atEpochMs = new Float64Array(seconds);
   }
 
   /** Copies a row. Instants ascend: if the clock was set back, all older instants go back with it. */
   append(atEpochMs: number, row: Float32Array): void {
-    const place = this.#appended % HISTORY_SECONDS;
-    const previous = this.#atEpochMs[(this.#appended + HISTORY_SECONDS - 1) % HISTORY_SECONDS] as number;
+    const seconds = this.#seconds;
+    const place = this.#appended % seconds;
+    const previous = this.#atEpochMs[(this.#appended + seconds - 1) % seconds] as number;
     if (this.#appended > 0 && atEpochMs <= previous) this.#setBack(previous + STEP_MS - atEpochMs);
     this.#atEpochMs[place] = atEpochMs;
     this.#row(place).set(row);
@@ -40,8 +44,8 @@ export class History {
     fromEpochMs = Number.NEGATIVE_INFINITY,
     toEpochMs = Number.POSITIVE_INFINITY,
   }: TimeRange = {}): HistoryWindow {
-    const kept = Math.min(this.#appended, HISTORY_SECONDS);
-    const places = Array.from({ length: kept }, (_, i) => (this.#appended - kept + i) % HISTORY_SECONDS).filter(
+    const kept = Math.min(this.#appended, this.#seconds);
+    const places = Array.from({ length: kept }, (_, i) => (this.#appended - kept + i) % this.#seconds).filter(
       (place) => {
         const atEpochMs = this.#atEpochMs[place] as number;
         return atEpochMs > fromEpochMs && atEpochMs <= toEpochMs;
@@ -59,7 +63,7 @@ export class History {
 
   #row(place: number): Float32Array {
     const chunk = Math.floor(place / CHUNK_SECONDS);
-    this.#chunks[chunk] ??= new Float32Array(CHUNK_SECONDS * this.#width);
+    this.#chunks[chunk] ??= new Float32Array(Math.min(CHUNK_SECONDS, this.#seconds) * this.#width);
     const from = (place % CHUNK_SECONDS) * this.#width;
     return (this.#chunks[chunk] as Float32Array).subarray(from, from + this.#width);
   }

@@ -38,6 +38,19 @@ export interface Fault {
   readonly count: number;
 }
 
+/** Age of the newest data of a source; absent before the first. */
+export interface SignalAge {
+  readonly source: string;
+  readonly ageMs?: number;
+}
+
+/** Parts that this server leaves to others, with a text that says where they are: an operator has these. */
+export interface Elsewhere {
+  readonly actions?: string;
+  readonly requests?: string;
+  readonly why?: string;
+}
+
 export interface PipelineFacts {
   readonly name: string;
   readonly mode: ControlMode;
@@ -52,6 +65,9 @@ export interface PipelineFacts {
   readonly inFlight: number;
   readonly arrivalRps: number;
   readonly requests: RequestCounts;
+  /** Absent in answers of older servers. */
+  readonly signals?: readonly SignalAge[];
+  readonly elsewhere?: Elsewhere;
 }
 
 export interface GraphStage {
@@ -96,7 +112,8 @@ export interface StageCounts {
   readonly items: number;
   readonly batches: number;
   readonly busyMs: number;
-  readonly waitMs: number;
+  /** Absent where only the routers know it. */
+  readonly waitMs?: number;
   readonly failedItems: number;
   readonly dropped: Readonly<Record<string, number>>;
 }

@@ -51,7 +51,8 @@ export function ratesBetween(
     const rates: StageRates = {
       itemsRps: items / seconds,
       batchSize: ratio(items, batches),
-      waitMs: ratio(now.waitMs - then.waitMs, items),
+      waitMs:
+        now.waitMs === undefined || then.waitMs === undefined ? undefined : ratio(now.waitMs - then.waitMs, items),
       runMs: ratio(now.busyMs - then.busyMs, batches),
       droppedRps: (sum(now.dropped) - sum(then.dropped)) / seconds,
       failedRps: (now.failedItems - then.failedItems) / seconds,

@@ -31,9 +31,11 @@ export function Controls({ state }: { readonly state: PipelineState }) {
   if (facts === undefined) return null;
   const isLost = state.failure.value !== undefined;
   const pinned = Object.keys(facts.pins);
+  const actions = facts.elsewhere?.actions;
+  const isReadOnly = facts.fixed || actions !== undefined;
   return (
     <div class="controls">
-      <fieldset class="modes" disabled={isLost || facts.fixed}>
+      <fieldset class="modes" disabled={isLost || isReadOnly}>
         <legend class="hidden">Mode of the control loop</legend>
         {MODES.map(({ mode, name, route, effect }) => (
           <button
@@ -58,6 +60,12 @@ export function Controls({ state }: { readonly state: PipelineState }) {
         ))}
       </fieldset>
       {facts.fixed && <span class="muted">Read-only: a fixed plan is served, so the loop makes no changes.</span>}
+      {actions !== undefined && (
+        <details class="read-only">
+          <summary>Read-only: a cluster is changed by its objects</summary>
+          <p>{actions}</p>
+        </details>
+      )}
       {pinned.length > 0 && (
         <button
           type="button"
@@ -78,7 +86,7 @@ export function Controls({ state }: { readonly state: PipelineState }) {
       )}
       <button
         type="button"
-        disabled={isLost || facts.fixed}
+        disabled={isLost || isReadOnly}
         onClick={() =>
           confirmAction({
             title: 'Roll back?',

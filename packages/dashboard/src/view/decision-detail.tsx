@@ -242,7 +242,7 @@ function Chosen({ state, record, plan }: ChosenProps) {
       <PlanTable before={undefined} after={plan} />
       <EffectTable before={undefined} after={plan} />
       <VerifiedText plan={plan} />
-      {!isRunning && state.facts.value !== undefined && (
+      {!isRunning && state.facts.value !== undefined && state.facts.value.elsewhere?.actions === undefined && (
         <button
           type="button"
           disabled={state.failure.value !== undefined}

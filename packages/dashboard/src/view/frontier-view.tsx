@@ -234,7 +234,7 @@ function Point({ state, point: { plan } }: { readonly state: PipelineState; read
         <button
           type="button"
           class="primary"
-          disabled={state.failure.value !== undefined}
+          disabled={state.failure.value !== undefined || state.facts.value?.elsewhere?.actions !== undefined}
           onClick={() =>
             confirmAction({
               title: 'Apply this plan?',

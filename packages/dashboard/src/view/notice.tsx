@@ -31,3 +31,12 @@ export function Banner({
     </div>
   );
 }
+
+/** A part of the page that this server leaves to others. */
+export function Elsewhere({ title, text }: { readonly title: string; readonly text: string }) {
+  return (
+    <Notice kind="empty" title={title}>
+      <p>{text}</p>
+    </Notice>
+  );
+}

@@ -6,7 +6,7 @@ import { place } from '../state/route.js';
 import { Controls } from './controls.js';
 import { DecisionsView } from './decisions-view.js';
 import { FrontierView } from './frontier-view.js';
-import { Banner, Notice } from './notice.js';
+import { Banner, Elsewhere, Notice } from './notice.js';
 import { Overview } from './overview.js';
 import { ProfilesView } from './profiles-view.js';
 import { RequestsView } from './requests-view.js';
@@ -34,6 +34,7 @@ export function PipelineView({ state }: { readonly state: PipelineState }) {
 }
 
 function ShownView({ state }: { readonly state: PipelineState }) {
+  const { requests, why } = state.facts.value?.elsewhere ?? {};
   switch (place.value.view) {
     case 'overview':
       return <Overview state={state} />;
@@ -44,8 +45,10 @@ function ShownView({ state }: { readonly state: PipelineState }) {
     case 'frontier':
       return <FrontierView state={state} />;
     case 'requests':
+      if (requests !== undefined) return <Elsewhere title="The routers keep the requests" text={requests} />;
       return <RequestsView state={state} />;
     case 'why':
+      if (why !== undefined) return <Elsewhere title="No diagnosis on a cluster" text={why} />;
       return <WhyView state={state} />;
     case 'profiles':
       return <ProfilesView state={state} />;

@@ -28,6 +28,7 @@ export function StagePanel({ state, stageId, close }: StagePanelProps) {
         </button>
       </div>
       <h3>Replicas</h3>
+      <ReplicaFigures state={state} stageId={stageId} />
       <table>
         <thead>
           <tr>
@@ -56,8 +57,30 @@ export function StagePanel({ state, stageId, close }: StagePanelProps) {
         </p>
       )}
       {stage !== undefined && <Variants stage={stage} />}
-      {stage !== undefined && <PinForm state={state} stage={stage} close={() => element.current?.close()} />}
+      {stage !== undefined && <Pins state={state} stage={stage} close={() => element.current?.close()} />}
     </dialog>
+  );
+}
+
+/** Desired by the plan, target of the changes under way, and ready. */
+function ReplicaFigures({ state, stageId }: Pick<StagePanelProps, 'state' | 'stageId'>) {
+  const replicas = state.running.value?.stages[stageId]?.replicas ?? [];
+  const of = (...wanted: string[]) => replicas.filter(({ status }) => wanted.includes(status)).length;
+  const desired = state.plan.value?.stages[stageId as never]?.reduce((sum, each) => sum + each.replicas, 0);
+  const figures = [
+    ['Desired', desired ?? '–', 'by the plan'],
+    ['Target', of('ready', 'starting'), 'ready or starting'],
+    ['Ready', of('ready'), 'in service'],
+  ] as const;
+  return (
+    <dl class="pairs">
+      {figures.map(([name, count, meaning]) => (
+        <div key={name} title={meaning}>
+          <dt>{name}</dt>
+          <dd>{count}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 
@@ -91,6 +114,20 @@ interface PinFormProps {
   readonly state: PipelineState;
   readonly stage: GraphStage;
   readonly close: () => void;
+}
+
+/** Pins in the pipeline object where only that can be changed, else a form. */
+function Pins({ state, stage, close }: PinFormProps) {
+  const actions = state.facts.value?.elsewhere?.actions;
+  if (actions === undefined) return <PinForm {...{ state, stage, close }} />;
+  const pins = Object.entries(stage.pins).map(([name, value]) => `${name} ${value}`);
+  return (
+    <>
+      <h3>Pins</h3>
+      <p>{pins.length === 0 ? 'None.' : `${pins.join(', ')}.`}</p>
+      <p class="muted">{actions}</p>
+    </>
+  );
 }
 
 function PinForm({ state, stage, close }: PinFormProps) {

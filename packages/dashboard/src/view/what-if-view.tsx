@@ -248,7 +248,8 @@ interface PlanButtonsProps {
 }
 
 function PlanButtons({ state, plan, isNew }: PlanButtonsProps) {
-  const mode = state.facts.value?.mode;
+  const { mode, elsewhere } = state.facts.value ?? {};
+  if (elsewhere?.actions !== undefined) return <p class="muted">{elsewhere.actions}</p>;
   return (
     <div class="dialog-buttons">
       {mode === 'auto' && (

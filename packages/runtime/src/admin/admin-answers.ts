@@ -54,6 +54,11 @@ const pipeline = z
       failed: z.int(),
       dropped: counts,
     }),
+    signals: z.array(z.looseObject({ source: z.string(), ageMs: z.number().optional() })),
+    elsewhere: z
+      .looseObject({ actions: z.string().optional(), requests: z.string().optional(), why: z.string().optional() })
+      .optional()
+      .describe('present on the port of an operator: what it leaves to others, in words'),
   })
   .meta({ id: 'Pipeline' });
 
@@ -283,7 +288,7 @@ const pipelineCounts = z
         items: z.int(),
         batches: z.int(),
         busyMs: z.number(),
-        waitMs: z.number(),
+        waitMs: z.number().optional().describe('absent on the port of an operator'),
         failedItems: z.int(),
         dropped: counts,
       }),

@@ -8,7 +8,7 @@ import type { Route, Router } from '../net/router.js';
 import type { AdminAccess } from './admin-access.js';
 import { checked } from './admin-bodies.js';
 import type { plainOperations } from './admin-document.js';
-import { type AdminPipeline, pipelineNamed } from './admin-endpoints.js';
+import { type AdminRequest, pipelineNamed } from './admin-endpoints.js';
 import type { AdminRoute } from './admin-routes.js';
 import { EVENT_STREAM, type EventStreams, type StreamQuestion } from './event-stream.js';
 import { type FileAnswer, fileAnswer, type PageFile } from './page-files.js';
@@ -25,7 +25,13 @@ interface PageRoute extends Route {
   readonly file: PageFile;
 }
 
-export type AnyAdminRoute = PlainRoute | PageRoute | (AdminRoute & { readonly kind: 'route' });
+/** Route about pipelines; `ask` knows them. */
+interface PipelineRoute extends Pick<AdminRoute, 'method' | 'path' | 'query' | 'body'> {
+  readonly kind: 'route';
+  readonly ask: (request: Omit<AdminRequest, 'pipelines'>) => Answer | Promise<Answer>;
+}
+
+export type AnyAdminRoute = PlainRoute | PageRoute | PipelineRoute;
 
 export const plainRoutes: readonly PlainRoute[] = [
   { method: 'GET', path: '/livez', kind: 'live' },
@@ -39,7 +45,8 @@ export interface AdminPort {
   readonly rules: CallRules;
   readonly router: Router<AnyAdminRoute>;
   readonly access: AdminAccess;
-  readonly pipelines: ReadonlyMap<string, AdminPipeline>;
+  readonly pipelines: ReadonlyMap<string, unknown>;
+  readonly ready: () => readonly { readonly name: string; readonly ready: boolean }[];
   readonly streams: EventStreams;
   readonly metrics: SharedPage | undefined;
   /** The OpenAPI document of the port. */
@@ -76,7 +83,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
   }
 
   protected async run({ route, names, url }: FoundRoute): Promise<Answer> {
-    const { pipelines, metrics } = this.#port;
+    const { metrics } = this.#port;
     switch (route.kind) {
       case 'live':
         return liveAnswer();
@@ -93,7 +100,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
       case 'route': {
         const query = route.query === undefined ? {} : checked(route.query, Object.fromEntries(url.searchParams));
         const body = route.body === undefined ? undefined : checked(route.body, await this.#jsonBody());
-        return route.endpoint({ pipelines, names, query, body: body as never });
+        return route.ask({ names, query, body });
       }
     }
   }
@@ -122,11 +129,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
   }
 
   #ready(): Answer {
-    const parts = [...this.#port.pipelines.values()].map(({ spec, runner }) => ({
-      name: spec.name,
-      ready: runner.ready,
-    }));
-    return allReadyAnswer(this.rules.phase() === 'serving', parts);
+    return allReadyAnswer(this.rules.phase() === 'serving', this.#port.ready());
   }
 
   /** HEAD is answered at once: a stream would never end. */

@@ -32,19 +32,21 @@ export interface AdminPipeline {
     Pick<PipelineRunner, 'edgeCounts' | 'quarantinedInputs' | 'clearQuarantine' | 'tracer' | 'partCounts'>;
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly control: PipelineControl;
-  readonly history: Pick<HistoryRecorder, 'history' | 'latencies'>;
+  readonly history: Pick<HistoryRecorder, 'history' | 'latencies' | 'signals'>;
   readonly diagnosis: Pick<PipelineDiagnosis, 'why'>;
 }
 
 /** `body` and `query` conform to the schemas of the route. */
-export interface AdminRequest<Body = unknown> {
-  readonly pipelines: ReadonlyMap<string, AdminPipeline>;
+export interface AdminRequest<Body = unknown, Pipeline = AdminPipeline> {
+  readonly pipelines: ReadonlyMap<string, Pipeline>;
   readonly names: Readonly<Record<string, string>>;
   readonly body: Body;
   readonly query: Readonly<Record<string, unknown>>;
 }
 
-export type AdminEndpoint<Body> = (request: AdminRequest<Body>) => Answer | Promise<Answer>;
+export type AdminEndpoint<Body, Pipeline = AdminPipeline> = (
+  request: AdminRequest<Body, Pipeline>,
+) => Answer | Promise<Answer>;
 
 type WithBody<Schema extends z.ZodType> = AdminEndpoint<z.output<Schema>>;
 
@@ -121,17 +123,24 @@ export const why: WithBody<typeof whyBody> = async (call) => ok(await pipelineOf
 export const decisions: AdminEndpoint<unknown> = async (call) => {
   const { limit, before } = call.query as z.output<typeof pageQuery>;
   const page = { limit, ...(before !== undefined && { beforeId: before }) };
-  const found = await pipelineOf(call).control.decisions(page);
-  const last = found.length === limit ? found.at(-1)?.id : undefined;
-  return ok({ decisions: found.map(summaryOf), ...(last !== undefined && { nextBefore: last }) });
+  return decisionPage(await pipelineOf(call).control.decisions(page), limit);
 };
 
-export const decision: AdminEndpoint<unknown> = async (call) => {
-  const id = Number(call.names['decision']);
-  if (!Number.isSafeInteger(id) || id < 1)
-    throw new AppError('NOT_FOUND', `A decision has a number; ${call.names['decision']} is none.`);
-  return ok(await pipelineOf(call).control.decision(id));
-};
+/** A page of the decision log; a full page names the next. */
+export function decisionPage(found: readonly DecisionRecord[], limit: number): Answer {
+  const last = found.length === limit ? found.at(-1)?.id : undefined;
+  return ok({ decisions: found.map(summaryOf), ...(last !== undefined && { nextBefore: last }) });
+}
+
+export const decision: AdminEndpoint<unknown> = async (call) =>
+  ok(await pipelineOf(call).control.decision(decisionNumber(call)));
+
+/** Throws AppError NOT_FOUND unless the path has a number. */
+export function decisionNumber({ names }: Pick<AdminRequest, 'names'>): number {
+  const id = Number(names['decision']);
+  if (Number.isSafeInteger(id) && id >= 1) return id;
+  throw new AppError('NOT_FOUND', `A decision has a number; ${names['decision']} is none.`);
+}
 
 export const requests: AdminEndpoint<unknown> = (call) => {
   const { slowest, limit } = call.query as z.output<typeof requestsQuery>;
@@ -193,7 +202,7 @@ export const pipelineOf = ({ pipelines: all, names }: Pick<AdminRequest, 'pipeli
   pipelineNamed(all, names['pipeline'] ?? '');
 
 /** Finds a pipeline by name. AppError NOT_FOUND lists the served pipelines. */
-export function pipelineNamed(all: AdminRequest['pipelines'], name: string): AdminPipeline {
+export function pipelineNamed<Pipeline>(all: ReadonlyMap<string, Pipeline>, name: string): Pipeline {
   const found = all.get(name);
   if (found !== undefined) return found;
   const served = [...all.keys()];
@@ -202,7 +211,7 @@ export function pipelineNamed(all: AdminRequest['pipelines'], name: string): Adm
   });
 }
 
-function pipelineFacts({ spec, runner, control }: AdminPipeline) {
+function pipelineFacts({ spec, runner, control, history }: AdminPipeline) {
   const { name, slo, budget, objective } = spec;
   const { total } = runner.statistics;
   const recent = runner.statistics.arrivalsPerSecond(runner.nowMs).slice(-RATE_SECONDS);
@@ -217,6 +226,7 @@ function pipelineFacts({ spec, runner, control }: AdminPipeline) {
     inFlight: runner.inFlight,
     arrivalRps: recent.reduce((sum, count) => sum + count, 0) / Math.max(1, recent.length),
     requests: { arrived, completed, withinSlo, failed, dropped },
+    signals: history.signals(runner.nowMs),
   };
 }
 

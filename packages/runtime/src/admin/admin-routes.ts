@@ -17,6 +17,7 @@ import {
 } from './admin-bodies.js';
 import {
   type AdminEndpoint,
+  type AdminPipeline,
   advise,
   apply,
   clearQuarantine,
@@ -40,7 +41,7 @@ import {
 import { counts, graph } from './graph-endpoints.js';
 import { frontier, profiles } from './plan-endpoints.js';
 
-export interface AdminRoute extends Route {
+export interface AdminRoute<Pipeline = AdminPipeline> extends Route {
   /** Name of the operation in generated clients. */
   readonly id: string;
   readonly summary: string;
@@ -49,7 +50,7 @@ export interface AdminRoute extends Route {
   readonly schema: z.ZodType;
   readonly body?: z.ZodType;
   readonly query?: z.ZodObject;
-  readonly endpoint: AdminEndpoint<never>;
+  readonly endpoint: AdminEndpoint<never, Pipeline>;
 }
 
 const PIPELINE = '/admin/pipelines/{pipeline}';
@@ -74,7 +75,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     schema: answers.pipeline,
     summary: 'Returns the state of a pipeline: its mode, pins and faults.',
     answer:
-      'PIPELINE: `{name, mode, fixed, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}}`; `lostPins` has the reasons why earlier pins were dropped; `arrivalRps` is the rate over the last 10 s; `requests` counts since the start of the server',
+      'PIPELINE: `{name, mode, fixed, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}, signals: [{source, ageMs?}], elsewhere?}`; `signals` has the age of the newest data of each source that decisions use, without `ageMs` before the first; `elsewhere` is present on the port of an operator; `lostPins` has the reasons why earlier pins were dropped; `arrivalRps` is the rate over the last 10 s; `requests` counts since the start of the server',
   },
   {
     method: 'GET',

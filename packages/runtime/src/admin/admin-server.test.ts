@@ -26,6 +26,7 @@ describe('the admin port', () => {
       ...{ slo: { latencyMs: 300, percentile: 99 }, budget: { cpuCores: 6 }, objective: { kind: 'max-accuracy' } },
       requests: { arrived: 12, completed: 10, withinSlo: 9, failed: 1, dropped: { 'queue-full': 1 } },
       specDigest: 'd',
+      signals: ['arrivals', 'answers', 'batches of a', 'decision'].map((source) => ({ source })),
     };
     expect((await bench.get('/admin/pipelines')).json).toEqual({ pipelines: [pipeline] });
     expect((await bench.get(P)).json).toEqual(pipeline);

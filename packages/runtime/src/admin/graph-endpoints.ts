@@ -30,7 +30,9 @@ export const counts: AdminEndpoint<unknown> = (call) => {
   });
 };
 
-function graphFacts({ stages, combines = [], edges, sources, outputs, slo, budget, objective, control }: PipelineSpec) {
+/** The graph as the pipeline file describes it. */
+export function graphFacts(spec: PipelineSpec): object {
+  const { stages, combines = [], edges, sources, outputs, slo, budget, objective, control } = spec;
   return {
     ...{ slo, budget, objective, intervalMs: control.intervalMs },
     sources: sources.map(({ name, to }) => ({ name, to })),

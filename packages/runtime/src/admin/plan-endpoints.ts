@@ -1,24 +1,36 @@
 /** Endpoints about what plans are made of: the frontier and the profiles. */
 
+import type { PipelineSpec } from '@equipoise/core/model';
 import type { z } from 'zod';
+import type { FrontierAnswer, PipelineControl } from '../loop/pipeline-control.js';
 import { ok } from '../net/answer.js';
 import type { frontierQuery } from './admin-bodies.js';
 import { type AdminEndpoint, pipelineOf } from './admin-endpoints.js';
 
 export const frontier: AdminEndpoint<unknown> = async (call) => {
   const { arrivalRps: asked } = call.query as z.output<typeof frontierQuery>;
-  const { arrivalRps, front, current } = await pipelineOf(call).control.frontier(asked);
+  return ok(frontierFacts(await pipelineOf(call).control.frontier(asked)));
+};
+
+export function frontierFacts({ arrivalRps, front, current }: FrontierAnswer): object {
   const here = current && {
     current: { pas: current.pas, costPerHour: current.costPerHour, cpuCores: current.cpuCores },
   };
-  if (front.kind !== 'frontier') return ok({ arrivalRps, result: front, ...here });
+  if (front.kind !== 'frontier') return { arrivalRps, result: front, ...here };
   const { points, complete, toleranceFraction, omittedPoints } = front;
-  return ok({ arrivalRps, points, complete, toleranceFraction, omittedPoints, ...here });
-};
+  return { arrivalRps, points, complete, toleranceFraction, omittedPoints, ...here };
+}
 
 export const profiles: AdminEndpoint<unknown> = (call) => {
   const { spec, control } = pipelineOf(call);
-  const { profiles: measured, curves } = control.profiles;
+  return ok(profileFacts(spec, control.profiles));
+};
+
+/** Profiles of all variants, with the fitted curve of each core count. */
+export function profileFacts(
+  spec: PipelineSpec,
+  { profiles: measured, curves }: Pick<PipelineControl['profiles'], 'profiles' | 'curves'>,
+): object {
   const all = spec.stages.flatMap(({ id: stageId, variants }) =>
     variants.map((variant) => {
       const profile = measured.find((each) => each.stageId === stageId && each.variantId === variant.id);
@@ -39,5 +51,5 @@ export const profiles: AdminEndpoint<unknown> = (call) => {
       };
     }),
   );
-  return ok({ profiles: all });
-};
+  return { profiles: all };
+}

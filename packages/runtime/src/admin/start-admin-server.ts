@@ -12,8 +12,9 @@ import { servedDocument } from '../openapi/openapi-document.js';
 import { AdminAccess, isLoopback } from './admin-access.js';
 import { AdminCall, type AdminPort, type AnyAdminRoute, plainRoutes } from './admin-call.js';
 import { adminDocument } from './admin-document.js';
-import type { AdminPipeline } from './admin-endpoints.js';
-import { adminRoutes } from './admin-routes.js';
+import type { AdminPipeline, AdminRequest } from './admin-endpoints.js';
+import { type AdminRoute, adminRoutes } from './admin-routes.js';
+import { type ClusterPipelines, clusterRoutes } from './cluster-endpoints.js';
 import type { EventFeed } from './event-feed.js';
 import { EventStreams } from './event-stream.js';
 import { readPageFiles } from './page-files.js';
@@ -23,7 +24,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 1000;
 
 export interface AdminServerOptions {
-  readonly pipelines: readonly AdminPipeline[];
+  /** The served pipelines, or those of a cluster, which come and go. */
+  readonly pipelines: readonly AdminPipeline[] | { readonly cluster: ClusterPipelines };
   readonly version: string;
   readonly feed: EventFeed;
   readonly host?: string;
@@ -80,7 +82,7 @@ function adminPortOf(options: AdminServerOptions, phase: () => ServingPhase): Ad
     onDefect = warnOfDefect,
   } = options;
   const plain = metrics === undefined ? plainRoutes.filter(({ kind }) => kind !== 'metrics') : plainRoutes;
-  const routes = adminRoutes.map((route) => ({ ...route, kind: 'route' as const }));
+  const subject = subjectOf(pipelines);
   const files = pageFolder === undefined ? [] : readPageFiles(pageFolder);
   const page = files.map((file) => ({ method: 'GET' as const, path: file.path, kind: 'page' as const, file }));
   return {
@@ -95,11 +97,32 @@ function adminPortOf(options: AdminServerOptions, phase: () => ServingPhase): Ad
       onStageFailure: warnOfStageFailure,
       onAnswer: () => {},
     },
-    router: new Router<AnyAdminRoute>([...page, ...plain, ...routes]),
+    router: new Router<AnyAdminRoute>([...page, ...plain, ...subject.routes]),
     access: new AdminAccess(token, nowMs),
-    pipelines: new Map(pipelines.map((pipeline) => [pipeline.spec.name, pipeline])),
+    pipelines: subject.pipelines,
+    ready: subject.ready,
     streams: new EventStreams(feed),
     metrics: metrics && new SharedPage(metrics),
     document: servedDocument(() => adminDocument(options.version, plain)),
   };
 }
+
+/** Pipelines of a port, and its routes with these pipelines. */
+function subjectOf(pipelines: AdminServerOptions['pipelines']) {
+  if ('cluster' in pipelines) {
+    const { cluster } = pipelines;
+    // An operator is ready without its pipelines.
+    return { pipelines: cluster, routes: boundRoutes(clusterRoutes, cluster), ready: () => [] };
+  }
+  const all = new Map(pipelines.map((pipeline) => [pipeline.spec.name, pipeline]));
+  const ready = () => [...all].map(([name, { runner }]) => ({ name, ready: runner.ready }));
+  return { pipelines: all, routes: boundRoutes(adminRoutes, all), ready };
+}
+
+const boundRoutes = <Pipeline>(routes: readonly AdminRoute<Pipeline>[], pipelines: ReadonlyMap<string, Pipeline>) =>
+  routes.map(({ endpoint, ...route }) => ({
+    ...route,
+    kind: 'route' as const,
+    ask: (request: Omit<AdminRequest, 'pipelines'>) =>
+      endpoint({ ...request, pipelines } as AdminRequest<never, Pipeline>),
+  }));
