@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import numpy as np
@@ -113,3 +114,24 @@ async def test_asyncio_runs_calls_side_by_side(served: Served) -> None:
         assert len((await client.statistics("echo.echo"))["model_stats"]) == 1
         assert len(await client.repository_index()) == 1
         assert (await client.openapi())["openapi"] == "3.1.0"
+
+
+def test_answers_are_streamed_by_id(served: Served) -> None:
+    heard: list[dict[str, Any]] = []
+    with Client(served.url) as client, Client(served.url) as listener:
+        listening = threading.Thread(target=lambda: heard.append(next(listener.answers("echo"))))
+        listening.start()
+        while listening.is_alive():
+            client.infer("echo", {"x": np.array(1, dtype=np.float32)}, request_id="streamed")
+        assert (heard[0]["event"], heard[0]["id"], heard[0]["outputs"]) == ("answer", "streamed", {"x": 1})
+        with pytest.raises(RefusedError):
+            next(client.answers("none"))
+
+
+async def test_answers_are_streamed_with_asyncio(served: Served) -> None:
+    async with AsyncClient(served.url) as client:
+        answers = client.answers("echo")
+        first = asyncio.ensure_future(anext(answers))
+        while not first.done():
+            await client.infer("echo", {"x": np.array(1, dtype=np.float32)}, request_id="awaited")
+        assert (await first)["id"] == "awaited"

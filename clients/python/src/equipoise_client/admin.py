@@ -28,6 +28,7 @@ from .admin_types import (
     TracedRequests,
 )
 from .errors import refusal_of
+from .events import EventLines
 from .retries import Retries
 from .transport import AsyncSender, Call, Sender, http_options, unreachable
 
@@ -94,35 +95,6 @@ def _pin_fields(
 
 def _history_query(from_epoch_ms: float | None, to_epoch_ms: float | None, max_points: int | None) -> Fields:
     return {"fromEpochMs": from_epoch_ms, "toEpochMs": to_epoch_ms, "maxPoints": max_points}
-
-
-class _EventLines:
-    """Reads server-sent events line by line, and remembers the id of the last one."""
-
-    def __init__(self, after: int | None) -> None:
-        self.last_id = after
-        self._data: list[str] = []
-        self._id: int | None = None
-
-    def take(self, line: str) -> dict[str, Any] | None:
-        """The event that this line ends, if any."""
-        if line == "":
-            data, self._data = self._data, []
-            if self._id is not None:
-                self.last_id, self._id = self._id, None
-            return cast(dict[str, Any], json.loads("\n".join(data))) if data else None
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if name == "data":
-            self._data.append(value)
-        elif name == "id" and value.isdigit():
-            self._id = int(value)
-        return None
-
-    def request(self, pipeline: str | None) -> dict[str, Any]:
-        headers = {"last-event-id": str(self.last_id)} if self.last_id is not None else {}
-        params = {"pipeline": pipeline} if pipeline is not None else None
-        return {"headers": headers, "params": params, "timeout": httpx.Timeout(10, read=None)}
 
 
 _EVENTS = Call("GET", "/admin/events", _read)
@@ -273,7 +245,7 @@ class AdminClient:
 
     def events(self, pipeline: str | None = None, *, after: int | None = None) -> Iterator[dict[str, Any]]:
         """Events as they happen. Ends if the server ends; call again with `after` to miss none."""
-        lines = _EventLines(after)
+        lines = EventLines(after)
         try:
             with self._http.stream("GET", _EVENTS.path, **lines.request(pipeline)) as response:
                 if response.status_code != 200:
@@ -446,7 +418,7 @@ class AsyncAdminClient:
         return cast(int, answer["freed"])
 
     async def events(self, pipeline: str | None = None, *, after: int | None = None) -> AsyncIterator[dict[str, Any]]:
-        lines = _EventLines(after)
+        lines = EventLines(after)
         try:
             async with self._http.stream("GET", _EVENTS.path, **lines.request(pipeline)) as response:
                 if response.status_code != 200:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, cast
@@ -62,6 +62,10 @@ def _probe(path: str) -> Call[bool]:
 
 def _model(pipeline: str, rest: str = "") -> str:
     return f"/v2/models/{quote(pipeline, safe='')}{rest}"
+
+
+def _answers(pipeline: str) -> str:
+    return f"/v1/pipelines/{quote(pipeline, safe='')}/answers"
 
 
 def _infer(
@@ -209,6 +213,10 @@ class Client:
         call = _post_json("/v2/repository/index", {"ready": ready})
         return cast(list[IndexEntry], self._sender.send(call, timeout_s))
 
+    def answers(self, pipeline: str) -> Iterator[dict[str, Any]]:
+        """Answers of all requests by `id` as they end, from now on: `event` is `answer` or `failure`."""
+        return self._sender.answers(_answers(pipeline))
+
     def openapi(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:
         return cast(dict[str, Any], self._sender.send(_get("/openapi.json"), timeout_s))
 
@@ -293,6 +301,9 @@ class AsyncClient:
     async def repository_index(self, *, ready: bool = False, timeout_s: float = DEFAULT_TIMEOUT_S) -> list[IndexEntry]:
         call = _post_json("/v2/repository/index", {"ready": ready})
         return cast(list[IndexEntry], await self._sender.send(call, timeout_s))
+
+    def answers(self, pipeline: str) -> AsyncIterator[dict[str, Any]]:
+        return self._sender.answers(_answers(pipeline))
 
     async def openapi(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:
         return cast(dict[str, Any], await self._sender.send(_get("/openapi.json"), timeout_s))

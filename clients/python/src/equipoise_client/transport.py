@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import httpx
 
 from .errors import EquipoiseError, RefusedError, UnreachableError, refusal_of
+from .events import EventLines
 from .retries import NO_RETRIES, Deadline, Retries
 
 Answer = TypeVar("Answer")
@@ -96,6 +97,22 @@ class Sender:
             raise unreachable(call, problem) from problem
         return call.answer(response)
 
+    def answers(self, path: str) -> Iterator[dict[str, Any]]:
+        """Server-sent events with their kind as `event`."""
+        lines = EventLines()
+        call = Call("GET", path, lambda _: None)
+        try:
+            with self._http.stream("GET", path, **lines.request(None)) as response:
+                if response.status_code != 200:
+                    response.read()
+                    raise refusal_of(response)
+                for line in response.iter_lines():
+                    event = lines.take(line)
+                    if event is not None:
+                        yield {"event": lines.kind, **event}
+        except httpx.HTTPError as problem:
+            raise unreachable(call, problem) from problem
+
     def close(self) -> None:
         self._http.close()
 
@@ -125,6 +142,21 @@ class AsyncSender:
         except httpx.HTTPError as problem:
             raise unreachable(call, problem) from problem
         return call.answer(response)
+
+    async def answers(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        lines = EventLines()
+        call = Call("GET", path, lambda _: None)
+        try:
+            async with self._http.stream("GET", path, **lines.request(None)) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    raise refusal_of(response)
+                async for line in response.aiter_lines():
+                    event = lines.take(line)
+                    if event is not None:
+                        yield {"event": lines.kind, **event}
+        except httpx.HTTPError as problem:
+            raise unreachable(call, problem) from problem
 
     async def close(self) -> None:
         await self._http.aclose()

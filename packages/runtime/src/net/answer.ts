@@ -5,6 +5,20 @@ export interface Answer {
   readonly contentType?: string;
   readonly text: string;
   readonly raw?: readonly Uint8Array[];
+  /** Continues the answer after its head, until the sink ends. The answer has no length. */
+  readonly stream?: (sink: StreamSink) => void;
+}
+
+/** An answer that goes on. Writing after its end has no effect. */
+export interface StreamSink {
+  /** Bytes that have not left yet. */
+  readonly unsentBytes: number;
+  write(text: string): void;
+  end(): void;
+  /** Closes the connection or stream without sending the rest. */
+  destroy(): void;
+  /** Calls `listener` once the answer has ended or its client is gone. */
+  onClose(listener: () => void): void;
 }
 
 export function ok(value: unknown): Answer {

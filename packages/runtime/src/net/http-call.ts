@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
-import type { Answer } from './answer.js';
+import type { Answer, StreamSink } from './answer.js';
 import { type AnswerSink, type SlowReaders, watchSlowStream, writeAnswer } from './backpressure.js';
 import { type BodyLayout, type BodyLimit, type RequestBody, readBody } from './body.js';
 import { Call, type Caller, type CallRules, type Purpose } from './call.js';
@@ -29,6 +29,8 @@ export interface HttpExchange {
   onGone(listener: () => void): void;
   /** Calls `listener` once the response has left or its client is gone. Cuts off slow readers. */
   onSent(listener: () => void): void;
+  /** The response as a stream that may be idle for long. */
+  stream(): StreamSink;
   headersIn(phase: ServingPhase): Readonly<Record<string, string>>;
   discardRest(): void;
 }
@@ -81,6 +83,10 @@ export class Http1Exchange implements HttpExchange {
 
   onSent(listener: () => void): void {
     this.#slowReaders.watch(this.response, listener);
+  }
+
+  stream(): StreamSink {
+    return streamOf(this.response, () => this.request.socket.destroy());
   }
 
   headersIn(phase: ServingPhase): Readonly<Record<string, string>> {
@@ -149,6 +155,10 @@ export class Http2Exchange implements HttpExchange {
     }
     watchSlowStream(this.#stream, this.bodyTimeoutMs);
     this.#stream.on('close', listener);
+  }
+
+  stream(): StreamSink {
+    return streamOf(this.#response, () => this.#stream.close(constants.NGHTTP2_CANCEL));
   }
 
   headersIn(): Readonly<Record<string, string>> {
@@ -237,6 +247,11 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
     const textBytes = this.#textBytes ?? Buffer.byteLength(answer.text);
     const length = textBytes + rawBytes(answer);
     response.writeHead(answer.status, this.#headersOf(answer, textBytes, length));
+    if (answer.stream !== undefined && request.method !== 'HEAD') {
+      answer.stream(exchange.stream());
+      this.sent();
+      return;
+    }
     if (request.method === 'HEAD') response.end();
     else {
       const parts = answer.raw === undefined ? [answer.text] : [answer.text, ...answer.raw];
@@ -258,18 +273,44 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
     return NO_HEADERS;
   }
 
-  #headersOf({ contentType, raw, headers }: Answer, textBytes: number, length: number): OutgoingHttpHeaders {
+  #headersOf({ contentType, raw, headers, stream }: Answer, textBytes: number, length: number): OutgoingHttpHeaders {
     const all: OutgoingHttpHeaders = {
       'content-type': raw === undefined ? (contentType ?? 'application/json') : BINARY_MEDIA_TYPE,
-      'content-length': length,
       'x-request-id': this.requestId,
     };
+    if (stream === undefined) all['content-length'] = length;
     if (raw !== undefined) all[JSON_LENGTH_HEADER] = textBytes;
     for (const more of [this.commonHeaders(), this.exchange.headersIn(this.rules.phase()), headers]) {
       if (more !== undefined && more !== NO_HEADERS) Object.assign(all, more);
     }
     return all;
   }
+}
+
+function streamOf(
+  response: Pick<ServerResponse, 'writableLength' | 'writableEnded'> & {
+    write(text: string): unknown;
+    end(): unknown;
+    on(event: 'close' | 'error', listener: () => void): unknown;
+  },
+  destroy: () => void,
+): StreamSink {
+  response.on('error', () => {});
+  return {
+    get unsentBytes() {
+      return response.writableLength;
+    },
+    write: (text) => {
+      if (!response.writableEnded) response.write(text);
+    },
+    end: () => {
+      response.end();
+    },
+    destroy,
+    onClose: (listener) => {
+      response.on('close', listener);
+    },
+  };
 }
 
 function rawBytes({ raw }: Answer): number {

@@ -13,6 +13,7 @@ import type { PipelineOutcome, SubmitOptions } from '../data-plane/pending-reque
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import { dropError } from '../net/refusal.js';
 import type { TraceParent } from '../trace/trace-context.js';
+import type { AnswerFeed } from './answer-feed.js';
 import {
   type CompletedTensors,
   checkBatchSize,
@@ -48,6 +49,11 @@ interface RunOptions extends RequestParameters {
   readonly traceParent: TraceParent | undefined;
 }
 
+interface PartOf {
+  readonly source: number;
+  readonly whole: ServedPipeline;
+}
+
 interface CompletedRun extends CompletedTensors {
   readonly latencyMs: number;
 }
@@ -65,14 +71,16 @@ export class ServedPipeline {
   readonly #runner: Runner;
   readonly #stageTypes: StageTypes;
   readonly #answered: AnsweredRequests | undefined;
+  readonly #feed: AnswerFeed | undefined;
 
   /** `part`: source of the pipeline `whole`, with which it shares the answers that wait for feedback. */
   constructor(
     runner: Runner,
     stageTypes = new StageTypes(),
-    part?: { readonly source: number; readonly whole: ServedPipeline },
+    { part, feed }: { readonly part?: PartOf | undefined; readonly feed?: AnswerFeed | undefined } = {},
   ) {
     const source = part?.source;
+    this.#feed = feed;
     const { name, sources } = runner.spec;
     const own = source === undefined ? sources : sources.slice(source, source + 1);
     this.sourceName = own[0]?.name ?? 'input';
@@ -159,14 +167,34 @@ export class ServedPipeline {
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(priority !== undefined && { priority }),
     };
-    const outcomes = await this.#submit(inputs, { items, tenant, id }, options);
-    const { output, missing } =
-      items === undefined ? completedTensors(outcomes[0] as PipelineOutcome) : stackedTensors(outcomes);
+    const asked = { id: requestId, pipeline: this.#runner.spec.name, tenant: tenant?.name };
+    const { outcomes, completed } = await this.#outcomesOf(inputs, { items, tenant, id }, { options, asked });
+    const { output, missing } = completed;
     this.#stageTypes.pipelineOutputs.learn(output, items !== undefined);
     const { nowMs } = this.#runner;
     if (!this.isKept)
       this.#answered?.keep({ id: requestId, tenant: tenant?.name, items: outcomes.map(this.#answeredItem) }, nowMs);
-    return { output, missing, latencyMs: nowMs - sinceMs };
+    const run = { output, missing, latencyMs: nowMs - sinceMs };
+    if (!this.isKept) this.#feed?.completed(asked, outcomes[0] ?? asked, run);
+    return run;
+  }
+
+  async #outcomesOf(
+    inputs: TensorMap,
+    place: Pick<RunOptions, 'items' | 'tenant' | 'id'>,
+    { options, asked }: { readonly options: SubmitOptions; readonly asked: Parameters<AnswerFeed['failed']>[0] },
+  ) {
+    let outcomes: readonly PipelineOutcome[] = [];
+    try {
+      outcomes = await this.#submit(inputs, place, options);
+      const [first] = outcomes;
+      const completed =
+        place.items === undefined ? completedTensors(first as PipelineOutcome) : stackedTensors(outcomes);
+      return { outcomes, completed };
+    } catch (error) {
+      this.#feed?.failed(asked, outcomes[0] ?? asked, error);
+      throw error;
+    }
   }
 
   /**
@@ -233,13 +261,14 @@ function afterHold(options: RunOptions, heldMs: number): RunOptions {
 export function servedPipelines(
   runners: readonly Runner[],
   stageTypes: ReadonlyMap<string, StageTypes> | undefined,
+  feed?: AnswerFeed,
 ): ReadonlyMap<string, ServedPipeline> {
   const all = runners.flatMap((runner) => {
     const { name, sources } = runner.spec;
     const types = stageTypes?.get(name) ?? new StageTypes();
-    const whole = new ServedPipeline(runner, types);
+    const whole = new ServedPipeline(runner, types, { feed });
     if (sources.length === 1) return [whole];
-    return [whole, ...sources.map((_, source) => new ServedPipeline(runner, types, { source, whole }))];
+    return [whole, ...sources.map((_, source) => new ServedPipeline(runner, types, { part: { source, whole }, feed }))];
   });
   return new Map(all.map((pipeline) => [pipeline.name, pipeline]));
 }

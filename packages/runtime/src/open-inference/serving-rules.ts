@@ -2,6 +2,7 @@
 import type { CallRules, Purpose } from '../net/call.js';
 import type { ServingPhase } from '../net/drain.js';
 import { dropError } from '../net/refusal.js';
+import type { AnswerFeed } from './answer-feed.js';
 import type { LargeRequests } from './decoding/large-requests.js';
 import type { ServedPipeline } from './served-pipeline.js';
 import type { StartupHold } from './startup-hold.js';
@@ -12,6 +13,8 @@ export const MOST_QUESTION_BYTES = 64 * 1024;
 
 export interface ServingRules extends CallRules {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
+  /** Clients that listen to answers. */
+  readonly answers: AnswerFeed;
   readonly version: string;
   readonly maxJsonBytes: number;
   readonly largeRequests: LargeRequests;

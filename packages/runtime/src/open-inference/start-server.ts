@@ -11,6 +11,7 @@ import { type RunningHttpServer, startHttpServer } from '../net/http-server.js';
 import type { MetricsPage } from '../net/metrics-page.js';
 import { Router } from '../net/router.js';
 import type { ShownIdentity } from '../net/tls.js';
+import { AnswerFeed } from './answer-feed.js';
 import { LargeRequests } from './decoding/large-requests.js';
 import type { GrpcPlace, RunningGrpcServer } from './grpc/grpc-listener.js';
 import { startGrpcServer } from './grpc/grpc-server.js';
@@ -135,6 +136,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: async ({ timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = {}) => {
       phase = 'closing';
       rules.hold.close();
+      rules.answers.close();
       closed ??= Promise.all([http.close(timeoutMs), grpc?.close(timeoutMs)]);
       await closed;
       rest.share?.close();
@@ -160,8 +162,10 @@ function limitsOf(options: ServerOptions): PortLimits {
 function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRules {
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxJsonBytes = DEFAULT_MAX_JSON_BYTES } = options;
   const inbound = new InboundBytes(mostInboundBytes(options), maxBodyBytes);
+  const answers = new AnswerFeed();
   return {
-    pipelines: servedPipelines(options.runners, options.stageTypes),
+    answers,
+    pipelines: servedPipelines(options.runners, options.stageTypes, answers),
     version: options.version,
     maxBodyBytes,
     maxJsonBytes,

@@ -7,6 +7,7 @@ import type { Answer } from '../../net/answer.js';
 import type { BodyLayout, BodyLimit } from '../../net/body.js';
 import type { ServingPhase } from '../../net/drain.js';
 import type { TraceParent } from '../../trace/trace-context.js';
+import type { AnswerFeed } from '../answer-feed.js';
 import type { LargeRequests } from '../decoding/large-requests.js';
 import { type Decoded, type JsonBody, requestDecoders } from '../decoding/request-decoders.js';
 import { pipelineByName, type ServedPipeline } from '../served-pipeline.js';
@@ -36,6 +37,8 @@ export interface RestRequest {
   /** Rejects with the errors of `readBody` in body.ts. */
   readonly readBody: (layout?: BodyLayout, limit?: BodyLimit) => Promise<Uint8Array<ArrayBuffer>>;
   readonly maxJsonBytes: number;
+  /** Clients that listen to answers. */
+  readonly answers: AnswerFeed;
   readonly largeRequests: LargeRequests;
   readonly connection: object;
 }

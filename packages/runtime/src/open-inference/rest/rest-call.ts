@@ -67,6 +67,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
       hold: rules.hold,
       maxJsonBytes: rules.maxJsonBytes,
       largeRequests: rules.largeRequests,
+      answers: rules.answers,
       connection: this.connection,
       readBody: (layout, limit) => this.readBody(layout, limit),
     };

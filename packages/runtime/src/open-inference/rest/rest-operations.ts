@@ -228,6 +228,12 @@ export const restOperations = {
     answer: json(inferResponse),
     refusals: 'inference',
   },
+  answers: {
+    id: 'answers',
+    summary: 'Streams answers by id as server-sent events.',
+    answer: { 'text/event-stream': 'bytes' },
+    refusals: 'page',
+  },
   run: {
     id: 'run',
     summary: 'Runs a pipeline on a body (image, text or JSON) and answers JSON.',

@@ -1,5 +1,6 @@
 /** Routes of the serving port, with the endpoints of health, metadata and metrics. */
 import { randomUUID } from 'node:crypto';
+import { AppError } from '@equipoise/core/model';
 import { readIndexRequest } from '@equipoise/open-inference-codec';
 import { type Answer, allReadyAnswer, liveAnswer, ok, readyAnswer } from '../../net/answer.js';
 import type { Purpose } from '../../net/call.js';
@@ -47,6 +48,7 @@ export function restRoutes(version: string, page?: MetricsPage): readonly RestRo
     routeOf('POST /v2/models/{pipeline}/infer', 'infer', 'inference', infer),
     routeOf('POST /v2/models/{pipeline}/aggregate', 'aggregate', 'inference', infer),
     routeOf('POST /v1/pipelines/{pipeline}/run', 'run', 'inference', run),
+    routeOf('GET /v1/pipelines/{pipeline}/answers', 'answers', 'metadata', answers),
     routeOf('GET /openapi.json', 'document', 'metadata', () => document()),
   ];
   return routes;
@@ -96,6 +98,13 @@ function modelConfig({ pipelines, pipelineName }: RestRequest): Answer {
 
 function statistics({ pipelines, pipelineName }: RestRequest): Answer {
   return ok(modelStatisticsOf(pipelines, pipelineName));
+}
+
+/** Answers of the caller's tenant. */
+function answers(request: RestRequest): Answer {
+  const pipeline = pipelineOf(request);
+  if (pipeline.isPart) throw new AppError('NOT_FOUND', 'A source has no answers of its own; listen to its pipeline.');
+  return request.answers.listen({ pipeline: pipeline.name, tenant: request.tenant?.name });
 }
 
 /** The body is empty or `{"ready": BOOLEAN}`. */

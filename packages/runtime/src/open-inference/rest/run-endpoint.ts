@@ -5,8 +5,9 @@
  * Other bodies are JSON: {tensor: nested arrays}.
  */
 import { AppError, boundedName, type SourceTensor, type TensorMap } from '@equipoise/core/model';
-import { checkShape, decodeText, encodeNested } from '@equipoise/open-inference-codec';
+import { checkShape, decodeText } from '@equipoise/open-inference-codec';
 import type { Answer } from '../../net/answer.js';
+import { answerText } from '../answer-feed.js';
 import { readQueryParameters } from '../request-parameters.js';
 import type { ServedPipeline } from '../served-pipeline.js';
 import { decodeJson, pipelineOf, type RestRequest, readJsonBody, statedId } from './endpoint.js';
@@ -20,14 +21,9 @@ export async function run(request: RestRequest): Promise<Answer> {
   const { requestId, signal, arrivedAtMs, tenant, hold, traceParent } = request;
   const carried = { signal, arrivedAtMs, tenant, hold, traceParent };
   const options = { requestId, id: statedId(request), ...carried, ...parameters };
-  const { output, missing, latencyMs } = await pipeline.run(inputs, options);
-  const outputs = Object.entries(output).map(([name, tensor]) => `${JSON.stringify(name)}:${encodeNested(tensor)}`);
-  const named = `"id":${JSON.stringify(requestId)},"pipeline":${JSON.stringify(pipeline.name)}`;
-  const gaps = missing === undefined ? '' : `,"missing":${JSON.stringify(missing)}`;
-  return {
-    status: 200,
-    text: `{${named},"outputs":{${outputs.join(',')}}${gaps},"latencyMs":${latencyMs.toFixed(3)}}`,
-  };
+  const completed = await pipeline.run(inputs, options);
+  const names = { id: requestId, pipeline: pipeline.name };
+  return { status: 200, text: answerText(names, completed, Number.POSITIVE_INFINITY) };
 }
 
 /** Rejects with AppError UNSUPPORTED_MEDIA_TYPE, which lists the accepted types, before reading the body. */
