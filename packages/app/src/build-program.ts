@@ -57,6 +57,11 @@ const serviceFactorFlag = () =>
     '--service-factor <f>',
     'plans meet the SLO even if all service times are this factor times the profiled ones; overrides robustness of the file',
   ).argParser(serviceFactor);
+const cpuQuotaFlag = () =>
+  new Option(
+    '--cpu-quota',
+    "replicas with less than one core get it by quotas of the kernel, as pods with a CPU limit do; default: by the server's CPU shares, unless --target is given",
+  );
 const unevenFlag = () =>
   new Option(
     '--uneven <f>',
@@ -314,6 +319,7 @@ function addPlan(program: Command): void {
         .conflicts('uneven'),
     )
     .addOption(serviceFactorFlag())
+    .addOption(cpuQuotaFlag())
     .addOption(profileScaleFlag())
     .option('--explain', 'explain the value of more budget and why other variants lost')
     .option('--frontier', 'show all best trade-offs of accuracy and cost, as --objective frontier does')
@@ -383,6 +389,7 @@ function addSimulate(program: Command): void {
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
     .option('--budget-cores <c>', 'overrides the core budget', cores)
     .addOption(serviceFactorFlag())
+    .addOption(cpuQuotaFlag())
     .addOption(profileScaleFlag())
     .addOption(jsonFlag())
     .action((file, options) =>

@@ -60,6 +60,7 @@ export {
   type StagePins,
   type StageSpec,
   servedAnswerMarginMs,
+  usualCpuQuotaPeriodMs,
   type VariantSpec,
 } from './model/pipeline-spec.js';
 export {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { specOf } from '../render/render-request.test-support.js';
-import { withCpuFloor } from './cpu-policy.js';
+import { withCpuFloor, withCpuPolicy } from './cpu-policy.js';
 
 const pipeline = (cpuCores: string, more = '', profiled = 1) =>
   specOf(`apiVersion: equipoise.dev/v1alpha1
@@ -45,5 +45,16 @@ describe('withCpuFloor', () => {
     }));
     const served = { ...spec, stages: [{ ...stage, variants }] } as unknown as typeof spec;
     expect(coresOf(served)).toEqual([0.05]);
+  });
+});
+
+describe('withCpuPolicy', () => {
+  it.each([
+    ['under the quotas of CPU limits', true, 100],
+    ['without CPU limits', false, undefined],
+  ])('plans for pods %s', (_, hasCpuLimits, periodMs) => {
+    const spec = withCpuPolicy(pipeline('[0.05, 0.25]'), [], { leastCpuCores: 0.25, hasCpuLimits });
+    expect(spec.cpuQuotaPeriodMs).toBe(periodMs);
+    expect(spec.stages[0]?.variants[0]?.cpuCores).toEqual([0.25]);
   });
 });

@@ -3,7 +3,13 @@
  * then takes most of a minute to start. Plans for clusters therefore give such pods at least a floor. Pinned cores, and
  * cores of other servers, are not changed.
  */
-import type { PipelineSpec, ProfileSet, StageSpec, VariantSpec } from '@equipoise/core/model';
+import {
+  type PipelineSpec,
+  type ProfileSet,
+  type StageSpec,
+  usualCpuQuotaPeriodMs,
+  type VariantSpec,
+} from '@equipoise/core/model';
 
 /** `leastCpuCores`: floor in cores, 0 for none. */
 export interface CpuPolicy {
@@ -16,6 +22,12 @@ export const usualCpuPolicy: CpuPolicy = { leastCpuCores: 0.25, hasCpuLimits: tr
 
 /** Cores are multiples of this. */
 const STEP = 0.05;
+
+/** The pipeline as pods serve it: with the floor, and under the quotas of CPU limits. */
+export function withCpuPolicy(spec: PipelineSpec, profiles: ProfileSet, policy: CpuPolicy): PipelineSpec {
+  const floored = withCpuFloor(spec, profiles, policy.leastCpuCores);
+  return policy.hasCpuLimits ? { ...floored, cpuQuotaPeriodMs: usualCpuQuotaPeriodMs } : floored;
+}
 
 export function withCpuFloor(spec: PipelineSpec, profiles: ProfileSet, leastCpuCores: number): PipelineSpec {
   const floor = Number((Math.ceil(leastCpuCores / STEP - 1e-9) * STEP).toFixed(2));

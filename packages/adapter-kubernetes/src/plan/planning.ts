@@ -18,7 +18,7 @@ import type { ObservedPipeline, Planning } from '../reconcile/reconciliation.js'
 import { engineFor } from '../render/engine.js';
 import { graphEngineOf, type RenderTarget } from '../render/engines/targets.js';
 import { checkImages, type Images } from '../render/render-request.js';
-import { type CpuPolicy, usualCpuPolicy, withCpuFloor } from './cpu-policy.js';
+import { type CpuPolicy, usualCpuPolicy, withCpuPolicy } from './cpu-policy.js';
 import { cpuPolicyNamedBy } from './pipeline-annotations.js';
 
 export type PlanAnswer =
@@ -90,7 +90,7 @@ export class PipelinePlanning {
     try {
       const cpuPolicy = cpuPolicyNamedBy(pipeline, this.#rendering.cpuPolicy ?? usualCpuPolicy);
       const target = targetNamedBy(pipeline);
-      const spec = withCpuFloor(parsed.spec, [], cpuPolicy.leastCpuCores);
+      const spec = withCpuPolicy(parsed.spec, [], cpuPolicy);
       const engine = engineFor(target);
       // Throws if the hops of the engine use up the SLO.
       engine.planningSpec(spec);

@@ -7,6 +7,7 @@ import {
   type PipelineSpec,
   type RouterSplit,
   unevenOfConnections,
+  usualCpuQuotaPeriodMs,
   usualSplit,
   usualUnevenFraction,
 } from '@equipoise/core/model';
@@ -30,6 +31,7 @@ export interface PlanOptions extends SourceFlags {
   readonly target?: RenderTarget;
   readonly budgetCores?: number;
   readonly serviceFactor?: number;
+  readonly cpuQuota?: true;
   readonly profileScale?: number;
   readonly nodeCores?: readonly number[];
   readonly accuracyTable?: string;
@@ -135,13 +137,14 @@ async function withTableOf(path: string, spec: PipelineSpec): Promise<PipelineSp
 }
 
 function applyOverrides(spec: PipelineSpec, options: PlanOptions): PipelineSpec {
-  const { sloMs, budgetCores, nodeCores, serviceFactor } = options;
+  const { sloMs, budgetCores, nodeCores, serviceFactor, cpuQuota, target } = options;
   return {
     ...spec,
     slo: { ...spec.slo, ...(sloMs !== undefined && { latencyMs: sloMs }) },
     budget: { ...spec.budget, ...(budgetCores !== undefined && { cpuCores: budgetCores }) },
     objective: objectiveOf(spec, options),
     ...(serviceFactor !== undefined && { robustness: { serviceFactor } }),
+    ...((cpuQuota || target !== undefined) && { cpuQuotaPeriodMs: usualCpuQuotaPeriodMs }),
     ...(nodeCores !== undefined && { nodes: nodeCores.map(nodeOfCores) }),
   };
 }

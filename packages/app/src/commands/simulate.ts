@@ -5,6 +5,7 @@ import {
   type PipelineSpec,
   type Plan,
   routerShares,
+  usualCpuQuotaPeriodMs,
   usualSplit,
 } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
@@ -34,6 +35,7 @@ export interface SimulateOptions extends LoadRequest, SourceFlags {
   readonly sloMs?: number;
   readonly budgetCores?: number;
   readonly serviceFactor?: number;
+  readonly cpuQuota?: true;
   readonly profileScale?: number;
   readonly routers?: number;
   readonly uneven?: number;
@@ -62,12 +64,16 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
   return { json: { ...figures, elapsedMs }, text: simulationText({ spec, load, figures, run, elapsedMs }) };
 }
 
-function overridden(spec: PipelineSpec, { sloMs, budgetCores, serviceFactor }: SimulateOptions): PipelineSpec {
+function overridden(
+  spec: PipelineSpec,
+  { sloMs, budgetCores, serviceFactor, cpuQuota }: SimulateOptions,
+): PipelineSpec {
   return {
     ...spec,
     slo: { ...spec.slo, ...(sloMs !== undefined && { latencyMs: sloMs }) },
     budget: { ...spec.budget, ...(budgetCores !== undefined && { cpuCores: budgetCores }) },
     ...(serviceFactor !== undefined && { robustness: { serviceFactor } }),
+    ...(cpuQuota && { cpuQuotaPeriodMs: usualCpuQuotaPeriodMs }),
   };
 }
 

@@ -94,8 +94,12 @@ describe('runStage', () => {
     expect(percentOff(requests.maxMs, 200 * 400 - 200 - 100)).toBeLessThan(0.1);
   });
 
-  it.each([1, 0.5])('agrees with the full simulator, share %f', (cpuCores) => {
-    const curve = affineCurve({ fixedMs: 12, perItemMs: 6, maxBatchSize: 4, cpuCores });
+  it.each([
+    ['a whole core', 1, {}],
+    ['a CPU share', 0.5, {}],
+    ['a CPU quota', 0.5, { dispatchCores: 1, quota: { periodMs: 100, networkMs: 0 } }],
+  ])('agrees with the full simulator for %s', (_, cpuCores, rule) => {
+    const curve = { ...affineCurve({ fixedMs: 12, perItemMs: 6, maxBatchSize: 4, cpuCores }), ...rule };
     const arrivalPerMs = 0.75 * cpuCores * 2 * (4 / 36);
     const micro = simulate({ curve, replicas: 2, maxBatchSize: 4, arrivalPerMs }, 150_000).requests;
     const full = new LatencyHistogram();

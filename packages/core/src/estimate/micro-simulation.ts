@@ -1,10 +1,11 @@
 /**
  * Simulates one stage with a FIFO queue and equal replicas, without an event heap. A batch starts when an item waits
  * and a replica is ready. It takes the items present, up to the cap. A CPU share f < 1 has a bucket of CPU time as in
- * `serve/cpu-share-bucket.ts`.
+ * `serve/cpu-share-bucket.ts`, or a quota of the kernel.
  */
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { Rng } from '../kernel/rng.js';
+import { type CpuQuota, quotaOf } from '../profile/cpu-quota.js';
 import type { ServiceCurve } from '../profile/service-curves.js';
 import { drawMs } from '../profile/service-law.js';
 
@@ -53,25 +54,35 @@ class Replicas {
   readonly #levelMs: Float64Array;
   readonly #share: number;
   readonly #burstMs: number;
+  readonly #quotas: readonly (CpuQuota | undefined)[];
 
   constructor(run: StageRun) {
     this.readyAtMs = new Float64Array(run.replicas);
     this.#levelMs = new Float64Array(run.replicas).fill(run.burstMs);
     this.#share = run.curve.shareFraction;
     this.#burstMs = run.burstMs;
+    this.#quotas = Array.from({ length: run.replicas }, (_, index) => quotaOf(run.curve, index));
   }
 
-  run(replica: number, startAtMs: number, serviceMs: number): void {
+  /** Returns the time that the batch takes. */
+  run(replica: number, startAtMs: number, serviceMs: number): number {
+    const quota = this.#quotas[replica];
+    if (quota !== undefined) {
+      const batchMs = quota.batchMs(startAtMs, serviceMs);
+      this.readyAtMs[replica] = startAtMs + batchMs;
+      return batchMs;
+    }
     const endAtMs = startAtMs + serviceMs;
     if (this.#share >= 1) {
       this.readyAtMs[replica] = endAtMs;
-      return;
+      return serviceMs;
     }
     const idleMs = startAtMs - (this.readyAtMs[replica] as number);
     const atStartMs = Math.min(this.#burstMs, (this.#levelMs[replica] as number) + this.#share * idleMs);
     const atEndMs = atStartMs - (1 - this.#share) * serviceMs;
     this.readyAtMs[replica] = endAtMs + Math.max(0, -atEndMs) / this.#share;
     this.#levelMs[replica] = Math.max(0, atEndMs);
+    return serviceMs;
   }
 }
 
@@ -143,10 +154,11 @@ export function runStage(run: StageRun, rng: Rng): StageRecord {
     const startAtMs = Math.max(replicas.readyAtMs[replica] as number, headAtMs);
     const size = takeBatch(run, startAtMs, end);
     const batchMs = serviceMs(size);
-    const busyMs =
-      factors === undefined ? batchMs : run.curve.meanMs(size) * (factors[batches % factors.length] as number);
-    replicas.run(replica, startAtMs, busyMs);
-    recorder.batchDone(head, end, startAtMs + batchMs);
+    if (factors === undefined) recorder.batchDone(head, end, startAtMs + replicas.run(replica, startAtMs, batchMs));
+    else {
+      replicas.run(replica, startAtMs, run.curve.meanMs(size) * (factors[batches % factors.length] as number));
+      recorder.batchDone(head, end, startAtMs + batchMs);
+    }
     batches++;
     batchedItems += size;
     head.request = end.request;

@@ -187,6 +187,17 @@ describe('shares below one core', () => {
     expect(Math.abs(errorPercent(shared))).toBeLessThan(10);
   });
 
+  it.each([0.2, 0.8])(
+    'given by quotas are bounded by the table and met by the refined estimate, load factor %f',
+    (load) => {
+      const curve = { ...half, dispatchCores: 1, quota: { periodMs: 100, networkMs: 0 } };
+      const stage = { ...shared, curve, arrivalRps: load * 120 };
+      const simulated = simulatedP99(stage);
+      expect(estimateStage(stage).quantileMs(0.99)).toBeGreaterThan(simulated);
+      expect(Math.abs(errorPercent(stage))).toBeLessThan(12);
+    },
+  );
+
   it('refine to the same numbers within a bucket of the load', () => {
     const refined = refineStage({ ...shared, arrivalRps: 62 });
     expect(refineStage({ ...shared, arrivalRps: 62.1 }).quantileMs(0.99)).toBe(refined.quantileMs(0.99));

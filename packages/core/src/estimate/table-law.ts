@@ -4,6 +4,7 @@
  * mean, weighted 2 : 1, errs on the safe side. Service variation shifts the table values (spread-table). The own batch
  * counts at its mean; own-service adds its variation.
  */
+import { quotaLagMs } from '../profile/cpu-quota.js';
 import type { ServiceCurve } from '../profile/service-curves.js';
 import { lawVariationSquared } from '../profile/service-law.js';
 import { type AffineBounds, type AffineCurve, affineBounds } from './affine-bounds.js';
@@ -159,7 +160,9 @@ export function tableLaw(shape: StageShape, itemsPerMs: number): TableLaw {
   const meanBatchSize = fillUpper(law, shape, load);
   lowerToward(law, shape, load);
   if (share < 1) {
-    const throughMs = curve.meanMs(1) * (1 / share - 1);
+    // The own batch runs at full speed in the share that the dispatch rule gives, but not in a quota.
+    const throughMs =
+      curve.quota === undefined ? curve.meanMs(1) * (1 / share - 1) : -quotaLagMs(share, curve.quota.periodMs);
     for (let i = 0; i < law.length; i++) law[i] = (law[i] as number) / share - throughMs;
   }
   return { law, meanBatchSize };

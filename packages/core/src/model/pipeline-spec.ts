@@ -384,6 +384,11 @@ export interface PipelineSpec {
   readonly feedback?: FeedbackSpec;
   /** By default, replicas are not packed on machines. */
   readonly nodes?: readonly NodeGroup[];
+  /**
+   * Period (ms) of the kernel's CPU quotas that limit replicas with less than one core, such as pods with a CPU limit.
+   * By default the dispatch rule gives CPU shares.
+   */
+  readonly cpuQuotaPeriodMs?: number;
   /** Equal plans that share `nodes`, one for each router. Default: 1. */
   readonly copies?: number;
   /** Routers on a cluster; `auto`: as many as the load needs. Default: 1. */
@@ -477,6 +482,9 @@ export function priorityLevel({ shares, default: unstated }: PrioritySpec, prior
 const FRACTION = 0.02;
 /** Event loop, garbage collection and writing need some ms in any pipeline. */
 const MOST_MS = 10;
+
+/** Period (ms) of the quotas that kubelet sets for CPU limits. */
+export const usualCpuQuotaPeriodMs = 100;
 
 /** Default answer margin (ms) of a server (see `AdmissionSpec`). */
 export function servedAnswerMarginMs({ latencyMs }: Pick<Slo, 'latencyMs'>): number {

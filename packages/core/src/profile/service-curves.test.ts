@@ -64,6 +64,21 @@ describe('curvesOf', () => {
     expect(measured?.meanMs(1)).toBe(40);
   });
 
+  it('has the quota of a pipeline for unmeasured shares, whose time on the network is no CPU time', () => {
+    const stage = { ...modelStage('detect'), networkMs: 3 };
+    const variants = stage.variants.map((variant) => ({
+      ...variant,
+      cpuCores: [0.1, 0.5, 1],
+      profile: [point(1, 1, 16), point(0.5, 1, 40)],
+    }));
+    const spec = pipeline([{ ...stage, variants }], [], ['detect']);
+    const curves = curvesOf({ ...spec, cpuQuotaPeriodMs: 100 }, []);
+    const quota = { periodMs: 100, networkMs: 3 };
+    expect(curveOf(curves, 0.1)).toMatchObject({ shareFraction: 0.1, dispatchCores: 1, quota });
+    expect(curveOf(curves, 0.5)?.quota).toBeUndefined();
+    expect(curveOf(curves, 1)?.quota).toBeUndefined();
+  });
+
   it.each([
     [{ urls: ['http://other:8000'] }, 1, 0],
     [{ urls: ['http://127.0.0.1:{port}'], command: ['serve'] }, 0.1, 0.1],

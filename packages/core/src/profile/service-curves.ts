@@ -6,7 +6,7 @@
  *
  * A curve gives the service time by batch size k, and the capacity. Batches below the smallest profiled size take as
  * long as that size. An unmeasured share f < 1 has the curve of one core with `shareFraction` = f: one thread at full
- * speed while its CPU-time bucket lasts. Capacity of n replicas with batches up to b: C = 1000 · n · f · max over k ≤ b
+ * speed while its CPU-time bucket lasts, or under the kernel's quota (`cpuQuotaPeriodMs`). Capacity of n replicas with batches up to b: C = 1000 · n · f · max over k ≤ b
  * of k / s(k) rps, s in ms.
  */
 import { AppError, type ErrorCode } from '../model/app-error.js';
@@ -49,6 +49,7 @@ interface Findings {
 interface Subject {
   readonly stageId: StageId;
   readonly variant: VariantSpec;
+  readonly quota: CpuQuotaRule | undefined;
 }
 
 const coresKey = (cpuCores: number): number => Math.round(cpuCores * 1000);
@@ -96,18 +97,25 @@ function variantCurves(
   }
   const read = new Map([...groups].map(([key, group]) => [key, readGroup(subject, group, findings)]));
   const curves = new Map<number, ServiceCurve>();
-  const isElsewhere = runsElsewhere(subject.variant);
   for (const cpuCores of subject.variant.cpuCores) {
     const exact = read.get(coresKey(cpuCores));
     const oneCore = cpuCores < 1 ? read.get(coresKey(1)) : undefined;
-    const points = exact?.length ? exact : oneCore;
-    if (points === undefined || points.length === 0) continue;
-    const shareFraction = points === oneCore && !isElsewhere ? cpuCores : 1;
-    const curve = serviceCurve(cpuCores, shareFraction, points);
-    curves.set(coresKey(cpuCores), isElsewhere ? { ...curve, dispatchCores: 0 } : curve);
+    if (exact?.length) curves.set(coresKey(cpuCores), placedCurve(subject, serviceCurve(cpuCores, 1, exact)));
+    else if (oneCore?.length) curves.set(coresKey(cpuCores), sharedCurve(subject, cpuCores, oneCore));
   }
   return curves;
 }
+
+/** Curve of a share of one core, from the points of one core. */
+function sharedCurve(subject: Subject, cpuCores: number, oneCore: readonly CurvePoint[]): ServiceCurve {
+  const { variant, quota } = subject;
+  if (runsElsewhere(variant)) return placedCurve(subject, serviceCurve(cpuCores, 1, oneCore));
+  const curve = serviceCurve(cpuCores, cpuCores, oneCore);
+  return quota === undefined ? curve : { ...curve, dispatchCores: 1, quota };
+}
+
+const placedCurve = ({ variant }: Subject, curve: ServiceCurve): ServiceCurve =>
+  runsElsewhere(variant) ? { ...curve, dispatchCores: 0 } : curve;
 
 function checkCurves(subject: Subject, points: readonly ProfilePoint[], findings: Findings): Map<number, ServiceCurve> {
   if (points.length === 0) {
@@ -164,6 +172,7 @@ function readCurves(
 ): CurvesOf {
   const findings: Findings = { problems: [], warnings: [] };
   const curves = new Map<StageId, Map<VariantId, Map<number, ServiceCurve>>>();
+  const { cpuQuotaPeriodMs } = spec;
   for (const stage of spec.stages) {
     const ofStage = new Map<VariantId, Map<number, ServiceCurve>>();
     const { networkMs = 0 } = stage;
@@ -172,7 +181,8 @@ function readCurves(
     for (const variant of stage.variants) {
       const measured = profiles.find((p) => p.stageId === stage.id && p.variantId === variant.id);
       const points = measured?.points ?? variant.profile ?? [];
-      const subject = { stageId: stage.id, variant };
+      const quota = cpuQuotaPeriodMs === undefined ? undefined : { periodMs: cpuQuotaPeriodMs, networkMs };
+      const subject = { stageId: stage.id, variant, quota };
       ofStage.set(
         variant.id,
         correctedCurves(subject, { points, correction: measured?.correction, pointOf: reachedPointOf }, findings),
@@ -219,6 +229,12 @@ function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): Serv
     : { kind: 'lognormal', mu: Math.log(meanMs) - (sigma * sigma) / 2, sigma };
 }
 
+/** `networkMs` of each batch is no CPU time. */
+export interface CpuQuotaRule {
+  readonly periodMs: number;
+  readonly networkMs: number;
+}
+
 /** Service times by batch size 1…`maxBatchSize`. */
 export interface ServiceCurve {
   /** May be a fraction. */
@@ -229,6 +245,8 @@ export interface ServiceCurve {
   readonly shareFraction: number;
   /** Cores as the dispatch rule takes them (`ReplicaDescription.cpuCores`). Points measured under a share contain its waits. */
   readonly dispatchCores: number;
+  /** Set if the kernel gives the share by quotas. */
+  readonly quota?: CpuQuotaRule;
   /** Ascending. */
   readonly batchSizes: readonly number[];
   readonly maxBatchSize: number;

@@ -162,7 +162,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const engine = this.#fleet.engineOf(replica);
     const { index, faults } = engine;
     const drawnMs = this.#drawMs(replica, engine, nowMs);
-    const serviceMs = faults.length === 0 ? drawnMs : drawnMs * slowness(faults, nowMs);
+    const slowedMs = faults.length === 0 ? drawnMs : drawnMs * slowness(faults, nowMs);
+    const serviceMs = engine.quota === undefined ? slowedMs : engine.quota.batchMs(nowMs, slowedMs);
     engine.serviceMs = serviceMs;
     engine.startedAtMs = nowMs;
     if (nowMs >= this.#fromMs) this.tally.stages[replica.stage]?.batchStarted(replica.batch, nowMs, serviceMs);

@@ -7,6 +7,7 @@ import type { ReplicaId, StageId, StageVariant, VariantId } from '../model/ids.j
 import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { HealthIssue, RunningPlan, RunningReplica } from '../model/running-plan.js';
+import { type CpuQuota, quotaOf } from '../profile/cpu-quota.js';
 import { capacityRps, type ServiceCurve, type ServiceCurves } from '../profile/service-curves.js';
 import { eventRank } from '../serve/event-rank.js';
 import { defaultFleetLimits, type FleetEffects } from '../serve/fleet/fleet-effects.js';
@@ -49,6 +50,7 @@ export interface Engine {
   readonly variantId: VariantId;
   readonly curve: ServiceCurve;
   readonly faults: readonly ReplicaFault[];
+  readonly quota: CpuQuota | undefined;
   replica: SimulatedReplica | undefined;
   lost: boolean;
   /** Of the last batch. */
@@ -227,6 +229,7 @@ export class SimulatedFleet implements FleetEffects {
     const engine: Engine = {
       ...{ index: this.#engines.length, stageId, variantId, curve, faults },
       ...{ replica: undefined, lost: false, serviceMs: 0, startedAtMs: 0 },
+      quota: quotaOf(curve, this.#engines.length),
     };
     this.#engines.push(engine);
     this.#engineOf.set(id, engine);

@@ -10,7 +10,7 @@ import {
   type RenderTarget,
   toYaml,
   usualCpuPolicy,
-  withCpuFloor,
+  withCpuPolicy,
 } from '@equipoise/adapter-kubernetes';
 import {
   AppError,
@@ -66,7 +66,7 @@ export async function renderedFile(
   const profiles = profilesFor(spec, file, options.profileScale);
   const { leastCpuCores = usualCpuPolicy.leastCpuCores } = options;
   const engine = engineFor(target);
-  const floored = engine.planningSpec(withCpuFloor(spec, profiles, leastCpuCores));
+  const floored = engine.planningSpec(withCpuPolicy(spec, profiles, { leastCpuCores, hasCpuLimits: cpuLimits }));
   const { stages, arrivalRps, routers } = await plannedStages(file, { spec: floored, profiles }, options);
   const objects = engine.render({
     spec,

@@ -44,7 +44,8 @@ export function optionTimes(prepared: PreparedStage, size: StageConfiguration): 
   const { maxBatchSize, replicas } = size;
   const curve = whole ? size.curve : onWholeCore(size.curve);
   const estimate = estimateStage(stageQueryOf(prepared, { curve, maxBatchSize, replicas }));
-  const exact = whole || estimate.loadFactor / size.curve.shareFraction <= LIGHT_LOAD;
+  const isLight = size.curve.quota === undefined && estimate.loadFactor / size.curve.shareFraction <= LIGHT_LOAD;
+  const exact = whole || isLight;
   return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(prepared.percentile / 100), exact };
 }
 
