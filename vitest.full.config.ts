@@ -10,7 +10,7 @@ const cluster = ['packages/adapter-kubernetes/**/*.full.test.ts'];
 const alone = [
   'benchmarks/{control/served,data-plane,fidelity,hostile,kubernetes}/**/*.full.test.ts',
   'packages/app/src/{compose,open-inference}/*.full.test.ts',
-  'packages/app/src/commands/serve-collections.full.test.ts',
+  'packages/app/src/commands/serve-{collections,routers}.full.test.ts',
   'packages/runtime/src/net/*.full.test.ts',
 ];
 

@@ -529,6 +529,11 @@ function addServe(program: Command): void {
       'key of the certificate (PEM); only the owner may write this file, only owner and group may read it',
     )
     .option('--fixed', 'keep the first plan, never adapt')
+    .option(
+      '--routers <n>',
+      'number of servers of this pipeline that run from this folder, behind a balancer; each gets an equal share of the budget, and one of them adapts the plan of all; default: 1',
+      routerCount,
+    )
     .addOption(
       new Option(
         '--mode <mode>',

@@ -78,6 +78,7 @@ export type { DropReason, RequestOutcome } from './model/request-outcome.js';
 export { specOfPlan } from './model/resolved-spec.js';
 export {
   largestShare,
+  loadAtRouter,
   mostRouters,
   oneRouter,
   planOfRouter,

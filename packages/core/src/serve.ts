@@ -13,6 +13,7 @@ export { ServingReplica } from './serve/replica.js';
 export { type Arrival, type MissingPart, RequestState, StageItem } from './serve/request-state.js';
 export { type CanaryVerdict, canaryRules, isBurning, judgeCanary, nextFraction } from './serve/rollout/canary.js';
 export { type ChangeBounds, changeBounds, coresDuringChange, startableReplicas } from './serve/rollout/headroom.js';
+export { type CoreGrant, type CoreGrants, divideCores } from './serve/rollout/router-cores.js';
 export { oldReplicasByShare, replicasByCount } from './serve/rollout/share.js';
 export { backOffAfter, holdsBack, standingBackOff, TRIAL_MS } from './serve/rollout/trial.js';
 export type { SchedulerLimits, ServingEffects } from './serve/serving-effects.js';

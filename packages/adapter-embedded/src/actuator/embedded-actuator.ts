@@ -77,6 +77,11 @@ export class EmbeddedActuator implements Actuator {
     return this.#fleet.runningPlan();
   }
 
+  /** Maximum cores that replicas may hold without the surge of a change. */
+  get limitCores(): number {
+    return this.#fleet.limitCores;
+  }
+
   setBounds(spec: Omit<ActuatedSpec, 'baseDir'>): void {
     Object.assign(this.#limits, { ...changeBounds(spec), canary: canaryRules(spec) });
     this.#event((nowMs) => this.#fleet.limitsChanged(nowMs));

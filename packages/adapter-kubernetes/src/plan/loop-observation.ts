@@ -2,6 +2,7 @@ import {
   type BatchTimes,
   buildObservation,
   type DwellTracker,
+  loadAtRouter,
   type Observation,
   type PipelineSpec,
   type Plan,
@@ -15,7 +16,6 @@ import {
 import type { RouterWindow } from '../observe/router-history.js';
 import type { SignalWatch } from '../observe/signal-watch.js';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
-import { loadAtRouter } from './router-count.js';
 
 /** Input of an observation; `runs` counts as the running plan. */
 export interface LoopInput {

@@ -1,6 +1,7 @@
 import { bindingText, type PipelineSpec } from '@equipoise/core/model';
 import type { RunningServer } from '@equipoise/runtime';
 import pc from 'picocolors';
+import type { FirstPlan } from '../compose/first-plan.js';
 import type { SavedState } from '../compose/saved-state.js';
 import { servingSpec } from '../compose/served-spec.js';
 import type { RunningPipeline } from '../compose/start-pipeline.js';
@@ -52,9 +53,14 @@ function logFirstPlan({ spec: { robustness }, first, kept }: RunningPipeline): v
   }
   const restored = restoredText(kept);
   if (restored !== undefined) log(restored);
-  const title = first.kind === 'resumed' ? 'the last good plan' : 'the first plan';
+  const title = titleOf(first);
   const robust = robustness === undefined ? '' : `\n${robustText(robustness)}`;
   log(`${title}:\n${planTable(first.plan)}\n${planSummary(first.plan)}${robust}`);
+}
+
+function titleOf(first: FirstPlan): string {
+  if (first.kind !== 'resumed') return 'the first plan';
+  return first.ofLead ? 'the plan of the lead' : 'the last good plan';
 }
 
 function restoredText({ controller: { learning, service, edges }, wishes: { pins } }: SavedState): string | undefined {

@@ -1,4 +1,5 @@
-import { AppError, type ControlMode } from '@equipoise/core/model';
+import { setTimeout } from 'node:timers/promises';
+import { AppError, type ControlMode, type PipelineSpec } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
 import { type AnsweredCall, EventFeed, type LoopEvent, PipelineMonitor, stageFailureText } from '@equipoise/runtime';
 import { type AdminOptions, checkAdminPlace, startAdmin } from '../compose/admin-port.js';
@@ -9,6 +10,7 @@ import { profilesFor } from '../compose/profiles-for.js';
 import { Reloads, reloadOnSighup } from '../compose/reloads.js';
 import { requestLog } from '../compose/request-log.js';
 import { exportPlace, requestTracer, startExporter, type TracingOptions } from '../compose/request-tracing.js';
+import { RouterGroup } from '../compose/router-group.js';
 import {
   drainDeadlineMs,
   type ServingPortOptions,
@@ -31,6 +33,8 @@ export interface ServeOptions extends AdminOptions, ServingPortOptions, TracingO
   readonly mode?: ControlMode | undefined;
   readonly fixed?: boolean | undefined;
   readonly policy: PolicyName;
+  /** Number of servers of this pipeline on this machine, behind a balancer. */
+  readonly routers?: number | undefined;
   readonly profileScale?: number | undefined;
   readonly logFormat?: LogFormat | undefined;
   /** File of the request log. */
@@ -43,6 +47,8 @@ const DEFAULT_ARRIVAL_RPS = 1;
 /** Time for persistent connections to close, each after its next answer. */
 const LEAVE_MS = 1000;
 const CLOSE_MS = 1000;
+/** Time for a balancer to look at `/readyz`, several times. */
+const BALANCER_MS = 2000;
 /** Time to export the last traces. */
 const EXPORT_MS = 2000;
 /** Time for the process to exit by itself. */
@@ -71,6 +77,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const startedAtMs = performance.now();
   const { policy, mode, arrivalRps = DEFAULT_ARRIVAL_RPS } = options;
   const fixed = options.fixed === true || policy !== 'equipoise';
+  const routers = routerGroup(options, spec);
   const ports = new ServingPorts(
     {
       ...portOptions,
@@ -91,6 +98,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     arrivalRps,
     policy,
     fixed,
+    routers,
     mode,
     resume: policy === 'equipoise' && options.arrivalRps === undefined,
     resumeLearned: !fixed,
@@ -119,14 +127,16 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         const { tls } = portOptions;
         sidePorts.push(await startScaler(options, { spec, desired: monitor.desiredReplicas, ...(tls && { tls }) }));
         logStart(ports.beginServing(), pipeline, {
-          modeText: fixed ? 'plan fixed' : `mode ${pipeline.control.mode}`,
+          modeText: modeText(pipeline, { fixed, follows: routers?.leads === false }),
           startMs: performance.now() - startedAtMs,
           adminUrl: admin?.url,
         });
         reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
         beginReloads();
         await stop;
-        await ports.drain(Math.min(LEAVE_MS, drainMs()));
+        const leaveMs = Math.min(LEAVE_MS, drainMs());
+        // The balancer has to see that this router is not ready before the port closes.
+        await Promise.all([ports.drain(leaveMs), ...(routers ? [setTimeout(BALANCER_MS)] : [])]);
         log('draining: no new requests are accepted, running ones are finished');
       } finally {
         const timeoutMs = drainMs();
@@ -150,6 +160,24 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
 function checkMode({ fixed = false, mode = 'off' }: ServeOptions): void {
   if (!fixed || mode === 'off') return;
   throw new AppError('WRONG_USAGE', `--fixed keeps the first plan, --mode ${mode} would not: leave one of them out.`);
+}
+
+function modeText(
+  { control }: RunningPipeline,
+  { fixed, follows }: { readonly fixed: boolean; readonly follows: boolean },
+): string {
+  if (fixed) return 'plan fixed';
+  return follows ? 'with the plan of the lead' : `mode ${control.mode}`;
+}
+
+/** Undefined for the only router. Throws WRONG_USAGE for a plan that no router adapts. */
+function routerGroup(
+  { routers = 1, fixed = false, policy }: ServeOptions,
+  spec: PipelineSpec,
+): RouterGroup | undefined {
+  if (routers === 1) return undefined;
+  if (!fixed && policy === 'equipoise') return new RouterGroup({ routers, spec });
+  throw new AppError('WRONG_USAGE', '--routers adapts the plan of all routers: leave out --fixed and --policy.');
 }
 
 /** Starts the pipeline. A stop aborts the start: everything is closed, and nothing is returned. */

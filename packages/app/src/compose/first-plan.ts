@@ -11,9 +11,12 @@ import {
 import type { PolicyName, ServiceCurves } from '@equipoise/core/plan';
 import { coresText } from '../terminal/plan-table.js';
 
-/** First plan. `passedOver`: reasons not to restore the saved plan. `lostPins`: reasons to ignore manual pins. */
+/**
+ * First plan. `ofLead`: that of another router. `passedOver`: reasons not to restore the saved plan. `lostPins`: reasons to
+ * ignore manual pins.
+ */
 export type FirstPlan =
-  | { readonly kind: 'resumed'; readonly plan: Plan }
+  | { readonly kind: 'resumed'; readonly plan: Plan; readonly ofLead?: true }
   | { readonly kind: 'given'; readonly plan: Plan }
   | {
       readonly kind: 'made';

@@ -43,7 +43,8 @@ import {
 import { embeddedLauncher } from './embedded-launcher.js';
 import { type FirstPlan, firstReason, lostPinsText, nothingFits, planOfResult, resumeObjection } from './first-plan.js';
 import { type OwnDecisions, ownTicks } from './own-decisions.js';
-import { type SavedState, saveLearned } from './saved-state.js';
+import type { RouterGroup } from './router-group.js';
+import { readSavedState, type SavedState, saveLearned } from './saved-state.js';
 import { checkReplaceable, type ServedSpec, servedSpec } from './served-spec.js';
 import { MeasuredBatches, StageInputs } from './watched-replicas.js';
 
@@ -59,6 +60,8 @@ export interface StartOptions {
   readonly adaptsBy?: PolicyName | OwnDecisions | undefined;
   /** True to keep the first plan. */
   readonly fixed: boolean;
+  /** This server's place among several routers of this machine. Default: it is the only one. */
+  readonly routers?: RouterGroup | undefined;
   /** Default: the last mode set by hand, else the mode of the file. */
   readonly mode?: ControlMode | undefined;
   /** True to restore the pipeline's last plan. */
@@ -94,7 +97,7 @@ export class PipelineComposition {
   readonly actuator: EmbeddedActuator;
   readonly loop: ControlLoop;
   readonly control: PipelineControl;
-  readonly kept: SavedState;
+  kept: SavedState;
   readonly stageTypes = new StageTypes();
   readonly #options: StartOptions;
   readonly #curves: ServiceCurves;
@@ -111,6 +114,9 @@ export class PipelineComposition {
   readonly #batches = new MeasuredBatches();
   /** True once state is restored. Before that, there is nothing to save. */
   #hasRestored = false;
+  /** True while another router leads, whose plan is served. */
+  #follows: boolean;
+  #hasSurge = true;
   #history: ServedHistory | undefined;
   #closed: Promise<void> | undefined;
 
@@ -118,12 +124,13 @@ export class PipelineComposition {
   constructor(
     options: StartOptions,
     { store, fault }: { readonly store: ThreadedPlanStore; readonly fault: AppError | undefined },
-    kept: SavedState,
+    { kept, follows }: { readonly kept: SavedState; readonly follows: boolean },
   ) {
     const { spec, profiles, report, adaptsBy } = options;
     const curves = requireCurves(spec, profiles);
     const inputs = new StageInputs();
     this.kept = kept;
+    this.#follows = follows;
     this.#options = options;
     this.#curves = curves;
     this.#store = store;
@@ -287,7 +294,7 @@ export class PipelineComposition {
     this.runner.setAdmission(served.answering.admission);
     this.runner.setHostCores(served.setup.hostCores);
     this.runner.accuracy?.follow(spec);
-    this.actuator.setBounds(served.setup.spec);
+    this.#setBounds();
     await this.#saveSetup();
     this.#followMode(before.spec.control.mode, spec.control.mode);
     this.loop.intervalChanged();
@@ -296,7 +303,7 @@ export class PipelineComposition {
 
   /** A new mode in the file counts as a change by hand, unless the command line set the mode. */
   #followMode(before: ControlMode, mode: ControlMode): void {
-    if (mode === before || this.#options.mode !== undefined) return;
+    if (mode === before || this.#options.mode !== undefined || this.#follows) return;
     this.control[actions[mode]]('the pipeline file asks for it');
   }
 
@@ -305,13 +312,56 @@ export class PipelineComposition {
     await this.#faults.attempt('store', () => this.#store.saveSetup(setupDigest, setup, Date.now()));
   }
 
+  /** Applies the plan of the lead as it is: the lead has tried it. Rejects with the first error. */
+  follow(plan: Plan): Promise<void> {
+    const { runner, actuator } = this;
+    return this.loop.turn(async () => {
+      const startedAtMs = runner.nowMs;
+      for (const change of diffPlans(actuator.runningPlan(), plan, this.#served.setup.spec))
+        await actuator.apply({ ...change, atOnce: true });
+      this.#options.report({ kind: 'in-force', plan, tookMs: runner.nowMs - startedAtMs });
+    });
+  }
+
+  /** Without the surge, changes use no cores above the budget. */
+  setSurge(hasSurge: boolean): void {
+    if (hasSurge === this.#hasSurge) return;
+    this.#hasSurge = hasSurge;
+    this.#setBounds();
+  }
+
+  #setBounds(): void {
+    const { spec } = this.#served.setup;
+    this.actuator.setBounds(this.#hasSurge ? spec : { ...spec, control: { ...spec.control, surgeCpuCores: 0 } });
+  }
+
+  /** Adapts the plan from now on, with the saved state of the previous lead. Call with the claim on that state. */
+  async takeLead({ begins }: { readonly begins: boolean }): Promise<void> {
+    const { profiles, mode } = this.#options;
+    const { spec } = this.#served;
+    this.kept = await readSavedState(this.#store, spec, { profiles, resumes: true });
+    const { wishes, lostPins } = this.kept;
+    this.#follows = false;
+    this.#log.continueAfter(this.kept.lastDecisionId);
+    this.control.takeOver({
+      mode: mode ?? wishes.mode ?? spec.control.mode,
+      pins: wishes.pins,
+      ...(lostPins && { lostPins }),
+    });
+    // Without replicas, the first plan comes next, and resumes too.
+    if (!begins) return;
+    await this.#resumeLearned();
+    this.#hasRestored = true;
+    this.loop.start();
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
   }
 
   async #close(): Promise<void> {
-    const saveLast = this.#hasRestored && !this.#options.fixed ? this.#saveLast() : undefined;
+    const saveLast = this.#hasRestored && !this.#options.fixed && !this.#follows ? this.#saveLast() : undefined;
     this.#history?.close();
     const stopped = this.loop.stop();
     await saveLast;
@@ -374,7 +424,7 @@ export class PipelineComposition {
       log: this.#log,
       outcomes: new OutcomeTracker(this.runner, spec.slo.percentile),
       faults: this.#faults,
-      // Only a server that adapts its plan saves plans.
+      // Only a server that adapts its plan saves plans. A router that follows has no decisions.
       keepsPlans: policy === 'equipoise' && !fixed,
       onChanged: () => {
         this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs);
@@ -393,7 +443,11 @@ export class PipelineComposition {
     const { spec, report, fixed, mode } = this.#options;
     const { wishes, lostPins = [] } = this.kept;
     const served = () => this.#served;
+    const follows = () => this.#follows;
     return new PipelineControl({
+      get follows() {
+        return follows();
+      },
       get spec() {
         return served().setup.spec;
       },
@@ -403,7 +457,7 @@ export class PipelineComposition {
       get setupDigest() {
         return served().setupDigest;
       },
-      mode: fixed ? 'off' : (mode ?? wishes.mode ?? spec.control.mode),
+      mode: fixed || this.#follows ? 'off' : (mode ?? wishes.mode ?? spec.control.mode),
       pins: wishes.pins,
       lostPins,
       isFixed: fixed,
@@ -433,7 +487,7 @@ export class PipelineComposition {
     const { statistics, nowMs: atMs } = runner;
     return buildObservation({
       atMs,
-      load: statistics.load(atMs),
+      load: this.#options.routers?.load(statistics.load(atMs), atMs) ?? statistics.load(atMs),
       stages: Object.entries(runner.stageCounts()).map(([id, { queueLength, dropped }]) => ({
         id: id as StageId,
         queueLength,

@@ -15,6 +15,7 @@ import {
 import type { FirstPlan } from './first-plan.js';
 import type { StartOptions } from './pipeline-composition.js';
 import { PipelineComposition } from './pipeline-composition.js';
+import type { RouterGroup } from './router-group.js';
 import { NO_SAVED_STATE, readSavedState, type SavedState } from './saved-state.js';
 import { warmUpPipeline } from './watched-replicas.js';
 
@@ -41,9 +42,12 @@ export interface RunningPipeline {
 /** Resolves when the first plan is warm; rejects with STATE_IN_USE if another server adapts the pipeline. */
 export async function startPipeline(asked: StartOptions): Promise<RunningPipeline> {
   let history: ServedHistory | undefined;
+  const { routers } = asked;
   const options: StartOptions = {
     ...asked,
+    ...(routers && { spec: routers.spec, arrivalRps: asked.arrivalRps / routers.count }),
     report: (event) => {
+      routers?.noteLoop(event);
       asked.monitor?.noteLoop(event);
       history?.note(event);
       asked.report(event);
@@ -54,8 +58,15 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
   const path = join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db');
   // Claim before reading the state: the previous owner may save until it exits. Servers with a fixed plan need no
   // claim.
-  const claim = options.fixed ? undefined : claimOf({ path, pipelineName: spec.name });
-  const parts = await composeOver(new ThreadedPlanStore(path), options, { resumes: resumeLearned, claim });
+  const state = { path, pipelineName: spec.name };
+  const found = options.fixed ? undefined : claimOf(state);
+  const follows = routers !== undefined && isTaken(found);
+  const claim = follows ? undefined : found;
+  const parts = await composeOver(new ThreadedPlanStore(path), options, {
+    resumes: resumeLearned && !follows,
+    claim,
+    follows,
+  });
   const abort = () =>
     void parts.close().catch((error: unknown) => options.report({ kind: 'failed', step: 'apply', error }));
   signal?.addEventListener('abort', abort, { once: true });
@@ -66,7 +77,10 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
     if (isTaken(claim)) throw claim;
     const { onStep = () => {} } = options;
     onStep('planning');
-    const first = await parts.firstPlan();
+    const tryClaim = () => claimFor(state);
+    const plan = await routers?.enter({ pipeline: parts, leads: !follows, tryClaim, signal });
+    signal?.throwIfAborted();
+    const first: FirstPlan = plan === undefined ? await parts.firstPlan() : { kind: 'resumed', plan, ofLead: true };
     signal?.throwIfAborted();
     await beginWithSteps(parts, first, onStep);
     signal?.throwIfAborted();
@@ -76,7 +90,8 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
     const { runner, actuator } = parts;
     history = parts.beginHistory();
     options.monitor?.watch({ runner, runningPlan: () => actuator.runningPlan() });
-    if (!options.fixed) parts.loop.start();
+    if (!options.fixed && routers?.leads !== false) parts.loop.start();
+    routers?.started();
     return {
       get spec() {
         return parts.spec;
@@ -90,11 +105,11 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
       diagnosis: parts.diagnosisOf(history),
       firstPlan: first.plan,
       first,
-      reload: (wanted) => parts.reload(wanted),
-      close: () => parts.close().finally(() => releaseClaim(claim)),
+      reload: (wanted) => (routers ?? parts).reload(wanted),
+      close: () => closeParts(parts, claim, routers),
     };
   } catch (error) {
-    await parts.close().finally(() => releaseClaim(claim));
+    await closeParts(parts, claim, routers);
     throw error;
   } finally {
     signal?.removeEventListener('abort', abort);
@@ -117,7 +132,8 @@ async function beginWithSteps(
   report();
   const timer = setInterval(report, STEP_EVERY_MS);
   try {
-    await parts.begin(first);
+    if (first.kind === 'resumed' && first.ofLead) await parts.follow(first.plan);
+    else await parts.begin(first);
   } finally {
     clearInterval(timer);
   }
@@ -142,6 +158,28 @@ function isTaken(claim: Claimed | undefined): claim is AppError {
   return claim instanceof AppError && claim.code === 'STATE_IN_USE';
 }
 
+/** Claim of a router that takes the lead; undefined if another one has it. */
+function claimFor(state: ClaimedState): StateClaim | undefined {
+  const claim = claimOf(state);
+  if (claim instanceof StateClaim) return claim;
+  if (isTaken(claim)) return undefined;
+  throw claim;
+}
+
+/** The state is free before the other routers see that this one is gone. */
+async function closeParts(
+  parts: PipelineComposition,
+  claim: Claimed | undefined,
+  routers: RouterGroup | undefined,
+): Promise<void> {
+  try {
+    await parts.close();
+  } finally {
+    releaseClaim(claim);
+    await routers?.leave();
+  }
+}
+
 function releaseClaim(claim: Claimed | undefined): void {
   if (claim instanceof StateClaim) claim.release();
 }
@@ -149,6 +187,8 @@ function releaseClaim(claim: Claimed | undefined): void {
 interface CompositionInput {
   readonly resumes: boolean;
   readonly claim: Claimed | undefined;
+  /** True if another router leads. */
+  readonly follows: boolean;
 }
 
 /**
@@ -157,7 +197,7 @@ interface CompositionInput {
 async function composeOver(
   store: ThreadedPlanStore,
   options: StartOptions,
-  { resumes, claim }: CompositionInput,
+  { resumes, claim, follows }: CompositionInput,
 ): Promise<PipelineComposition> {
   const { spec, profiles } = options;
   try {
@@ -171,7 +211,7 @@ async function composeOver(
       if (!(error instanceof AppError) || error.code !== 'STORE_FAILED') throw error;
       fault = error;
     }
-    return new PipelineComposition(options, { store, fault }, saved);
+    return new PipelineComposition(options, { store, fault }, { kept: saved, follows });
   } catch (error) {
     await store.close().finally(() => releaseClaim(claim));
     throw error;

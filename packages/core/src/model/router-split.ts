@@ -4,6 +4,7 @@
  * most load, for all routers.
  */
 import { normalQuantile } from '../kernel/normal-quantile.js';
+import type { LoadObservation } from './decision.js';
 import type { ExpectedLoad } from './expected-load.js';
 import type { Budget, PipelineSpec, StageSpec } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
@@ -82,6 +83,23 @@ export function loadOfRouter(load: ExpectedLoad, split: RouterSplit): ExpectedLo
     }),
     ...(backlog && { backlog: { ...backlog, requests: Math.ceil(part(backlog.requests)) } }),
   };
+}
+
+/**
+ * Observed load of the router with the most load. The routers measure burstiness themselves, so it is that of one already. Counts
+ * are rounded as a running sum, so that fractions are not lost.
+ */
+export function loadAtRouter(load: LoadObservation, split: RouterSplit): LoadObservation {
+  if (split.count === 1) return load;
+  const share = largestShare(split);
+  let sum = 0;
+  const arrivalsPerSecond = load.arrivalsPerSecond.map((arrivals) => {
+    const before = Math.round(sum);
+    sum += share * arrivals;
+    return Math.round(sum) - before;
+  });
+  const latest = load.latest?.map(({ windowS, arrivals }) => ({ windowS, arrivals: share * arrivals }));
+  return { ...load, arrivalsPerSecond, ...(latest && { latest }) };
 }
 
 /**

@@ -47,6 +47,11 @@ export class DecisionLog {
     this.#lastId = deps.lastId;
   }
 
+  /** Continues the numbers of another server, which has written to the log. */
+  continueAfter(lastId: number): void {
+    this.#lastId = Math.max(this.#lastId, lastId);
+  }
+
   append(facts: Omit<DecisionRecord, 'id'>): LogEntry {
     const { store, pipelineName, faults } = this.#deps;
     this.#lastId += 1;

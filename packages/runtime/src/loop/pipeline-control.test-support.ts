@@ -95,7 +95,7 @@ export class ControlBench {
     const { loop, log, memory, faults, events } = this.bench;
     const curves = requireCurves(controlledSpec, []);
     this.control = new PipelineControl({
-      ...{ specDigest: 'd', setupDigest: 's', mode: 'auto', pins: {}, isFixed: false },
+      ...{ specDigest: 'd', setupDigest: 's', mode: 'auto', pins: {}, isFixed: false, follows: false },
       ...{ loop, log, store: memory, faults, actuator: this.actuator },
       ...{ curves, profiles: [] },
       epochNowMs: Date.now,

@@ -71,6 +71,8 @@ export interface PipelineControlDeps {
   readonly lostPins?: readonly string[];
   /** True if a fixed plan is served, which the loop must not change. */
   readonly isFixed: boolean;
+  /** True if another router of this machine leads, whose plan is served. Then manual actions are refused. */
+  readonly follows: boolean;
   readonly loop: Pick<ControlLoop, 'turn' | 'enact' | 'preempt' | 'preemptPlan' | 'isChanging' | 'endCanary'>;
   readonly log: DecisionLog;
   readonly store: Pick<PlanStore, 'keep' | 'goodPlans'>;
@@ -104,6 +106,8 @@ const LOOKED_BACK = 20;
 /** Number of these that are checked at the current load. */
 const MOST_CHECKED = 5;
 const MOST_QUERIES = 4;
+const FOLLOWS =
+  'another router of this machine leads, and this one has its plan; ask the admin port of the lead (fixed: false)';
 /** Without arrivals, a frontier is made for this rate. */
 const LEAST_RPS = 1;
 
@@ -135,9 +139,16 @@ export class PipelineControl {
   }
 
   get status(): ControlStatus {
-    const { isFixed, faults, specDigest } = this.#deps;
+    const { isFixed, follows, faults, specDigest } = this.#deps;
     const lost = this.#lostPins.length > 0 && { lostPins: this.#lostPins };
-    return { mode: this.#mode, fixed: isFixed, pins: this.#pins, ...lost, faults: faults.all, specDigest };
+    return { mode: this.#mode, fixed: isFixed || follows, pins: this.#pins, ...lost, faults: faults.all, specDigest };
+  }
+
+  /** Settings of a router that becomes the lead. */
+  takeOver({ mode, pins, lostPins = [] }: Pick<PipelineControlDeps, 'mode' | 'pins' | 'lostPins'>): void {
+    this.#mode = mode;
+    this.#pins = pins;
+    this.#lostPins = lostPins;
   }
 
   /** Newest first. */
@@ -194,22 +205,26 @@ export class PipelineControl {
 
   /** Stops the loop's plans and changes until `resume`; ends its canary. */
   pause(reason?: string): DecisionRecord {
+    this.#checkLeads();
     this.#deps.loop.preemptPlan();
     return this.#setMode('off', { action: 'pause', ...because(reason) });
   }
 
   resume(reason?: string): DecisionRecord {
+    this.#checkLeads();
     if (this.#deps.isFixed) throw conflict('a fixed plan is served; start without --fixed and --policy to adapt it');
     return this.#setMode('auto', { action: 'resume', ...because(reason) });
   }
 
   advise(reason?: string): DecisionRecord {
+    this.#checkLeads();
     if (this.#deps.isFixed) throw conflict('a fixed plan is served; start without --fixed and --policy to adapt it');
     return this.#setMode('advise', { action: 'advise', ...because(reason) });
   }
 
   /** Replaces a stage's manual pins; the next plan respects them. A pin to another variant ends the stage's canary. */
   pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
+    this.#checkLeads();
     const stage = this.#checkStagePins(stageId, pins);
     const { id } = stage;
     const all: PinsByStage = { ...this.#pins, [id]: pins };
@@ -239,6 +254,7 @@ export class PipelineControl {
 
   /** Unpins one stage, or all if none is named. Pins of the pipeline file stay. */
   unpin(stageId?: string, reason?: string): DecisionRecord {
+    this.#checkLeads();
     const kept = stageId === undefined ? [] : Object.entries(this.#pins).filter(([id]) => id !== stageId);
     if (stageId !== undefined) this.#stage(stageId);
     this.#setPins(Object.fromEntries(kept) as PinsByStage);
@@ -285,6 +301,7 @@ export class PipelineControl {
    * no prediction); if none does, the newest that differs. During a change or canary, restores the newest at once.
    */
   async rollBack(reason?: string): Promise<DecisionRecord> {
+    this.#checkLeads();
     if (this.#isRollingBack) throw conflict('a change by hand is under way');
     this.#isRollingBack = true;
     try {
@@ -344,6 +361,10 @@ export class PipelineControl {
     );
   }
 
+  #checkLeads(): void {
+    if (this.#deps.follows) throw conflict(FOLLOWS);
+  }
+
   #setMode(mode: ControlMode, action: ManualAction): DecisionRecord {
     this.#mode = mode;
     this.#returnsToAuto = false;
@@ -380,6 +401,7 @@ export class PipelineControl {
    * roll-back replaces a manual `apply`.
    */
   async #enact(manual: ManualAction, planFor: (spec: PipelineSpec) => Plan): Promise<DecisionRecord> {
+    this.#checkLeads();
     const { loop } = this.#deps;
     const takesOver = this.#changing !== undefined;
     if (manual.action !== 'roll-back' && (takesOver || this.#isRollingBack))

@@ -67,6 +67,11 @@ export class FleetScheduler {
     return this.#active !== undefined || this.#waiting.length > 0;
   }
 
+  /** Maximum cores that replicas may hold without the surge. */
+  get limitCores(): number {
+    return Math.max(this.#limits.budgetCpuCores, this.#fromCores);
+  }
+
   /** Time of the next necessary call of `advance`; Infinity if none. */
   get nextWakeAtMs(): number {
     let soonestMs = this.#active?.startsEndAtMs ?? Number.POSITIVE_INFINITY;

@@ -1,0 +1,424 @@
+/**
+ * Place of this server among several of one pipeline on one machine. One leads: it adapts its plan to the load of all,
+ * and the others apply the same plan. Core divides the budget (`divideCores`). If the lead ends, another router takes
+ * its claim on the state file and leads. If the exchange fails, each router keeps its plan and its cores.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { EmbeddedActuator } from '@equipoise/adapter-embedded';
+import {
+  AppError,
+  type LoadObservation,
+  type PipelineSpec,
+  type Plan,
+  specOfRouter,
+  usualSplit,
+} from '@equipoise/core/model';
+import { type CoreGrant, type CoreGrants, divideCores } from '@equipoise/core/serve';
+import {
+  type ControlLoop,
+  isRunning,
+  type LeadState,
+  type LoopEvent,
+  ownIdentity,
+  type PipelineRunner,
+  RouterFiles,
+  RouterLoad,
+  type RouterState,
+  type StateClaim,
+  specDigest,
+} from '@equipoise/runtime';
+import { log, logError } from '../terminal/log.js';
+import { coresText } from '../terminal/plan-table.js';
+import { servingSpec } from './served-spec.js';
+
+/** Parts of a pipeline that the group drives. */
+export interface RoutedPipeline {
+  readonly runner: Pick<PipelineRunner, 'statistics' | 'nowMs'>;
+  readonly actuator: Pick<EmbeddedActuator, 'runningPlan' | 'limitCores'>;
+  readonly loop: Pick<ControlLoop, 'isChanging'>;
+  reload(spec: PipelineSpec): Promise<boolean>;
+  follow(plan: Plan): Promise<void>;
+  setSurge(hasSurge: boolean): void;
+  takeLead(how: { readonly begins: boolean }): Promise<void>;
+}
+
+export interface RouterGroupOptions {
+  /** Number of routers that are started. */
+  readonly routers: number;
+  /** Pipeline of all routers. */
+  readonly spec: PipelineSpec;
+  /** Time between two exchanges (ms); default 250. */
+  readonly exchangeMs?: number;
+  /** Time without a router before the others get its cores; a restart is often faster. Default 3000. */
+  readonly goneMs?: number;
+}
+
+/** `claim` is held by a router that leads from its start; `tryClaim` returns undefined if another router leads. */
+export interface Entry {
+  readonly pipeline: RoutedPipeline;
+  readonly leads: boolean;
+  readonly tryClaim: () => StateClaim | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+const EXCHANGE_MS = 250;
+/** Time for all routers to join, before those that did are all. */
+const JOIN_MS = 10_000;
+const GONE_MS = 3000;
+/** A router whose process cannot be seen, as in another container, is gone after this time without a sign. */
+const SILENT_MS = 10_000;
+const RETRY_MS = 5000;
+const CORES_TOLERANCE = 1e-9;
+
+export class RouterGroup {
+  readonly id = `${process.pid}-${randomBytes(4).toString('hex')}`;
+  readonly #routers: number;
+  readonly #exchangeMs: number;
+  readonly #goneMs: number;
+  readonly #files: RouterFiles;
+  readonly #load = new RouterLoad();
+  readonly #startedAtEpochMs = Date.now();
+  readonly #identity = ownIdentity();
+  #whole: PipelineSpec;
+  #entry: Entry | undefined;
+  #leads = false;
+  #enteredAtMs = 0;
+  #isSpare = false;
+  #hasStarted = false;
+  #claim: StateClaim | undefined;
+  #stopped = false;
+  #exchanging: Promise<void> = Promise.resolve();
+  #lastFault = '';
+  /** Grant that this router obeys, and the version of the lead's state in which it was read. */
+  #grant: Pick<CoreGrant, 'count' | 'shareCores' | 'surge'>;
+  #version = 0;
+  #reloading: Promise<unknown> | undefined;
+  #plan: Plan | undefined;
+  #planVersion = 0;
+  #applying: Promise<void> | undefined;
+  #wantsSurge = false;
+  #retryAtMs = 0;
+  #mayClaimAtMs = 0;
+  // Memory of the lead.
+  #grants: CoreGrants = {};
+  #leadVersion = 0;
+  /** Content of the last state that the lead wrote. */
+  #told = '';
+  #count: number;
+  #hasSeenAll = false;
+  #ledSinceMs = 0;
+  #fewerSinceMs: number | undefined;
+
+  /** Throws WRONG_USAGE without a budget to divide. */
+  constructor({ routers, spec, exchangeMs = EXCHANGE_MS, goneMs = GONE_MS }: RouterGroupOptions) {
+    if (servingSpec(spec).budget.cpuCores === undefined) {
+      throw new AppError('WRONG_USAGE', '--routers divides the budget of the pipeline: set spec.budget.cpuCores.');
+    }
+    this.#routers = routers;
+    this.#exchangeMs = exchangeMs;
+    this.#goneMs = goneMs;
+    this.#count = routers;
+    this.#whole = spec;
+    this.#files = new RouterFiles(join(spec.baseDir, '.equipoise', `${spec.name}.routers`));
+    this.#grant = { count: 0, shareCores: 0, surge: false };
+  }
+
+  /** Pipeline of this router: its share of the budget. Before it has one, an equal share of all routers. */
+  get spec(): PipelineSpec {
+    const { count, shareCores } = this.#grant;
+    return count === 0
+      ? this.#specFor(this.#routers, this.#budgetCores / this.#routers)
+      : this.#specFor(count, shareCores);
+  }
+
+  /** Number of routers among which the load is spread. */
+  get count(): number {
+    return this.#grant.count === 0 ? this.#routers : this.#grant.count;
+  }
+
+  get leads(): boolean {
+    return this.#leads;
+  }
+
+  #specFor(count: number, cpuCores: number): PipelineSpec {
+    const spec = specOfRouter(servingSpec(this.#whole), usualSplit(count));
+    return { ...spec, budget: { ...spec.budget, cpuCores } };
+  }
+
+  get #budgetCores(): number {
+    return servingSpec(this.#whole).budget.cpuCores ?? 0;
+  }
+
+  /** Load of the router with the most load. */
+  load(own: LoadObservation, nowMs: number): LoadObservation {
+    return this.#leads ? this.#load.load(own, { ownId: this.id, count: Math.max(1, this.#grant.count), nowMs }) : own;
+  }
+
+  noteLoop(event: LoopEvent): void {
+    if (event.kind !== 'in-force') return;
+    this.#plan = event.plan;
+    if (this.#leads) this.#planVersion += 1;
+  }
+
+  /**
+   * Joins the others. Resolves with the first plan when this router may start it; without a plan if this router leads
+   * and has to plan.
+   */
+  async enter(entry: Entry): Promise<Plan | undefined> {
+    await this.#files.create();
+    this.#entry = entry;
+    this.#enteredAtMs = performance.now();
+    if (entry.leads) await this.#beginToLead();
+    else log(`another router leads pipeline ${this.#whole.name}; waiting for its plan and a share of the cores`);
+    for (;;) {
+      await this.#exchange();
+      entry.signal?.throwIfAborted();
+      if (this.#grant.count > 0 && this.#reloading === undefined) {
+        if (this.#leads) break;
+        const lead = await this.#files.lead();
+        if (lead?.plan !== undefined && this.#suits(lead, lead.plan)) {
+          this.#planVersion = lead.planVersion;
+          void this.#exchangeRegularly();
+          return lead.plan;
+        }
+      }
+      this.#sayIfSpare();
+      await setTimeout(this.#exchangeMs);
+    }
+    void this.#exchangeRegularly();
+    return undefined;
+  }
+
+  #sayIfSpare(): void {
+    if (this.#isSpare || performance.now() - this.#enteredAtMs < JOIN_MS || this.#grant.count > 0) return;
+    this.#isSpare = true;
+    log(`${this.#routers} routers serve already, or have not left enough cores; this one waits for a share`);
+  }
+
+  /** Call when the first plan serves. */
+  started(): void {
+    this.#hasStarted = true;
+  }
+
+  /** Reloads the pipeline of all routers. */
+  reload(whole: PipelineSpec): Promise<boolean> {
+    const before = this.#whole;
+    this.#whole = whole;
+    return this.#reload().catch((error: unknown) => {
+      this.#whole = before;
+      throw error;
+    });
+  }
+
+  /** Call when all replicas have ended. */
+  async leave(): Promise<void> {
+    this.#stopped = true;
+    await this.#exchanging.catch(() => undefined);
+    this.#claim?.release();
+    if (this.#entry !== undefined) await this.#files.remove(this.id).catch(() => undefined);
+  }
+
+  async #exchangeRegularly(): Promise<void> {
+    while (!this.#stopped) {
+      await setTimeout(this.#exchangeMs, undefined, { ref: false });
+      this.#exchanging = this.#exchange();
+      await this.#exchanging;
+    }
+  }
+
+  /** Never rejects. A fault is logged once. */
+  async #exchange(): Promise<void> {
+    if (this.#stopped) return;
+    try {
+      const routers = await this.#liveRouters();
+      const lead = this.#leads ? undefined : await this.#files.lead();
+      if (this.#leads) await this.#lead(routers);
+      else if (lead !== undefined && routers.some(({ id }) => id === lead.leadId)) this.#follow(lead);
+      else await this.#claimLead();
+      if (!this.#stopped) await this.#files.tell(this.#state());
+      this.#lastFault = '';
+    } catch (error) {
+      const fault = String(error);
+      if (fault !== this.#lastFault)
+        logError('routers cannot exchange their states; each keeps its plan and cores', error);
+      this.#lastFault = fault;
+    }
+  }
+
+  /** Other routers whose processes run. */
+  async #liveRouters(): Promise<readonly RouterState[]> {
+    const all = (await this.#files.routers()).filter(({ id }) => id !== this.id);
+    const now = Date.now();
+    const live = all.filter((each) => isRunning(each.process) ?? now - each.atEpochMs < SILENT_MS);
+    if (this.#leads) for (const each of all) if (!live.includes(each)) await this.#files.remove(each.id);
+    const { runner } = this.#pipeline;
+    this.#load.note(this.id, runner.statistics.total.arrived, runner.nowMs);
+    for (const { id, arrived } of live) this.#load.note(id, arrived, runner.nowMs);
+    this.#load.prune(new Set([this.id, ...live.map(({ id }) => id)]), runner.nowMs);
+    return live;
+  }
+
+  get #pipeline(): RoutedPipeline {
+    const pipeline = this.#entry?.pipeline;
+    if (pipeline === undefined) throw new Error('the router has entered');
+    return pipeline;
+  }
+
+  #state(): RouterState {
+    const { actuator, loop, runner } = this.#pipeline;
+    const heldCores = heldBy(actuator);
+    const limitCores = this.#grant.count === 0 ? heldCores : Math.max(this.#grant.shareCores, actuator.limitCores);
+    const { surge } = this.#grant;
+    return {
+      ...{ id: this.id, process: this.#identity, startedAtEpochMs: this.#startedAtEpochMs, atEpochMs: Date.now() },
+      ...{ specDigest: specDigest(this.#whole), version: this.#version, planVersion: this.#planVersion },
+      ...{ limitCores, heldCores, arrived: runner.statistics.total.arrived },
+      usesSurge: surge || heldCores > limitCores + CORES_TOLERANCE,
+      wantsSurge: this.#leads ? loop.isChanging || !this.#hasStarted : this.#wantsSurge,
+    };
+  }
+
+  async #beginToLead(): Promise<void> {
+    const lead = await this.#files.lead();
+    const others = await this.#files.routers();
+    this.#leadVersion = Math.max(0, lead?.version ?? 0, ...others.map(({ version }) => version));
+    this.#planVersion = Math.max(this.#planVersion, lead?.planVersion ?? 0);
+    if (this.#plan !== undefined) this.#planVersion += 1;
+    this.#grants = lead?.grants ?? {};
+    this.#ledSinceMs = performance.now();
+    this.#leads = true;
+  }
+
+  async #claimLead(): Promise<void> {
+    const nowMs = performance.now();
+    const { tryClaim } = this.#entry ?? {};
+    const isBusy = this.#applying !== undefined || this.#reloading !== undefined;
+    // The claim of a living router blocks for a moment, so it is not asked for at each exchange.
+    if (tryClaim === undefined || isBusy || nowMs < this.#mayClaimAtMs) return;
+    this.#mayClaimAtMs = nowMs + 1000;
+    const isWaiting = this.#plan === undefined;
+    if (!isWaiting && !this.#hasStarted) return;
+    this.#claim = tryClaim();
+    if (this.#claim === undefined) return;
+    this.#hasSeenAll = !isWaiting;
+    if (!isWaiting) this.#count = Math.max(1, this.#grant.count);
+    await this.#beginToLead();
+    this.#wantsSurge = false;
+    log(`the lead of pipeline ${this.#whole.name} has ended; this router leads now`);
+    await this.#pipeline.takeLead({ begins: !isWaiting });
+  }
+
+  async #lead(others: readonly RouterState[]): Promise<void> {
+    const own = this.#state();
+    const sorted = others.toSorted((a, b) => this.#rank(a) - this.#rank(b));
+    const count = this.#countFor(1 + others.length);
+    const division = { budgetCores: this.#budgetCores, count, leadId: this.id, version: this.#leadVersion + 1 };
+    const grants = divideCores(division, [own, ...sorted], this.#grants);
+    const content = { grants, planVersion: this.#planVersion, specDigest: specDigest(this.#whole) };
+    const news = JSON.stringify(content);
+    if (news !== this.#told) {
+      const { version } = division;
+      await this.#files.tellAsLead({ leadId: this.id, version, ...content, ...(this.#plan && { plan: this.#plan }) });
+      this.#leadVersion = version;
+      this.#told = news;
+      this.#grants = grants;
+    }
+    const grant = grants[this.id];
+    if (grant !== undefined) this.#obey(grant, this.#leadVersion);
+  }
+
+  /** Routers with a share come first, then those that wait, the oldest first. */
+  #rank({ id, startedAtEpochMs }: RouterState): number {
+    return startedAtEpochMs + ((this.#grants[id]?.count ?? 0) > 0 ? 0 : 1e15);
+  }
+
+  #countFor(live: number): number {
+    const nowMs = performance.now();
+    this.#hasSeenAll ||= live >= this.#routers || nowMs - this.#ledSinceMs > JOIN_MS;
+    const wanted = this.#hasSeenAll ? Math.min(live, this.#routers) : this.#routers;
+    const before = this.#count;
+    if (wanted >= before) this.#fewerSinceMs = undefined;
+    else this.#fewerSinceMs ??= nowMs;
+    const areGone = this.#fewerSinceMs !== undefined && nowMs - this.#fewerSinceMs >= this.#goneMs;
+    if (wanted > before || areGone) {
+      this.#count = wanted;
+      this.#fewerSinceMs = undefined;
+      log(`routers of this machine: ${wanted} of ${this.#routers}, each with ${coresText(this.#budgetCores / wanted)}`);
+    }
+    return this.#count;
+  }
+
+  #follow(lead: LeadState): void {
+    const grant = lead.grants[this.id];
+    if (grant === undefined) return;
+    this.#obey(grant, lead.version);
+    const { plan, planVersion } = lead;
+    if (!this.#hasStarted || planVersion === this.#planVersion || plan === undefined || !this.#suits(lead, plan)) {
+      if (this.#applying === undefined) this.#wantsSurge = false;
+      return;
+    }
+    if (this.#applying !== undefined || performance.now() < this.#retryAtMs) return;
+    this.#wantsSurge = true;
+    if (!this.#grant.surge || this.#reloading !== undefined) return;
+    this.#applying = this.#apply(plan, planVersion);
+  }
+
+  async #apply(plan: Plan, planVersion: number): Promise<void> {
+    try {
+      await this.#pipeline.follow(plan);
+      this.#planVersion = planVersion;
+    } catch (error) {
+      this.#retryAtMs = performance.now() + RETRY_MS;
+      if (!this.#stopped) logError(`the plan of the lead was not applied; next attempt in ${RETRY_MS / 1000} s`, error);
+    } finally {
+      this.#wantsSurge = false;
+      this.#applying = undefined;
+    }
+  }
+
+  /** True if the plan is of the same pipeline file and fits the share. */
+  #suits({ specDigest: digest }: LeadState, { stages }: Plan): boolean {
+    const cores = Object.values(stages)
+      .flat()
+      .reduce((sum, { replicas, resources }) => sum + replicas * resources.cpuCores, 0);
+    return digest === specDigest(this.#whole) && cores <= this.#grant.shareCores + CORES_TOLERANCE;
+  }
+
+  /** The surge is left at once, and a share when the pipeline is reloaded. Then the version counts as obeyed. */
+  #obey({ count, shareCores, surge }: CoreGrant, version: number): void {
+    if (!surge) this.#setSurge(false);
+    if (this.#reloading !== undefined) return;
+    if (count !== this.#grant.count || shareCores !== this.#grant.shareCores) {
+      this.#grant = { ...this.#grant, count, shareCores };
+      this.#reloading = this.#reload()
+        .then(() => this.#obeyed(surge, version))
+        .catch((error: unknown) => logError(`${coresText(shareCores)} are no share for this router`, error))
+        .finally(() => {
+          this.#reloading = undefined;
+        });
+    } else this.#obeyed(surge, version);
+  }
+
+  #obeyed(surge: boolean, version: number): void {
+    this.#setSurge(surge);
+    this.#version = version;
+  }
+
+  #setSurge(surge: boolean): void {
+    this.#grant = { ...this.#grant, surge };
+    this.#pipeline.setSurge(surge);
+  }
+
+  #reload(): Promise<boolean> {
+    return this.#pipeline.reload(this.spec);
+  }
+}
+
+/** Cores of all replicas, also of starting and draining ones. */
+export function heldBy(actuator: Pick<RoutedPipeline['actuator'], 'runningPlan'>): number {
+  return Object.values(actuator.runningPlan().stages)
+    .flatMap(({ replicas }) => replicas)
+    .reduce((sum, { resources }) => sum + resources.cpuCores, 0);
+}
