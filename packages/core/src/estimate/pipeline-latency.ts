@@ -8,12 +8,12 @@ import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';
 import type { StageId } from '../model/ids.js';
 import type { Join, PipelineSpec } from '../model/pipeline-spec.js';
 import type { ServiceCurve } from '../profile/service-curves.js';
+import { EstimateMemo } from './estimate-memo.js';
 import {
   awaitedLaw,
-  chainLaw,
+  type chainLaw,
   constantLaw,
   type LatencyLaw,
-  lawOfSojourn,
   meanOfLaw,
   mixtureLaw,
   quantileOfLaw,
@@ -44,6 +44,8 @@ export interface PipelineQuery {
   readonly stages: ReadonlyMap<StageId, StageConfiguration>;
   readonly arrivalRps: number;
   readonly burstiness?: Burstiness | undefined;
+  /** Shared by queries of the same pipeline and load. */
+  readonly memo?: EstimateMemo | undefined;
 }
 
 function awaitedOf(join: Join | undefined, parts: number): number {
@@ -102,7 +104,7 @@ interface StageEstimates {
   readonly together: ReadonlyMap<StageId, number>;
 }
 
-function stageEstimates(query: PipelineQuery): StageEstimates {
+function stageEstimates(query: PipelineQuery, memo: EstimateMemo): StageEstimates {
   const { spec, burstiness = poissonBurstiness } = query;
   const estimates = new Map<StageId, StageEstimate>();
   const together = new Map<StageId, number>();
@@ -115,7 +117,8 @@ function stageEstimates(query: PipelineQuery): StageEstimates {
     const upstream = upstreamBatches(query, id, { loads, estimates });
     if (upstream !== undefined) together.set(id, slowTogether(upstream));
     const itemsPerRequest = itemsAwaited(spec, id, groupSize);
-    estimates.set(id, refineStage({ ...configuration, arrivalRps, groupSize, itemsPerRequest, burstiness, upstream }));
+    const make = () => refineStage({ ...configuration, arrivalRps, groupSize, itemsPerRequest, burstiness, upstream });
+    estimates.set(id, memo.estimate({ id, configuration }, upstream, make));
   }
   return { estimates, together };
 }
@@ -124,6 +127,8 @@ interface OwnLaw {
   readonly law: LatencyLaw;
   readonly together: number;
 }
+
+const NO_TIME: OwnLaw = { law: constantLaw(0), together: 0 };
 
 /** Finish of a node relative to its immediate dominator. The start has none. */
 interface Node {
@@ -142,31 +147,34 @@ function commonDominator(a: Node, b: Node): Node {
   return x;
 }
 
-function lawSince(from: Node, node: Node): LatencyLaw {
-  let law = constantLaw(0);
+function lawSince(from: Node, node: Node, chain: typeof chainLaw): LatencyLaw {
+  let law = NO_TIME.law;
   let together = 0;
   for (let at = node; at !== from; at = at.dominator as Node) {
-    law = chainLaw(at.law, law, together);
+    law = chain(at.law, law, together);
     together = at.together;
   }
   return law;
 }
 
-function meet(before: readonly Node[], needed: number, { law: own, together }: OwnLaw): Node {
+function meet(before: readonly Node[], needed: number, { law: own, together }: OwnLaw, chain: typeof chainLaw): Node {
   const dominator = before.reduce(commonDominator);
-  const branches = before.map((node) => lawSince(dominator, node));
+  const branches = before.map((node) => lawSince(dominator, node, chain));
   return {
-    law: chainLaw(awaitedLaw(branches, needed), own, together),
+    law: chain(awaitedLaw(branches, needed), own, together),
     dominator,
     depth: dominator.depth + 1,
     together,
   };
 }
 
-const NO_TIME: OwnLaw = { law: constantLaw(0), together: 0 };
-
-function visitedLaw(spec: PipelineSpec, visited: ReadonlySet<StageId>, laws: ReadonlyMap<StageId, OwnLaw>): LatencyLaw {
-  const start: Node = { law: constantLaw(0), dominator: undefined, depth: 0, together: 0 };
+function visitedLaw(
+  spec: PipelineSpec,
+  visited: ReadonlySet<StageId>,
+  laws: ReadonlyMap<StageId, OwnLaw>,
+  chain: typeof chainLaw,
+): LatencyLaw {
+  const start: Node = { law: NO_TIME.law, dominator: undefined, depth: 0, together: 0 };
   const nodes = new Map<StageId, Node>();
   const openers = fanOutOpeners(spec);
   for (const id of topologicalOrder(spec).filter((stage) => visited.has(stage))) {
@@ -175,26 +183,27 @@ function visitedLaw(spec: PipelineSpec, visited: ReadonlySet<StageId>, laws: Rea
     const reached = ways.filter((from) => from !== undefined && visited.has(from));
     const before = reached.length === 0 ? [start] : reached.map((from) => nodes.get(from as StageId) as Node);
     const needed = Math.min(...edges.map((edge) => awaitedOf(edge.join, before.length)), before.length);
-    nodes.set(id, meet(before, needed, laws.get(id) ?? NO_TIME));
+    nodes.set(id, meet(before, needed, laws.get(id) ?? NO_TIME, chain));
   }
   const ends = spec.outputs.map((output) => nodes.get(output.from)).filter((node) => node !== undefined);
   const last = ends.length === 0 ? [start] : [...new Set(ends)];
-  return lawSince(start, meet(last, last.length, NO_TIME));
+  return lawSince(start, meet(last, last.length, NO_TIME, chain), chain);
 }
 
 export function estimatePipeline(query: PipelineQuery): PipelineEstimate {
-  const { estimates: stages, together } = stageEstimates(query);
+  const { memo = new EstimateMemo() } = query;
+  const { estimates: stages, together } = stageEstimates(query, memo);
   if ([...stages.values()].some((estimate) => !estimate.stable)) {
     const never = Number.POSITIVE_INFINITY;
     return { stable: false, meanMs: never, stages, quantileMs: () => never };
   }
   const laws = new Map(
-    [...stages].map(([id, stage]) => [id, { law: lawOfSojourn(stage.law()), together: together.get(id) ?? 0 }]),
+    [...stages].map(([id, stage]) => [id, { law: memo.lawOf(stage), together: together.get(id) ?? 0 }]),
   );
   const law = mixtureLaw(
     visitScenarios(query.spec).map(({ probability, visited }) => ({
       probability,
-      law: visitedLaw(query.spec, visited, laws),
+      law: visitedLaw(query.spec, visited, laws, memo.chain),
     })),
   );
   return { stable: true, meanMs: meanOfLaw(law), stages, quantileMs: (fraction) => quantileOfLaw(law, fraction) };

@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { SeededRng } from '../../kernel/rng.js';
 import { stageId, variantId } from '../../model/ids.js';
 import { requireCurves } from '../../profile/service-curves.js';
 import { optimize } from '../optimize.js';
+import { prepareProblem } from '../options/prepared-problem.js';
+import type { StageOption } from '../options/stage-option.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
+import { families, randomProblem } from '../random-problems.test-support.js';
 import { estimateStages } from './estimate-stages.js';
+import { planOf } from './plan-of.js';
 
 const detect = testStage('detect', [
   { name: 'small', accuracy: 0.7, fixedMs: 2, perItemMs: 4 },
@@ -38,5 +43,24 @@ describe('what is estimated of stages', () => {
 
   it('is asked of all stages only', () => {
     expect(() => estimateStages(query, { [stageId('detect')]: [] }, 1)).toThrow('stage detect has an entry');
+  });
+
+  it.each(families)('does not depend on the plans that were estimated before (%s)', (family) => {
+    const { problem } = randomProblem(family, 7, {
+      size: { variants: 3, replicas: 3, batches: 3 },
+      estimator: 'distribution',
+    });
+    const prepared = prepareProblem({ ...problem });
+    const { options } = prepared;
+    const rng = new SeededRng(3);
+    const choice = options.map((of) => of[0] as StageOption);
+    for (let step = 0; step < 12; step++) {
+      const s = Math.floor(rng.next() * options.length);
+      const of = options[s] ?? [];
+      choice[s] = of[Math.floor(rng.next() * of.length)] as StageOption;
+      const known = planOf(prepared, [...choice]).predicted.latencyMs;
+      const fresh = prepareProblem({ ...problem });
+      expect(planOf(fresh, [...choice]).predicted.latencyMs).toBe(known);
+    }
   });
 });

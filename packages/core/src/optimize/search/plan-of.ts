@@ -1,9 +1,11 @@
+import { EstimateMemo } from '../../estimate/estimate-memo.js';
 import { threadLoad } from '../../estimate/serving-thread-load.js';
 import type { StageId } from '../../model/ids.js';
 import { omittedPlan } from '../../model/omission.js';
 import type { Plan, PlanPrediction, StagePlan } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
 import type { StageOption } from '../options/stage-option.js';
+import type { PlanningProblem } from '../planning-problem.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
 import { totalUse } from '../problem/resource-use.js';
 import { latencyAtSlo, pipelineRps } from './estimate-stages.js';
@@ -14,6 +16,14 @@ export type StageChoice = readonly StageOption[];
 const byStage = ({ spec }: PreparedProblem, choice: StageChoice): ReadonlyMap<StageId, StageOption> =>
   new Map(spec.stages.map((stage, s) => [stage.id, choice[s] as StageOption]));
 
+const memos = new WeakMap<PlanningProblem, EstimateMemo>();
+
+function memoOf(problem: PlanningProblem): EstimateMemo {
+  const memo = memos.get(problem) ?? new EstimateMemo();
+  memos.set(problem, memo);
+  return memo;
+}
+
 function estimatedLatencyMs(prepared: PreparedProblem, choice: StageChoice): number {
   const { spec, problem } = prepared;
   return latencyAtSlo({
@@ -21,6 +31,7 @@ function estimatedLatencyMs(prepared: PreparedProblem, choice: StageChoice): num
     stages: byStage(prepared, choice),
     arrivalRps: problem.arrivalRps,
     burstiness: problem.burstiness,
+    memo: memoOf(problem),
   });
 }
 
