@@ -12,7 +12,13 @@ import { graphShare } from '../reconcile/graph-objects.js';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 import { EngineControllers } from '../test-cluster/memory/engine-controllers.test-support.js';
 import { clusterResources } from '../test-cluster/memory/memory-cluster.test-support.js';
-import { images, planWith, shelf, ToldPlans } from '../test-cluster/memory/pipeline-fixture.test-support.js';
+import {
+  images,
+  planWith,
+  servedShelf,
+  shelf,
+  ToldPlans,
+} from '../test-cluster/memory/pipeline-fixture.test-support.js';
 import { Operator } from './operator.js';
 
 const KEY = 'n/shelf';
@@ -24,31 +30,14 @@ const observed = { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 1 };
 
 const targets = ['kserve:theirs', 'seldon-v2:theirs'] as const;
 
-/** The pipeline of the fixture, with variants that the engine runs. */
 function pipelineFor(target: (typeof targets)[number], canary: boolean) {
-  const { metadata, spec, ...rest } = shelf();
-  const { stages, control, ...others } = spec as {
-    readonly stages: readonly { readonly name: string; readonly variants: readonly { readonly name: string }[] }[];
-    readonly control: object;
-  };
-  const served = (stage: string, variant: string) => ({
-    artifact: `s3://models/${stage}-${variant}`,
-    server: { command: ['mlserver', 'start', '.'], environment: {}, url: 'http://127.0.0.1:{port}', model: stage },
-  });
+  const annotations = { 'equipoise.dev/target': target };
+  const { metadata, spec, ...rest } = target === 'kserve:theirs' ? shelf() : servedShelf();
+  const { control, ...others } = spec as { readonly control: object };
   return {
     ...rest,
-    metadata: { name: metadata.name, namespace: 'n', annotations: { 'equipoise.dev/target': target } },
-    spec: {
-      ...others,
-      control: { ...control, canary },
-      stages:
-        target === 'kserve:theirs'
-          ? stages
-          : stages.map((stage) => ({
-              ...stage,
-              variants: stage.variants.map((variant) => ({ ...variant, ...served(stage.name, variant.name) })),
-            })),
-    },
+    metadata: { name: metadata.name, namespace: 'n', annotations },
+    spec: { ...others, control: { ...control, canary } },
   };
 }
 
@@ -107,7 +96,7 @@ async function start(target: (typeof targets)[number], { canary = true } = {}): 
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, [...clusterResources, ...engineTypes.map((type) => ({ type, hasStatus: true }))]);
   const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
-  const engines = new EngineControllers(kube, clock);
+  const engines = new EngineControllers(new MemoryKubeApi(kube), clock);
   const source = new SteppedPlans(() => clock.nowMs());
   const failures: string[] = [];
   written(await admin.create(pipelines, pipelineFor(target, canary), { fieldManager: 'kubectl' }));

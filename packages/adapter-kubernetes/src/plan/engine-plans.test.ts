@@ -32,6 +32,26 @@ describe('the plans of a pipeline whose graph an engine walks', { timeout: 60_00
     expect(rig.situation.observed).toMatchObject({ sloAttainmentFraction: 1 });
   });
 
+  it('follow a load of 5, 50 and 5 rps, with a decision every ten seconds', async () => {
+    await started(5);
+    const capacities: number[] = [];
+    for (const [rps, seconds] of [
+      [5, 20],
+      [50, 40],
+      [5, 150],
+    ] as const) {
+      rig.rps = rps;
+      const before = rig.decisions.length;
+      await rig.seconds(seconds);
+      expect(rig.decisions.length - before).toBeGreaterThanOrEqual(Math.floor(seconds / 10) - 1);
+      capacities.push((await planned()).plan.predicted.capacityRps);
+    }
+    const [calm = 0, busy = 0, calmAgain = 0] = capacities;
+    expect(busy).toBeGreaterThan(50);
+    expect(calm).toBeLessThan(busy);
+    expect(calmAgain).toBeLessThan(busy);
+  });
+
   it('stay while the series stop, and the status says which and since when', async () => {
     await started(30);
     const before = await planned();

@@ -8,7 +8,7 @@ import { allRouters, labelsOf, routerName, selectorOf } from '../cluster/object-
 import type { NetworkPolicy } from './manifest-types.js';
 import type { RouterRequest } from './render-request.js';
 import { ROUTER_PORT } from './router.js';
-import type { StageWorkload } from './stage-workload.js';
+import { isMlServerCommand, type StageWorkload } from './stage-workload.js';
 
 type Egress = NetworkPolicy['spec']['egress'];
 type Ingress = NetworkPolicy['spec']['ingress'];
@@ -60,12 +60,21 @@ export function stagePolicy(pipeline: string, workload: StageWorkload): NetworkP
       policyTypes: ['Ingress', 'Egress'],
       ingress: [
         { from: [{ podSelector: { matchLabels: router } }], ports: tcp(port, HBONE) },
-        scrapes(...new Set([...ports, port])),
+        scrapes(...new Set([...ports, port, ...metricsPorts(workload)])),
         meshProbes,
       ],
       egress: fetches ? everywhere : [names, meshControl],
     },
   };
+}
+
+const MLSERVER_METRICS = 8082;
+
+/** MLServer has its metrics on a port of their own. */
+function metricsPorts({ variant, container }: StageWorkload): readonly number[] {
+  if (!isMlServerCommand(variant.server?.command)) return [];
+  const given = (container.env ?? []).find(({ name }) => name === 'MLSERVER_METRICS_PORT');
+  return [given !== undefined && 'value' in given ? Number(given.value) : MLSERVER_METRICS];
 }
 
 /** Policy of the router; `elsewhere`: the router uses external servers. */

@@ -43,8 +43,11 @@ export async function startOperator(
     const page = await admin.list({ type: deployments, namespace });
     return page.kind === 'page' ? page.objects : [];
   };
-  const create = async (annotations: Readonly<Record<string, string>> = {}): Promise<InferencePipeline> => {
-    const { metadata, ...rest } = shelf({ namespace });
+  const create = async (
+    annotations: Readonly<Record<string, string>> = {},
+    pipeline = shelf({ namespace }),
+  ): Promise<InferencePipeline> => {
+    const { metadata, ...rest } = pipeline;
     const { name } = metadata;
     return written(await admin.create(pipelines, { ...rest, metadata: { name, namespace, annotations } }, human));
   };

@@ -134,7 +134,6 @@ describeWithTool(tools, 'rendered objects and the definitions of other projects'
   it.each([
     'monitoring/pod-monitors.yaml',
     'monitoring/prometheus-rule.yaml',
-    'monitoring/mlserver-scrape-policy.yaml',
     'grafana-dashboards/dashboards.yaml',
     ...['namespace', 'prometheus', 'grafana', 'config'].map((name) => `monitoring-stack/${name}.yaml`),
   ])('accepts deploy/%s', async (file) => {

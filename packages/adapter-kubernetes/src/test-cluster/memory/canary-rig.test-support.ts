@@ -20,7 +20,7 @@ import {
 import { Operator } from '../../deploy/operator.js';
 import { EngineControllers } from './engine-controllers.test-support.js';
 import { clusterResources, MemoryCluster } from './memory-cluster.test-support.js';
-import { images, planWith, shelf, ToldPlans } from './pipeline-fixture.test-support.js';
+import { images, planWith, servedShelf, shelf, ToldPlans } from './pipeline-fixture.test-support.js';
 
 export const KEY = 'n/shelf';
 export const [SMALL, LARGE, NEXT, ROUTER] = ['shelf--detect--small', 'shelf--detect--large', 'shelf--next', 'shelf'];
@@ -48,17 +48,6 @@ export interface RigOptions {
 
 export type StageEngineName = 'kserve' | 'seldon-v1' | 'seldon-v2';
 
-/** A variant on MLServer, which Seldon Core 2 needs. */
-const served = (stage: string, variant: string) => ({
-  artifact: `s3://models/${stage}-${variant}`,
-  server: { command: ['mlserver', 'start', '.'], environment: {}, url: 'http://127.0.0.1:{port}', model: stage },
-});
-
-interface StageDocument {
-  readonly name: string;
-  readonly variants: readonly { readonly name: string }[];
-}
-
 /** Operator on a cluster in memory; its pipeline runs `small`, with router signals. */
 export async function start(options: RigOptions = {}) {
   const { idempotent = true, canary = true, mesh = [], annotations = {}, engine } = options;
@@ -68,27 +57,20 @@ export async function start(options: RigOptions = {}) {
     ...mesh.map((kind) => ({ type: meshTypes[kind] as ResourceType })),
     ...(engine === undefined ? [] : engineTypes.map((type) => ({ type, hasStatus: true }))),
   ]);
-  const engines = new EngineControllers(kube, clock);
+  const engines = new EngineControllers(new MemoryKubeApi(kube), clock);
   const cluster = new MemoryCluster(kube, clock);
   if (mesh.length > 0) cluster.podAnnotations = { 'ambient.istio.io/redirection': 'enabled' };
   const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
   const source = new ToldPlans(planWith('small', 2));
   const failures: string[] = [];
-  const { metadata, spec, ...rest } = shelf();
+  const { metadata, spec, ...rest } = engine === 'seldon-v2' ? servedShelf() : shelf();
   const { name } = metadata;
-  const { stages, control, ...others } = spec as { stages: readonly StageDocument[]; control?: object };
+  const { stages, control, ...others } = spec as { stages: readonly object[]; control?: object };
   const target = engine === undefined ? {} : { 'equipoise.dev/target': engine };
-  const stageOf = (stage: StageDocument) =>
-    engine !== 'seldon-v2'
-      ? { ...stage, idempotent }
-      : {
-          ...{ ...stage, idempotent },
-          variants: stage.variants.map((variant) => ({ ...variant, ...served(stage.name, variant.name) })),
-        };
   const object = {
     ...rest,
     metadata: { name, namespace, annotations: { ...target, ...annotations } },
-    spec: { ...others, control: { ...control, canary }, stages: stages.map(stageOf) },
+    spec: { ...others, control: { ...control, canary }, stages: stages.map((stage) => ({ ...stage, idempotent })) },
   };
   written(await admin.create(pipelines, object, { fieldManager: 'kubectl' }));
   const abort = new AbortController();
@@ -118,7 +100,8 @@ export async function start(options: RigOptions = {}) {
     until: async (holds: () => Promise<boolean>, longestMs = 120_000) => {
       const endsAtMs = clock.nowMs() + longestMs;
       while (!(await holds())) {
-        if (clock.nowMs() >= endsAtMs) throw new Error(`it does not come: ${failures.slice(0, 3).join()} ${JSON.stringify(await rig.status())}`);
+        if (clock.nowMs() >= endsAtMs)
+          throw new Error(`it does not come: ${failures.slice(0, 3).join()} ${JSON.stringify(await rig.status())}`);
         await clock.advanceTo(Math.min(endsAtMs, clock.nextAlarmAtMs));
       }
     },

@@ -16,12 +16,11 @@
  */
 import type { Clock } from '@equipoise/core/model';
 import { written } from '../../api/conformance/subject.test-support.js';
+import type { KubeApi } from '../../api/kube-api.js';
 import type { KubeObject } from '../../api/kube-object.js';
 import { refTo } from '../../api/kube-object.js';
 import { same } from '../../api/memory/field-owners.test-support.js';
-import type { MemoryKube } from '../../api/memory/memory-kube.test-support.js';
-import { MemoryKubeApi } from '../../api/memory/memory-kube-api.test-support.js';
-import { engineTypes, type ObservedPod, pods } from '../../cluster/observed-objects.js';
+import { engineTypes, isReady, type ObservedPod, pods } from '../../cluster/observed-objects.js';
 import { replicasOf } from '../../reconcile/engine-objects.js';
 
 /** Course of an object; the usual one ends ready. */
@@ -46,7 +45,10 @@ function statusOf(object: KubeObject, ageS: number, course: Course): Status | un
   switch (object.kind) {
     case 'Server':
       if (ageS < 2) return undefined;
-      return { replicas: replicasOf(object), conditions: ready('StatefulSetReady', 'True', '') };
+      return {
+        ...{ replicas: replicasOf(object), loadedModels: 1, selector: `seldon-server-name=${object.metadata.name}` },
+        conditions: ready('StatefulSetReady', 'True', ''),
+      };
     case 'Model':
       return modelStatus(object, ageS, course);
     case 'Pipeline':
@@ -125,19 +127,31 @@ function deploymentStatus(object: KubeObject, ageS: number, course: Course): Sta
   return { state: 'Available', deploymentStatus: Object.fromEntries(present) };
 }
 
+/** Pod of a graph's router, as restricted namespaces admit it. */
+const podSpec = (args: readonly string[]) => ({
+  securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+  containers: [
+    {
+      ...{ name: 'router', image: 'router:1', args },
+      securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+    },
+  ],
+});
+
 const writer = { fieldManager: 'engine' };
 const forced = { fieldManager: 'engine', force: true };
 
 export class EngineControllers {
   /** Courses by the name of an object. */
   readonly courses = new Map<string, Course>();
-  readonly #api: MemoryKubeApi;
+  readonly #api: KubeApi;
   readonly #clock: Clock;
   readonly #seen = new Map<string, { readonly generation: number; readonly atMs: number }>();
+  readonly #written = new Map<string, Status>();
   #made = 0;
 
-  constructor(kube: MemoryKube, clock: Clock) {
-    this.#api = new MemoryKubeApi(kube);
+  constructor(api: KubeApi, clock: Clock) {
+    this.#api = api;
     this.#clock = clock;
   }
 
@@ -155,9 +169,9 @@ export class EngineControllers {
       const ageS = this.#ageS(object);
       if (object.kind === 'InferenceGraph') await this.#runGraph(object, ageS);
       const status = statusOf(object, ageS, this.courses.get(object.metadata.name) ?? 'usual');
-      const before = (object as KubeObject & { readonly status?: Status }).status;
-      if (status === undefined || same(before, status)) continue;
-      const { name, namespace = 'n' } = object.metadata;
+      const { name, namespace = 'n', uid = '' } = object.metadata;
+      if (status === undefined || same(this.#written.get(uid), status)) continue;
+      this.#written.set(uid, status);
       const { apiVersion, kind } = object;
       written(
         await this.#api.applyStatus(type, { apiVersion, kind, metadata: { name, namespace }, status } as never, forced),
@@ -184,13 +198,13 @@ export class EngineControllers {
     const current = own.find(isCurrent);
     if (current === undefined) {
       const metadata = { name: `${name}-${++this.#made}`, namespace, labels, annotations: { graph: name } };
-      const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [{ name, args }] } };
+      const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec: podSpec(args) };
       written(await this.#api.create(pods, pod as never, writer));
       return;
     }
     if (ageS < 1) return;
     const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
-    if (!same(current.status, status))
+    if (!isReady(current))
       await this.#api.applyStatus(
         pods,
         { ...current, metadata: { name: current.metadata.name, namespace }, status } as never,

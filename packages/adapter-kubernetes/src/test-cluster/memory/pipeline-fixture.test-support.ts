@@ -52,6 +52,27 @@ export function shelf(
   };
 }
 
+interface StageDocument {
+  readonly name: string;
+  readonly variants: readonly { readonly name: string }[];
+}
+
+/** The same pipeline with variants on MLServer, whose models an engine fetches. */
+export function servedShelf(over: Parameters<typeof shelf>[0] = {}): InferencePipeline {
+  const { spec, ...rest } = shelf(over);
+  const { stages, ...others } = spec as { readonly stages: readonly StageDocument[] };
+  return { ...rest, spec: { ...others, stages: stages.map(withServers) } };
+}
+
+const withServers = (stage: StageDocument): StageDocument => ({
+  ...stage,
+  variants: stage.variants.map((each) => ({
+    ...each,
+    artifact: `s3://models/${stage.name}-${each.name}`,
+    server: { command: ['mlserver', 'start', '.'], environment: {}, url: 'http://127.0.0.1:{port}', model: stage.name },
+  })),
+});
+
 const stagePlan = (name: string, replicas: number, maxBatchSize: number): StagePlan => ({
   variantId: variantId(name),
   resources: { cpuCores: 1, memoryBytes: 200_000_000, gpus: 0 },
