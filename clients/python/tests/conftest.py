@@ -92,7 +92,7 @@ def played() -> Iterator[Played]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     play.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield play
     server.shutdown()
     server.server_close()

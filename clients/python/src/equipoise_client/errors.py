@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
 MOST_MESSAGE_CHARACTERS = 500
+MOST_WAIT_MS = 1e12
 
 
 class EquipoiseError(Exception):
@@ -52,7 +55,7 @@ class RefusedError(EquipoiseError):
 def refusal_of(response: httpx.Response) -> RefusedError:
     """The error of an answer. Also reads answers that are not of Equipoise, such as those of a proxy."""
     body: Any = None
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         body = json.loads(response.content)
     fields: Mapping[str, Any] = body if isinstance(body, dict) else {}
     message = fields.get("error")
@@ -60,18 +63,35 @@ def refusal_of(response: httpx.Response) -> RefusedError:
     return RefusedError(
         response.status_code,
         message if isinstance(message, str) else response.text[:MOST_MESSAGE_CHARACTERS] or response.reason_phrase,
-        code=str(fields.get("code", "")),
-        reason=fields.get("reason"),
+        code=_text(fields.get("code")) or "",
+        reason=_text(fields.get("reason")),
         details=details if isinstance(details, dict) else {},
         retry_after_s=_retry_after_s(response, details),
         request_id=response.headers.get("x-request-id"),
     )
 
 
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
 def _retry_after_s(response: httpx.Response, details: Any) -> float | None:
     """The precise wait of the body, else the header in whole seconds."""
     wait_ms = details.get("retryAfterMs") if isinstance(details, dict) else None
     if isinstance(wait_ms, int | float) and not isinstance(wait_ms, bool) and wait_ms >= 0:
-        return wait_ms / 1000
+        return min(wait_ms, MOST_WAIT_MS) / 1000
     header = response.headers.get("retry-after", "")
-    return float(header) if header.isdigit() else None
+    if header.isascii() and header.isdigit():
+        return min(float(header), MOST_WAIT_MS / 1000)
+    return _until_s(header)
+
+
+def _until_s(date: str) -> float | None:
+    """Time until an HTTP date, as proxies send it; None if it is no date."""
+    try:
+        at = parsedate_to_datetime(date)
+    except (ValueError, IndexError, OverflowError):
+        return None
+    # A date without a zone is in UTC.
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())

@@ -11,6 +11,8 @@ import httpx
 from .errors import EquipoiseError, RefusedError
 
 LEAST_WAIT_S = 0.01
+# Longer timeouts do not fit into those of the operating system.
+LONGEST_TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Deadline:
     def __init__(self, timeout_s: float) -> None:
         if not timeout_s > 0:
             raise ValueError(f"timeout_s must be above 0, not {timeout_s}")
-        self._ends_at_s = time.monotonic() + timeout_s
+        self._ends_at_s = time.monotonic() + min(timeout_s, LONGEST_TIMEOUT_S)
 
     def left_s(self) -> float:
         return self._ends_at_s - time.monotonic()

@@ -15,8 +15,6 @@ from .serving_types import FeedbackAnswer, IndexEntry, ModelConfig, ModelMetadat
 from .tensors import JSON_LENGTH_HEADER, Inputs, Outputs, infer_body, infer_outputs
 from .transport import DEFAULT_TIMEOUT_S, AsyncSender, Call, Sender
 
-LONGEST_TIMEOUT_S = 3600.0
-
 
 @dataclass(frozen=True)
 class InferResult:
@@ -130,14 +128,15 @@ def _post_json(path: str, body: Mapping[str, Any]) -> Call[Any]:
 
 
 def _timeout_ms(left_s: float) -> float:
-    return min(left_s, LONGEST_TIMEOUT_S) * 1000
+    return left_s * 1000
 
 
 class Client:
     """Blocking client of one server; safe to share between threads.
 
     `timeout_s` of a call is its deadline: the server gets the time that is left, and all attempts end by then. Without
-    it the deadline is that of the pipeline's SLO. All calls raise `RefusedError` or `UnreachableError`.
+    it the deadline is that of the pipeline's SLO; the longest is an hour. Calls raise `RefusedError` or
+    `UnreachableError`.
     """
 
     def __init__(
@@ -157,7 +156,7 @@ class Client:
     ) -> InferResult:
         """Runs a pipeline on tensors. A leading dimension beyond the declared shape makes a client batch."""
         call = _infer(pipeline, inputs, outputs=outputs, request_id=request_id, priority=priority, timeout_s=timeout_s)
-        return self._sender.send(call, timeout_s or DEFAULT_TIMEOUT_S)
+        return self._sender.send(call, DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s)
 
     def run(
         self,
@@ -170,7 +169,7 @@ class Client:
     ) -> RunResult:
         """Runs a pipeline on a body: an image, text or JSON."""
         call = _run(pipeline, body, content_type=content_type, priority=priority, timeout_s=timeout_s)
-        return self._sender.send(call, timeout_s or DEFAULT_TIMEOUT_S)
+        return self._sender.send(call, DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s)
 
     def feedback(
         self,
@@ -251,7 +250,7 @@ class AsyncClient:
         timeout_s: float | None = None,
     ) -> InferResult:
         call = _infer(pipeline, inputs, outputs=outputs, request_id=request_id, priority=priority, timeout_s=timeout_s)
-        return await self._sender.send(call, timeout_s or DEFAULT_TIMEOUT_S)
+        return await self._sender.send(call, DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s)
 
     async def run(
         self,
@@ -263,7 +262,7 @@ class AsyncClient:
         timeout_s: float | None = None,
     ) -> RunResult:
         call = _run(pipeline, body, content_type=content_type, priority=priority, timeout_s=timeout_s)
-        return await self._sender.send(call, timeout_s or DEFAULT_TIMEOUT_S)
+        return await self._sender.send(call, DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s)
 
     async def feedback(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,11 @@ Answer = TypeVar("Answer")
 DEFAULT_TIMEOUT_S = 30.0
 # A server answers a request that it drops shortly before the deadline of the request.
 ANSWER_GRACE_S = 1.0
+# The number of httpx. A call waits here for its connection, so that it tells the server the time that is then left.
+MOST_CONNECTIONS = 100
+LEAST_LEFT_S = 0.001
+# Errors of code that reads an answer of another form.
+UNEXPECTED_FORM = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Call(Generic[Answer]):
             raise refusal_of(response)
         try:
             return self.read(response)
-        except (ValueError, KeyError, TypeError) as problem:
+        except UNEXPECTED_FORM as problem:
             raise EquipoiseError(f"the answer of {self.method} {self.path} is not as expected: {problem}") from problem
 
 
@@ -71,6 +77,22 @@ def http_options(base_url: str, token: str | None, options: Mapping[str, Any]) -
     return {"base_url": base_url, "headers": headers, **options}
 
 
+def read_response(head: httpx.Response, content: bytes) -> httpx.Response:
+    """The response with its content, which is decoded already."""
+    headers = [(name, value) for name, value in head.headers.raw if name.lower() != b"content-encoding"]
+    return httpx.Response(head.status_code, headers=headers, content=content, extensions=head.extensions)
+
+
+def most_connections(options: Mapping[str, Any]) -> int:
+    limits = options.get("limits")
+    most = limits.max_connections if isinstance(limits, httpx.Limits) else None
+    return most or MOST_CONNECTIONS
+
+
+def too_late(call: Call[Any]) -> UnreachableError:
+    return UnreachableError(f"{call.method} {call.path}: no answer in time")
+
+
 class Sender:
     """Sends calls and waits for their answers. `options` go to `httpx.Client`, such as `verify` and `limits`."""
 
@@ -79,6 +101,7 @@ class Sender:
     ) -> None:
         self._http = httpx.Client(**http_options(base_url, token, options))
         self._retries = retries
+        self._free = threading.BoundedSemaphore(most_connections(options))
 
     def send(self, call: Call[Answer], timeout_s: float) -> Answer:
         deadline = Deadline(timeout_s)
@@ -91,11 +114,24 @@ class Sender:
                 attempt += 1
 
     def _once(self, call: Call[Answer], deadline: Deadline) -> Answer:
+        if not self._free.acquire(timeout=max(deadline.left_s(), LEAST_LEFT_S)):
+            raise too_late(call)
         try:
-            response = self._http.request(**call.request(max(deadline.left_s(), 0.001)))
+            return call.answer(self._response(call, deadline))
         except httpx.HTTPError as problem:
             raise unreachable(call, problem) from problem
-        return call.answer(response)
+        finally:
+            self._free.release()
+
+    def _response(self, call: Call[Any], deadline: Deadline) -> httpx.Response:
+        """Reads the answer in parts: the timeouts of httpx count from the last part."""
+        with self._http.stream(**call.request(max(deadline.left_s(), LEAST_LEFT_S))) as response:
+            parts: list[bytes] = []
+            for part in response.iter_bytes():
+                parts.append(part)
+                if deadline.left_s() < -ANSWER_GRACE_S:
+                    raise too_late(call)
+        return read_response(response, b"".join(parts))
 
     def answers(self, path: str) -> Iterator[dict[str, Any]]:
         """Server-sent events with their kind as `event`."""
@@ -125,6 +161,7 @@ class AsyncSender:
     ) -> None:
         self._http = httpx.AsyncClient(**http_options(base_url, token, options))
         self._retries = retries
+        self._free = asyncio.Semaphore(most_connections(options))
 
     async def send(self, call: Call[Answer], timeout_s: float) -> Answer:
         deadline = Deadline(timeout_s)
@@ -138,9 +175,14 @@ class AsyncSender:
 
     async def _once(self, call: Call[Answer], deadline: Deadline) -> Answer:
         try:
-            response = await self._http.request(**call.request(max(deadline.left_s(), 0.001)))
+            async with asyncio.timeout(max(deadline.left_s(), LEAST_LEFT_S) + ANSWER_GRACE_S), self._free:
+                if deadline.left_s() <= 0:
+                    raise too_late(call)
+                response = await self._http.request(**call.request(deadline.left_s()))
         except httpx.HTTPError as problem:
             raise unreachable(call, problem) from problem
+        except TimeoutError as problem:
+            raise too_late(call) from problem
         return call.answer(response)
 
     async def answers(self, path: str) -> AsyncIterator[dict[str, Any]]:

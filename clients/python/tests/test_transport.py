@@ -1,0 +1,142 @@
+"""Deadlines and hostile answers: slow servers, waiting for a connection, answers of another form."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from conftest import Played
+
+from equipoise_client import AsyncClient, Client, EquipoiseError, RefusedError, Retries, UnreachableError
+
+ANSWER = {"model_name": "m", "id": "i", "outputs": []}
+X = {"x": np.array([1], dtype=np.float32)}
+ONCE = Retries(most=0)
+ONE_CONNECTION = httpx.Limits(max_connections=1)
+
+
+class Trickle(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that never ends, but never pauses for as long as a timeout of httpx. Stops after 20 s."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in range(400):
+            time.sleep(0.05)
+            yield b" "
+
+    async def __aiter__(self) -> Any:
+        for _ in range(400):
+            await asyncio.sleep(0.05)
+            yield b" "
+
+
+def trickling() -> httpx.MockTransport:
+    return httpx.MockTransport(lambda _: httpx.Response(200, stream=Trickle()))
+
+
+async def test_a_body_that_trickles_does_not_outlast_the_deadline() -> None:
+    with Client("http://m", transport=trickling()) as client, pytest.raises(UnreachableError, match="in time"):
+        client.infer("m", X, timeout_s=0.1)
+    async with AsyncClient("http://m", transport=trickling()) as client:
+        with pytest.raises(UnreachableError, match="in time"):
+            await client.infer("m", X, timeout_s=0.1)
+
+
+async def test_a_call_that_waited_for_a_connection_states_the_time_that_is_then_left() -> None:
+    told: list[float] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        length = int(request.headers["inference-header-content-length"])
+        told.append(json.loads(request.content[:length])["parameters"]["timeout_ms"])
+        await asyncio.sleep(0.1)
+        return httpx.Response(200, json=ANSWER)
+
+    transport = httpx.MockTransport(answer)
+    async with AsyncClient("http://m", transport=transport, limits=ONE_CONNECTION) as client:
+        await asyncio.gather(*(client.infer("m", X, timeout_s=30) for _ in range(3)))
+    first, second, third = told
+    assert second < first - 90 and third < second - 90
+
+
+async def test_a_call_without_a_connection_ends_with_its_deadline() -> None:
+    async def never(_: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    async with AsyncClient("http://m", transport=httpx.MockTransport(never), limits=ONE_CONNECTION) as client:
+        calls = (client.infer("m", X, timeout_s=0.05) for _ in range(3))
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(each) for each in ended] == [UnreachableError] * 3
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, math.nan])
+def test_a_timeout_is_above_zero(played: Played, timeout_s: float) -> None:
+    played.answers = [(200, {}, ANSWER)]
+    with Client(played.url) as client, pytest.raises(ValueError, match="above 0"):
+        client.infer("m", X, timeout_s=timeout_s)
+
+
+def test_a_timeout_may_be_endless(played: Played) -> None:
+    played.answers = [(200, {}, ANSWER)]
+    with Client(played.url) as client:
+        assert client.infer("m", X, timeout_s=math.inf).id == "i"
+
+
+def output(**fields: Any) -> dict[str, Any]:
+    entry = {"name": "x", "datatype": "INT32", "shape": [1], "data": [1], **fields}
+    return {**ANSWER, "outputs": [entry]}
+
+
+FORMS: list[Any] = [
+    {**ANSWER, "outputs": [[1]]},
+    {**ANSWER, "parameters": []},
+    output(parameters=None),
+    output(data=[10**30]),
+    output(shape=[10**30]),
+    b"[" * 100_000,
+    b'{"outputs":[{"name":"x","datatype":"INT32","shape":[1],"data":[1e400]}]}',
+]
+
+
+@pytest.mark.parametrize("answer", FORMS, ids=range(len(FORMS)))
+def test_an_answer_of_another_form_is_an_error_of_the_client(played: Played, answer: Any) -> None:
+    played.answers = [(200, {}, answer)]
+    with Client(played.url) as client, pytest.raises(EquipoiseError, match="not as expected"):
+        client.infer("m", X)
+
+
+REFUSALS: list[tuple[dict[str, str], Any, float | None]] = [
+    ({"retry-after": "\xb2"}, {}, None),
+    ({"retry-after": "soon"}, {}, None),
+    ({"retry-after": "9" * 400}, {}, 1e9),
+    ({}, {"details": {"retryAfterMs": 10**400}}, 1e9),
+    ({"retry-after": "7"}, b'{"details":{"retryAfterMs":NaN}}', 7),
+    ({"retry-after": "7"}, b"[" * 100_000, 7),
+    ({"retry-after": "7"}, {"error": 5, "code": None, "reason": [1]}, 7),
+]
+
+
+@pytest.mark.parametrize(("headers", "body", "wait_s"), REFUSALS, ids=range(len(REFUSALS)))
+def test_a_refusal_is_read_whatever_it_says(
+    played: Played, headers: dict[str, str], body: Any, wait_s: float | None
+) -> None:
+    played.answers = [(503, headers, body)]
+    with Client(played.url, retries=ONCE) as client, pytest.raises(RefusedError) as error:
+        client.infer("m", X)
+    assert (error.value.retry_after_s, error.value.code, error.value.reason) == (wait_s, "", None)
+
+
+def test_a_wait_may_be_a_date(played: Played) -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    played.answers = [(503, {"retry-after": at}, {})]
+    with Client(played.url, retries=ONCE) as client, pytest.raises(RefusedError) as error:
+        client.infer("m", X)
+    assert error.value.retry_after_s is not None and 3000 < error.value.retry_after_s <= 3600
