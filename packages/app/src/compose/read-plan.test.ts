@@ -71,7 +71,7 @@ describe('a saved plan', () => {
   it.each([
     ['{', 'FILE_UNREADABLE', 'is not JSON'],
     [[], 'FILE_UNREADABLE', 'expected the output of `equipoise plan'],
-    [{ points: [] }, 'FILE_UNREADABLE', 'it holds several'],
+    [{ points: [] }, 'FILE_UNREADABLE', 'it is a list of 0 plans'],
     [
       { stages: { ...plan.stages, detect: [{ ...part('small'), threshold: 0.7 }] } },
       'FILE_UNREADABLE',

@@ -145,9 +145,9 @@ function stagesIn(document: unknown, path: string): JsonObject {
   const whole: JsonObject = isObject(document) ? document : {};
   const plan = [whole['plan'], whole['bestEffort'], whole].find((part) => isObject(part) && isObject(part['stages']));
   if (isObject(plan) && isObject(plan['stages'])) return plan['stages'];
-  const several = Array.isArray(whole['points']) || Array.isArray(whole['plans']);
-  const advice = several
-    ? 'it holds several plans; save one of them in its own file'
+  const several = whole['points'] ?? whole['plans'];
+  const advice = Array.isArray(several)
+    ? `it is a list of ${several.length} plans; save one plan in a file of its own`
     : 'expected the output of `equipoise plan FILE --arrival-rps N --out P.json`';
   throw new AppError('FILE_UNREADABLE', `${path} is not a plan: ${advice}.`, { details: { path: resolve(path) } });
 }

@@ -2,6 +2,7 @@ import { loadDurationS } from '@equipoise/core/simulate';
 import { afterAll, describe, expect, it } from 'vitest';
 import { buildProgram } from '../build-program.js';
 import { TestFolder } from '../equipoise.test-support.js';
+import { readLoadBytes } from './load-size.js';
 import { arrivalForms, parseArrivals, parseTraceSpread, resolveLoad, shippedLoadNames } from './resolve-load.js';
 
 const folder = new TestFolder();
@@ -34,9 +35,22 @@ describe('resolveLoad', () => {
     }
   });
 
+  it('stops reading a file at the limit', async () => {
+    const refused = { code: 'FILE_UNREADABLE', message: expect.stringContaining('more than 100000 bytes') };
+    folder.write('long.csv', '1\n'.repeat(60_000));
+    await expect(readLoadBytes(`${folder.path}/long.csv`, 100_000)).rejects.toMatchObject(refused);
+    folder.write('short.csv', '1\n');
+    expect((await readLoadBytes(`${folder.path}/short.csv`, 2)).toString()).toBe('1\n');
+  });
+
   it.each([
     [{}, 'WRONG_USAGE', '--arrival-rps N --duration-s T, or --load FILE.csv or NAME'],
     [{ arrivalRps: 5 }, 'WRONG_USAGE', '--duration-s T'],
+    [{ arrivalRps: 1e6, durationS: 1e6 }, 'WRONG_USAGE', 'about 1e+12 requests; expected at most 1000000000'],
+    [{ arrivalRps: 1, durationS: 9, arrivals: 'gamma:1e9' }, 'WRONG_USAGE', 'Use a lower rate or a shorter duration'],
+    [{ arrivalRps: 1, durationS: 9, arrivals: 'mmpp:1@1e-9,2@1' }, 'WRONG_USAGE', 'Hold each rate longer'],
+    [{ arrivalRps: 1, durationS: 9, arrivals: 'square-wave:0@1e-9,0@1' }, 'WRONG_USAGE', 'Hold each rate longer'],
+    [{ arrivalRps: 1e300, durationS: 1e300, arrivals: 'ramp:2' }, 'WRONG_USAGE', 'about too many requests'],
     [{ load: 'bursty', arrivalRps: 5 }, 'WRONG_USAGE', 'leave --arrival-rps and --duration-s out'],
     [{ load: 'bursty', arrivals: 'gamma:2' }, 'WRONG_USAGE', 'with --load it is poisson, uniform, bunched'],
     [

@@ -1,12 +1,12 @@
 /** Resolves a load by shipped name, file, or rate and duration. Commands share it, so one name means one load. */
 import { readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { AppError } from '@equipoise/core/model';
 import { type LoadSpec, type TraceSpread, traceSpreads } from '@equipoise/core/simulate';
 import { parseLoadFile } from '@equipoise/runtime';
+import { checkLoadSize, MOST_LOAD_BYTES, readLoadBytes, tooLarge } from './load-size.js';
 
 /** Either `load` (shipped name or path), or rate and duration. */
 export interface LoadRequest {
@@ -31,6 +31,12 @@ export function shippedLoadNames(): readonly string[] {
 
 /** Throws WRONG_USAGE, FILE_NOT_FOUND or FILE_UNREADABLE. */
 export async function resolveLoad(request: LoadRequest): Promise<ResolvedLoad> {
+  const resolved = await namedLoad(request);
+  checkLoadSize(resolved.spec);
+  return resolved;
+}
+
+async function namedLoad(request: LoadRequest): Promise<ResolvedLoad> {
   const { load, arrivalRps, durationS, arrivals = 'poisson' } = request;
   if (load !== undefined) {
     if (arrivalRps !== undefined || durationS !== undefined) {
@@ -53,7 +59,8 @@ export async function resolveLoad(request: LoadRequest): Promise<ResolvedLoad> {
 export async function countsOf(load: string): Promise<readonly number[]> {
   const shipped = shippedLoadNames();
   const file = shipped.includes(load) ? `${SHIPPED_FOLDER}/${load}.csv` : load;
-  const bytes = await readFile(file).catch((cause: unknown) => {
+  const bytes = await readLoadBytes(file).catch((cause: unknown) => {
+    if (cause instanceof AppError) throw cause;
     const message = `The load file ${load} cannot be read; shipped loads are ${shipped.join(', ')}.`;
     throw new AppError('FILE_NOT_FOUND', message, { cause });
   });
@@ -62,8 +69,10 @@ export async function countsOf(load: string): Promise<readonly number[]> {
 
 function uncompressed(bytes: Buffer, load: string): Buffer {
   try {
-    return gunzipSync(bytes);
+    return gunzipSync(bytes, { maxOutputLength: MOST_LOAD_BYTES });
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
+      throw new AppError('FILE_UNREADABLE', tooLarge(load, MOST_LOAD_BYTES), { cause });
     throw new AppError('FILE_UNREADABLE', `${load} ends in .gz but is not in the gzip format.`, { cause });
   }
 }

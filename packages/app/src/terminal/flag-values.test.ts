@@ -42,7 +42,7 @@ describe('values of flags', () => {
     ['load', '--arrival-rps', ['-1', 'x']],
     ['load', '--duration-s', ['0', '-1']],
     ['load', '--timeout-ms', ['0', '1.5', '1e12']],
-    ['load', '--seed', ['-1', '0.5']],
+    ['load', '--seed', ['-1', '0.5', '9007199254740991']],
     ['load', '--part', ['scan', '=x', 'scan=']],
     ['load', '--part-gap-ms', ['-1', 'x']],
   ])('%s refuses wrong %s', (name, flag, texts) => {

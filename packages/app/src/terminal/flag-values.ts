@@ -60,7 +60,12 @@ export const routerCount = numberWithin('a whole number from 1 to 64', { least: 
 export const shardCount = numberWithin('a whole number of shards from 1 to 64', { least: 1, most: 64, whole: true });
 
 export const gapMs = numberWithin('a number of milliseconds, 0 or more', { least: 0 });
-export const seed = numberWithin('a whole number, 0 or more', { least: 0, most: Number.MAX_SAFE_INTEGER, whole: true });
+/** The seeds after the first one (`--seeds`) are exact, too. */
+export const seed = numberWithin('a whole number from 0 to 9007199254739991', {
+  least: 0,
+  most: Number.MAX_SAFE_INTEGER - 1000,
+  whole: true,
+});
 export const port = numberWithin('a port from 1 to 65535, or 0 for any free one', {
   least: 0,
   most: 65_535,
