@@ -1,4 +1,5 @@
 import type { ChangesFigures } from './changes.js';
+import type { OperatorsFigures } from './operators.js';
 import type { ScaleFigures } from './scale.js';
 import type { PlanningFigures } from './scale-planning.js';
 
@@ -103,3 +104,58 @@ export function planningBars(figures: PlanningFigures): readonly Bar[] {
     told('what failed and was done again', String(figures.failures)),
   ];
 }
+
+export function operatorsBars(figures: OperatorsFigures): readonly Bar[] {
+  const { each, appliedMs, ledAgainMs, changedByKill } = figures;
+  const most = Math.max(...each.map(({ cores }) => cores));
+  const mostMib = Math.max(...each.map(({ residentMib }) => residentMib));
+  const appliedP95 = quantile(appliedMs, 0.95);
+  const ledAgain = Math.max(...ledAgainMs);
+  const second = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+  return [
+    told(
+      'pipelines × stages, load of each; operators, shards',
+      `${figures.pipelines} × ${figures.stages}, ${figures.arrivalRps} rps, Poisson; ${figures.operators}, ${figures.shards}`,
+    ),
+    told('pipelines of each operator', each.map((one) => one.pipelines).join(', ')),
+    told('from nothing until all run', `${figures.startS.toFixed(0)} s`),
+    told(`a core, each operator, for ${figures.steadyS} s`, each.map(({ cores }) => percent(cores)).join(', ')),
+    told('of it, in planning threads', each.map(({ planningCores }) => percent(planningCores)).join(', ')),
+    {
+      claim: 'a core, most of an operator',
+      figure: percent(most),
+      bar: `≤ ${percent(MOST_SHARD_CORES)}`,
+      met: most <= MOST_SHARD_CORES,
+    },
+    {
+      claim: 'resident memory, most of an operator',
+      figure: `${mostMib.toFixed(0)} MiB`,
+      bar: `≤ ${MOST_SHARD_MIB} MiB`,
+      met: mostMib <= MOST_SHARD_MIB,
+    },
+    {
+      claim: `decision to applied, 95th percentile of ${appliedMs.length}`,
+      figure: second(appliedP95),
+      bar: `≤ ${second(MOST_APPLIED_MS)}`,
+      met: appliedMs.length > 0 && appliedP95 <= MOST_APPLIED_MS,
+    },
+    {
+      claim: 'an operator killed: its shards led again, the last after',
+      figure: second(ledAgain),
+      bar: `≤ ${second(MOST_LED_AGAIN_MS)}`,
+      met: ledAgainMs.length > 0 && ledAgain <= MOST_LED_AGAIN_MS,
+    },
+    {
+      claim: 'Deployments that changed in the minute after',
+      figure: String(changedByKill),
+      bar: '0',
+      met: changedByKill === 0,
+    },
+    told('what failed and was done again', String(figures.failures)),
+  ];
+}
+
+const MOST_SHARD_CORES = 0.15;
+const MOST_SHARD_MIB = 400;
+const MOST_APPLIED_MS = 3_000;
+const MOST_LED_AGAIN_MS = 20_000;

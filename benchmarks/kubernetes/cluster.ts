@@ -29,6 +29,7 @@ import {
 } from '../../packages/adapter-kubernetes/src/test-cluster/memory/memory-cluster.test-support.js';
 import type { PodHost } from '../../packages/adapter-kubernetes/src/test-cluster/pod-host.test-support.js';
 import { realClock } from '../../packages/adapter-kubernetes/src/test-cluster/real-clock.test-support.js';
+import { FakeWorkloads } from './fake-workloads.js';
 
 /** Field manager of a person. */
 export const human = { fieldManager: 'kubectl' };
@@ -52,15 +53,32 @@ export interface ControlPlaneCluster extends BenchCluster {
 export const startCluster = (): Promise<BenchCluster> =>
   controlPlane.isPresent() ? startControlPlane() : Promise.resolve(startMemory());
 
-export async function startControlPlane(): Promise<ControlPlaneCluster> {
-  const user = serviceAccount(operatorAccount.namespace, operatorAccount.name);
-  const plane = await ControlPlane.start(kubeBinariesFolder(), [user]);
+const operatorUser = serviceAccount(operatorAccount.namespace, operatorAccount.name);
+
+async function startServer({ controllers = true } = {}) {
+  const plane = await ControlPlane.start(kubeBinariesFolder(), [operatorUser], { controllers });
   const admin = await plane.api();
   const definition = pipelineDefinition() as KubeObject & { spec: unknown };
   await admin.apply(customResources, definition, human);
   await definitionServed(admin, definition.metadata.name);
   await installOperatorRights(admin);
-  const namespace = await namespaceOfOperator(admin);
+  return { plane, admin, namespace: await namespaceOfOperator(admin) };
+}
+
+/** An API server whose workloads run as soon as they are written, without controllers. */
+export async function startApiServer(host: PodHost) {
+  const { plane, admin, namespace } = await startServer({ controllers: false });
+  const workloads = new FakeWorkloads(admin, namespace, host);
+  workloads.start();
+  const stop = async (): Promise<void> => {
+    await workloads.stop();
+    await plane.stop();
+  };
+  return { admin, namespace, workloads, stop, operatorKubeconfig: plane.kubeconfig(operatorUser) };
+}
+
+export async function startControlPlane(): Promise<ControlPlaneCluster> {
+  const { plane, admin, namespace } = await startServer();
   const kubelet = new FakeKubelet(admin);
   await kubelet.start();
   const hostPods = (host: PodHost): void => {
@@ -70,7 +88,7 @@ export async function startControlPlane(): Promise<ControlPlaneCluster> {
     await kubelet.stop();
     await plane.stop();
   };
-  const [api, operatorKubeconfig] = [await plane.api(user), plane.kubeconfig(user)];
+  const [api, operatorKubeconfig] = [await plane.api(operatorUser), plane.kubeconfig(operatorUser)];
   return { kind: 'kube-apiserver', admin, api, namespace, hostPods, stop, operatorKubeconfig };
 }
 

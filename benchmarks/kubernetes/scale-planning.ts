@@ -95,15 +95,18 @@ async function readyCount({ admin, namespace }: ControlPlaneCluster): Promise<nu
 }
 
 /** Routers of several pipelines, each with its own load. */
-class SteadyLoad implements PodHost {
+export class SteadyLoad implements PodHost {
   readonly #routers: ReadonlyMap<string, StandInRouters>;
   readonly #timer: NodeJS.Timeout;
+
+  /** Mean rate of pipelines whose load differs from the usual one. */
+  readonly rates = new Map<string, number>();
 
   constructor(names: readonly string[], arrivalRps: number, rng: Rng) {
     this.#routers = new Map(names.map((name) => [name, new StandInRouters()]));
     for (const routers of this.#routers.values()) routers.restOfPage = REST_LINE.repeat(PAGE_BYTES / REST_LINE.length);
     const draw = (): void => {
-      for (const routers of this.#routers.values()) routers.rps = poisson(arrivalRps, rng);
+      for (const [name, routers] of this.#routers) routers.rps = poisson(this.rates.get(name) ?? arrivalRps, rng);
     };
     draw();
     this.#timer = setInterval(draw, 1000);
@@ -136,7 +139,7 @@ function poisson(mean: number, rng: Rng): number {
   return count;
 }
 
-async function usedCores(operator: OperatorCommand, seconds: number) {
+export async function usedCores(operator: OperatorCommand, seconds: number) {
   const used = () => ({
     all: ticksOf(`/proc/${operator.pid}/stat`),
     planning: planningThreads(operator).reduce((sum, file) => sum + ticksOf(file), 0),
@@ -173,7 +176,7 @@ function ticksOf(file: string): number {
   return Number(fields[USER_TICKS]) + Number(fields[SYSTEM_TICKS]);
 }
 
-function residentMibOf({ pid }: OperatorCommand): number {
+export function residentMibOf({ pid }: OperatorCommand): number {
   const [, kib = '0'] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kib) / 1024;
 }

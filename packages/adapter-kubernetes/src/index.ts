@@ -28,7 +28,7 @@ export { type FollowedPipeline, podsAsRunning } from './plan/followed-pipeline.j
 export { FollowedPlans } from './plan/followed-plans.js';
 export type { NetworkQuestion, NetworkTimes } from './plan/network-times.js';
 export { annotationsOf, imagesNamedBy } from './plan/pipeline-annotations.js';
-export type { PipelinePlanner } from './plan/pipeline-planner.js';
+export type { PipelinePlanner, PlannerAnswer } from './plan/pipeline-planner.js';
 export { engineFor } from './render/engine.js';
 export type { EngineLimits } from './render/engines/engine-limits.js';
 export type { RenderTarget } from './render/engines/targets.js';

@@ -27,7 +27,7 @@ export {
   withVariantResources,
 } from './control/pinned-spec.js';
 export { isSamePlan, planOfStages, runningAsPlan, variantChoice } from './control/plan-facts.js';
-export { changesToApply } from './control/protect.js';
+export { changesToApply, detectBurst } from './control/protect.js';
 export {
   type ControlContext,
   type ControllerRules,
@@ -42,5 +42,5 @@ export {
   type TickAnswer,
 } from './control/session.js';
 export { arrivalRng, firstPlan, simulateControl } from './control/simulate-control.js';
-export { tickMs } from './control/step.js';
+export { type Quiet, tickMs } from './control/step.js';
 export { decisionProblem, type StepReplay, stepReplay } from './control/step-replay.js';

@@ -12,14 +12,14 @@ import { type ShardSet, setIdentity, shardLeaseName } from './shards.js';
 import { wait } from './wait.js';
 
 /** Shorter than those of a single lease, so that a shard is led again within 20 s, with the delay of busy operators. */
-const shardLeaseTimes: LeaseTimes = { durationMs: 10_000, renewWithinMs: 7_000, retryMs: 1_500 };
+const shardLeaseTimes: LeaseTimes = { durationMs: 12_000, renewWithinMs: 9_000, retryMs: 1_500 };
 
 /** Annotation of a lease: identity of the operator that asks for it. */
 const WANTED_BY = `${LABEL_PREFIX}/wanted-by`;
 
-/** Delay (ms) before a free lease is taken, for each held lease, and its maximum. */
-const MODESTY_MS = 400;
-const MOST_MODESTY_MS = 2_000;
+/** Delay (ms) before a free lease is taken, for each lease of the operator with it, and its maximum. */
+const MODESTY_MS = 300;
+const MOST_MODESTY_MS = 1_000;
 /** Time (ms) between two looks at the balance. */
 const BALANCE_MS = 10_000;
 
@@ -110,7 +110,7 @@ export class ShardedElection {
   /** Waits the longer, the more leases this operator holds. */
   #turn(signal: AbortSignal): Promise<boolean> {
     const turn = this.#turns.then(async () => {
-      await wait(this.#deps.clock, Math.min(MOST_MODESTY_MS, MODESTY_MS * this.#led.size), signal);
+      await wait(this.#deps.clock, Math.min(MOST_MODESTY_MS, MODESTY_MS * (this.#led.size + 1)), signal);
       return !signal.aborted;
     });
     this.#turns = turn;

@@ -1,5 +1,6 @@
 /** Reads the Prometheus page of a router over persistent connections. */
 import { Agent, get } from 'node:http';
+import type { ArrivalEnvelope } from '@equipoise/core/model';
 import type { ObservedPod } from '../cluster/observed-objects.js';
 import { pageMetrics } from './router-page.js';
 
@@ -24,10 +25,27 @@ export function routerUrl({ metadata, status }: ObservedPod): string | undefined
   return `http://${ip.includes(':') ? `[${ip}]` : ip}:${port}${path}`;
 }
 
+/**
+ * The router answers after `waitMs`, or as soon as more arrives in a window than `most` allows. `seconds`: number of the
+ * last whole seconds whose arrivals the page shows. Older routers and merged pages ignore all three.
+ */
+export interface RouterQuestion {
+  readonly waitMs: number;
+  readonly most: ArrivalEnvelope;
+  readonly seconds: number;
+}
+
+const atOnce: RouterQuestion = { waitMs: 0, most: [], seconds: 0 };
+
+function queryOf({ waitMs, most, seconds }: RouterQuestion): string {
+  const bounds = waitMs === 0 ? [] : most.map(({ windowS, arrivals }) => `most=${windowS}:${Math.floor(arrivals)}`);
+  return [QUERY, `seconds=${seconds}`, ...(waitMs === 0 ? [] : [`wait_ms=${waitMs}`]), ...bounds].join('&');
+}
+
 /** Rejects without an answer of status 200. */
-export function askRouter(url: string, signal: AbortSignal): Promise<string> {
+export function askRouter(url: string, signal: AbortSignal, question = atOnce): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = get(`${url}?${QUERY}`, { agent, signal }, (answer) => {
+    const request = get(`${url}?${queryOf(question)}`, { agent, signal }, (answer) => {
       const { statusCode = 0 } = answer;
       let text = '';
       answer.setEncoding('utf8');

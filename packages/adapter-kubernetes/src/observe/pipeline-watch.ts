@@ -5,7 +5,7 @@ import { type InferencePipeline, isCanaryRouter, isRouter, type ObservedPod } fr
 import { graphEngineOf } from '../render/engines/targets.js';
 import { EngineWatch, type EngineWatchDeps } from './engine-watch.js';
 import { targetOf } from './pipeline-target.js';
-import { RouterWatch, type RouterWatchDeps } from './router-watch.js';
+import { type PaceSource, RouterWatch, type RouterWatchDeps } from './router-watch.js';
 import type { SignalWatch } from './signal-watch.js';
 
 type WatchDeps = RouterWatchDeps &
@@ -15,10 +15,14 @@ type WatchDeps = RouterWatchDeps &
 export function watchOf(
   base: WatchDeps,
   { pipeline, pods }: { readonly pipeline: InferencePipeline; readonly pods: readonly ObservedPod[] },
-  { spec, onRound }: { readonly spec: () => PipelineSpec; readonly onRound: () => void },
+  {
+    spec,
+    onRound,
+    pace,
+  }: { readonly spec: () => PipelineSpec; readonly onRound: () => void; readonly pace: PaceSource },
 ): SignalWatch {
   const engine = graphEngineOf(targetOf(pipeline));
-  if (engine === undefined) return new RouterWatch(base, pods.filter(isRoutingPod), onRound);
+  if (engine === undefined) return new RouterWatch(base, pods.filter(isRoutingPod), onRound, pace);
   const { namespace = 'default' } = pipeline.metadata;
   const { engineMetrics = withoutMetrics } = base;
   return new EngineWatch({ ...base, engineMetrics }, { engine, namespace, spec }, onRound);

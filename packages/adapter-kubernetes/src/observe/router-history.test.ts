@@ -4,6 +4,61 @@ import { RouterHistory } from './router-history.js';
 import { page } from './router-pages.test-support.js';
 
 describe('RouterHistory', () => {
+  it('counts each arrival in its second, however seldom and irregularly the pages come', () => {
+    const router = fc.record({
+      startMs: fc.integer({ min: 1_000, max: 4_999 }),
+      counts: fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 60, maxLength: 60 }),
+      gapsMs: fc.array(fc.integer({ min: 200, max: 15_000 }), { minLength: 1, maxLength: 20 }),
+    });
+    fc.assert(
+      fc.property(fc.array(router, { minLength: 1, maxLength: 3 }), (routers) => {
+        const history = new RouterHistory(0);
+        const endMs = 50_000;
+        const expected = new Array<number>(60).fill(0);
+        routers.forEach(({ startMs, counts, gapsMs }, index) => {
+          history.addRouter(`r${index}`, startMs);
+          let atMs = startMs;
+          const pageAt = (nowMs: number) => {
+            const last = Math.floor((nowMs - startMs) / 1000) - 1;
+            const whole = counts.slice(0, last + 1);
+            const arrived = whole.reduce((sum, count) => sum + count, 0);
+            const seconds = { last, sinceMs: (nowMs - startMs) % 1000, counts: whole };
+            history.addPage(`r${index}`, { ...page({ arrived }), seconds }, nowMs);
+          };
+          for (const gapMs of gapsMs) {
+            atMs += gapMs;
+            if (atMs >= endMs) break;
+            pageAt(atMs);
+          }
+          pageAt(endMs);
+          const offset = Math.round(startMs / 1000);
+          counts.slice(0, Math.floor((endMs - startMs) / 1000)).forEach((count, second) => {
+            expected[second + offset] = (expected[second + offset] ?? 0) + count;
+          });
+        });
+        const { arrivalsPerSecond } = history.load(endMs);
+        const told = arrivalsPerSecond.length;
+        const last = Math.min(
+          ...routers.map(({ startMs }) => Math.floor((endMs - startMs) / 1000) + Math.round(startMs / 1000)),
+        );
+        expect(arrivalsPerSecond).toEqual(expected.slice(last - told, last));
+        expect(told).toBeGreaterThan(40);
+      }),
+      { seed: 22, numRuns: 200 },
+    );
+  });
+
+  it('counts nothing twice and loses nothing when a router starts again', () => {
+    const history = new RouterHistory(0);
+    history.addRouter('a', 500);
+    const add = (atMs: number, arrived: number, last: number, counts: readonly number[]) =>
+      history.addPage('a', { ...page({ arrived }), seconds: { last, sinceMs: 0, counts } }, atMs);
+    add(3_500, 6, 2, [1, 2, 3]);
+    add(5_500, 15, 4, [2, 3, 4, 5]);
+    add(8_500, 7, 0, [7]);
+    expect(history.load(8_500).arrivalsPerSecond.reduce((sum, count) => sum + count)).toBe(22);
+  });
+
   it('knows nothing before a router is heard', () => {
     const history = new RouterHistory(0);
     history.addRouter('a', 0);

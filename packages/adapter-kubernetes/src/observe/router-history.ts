@@ -1,6 +1,7 @@
 /**
- * Combines the pages of all routers into one load. It sums the growth of their counters and spreads the arrivals of a
- * gap evenly. A router older than the history counts from its first page, a new router from its start.
+ * Combines the pages of all routers into one load. If a page shows arrivals by second, each is counted in its second;
+ * otherwise the growth of the counter is spread evenly over the time since the last page. A router older than the history
+ * counts from its first page, a new router from its start.
  */
 import type { ArrivalEnvelope, Burstiness, LoadObservation, Observation } from '@equipoise/core/model';
 import { pageGrowth } from './page-growth.js';
@@ -26,7 +27,12 @@ const NO_LATENCIES: ReadonlyMap<number, number> = new Map();
 interface Known {
   readonly page?: RouterPage;
   readonly atMs: number;
+  /** Seconds of the router minus seconds of the history, and the next second of the router to count. */
+  readonly grid?: { readonly offset: number; readonly next: number };
 }
+
+/** A larger difference between the clocks of router and history moves the grid. */
+const MOST_DRIFT_S = 1;
 
 interface Totals {
   readonly atMs: number;
@@ -82,11 +88,48 @@ export class RouterHistory {
   addPage(router: string, page: RouterPage, atMs: number): void {
     const before = this.#routers.get(router) ?? { atMs };
     const isOld = before.page === undefined && before.atMs <= this.#startedAtMs;
-    this.#routers.set(router, { page, atMs });
+    const grid = this.#gridOf(page, before, atMs);
+    this.#routers.set(router, { page, atMs, ...(grid && { grid }) });
     if (page.burstiness !== undefined) this.#burstiness = { value: page.burstiness, atMs };
     if (!this.hasPages) this.#begin(isOld ? atMs : before.atMs, isOld);
     if (isOld) this.#remember({ ...this.#last, atMs });
-    else this.#count(pageGrowth(page, before.page), { fromMs: before.atMs, toMs: atMs });
+    else {
+      const growth = pageGrowth(page, before.page);
+      if (grid === undefined) this.#spread(growth.arrivedTotal, { fromMs: before.atMs, toMs: atMs });
+      else
+        this.#countSeconds(page.seconds?.counts ?? [], {
+          offset: grid.offset,
+          next: grid.next,
+          from: firstToCount(before, page),
+        });
+      this.#count(growth, atMs);
+    }
+  }
+
+  /** The seconds of a page on those of the history; the offset stays the same, so that no two seconds become one. */
+  #gridOf({ seconds, arrivedTotal }: RouterPage, before: Known, atMs: number): Known['grid'] {
+    if (seconds === undefined) return undefined;
+    const next = seconds.last + 1;
+    const offset = next - Math.round((atMs - this.#startedAtMs - seconds.sinceMs) / 1000);
+    const old = before.grid;
+    const isSame =
+      old !== undefined &&
+      next >= old.next &&
+      arrivedTotal >= (before.page?.arrivedTotal ?? 0) &&
+      Math.abs(offset - old.offset) <= MOST_DRIFT_S;
+    return { offset: isSame ? old.offset : offset, next };
+  }
+
+  #countSeconds(
+    counts: readonly number[],
+    { offset, next, from }: { readonly offset: number; readonly next: number; readonly from: number },
+  ): void {
+    const first = next - counts.length;
+    counts.forEach((count, index) => {
+      const second = first + index - offset;
+      if (first + index >= from && second >= 0) this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + count);
+    });
+    this.#forgetSeconds(next - offset);
   }
 
   /** Counts of all routers since their first page. */
@@ -163,8 +206,7 @@ export class RouterHistory {
     this.#totals = [{ atMs, arrived: 0, ended: 0, withinSlo: 0, latencies: new Map() }];
   }
 
-  #count(more: RouterPage, gap: { readonly fromMs: number; readonly toMs: number }): void {
-    this.#spread(more.arrivedTotal, gap);
+  #count(more: RouterPage, atMs: number): void {
     this.#served = plusPage(this.#served, more);
     for (const [stage, { droppedTotal }] of Object.entries(more.stages))
       this.#droppedByStage.set(stage, (this.#droppedByStage.get(stage) ?? 0) + droppedTotal);
@@ -172,7 +214,7 @@ export class RouterHistory {
     const together = new Map(latencies);
     for (const { upToS, count } of more.latencies) together.set(upToS, (together.get(upToS) ?? 0) + count);
     this.#remember({
-      atMs: gap.toMs,
+      atMs,
       arrived: arrived + more.arrivedTotal,
       ended: ended + more.endedTotal,
       withinSlo: withinSlo + more.withinSloTotal,
@@ -194,6 +236,10 @@ export class RouterHistory {
       const share = to > from ? Math.max(0, overlapMs) / (to - from) : second === running ? 1 : 0;
       this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + arrivals * share);
     }
+    this.#forgetSeconds(running);
+  }
+
+  #forgetSeconds(running: number): void {
     for (const second of this.#seconds.keys()) {
       if (second > running - KEPT_SECONDS - 1) break;
       this.#seconds.delete(second);
@@ -204,7 +250,9 @@ export class RouterHistory {
   #arrivalsPerSecond(): readonly number[] {
     const awaited = this.#awaited();
     if (awaited.length === 0) return [];
-    const running = Math.floor((Math.min(...awaited.map(({ atMs }) => atMs)) - this.#startedAtMs) / 1000);
+    const reported = ({ atMs, grid }: Known): number =>
+      grid === undefined ? Math.floor((atMs - this.#startedAtMs) / 1000) : grid.next - grid.offset;
+    const running = Math.min(...awaited.map(reported));
     const first = Math.max(this.#firstSecond, running - KEPT_SECONDS);
     let sum = 0;
     return Array.from({ length: Math.max(0, running - first) }, (_, index) => {
@@ -214,9 +262,9 @@ export class RouterHistory {
     });
   }
 
-  #awaited(): readonly { readonly page: RouterPage; readonly atMs: number }[] {
-    return [...this.#routers].flatMap(([router, { page, atMs }]) =>
-      page === undefined || this.#unawaited.has(router) ? [] : [{ page, atMs }],
+  #awaited(): readonly (Known & { readonly page: RouterPage })[] {
+    return [...this.#routers].flatMap(([router, known]) =>
+      known.page === undefined || this.#unawaited.has(router) ? [] : [{ ...known, page: known.page }],
     );
   }
 
@@ -226,6 +274,14 @@ export class RouterHistory {
       for (const { windowS, arrivals } of page.latest) sums.set(windowS, (sums.get(windowS) ?? 0) + arrivals);
     return [...sums].sort(([a], [b]) => a - b).map(([windowS, arrivals]) => ({ windowS, arrivals }));
   }
+}
+
+/** First second of a page to count: what the page before showed is counted, unless the router has restarted. */
+function firstToCount({ page, grid }: Known, { arrivedTotal, seconds }: RouterPage): number {
+  const isRestarted =
+    page !== undefined && (arrivedTotal < page.arrivedTotal || (seconds?.last ?? 0) + 1 < (grid?.next ?? 0));
+  if (isRestarted || page === undefined) return 0;
+  return grid?.next ?? (seconds?.last ?? 0) + 1;
 }
 
 function latencyGrowth(

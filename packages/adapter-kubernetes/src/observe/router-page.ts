@@ -17,6 +17,15 @@ export interface RouterPage {
   readonly batches: readonly VariantBatches[];
   /** Missing after too few arrivals. */
   readonly burstiness?: Burstiness;
+  /** Arrivals of the last whole seconds; missing on pages of older routers and on merged pages. */
+  readonly seconds?: ArrivedSeconds;
+}
+
+/** `last`: number of the last of these seconds since the start of the router; `sinceMs`: time since its end. */
+export interface ArrivedSeconds {
+  readonly last: number;
+  readonly sinceMs: number;
+  readonly counts: readonly number[];
 }
 
 /** Requests that ended, by outcome; drops by reason. */
@@ -67,6 +76,7 @@ export function readRouterPage(text: string, pipeline: string): RouterPage | und
   const [arrived] = of(METRICS.arrived);
   if (arrived === undefined || labelValue(arrived.labels['pipeline'] ?? '') !== pipeline) return undefined;
   const burstiness = burstinessOf(of(METRICS.dispersion));
+  const seconds = secondsIn(text);
   return {
     arrivedTotal: arrived.value,
     withinSloTotal: sum(of(METRICS.withinSlo)),
@@ -78,7 +88,25 @@ export function readRouterPage(text: string, pipeline: string): RouterPage | und
     batches: batchesOf(of(METRICS.batches), of(METRICS.serviceTime), of(METRICS.batchItems)),
     latest: of(METRICS.latest).map(({ labels, value }) => ({ windowS: secondsOf(labels), arrivals: value })),
     ...(burstiness && { burstiness }),
+    ...(seconds && { seconds }),
   };
+}
+
+const SECONDS = '\n# arrivals ';
+
+/** The comment `# arrivals LAST SINCE_MS COUNT…`. */
+function secondsIn(text: string): ArrivedSeconds | undefined {
+  const at = text.lastIndexOf(SECONDS);
+  if (at < 0) return undefined;
+  const start = at + SECONDS.length;
+  const end = text.indexOf('\n', start);
+  const numbers = text
+    .slice(start, end < 0 ? undefined : end)
+    .split(' ')
+    .map(Number);
+  const [last = Number.NaN, sinceMs = Number.NaN, ...counts] = numbers;
+  if (!numbers.every(Number.isFinite) || !Number.isInteger(last) || Number.isNaN(sinceMs)) return undefined;
+  return { last, sinceMs, counts };
 }
 
 const sum = (samples: readonly MetricSample[]): number => samples.reduce((total, { value }) => total + value, 0);

@@ -1,11 +1,11 @@
-import type { AlarmClock } from '@equipoise/core/model';
+import type { AlarmClock, ArrivalEnvelope } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { expect, it } from 'vitest';
 import { labelsOf } from '../cluster/object-names.js';
 import type { ObservedPod } from '../cluster/observed-objects.js';
 import { routerPod } from '../plan/plan-loop.test-support.js';
 import { pageText } from './router-pages.test-support.js';
-import { RouterWatch } from './router-watch.js';
+import { RouterWatch, type RouterWatchDeps } from './router-watch.js';
 
 const NEXT_LABELS = labelsOf('shelf', { kind: 'next' });
 
@@ -131,4 +131,111 @@ it('counts both sides of a shift from the youngest router that serves, while all
   stop.abort();
   await seconds(2);
   await running;
+});
+
+/** Routers that show arrivals by second, 20 each, and answer waiting questions after their time or at `burst`. */
+function paced(pods: readonly ObservedPod[], untilMs: (nowMs: number) => number | undefined) {
+  const clock = new ManualClock();
+  const asked: { readonly atMs: number; readonly waitMs: number; readonly most: ArrivalEnvelope }[] = [];
+  const waiting = new Set<() => void>();
+  const state = { rps: 20, counts: [] as number[] };
+  const ask: RouterWatchDeps['ask'] = (_url, signal, { waitMs, most, seconds }) => {
+    asked.push({ atMs: clock.nowMs(), waitMs, most });
+    const page = () => {
+      const last = state.counts.length - 1;
+      const arrived = state.counts.reduce((sum, count) => sum + count, 0);
+      const since = [last, clock.nowMs() - 1000 * state.counts.length, ...state.counts.slice(-seconds)].join(' ');
+      return `${pageText({ arrived })}# arrivals ${since}\n`;
+    };
+    if (waitMs === 0) return Promise.resolve(page());
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        cancel();
+        waiting.delete(end);
+        resolve(page());
+      };
+      const cancel = clock.ringAt(clock.nowMs() + waitMs, end);
+      waiting.add(end);
+      signal.addEventListener('abort', () => {
+        cancel();
+        reject(new Error('aborted'));
+      });
+    });
+  };
+  let rounds = 0;
+  const watch = new RouterWatch(
+    { clock, ask },
+    pods,
+    () => rounds++,
+    () => {
+      const until = untilMs(clock.nowMs());
+      return until === undefined ? undefined : { untilMs: until, most: [{ windowS: 1, arrivals: 60 }] };
+    },
+  );
+  const stop = new AbortController();
+  const running = watch.run(stop.signal);
+  const seconds = async (count: number) => {
+    for (let second = 0; second < count; second++) {
+      await clock.advanceTo(clock.nowMs() + 1000);
+      state.counts.push(state.rps);
+    }
+  };
+  const burst = () => {
+    for (const end of [...waiting]) end();
+  };
+  const end = async () => {
+    stop.abort();
+    await clock.advanceTo(clock.nowMs() + 20_000);
+    await running;
+  };
+  const told = () => watch.history.load(clock.nowMs()).arrivalsPerSecond;
+  return { watch, asked, state, seconds, burst, end, told, rounds: () => rounds };
+}
+
+it('asks as seldom as the policy allows, hears each arrival in its second, and is not stale meanwhile', async () => {
+  const { watch, asked, seconds, end, told } = paced([routerPod('router-1')], (nowMs) => nowMs + 9_000);
+  for (let step = 0; step < 12; step++) {
+    await seconds(5);
+    expect([watch.stale, watch.hasSignal]).toEqual([undefined, true]);
+  }
+  expect(asked.length).toBeLessThan(10);
+  expect(asked.at(-1)).toMatchObject({ waitMs: 9_000, most: [{ windowS: 1, arrivals: 60 }] });
+  expect(told().length).toBeGreaterThan(45);
+  expect(told().every((count) => count === 20)).toBe(true);
+  await end();
+});
+
+it('divides what may arrive among routers, and asks all of them at the burst of one', async () => {
+  const { asked, seconds, burst, end, rounds } = paced(
+    [routerPod('router-1'), routerPod('router-2')],
+    (nowMs) => nowMs + 9_000,
+  );
+  await seconds(5);
+  expect(asked.at(-1)?.most).toEqual([{ windowS: 1, arrivals: 30 }]);
+  const [before, roundsBefore] = [asked.length, rounds()];
+  burst();
+  await seconds(1);
+  expect(asked.slice(before, before + 2).map(({ waitMs }) => waitMs)).toEqual([0, 0]);
+  expect(rounds()).toBe(roundsBefore + 1);
+  await end();
+});
+
+it('asks each second while the policy needs each, at once when the pace changes, and of a router that has just come', async () => {
+  let isQuiet = true;
+  const one = routerPod('router-1');
+  const { watch, asked, seconds, end } = paced([one], (nowMs) => (isQuiet ? nowMs + 9_000 : undefined));
+  await seconds(3);
+  const before = asked.length;
+  isQuiet = false;
+  watch.hurry();
+  await seconds(4);
+  expect(asked.slice(before).map(({ waitMs }) => waitMs)).toEqual([0, 0, 0, 0, 0].slice(0, asked.length - before));
+  expect(asked.length - before).toBeGreaterThanOrEqual(4);
+  isQuiet = true;
+  await seconds(3);
+  expect(asked.at(-1)?.waitMs).toBe(9_000);
+  watch.updatePods([one, routerPod('router-2')]);
+  await seconds(2);
+  expect(asked.slice(-4).some(({ waitMs }) => waitMs === 0)).toBe(true);
+  await end();
 });

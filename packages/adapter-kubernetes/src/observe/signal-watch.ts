@@ -20,6 +20,8 @@ export interface SignalWatch {
   updatePods(pods: readonly ObservedPod[]): void;
   /** Fraction of a canary that is in force, for a watch that cannot read it from pods. */
   noteShare?(fraction: number): void;
+  /** Called when the policy may need the load earlier than it said. */
+  hurry?(): void;
   run(signal: AbortSignal): Promise<void>;
 }
 

@@ -17,7 +17,7 @@ import { pageText } from '../observe/router-pages.test-support.js';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 import { NOW_EPOCH_MS, shelf } from '../test-cluster/memory/pipeline-fixture.test-support.js';
 import { FollowedPlans } from './followed-plans.js';
-import type { PipelinePlanner } from './pipeline-planner.js';
+import type { PipelinePlanner, PlannerAnswer } from './pipeline-planner.js';
 
 export const KEY = 'n/shelf';
 
@@ -48,14 +48,15 @@ class PlainPlanner implements PipelinePlanner {
     return Promise.resolve(optimize(problem, verifierAt({ arrivalRps })));
   }
 
-  async tick(observation: Observation): Promise<Decision | undefined> {
+  async tick(observation: Observation): Promise<PlannerAnswer> {
     this.observations.push(observation);
     if (this.isHeld)
       await new Promise<void>((resolve, reject) => {
         this.#release = (error) => (error === undefined ? resolve() : reject(error));
       });
     if (this.failure !== undefined) throw this.failure;
-    return this.#session.tick({ observation, executes: true }).decision;
+    const { decision, quiet } = this.#session.tick({ observation, executes: true, asksQuiet: true });
+    return { decision, quiet };
   }
 
   show(observation: Observation): void {

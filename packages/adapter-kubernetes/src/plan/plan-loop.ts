@@ -26,7 +26,7 @@ import { objectName } from '../cluster/object-names.js';
 import { isRouter } from '../cluster/observed-objects.js';
 import { targetOf } from '../observe/pipeline-target.js';
 import { isRoutingPod, watchOf } from '../observe/pipeline-watch.js';
-import type { RouterWatchDeps } from '../observe/router-watch.js';
+import type { Pace, RouterWatchDeps } from '../observe/router-watch.js';
 import type { Sides } from '../observe/side-counts.js';
 import type { SignalWatch } from '../observe/signal-watch.js';
 import { graphShare, isGraph } from '../reconcile/graph-objects.js';
@@ -40,7 +40,7 @@ import { keptPlan, routedPlan } from './kept-plan.js';
 import { isSameVerdict, observationAt, observedStatus } from './loop-observation.js';
 import { type NetworkTimes, NetworkWatch } from './network-times.js';
 import { arrivalRpsOf } from './pipeline-annotations.js';
-import type { PipelinePlanner } from './pipeline-planner.js';
+import type { PipelinePlanner, PlannerAnswer } from './pipeline-planner.js';
 import type { PipelineSignals, PlanAnswer } from './planning.js';
 import { observedBatches, profileIssue } from './profile-check.js';
 import { splitFor } from './router-count.js';
@@ -87,6 +87,8 @@ export class PlanLoop {
   #signalsAtMs = Number.NEGATIVE_INFINITY;
   #nextTickAtMs = 0;
   #isTicking = false;
+  /** How long the policy needs no load; undefined if it does now. */
+  #quiet: PlannerAnswer['quiet'];
   #hasDecided = false;
   /** Planning under way; later planning replaces it. */
   #asking: object | undefined;
@@ -114,7 +116,11 @@ export class PlanLoop {
     const { plannedForRps = this.#rpsToPlanFor, plan } = first.view.pipeline.status ?? {};
     this.#split = splitFor(first.spec, { arrivalRps: plannedForRps, current: plan?.routers });
     this.#spec = specOfRouter(first.spec, this.#split);
-    this.#watch = watchOf(base, first.view, { spec: () => this.#spec, onRound: () => this.#onRound() });
+    this.#watch = watchOf(base, first.view, {
+      spec: () => this.#spec,
+      onRound: () => this.#onRound(),
+      pace: () => this.#pace(),
+    });
     this.#begin();
     this.#running = this.#watch.run(this.#abort.signal);
   }
@@ -161,6 +167,7 @@ export class PlanLoop {
 
   update(given: PipelineSpec, view: ObservedPipeline): void {
     const before = this.#whole;
+    const paced = this.#pace();
     this.#given = given;
     const spec = this.#network.specWith(given);
     const namedRps = arrivalRpsOf(view.pipeline);
@@ -172,6 +179,7 @@ export class PlanLoop {
     this.#followChange();
     if (!isSameSpec(before, spec)) this.#reload(spec);
     else if (isNamedAnew && !this.#watch.history.hasPages) this.#planFor(this.#rpsToPlanFor);
+    if (paced !== undefined && this.#pace() === undefined) this.#watch.hurry?.();
   }
 
   /** After a roll-back, adopts the plan that serves. */
@@ -306,6 +314,24 @@ export class PlanLoop {
     });
   }
 
+  /**
+   * Pace of the questions to routers. Usual while something is under way: planning, a change, a canary, a roll-back, an
+   * issue. In mode `off` only the status needs the load.
+   */
+  #pace(): Pace | undefined {
+    const { status } = this.#view.pipeline;
+    if (this.#spec.control.mode === 'off')
+      return { untilMs: this.#deps.clock.nowMs() + this.#spec.control.intervalMs, most: [] };
+    const isReady = status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
+    const isBusy =
+      this.#isTicking || this.#asking !== undefined || this.#issue !== undefined || status?.shift !== undefined;
+    const isSettled = this.#spec.control.mode === 'advise' || (isReady && this.#answer.kind === 'plan');
+    if (isBusy || !isSettled || this.#quiet === undefined) return undefined;
+    const share = largestShare(this.#split);
+    const most = this.#quiet.most.map(({ windowS, arrivals }) => ({ windowS, arrivals: arrivals / share }));
+    return { untilMs: this.#quiet.untilMs, most };
+  }
+
   #isOfSplit({ split = oneRouter }: Planned): boolean {
     return split.count === this.#split.count;
   }
@@ -363,8 +389,10 @@ export class PlanLoop {
     this.#isTicking = true;
     this.#nextTickAtMs = observation.atMs + tickMs({ spec, policy: controlPolicies.equipoise });
     try {
-      const decision = await this.#plannerNow().tick(observation, spec.control.mode === 'auto');
+      this.#quiet = undefined;
+      const { decision, quiet } = await this.#plannerNow().tick(observation, spec.control.mode === 'auto');
       this.#issue = undefined;
+      if (spec === this.#spec) this.#quiet = quiet;
       // A decision for an older spec is void.
       if (decision !== undefined && spec === this.#spec && !this.#abort.signal.aborted)
         this.#useDecision(decision, observation);

@@ -67,15 +67,22 @@ export class ControlPlane {
     this.#ports = { etcd: first, peer: first + 1, api: first + 2, scheduler: first + 3 };
   }
 
-  /** Starts all four programs and resolves when the API server is ready. */
-  static async start(binaries: string, users: readonly ClusterUser[] = []): Promise<ControlPlane> {
+  /**
+   * Starts all four programs and resolves when the API server is ready. Without `controllers`, something else must set
+   * the status of workloads.
+   */
+  static async start(
+    binaries: string,
+    users: readonly ClusterUser[] = [],
+    { controllers = true } = {},
+  ): Promise<ControlPlane> {
     const folder = mkdtempSync(path.join(tmpdir(), 'equipoise-kube-'));
     const plane = new ControlPlane(binaries, folder);
     plane.#writeFiles([ADMIN, CONTROLLER_MANAGER, SCHEDULER, ...users]);
     try {
       await plane.#startEtcd();
       await plane.startApiServer();
-      plane.#startControllers();
+      if (controllers) plane.#startControllers();
     } catch (error) {
       await plane.stop();
       throw error;

@@ -3,7 +3,7 @@
  * answers all other requests with 200. The newest ready router gets the whole load, as after a rollout. It forwards a
  * share of the load to the canary router.
  */
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { isCanaryRouter, isRouter } from '../cluster/observed-objects.js';
 import { pageText } from '../observe/router-pages.test-support.js';
 import { shareOf } from '../reconcile/canary-router.js';
@@ -22,14 +22,18 @@ interface Router {
   /** Fraction of requests that the router forwards. */
   readonly share: number;
   arrived: number;
+  /** Arrivals until the end of each whole second since `startedAtMs`. */
+  readonly arrivedBySecond: number[];
+  readonly startedAtMs: number;
   late: number;
   passedOn: number;
   countedAtMs: number;
 }
 
 export class StandInRouters implements PodHost {
-  /** Requests per second that the pipeline gets. */
-  rps = 0;
+  #rps = 0;
+  /** Looks of questions that wait for a burst. */
+  readonly #waiting = new Set<() => void>();
   /** Fraction of these requests that misses the SLO. */
   lateFraction = 0;
   /** Service time (ms) of each batch, by `STAGE/VARIANT`. Each request is a batch of one. */
@@ -40,6 +44,17 @@ export class StandInRouters implements PodHost {
   restOfPage = '';
   readonly #routers = new Map<string, Router>();
 
+  /** Requests per second that the pipeline gets. */
+  get rps(): number {
+    return this.#rps;
+  }
+
+  set rps(rps: number) {
+    this.#count();
+    this.#rps = rps;
+    for (const look of [...this.#waiting]) look();
+  }
+
   start(pod: HostedPod, podIp: string, changed: (isReady: boolean) => void): void {
     if (!isRouter(pod) && !isCanaryRouter(pod)) {
       changed(true);
@@ -48,14 +63,22 @@ export class StandInRouters implements PodHost {
     const server = createServer((request, response) => {
       const isPage = request.url?.startsWith('/metrics') === true;
       if (isPage && !this.showsMetrics) response.destroy();
-      else response.writeHead(200).end(isPage ? this.#page(router) : 'answered');
+      else if (isPage) this.#answer(router, new URL(request.url ?? '', 'http://router').searchParams, response);
+      else response.writeHead(200).end('answered');
     });
     const address = podIp.replace(/^10\.\d+\./, `127.${podNetwork}.`);
     const url = `http://${address}:${PORT}`;
     const router: Router = {
       pipeline: pod.metadata.labels?.['equipoise.dev/pipeline'] ?? '',
       ...{ server, url, isCanary: isCanaryRouter(pod), share: shareOf(pod) },
-      ...{ arrived: 0, late: 0, passedOn: 0, countedAtMs: performance.now() },
+      ...{
+        arrivedBySecond: [],
+        startedAtMs: performance.now(),
+        arrived: 0,
+        late: 0,
+        passedOn: 0,
+        countedAtMs: performance.now(),
+      },
     };
     server.listen(PORT, address, () => {
       this.#count();
@@ -90,12 +113,43 @@ export class StandInRouters implements PodHost {
   #count(): void {
     const nowMs = performance.now();
     for (const router of this.#routers.values()) {
+      this.#endSeconds(router, nowMs);
       const more = (this.#rpsOf(router) * (nowMs - router.countedAtMs)) / 1000;
       router.arrived += more;
       router.late += more * this.lateFraction;
       router.passedOn += (this.#givenRpsOf(router) * (nowMs - router.countedAtMs)) / 1000;
       router.countedAtMs = nowMs;
     }
+  }
+
+  #endSeconds(router: Router, nowMs: number): void {
+    const { arrivedBySecond, startedAtMs, countedAtMs, arrived } = router;
+    const rps = this.#rpsOf(router);
+    const endMs = (): number => startedAtMs + 1000 * (arrivedBySecond.length + 1);
+    while (endMs() <= nowMs)
+      arrivedBySecond.push(Math.round(arrived + (rps * Math.max(0, endMs() - countedAtMs)) / 1000));
+  }
+
+  /** Answers after `wait_ms`, or at once if the rate exceeds what `most` allows. */
+  #answer(router: Router, query: URLSearchParams, response: ServerResponse): void {
+    const most = query.getAll('most').map((each) => each.split(':').map(Number));
+    const isBurst = (): boolean => most.some(([windowS = 0, arrivals = 0]) => this.#rpsOf(router) * windowS > arrivals);
+    const end = (): void => {
+      clearTimeout(timer);
+      this.#waiting.delete(look);
+      response.writeHead(200).end(this.#page(router) + secondsOf(router, Number(query.get('seconds') ?? 0)));
+    };
+    const look = (): void => {
+      if (isBurst()) end();
+    };
+    const timer = setTimeout(end, Number(query.get('wait_ms') ?? 0));
+    response.on('close', () => {
+      clearTimeout(timer);
+      this.#waiting.delete(look);
+    });
+    if (most.length === 0) return;
+    this.#waiting.add(look);
+    look();
   }
 
   #rpsOf(router: Router): number {
@@ -127,6 +181,14 @@ export class StandInRouters implements PodHost {
     });
     return `${page}${this.restOfPage}`;
   }
+}
+
+function secondsOf({ arrivedBySecond, startedAtMs }: Router, seconds: number): string {
+  if (seconds === 0) return '';
+  const last = arrivedBySecond.length - 1;
+  const sinceMs = Math.round(performance.now() - startedAtMs - 1000 * (last + 1));
+  const counts = arrivedBySecond.map((arrived, index) => arrived - (arrivedBySecond[index - 1] ?? 0)).slice(-seconds);
+  return `# arrivals ${[last, sinceMs, ...counts].join(' ')}\n`;
 }
 
 const idOf = ({ metadata }: Pick<HostedPod, 'metadata'>): string => metadata.uid ?? metadata.name;

@@ -8,6 +8,7 @@ import {
   type InferencePipeline,
   imagesNamedBy,
   type PipelinePlanner,
+  type PlannerAnswer,
   type ShardSet,
   usualCpuPolicy,
 } from '@equipoise/adapter-kubernetes';
@@ -152,11 +153,12 @@ export class ThreadPlanner implements PipelinePlanner {
     return this.#planner.ask({ kind: 'plan', policy: 'equipoise', arrivalRps, verify: true });
   }
 
-  async tick(observation: Observation, executes: boolean): Promise<Decision | undefined> {
+  async tick(observation: Observation, executes: boolean): Promise<PlannerAnswer> {
     const planner = this.#planner;
-    const { decision, kept } = await planner.ask({ kind: 'tick', observation, executes, changedByHand: false });
+    const tick = { kind: 'tick', observation, executes, changedByHand: false, asksQuiet: true } as const;
+    const { decision, kept, quiet } = await planner.ask(tick);
     if (kept !== undefined) planner.remember(kept);
-    return decision;
+    return { decision, quiet };
   }
 
   show(observation: Observation): void {

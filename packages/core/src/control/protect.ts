@@ -113,6 +113,16 @@ function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: b
   return plannedEnvelope(planned, { carried, ...bounds });
 }
 
+/** Arrivals by window that are no burst, now and for the next minute: the planned rates of the last minute pass. */
+export function quietEnvelope(situation: Situation, planned: ExpectedLoad): ArrivalEnvelope {
+  const now = allowedEnvelope(situation, planned, false);
+  const later = allowedEnvelope(situation.withoutRates, planned, false);
+  return now.map(({ windowS, arrivals }, index) => ({
+    windowS,
+    arrivals: Math.min(arrivals, later[index]?.arrivals ?? arrivals),
+  }));
+}
+
 /** Rate (rps) to plan for in a burst: rate of the burst plus a margin. */
 function burstRps({ arrivals, windowS, rateRps }: Burst): number {
   return rateRps + (MARGIN_ERRORS * Math.sqrt(arrivals)) / windowS;

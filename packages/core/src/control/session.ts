@@ -13,7 +13,16 @@ import { type Correction, type StartTimes, summarizedStarts } from './feedback/p
 import { pinnedSpec } from './pinned-spec.js';
 import type { ControllerRules, ProfiledParts } from './rules.js';
 import { correctedRules } from './situation.js';
-import { type ControlStep, controlStep, planSchedule, tickMs, trainBetweenTicks, wouldProtect } from './step.js';
+import {
+  type ControlStep,
+  controlStep,
+  planSchedule,
+  type Quiet,
+  quietAfter,
+  tickMs,
+  trainBetweenTicks,
+  wouldProtect,
+} from './step.js';
 
 export interface Tick {
   readonly observation: Observation;
@@ -22,6 +31,8 @@ export interface Tick {
   readonly executes: boolean;
   /** True if a person changed replicas since the last tick. */
   readonly changedByHand?: boolean;
+  /** True to get `quiet` in the answer. */
+  readonly asksQuiet?: boolean;
 }
 
 /**
@@ -50,6 +61,8 @@ export interface TickAnswer {
   readonly input?: StepInput;
   /** Parts of the snapshot to persist now. */
   readonly kept?: ControllerSnapshot;
+  /** How long no tick is needed; absent if the next tick is. */
+  readonly quiet?: Quiet;
 }
 
 export type LaterObservation = () => Observation | undefined;
@@ -135,14 +148,25 @@ export class ControlSession {
     const { decision, state } = step;
     this.#state = decision?.kind === 'apply' && !executes ? afterAdvice(before, state) : state;
     const kept = this.#delta(observation.atMs);
-    if (decision === undefined) return { ...(kept && { kept }) };
+    const answer = { ...(kept && { kept }), ...this.#quiet(tick, { rules, decision, observation }) };
+    if (decision === undefined) return answer;
     return {
+      ...answer,
       ...(observation !== first && { observation }),
       decision,
       trigger: stepTrigger(before, step),
       input: stepInput(before, state, { load: observation.load, pins }),
-      ...(kept && { kept }),
     };
+  }
+
+  /** After an `apply`, the next tick sees another running plan. */
+  #quiet(
+    { asksQuiet = false }: Tick,
+    of: { readonly rules: ControllerRules; readonly decision: Decision | undefined; readonly observation: Observation },
+  ): { readonly quiet?: Quiet } {
+    const quiet =
+      asksQuiet && of.decision?.kind !== 'apply' ? quietAfter(of.rules, this.#state, of.observation) : undefined;
+    return quiet === undefined ? {} : { quiet };
   }
 
   /** Undoes the last tick, whose answer a manual action preempted. */

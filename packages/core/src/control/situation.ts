@@ -223,6 +223,12 @@ export class Situation {
     return Math.max(1, spec.slo.latencyMs - Math.max(0, ...pathMs));
   }
 
+  /** The situation once the planned rates of the last minute have passed. */
+  get withoutRates(): Situation {
+    const { rules, observation, starts, search, rolledBack } = this;
+    return new Situation({ rules, observation, plannedRates: undefined, starts, search, rolledBack });
+  }
+
   under(rules: ControllerRules): Situation {
     const { observation, rates: plannedRates, starts, search, rolledBack } = this;
     return new Situation({ rules, observation, plannedRates, starts, search, rolledBack });

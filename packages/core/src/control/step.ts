@@ -4,6 +4,7 @@
  */
 import { observeLoad, runTrainingStep } from '../forecast/learning/load-learning.js';
 import type { Decision, Observation } from '../model/decision.js';
+import type { ArrivalEnvelope } from '../model/expected-load.js';
 import type { ControllerState } from './controller-state.js';
 import { observeEdges, withLearnedEdges } from './feedback/edge-feedback.js';
 import { observeService, observeStarts } from './feedback/profile-feedback.js';
@@ -18,7 +19,7 @@ import {
 import { inLastHour } from './guard/guardrails.js';
 import { withSwitches } from './guard/switching.js';
 import { withPlannedRate } from './planned-load.js';
-import { protect } from './protect.js';
+import { protect, quietEnvelope } from './protect.js';
 import { isInBurst, replan, unfinishedSearch, upperRateAhead } from './replan.js';
 import type { ControllerRules } from './rules.js';
 import { correctedRules, rolledBackVariants, Situation } from './situation.js';
@@ -58,6 +59,32 @@ function withRobustness({ spec: { robustness } }: ControllerRules, decision: Dec
 /** True if the fast loop would act on this observation, which then preempts planning. */
 export function wouldProtect(rules: ControllerRules, state: ControllerState, observation: Observation): boolean {
   return rules.policy.protects && protectStep(situationOf(rules, state, observation), state).decision !== undefined;
+}
+
+/** Interval (ms) of ticks if replicas start slowly: the fast loop follows the forecast, too. */
+const SLOW_START_TICK_MS = 2_000;
+
+/** How long the fast loop has nothing to do, unless more than `most` arrives in a window. */
+export interface Quiet {
+  readonly untilMs: number;
+  readonly most: ArrivalEnvelope;
+}
+
+/** Undefined if each tick may matter: in a burst, during a trial or a change, with stale sources. */
+export function quietAfter(
+  rules: ControllerRules,
+  state: ControllerState,
+  observation: Observation,
+): Quiet | undefined {
+  const { atMs, changing, staleSources } = observation;
+  const { planned, nextPlanAtMs, trial } = state;
+  const isBusy = changing === true || trial !== undefined || staleSources.length > 0 || isInBurst(state, atMs);
+  if (isBusy || planned === undefined || nextPlanAtMs === undefined || !rules.policy.protects) return undefined;
+  const situation = situationOf(rules, state, observation);
+  // Up to half a tick early counts as due.
+  const dueAtMs = nextPlanAtMs - tickMs(rules) / 2;
+  const untilMs = situation.actsSlowly ? Math.min(dueAtMs, atMs + SLOW_START_TICK_MS) : dueAtMs;
+  return { untilMs, most: quietEnvelope(situation, planned) };
 }
 
 export function trainBetweenTicks(rules: ControllerRules, state: ControllerState): ControllerState {

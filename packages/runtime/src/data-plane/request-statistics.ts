@@ -30,6 +30,13 @@ export interface SecondRecord extends RequestCounts {
   readonly second: number;
 }
 
+/** `last`: number of the last whole second since the start; `sinceMs`: time since its end. */
+export interface ArrivedSeconds {
+  readonly last: number;
+  readonly sinceMs: number;
+  readonly counts: readonly number[];
+}
+
 class Counts implements RequestCounts {
   readonly second: number;
   arrived = 0;
@@ -119,6 +126,17 @@ export class RequestStatistics {
   /** Arrivals by whole seconds, oldest first: at most the last 600, without the current one. */
   arrivalsPerSecond(nowMs: number): readonly number[] {
     return this.#arrivals.arrivalsPerSecond(nowMs);
+  }
+
+  /** Arrivals of the last `count` (at most 600) whole seconds, oldest first, and the place of the last of them. */
+  lastSeconds(nowMs: number, count: number): ArrivedSeconds {
+    const running = this.#secondOf(nowMs);
+    const counts = this.arrivalsPerSecond(nowMs);
+    return {
+      last: running - 1,
+      sinceMs: nowMs - this.#startedAtMs - 1000 * running,
+      counts: counts.slice(Math.max(0, counts.length - count)),
+    };
   }
 
   load(nowMs: number): LoadObservation {

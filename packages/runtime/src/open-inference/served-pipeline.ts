@@ -2,7 +2,7 @@
  * A pipeline as the protocol serves it, with metadata. Output types that the pipeline does not declare are learned from
  * completed requests.
  */
-import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
+import { AppError, type LoadObservation, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
 import type { VariantChoice } from '../accuracy/served-variants.js';
 import { tensorBytes } from '../data-plane/bytes-in-flight.js';
@@ -11,6 +11,7 @@ import { partPlace } from '../data-plane/part-key.js';
 import { declaredTensors, fanOutTensors } from '../data-plane/payload-algebra.js';
 import type { PipelineOutcome, SubmitOptions } from '../data-plane/pending-request.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
+import type { ArrivedSeconds } from '../data-plane/request-statistics.js';
 import { dropError } from '../net/refusal.js';
 import type { TraceParent } from '../trace/trace-context.js';
 import type { AnswerFeed } from './answer-feed.js';
@@ -113,6 +114,19 @@ export class ServedPipeline {
 
   get ready(): boolean {
     return this.#runner.ready;
+  }
+
+  get nowMs(): number {
+    return this.#runner.nowMs;
+  }
+
+  get load(): LoadObservation {
+    return this.#runner.statistics.load(this.#runner.nowMs);
+  }
+
+  /** Arrivals of the last `count` whole seconds. */
+  lastSeconds(count: number): ArrivedSeconds {
+    return this.#runner.statistics.lastSeconds(this.#runner.nowMs, count);
   }
 
   /** Outputs of a single item: the declared ones, then the learned ones. */

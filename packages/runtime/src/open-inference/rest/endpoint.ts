@@ -31,6 +31,8 @@ export interface RestRequest {
   /** Aborts when the client goes away. */
   readonly signal: CancelSignal;
   readonly phase: ServingPhase;
+  /** False once the server drains. */
+  readonly isServing: () => boolean;
   readonly hold: StartupHold;
   /** Arrival at the server that forwarded the request, on the runner's clock; default now. */
   readonly arrivedAtMs?: number;

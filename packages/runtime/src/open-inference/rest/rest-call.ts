@@ -64,6 +64,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
       traceParent: purpose === 'inference' ? readTraceParent(this.headers) : undefined,
       signal: this.signal,
       phase: rules.phase(),
+      isServing: () => rules.phase() === 'serving',
       hold: rules.hold,
       maxJsonBytes: rules.maxJsonBytes,
       largeRequests: rules.largeRequests,

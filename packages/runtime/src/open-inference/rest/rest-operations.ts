@@ -156,7 +156,23 @@ const rawHeaders = z.object({
 });
 
 export const restOperations = {
-  metrics: metricsOperation,
+  metrics: {
+    ...metricsOperation,
+    query: z.object({
+      'name[]': z.array(z.string()).optional().describe('Only these metrics.'),
+      wait_ms: z.int().min(0).max(15_000).optional().describe('Answers after this time, or at a burst.'),
+      most: z
+        .array(z.string())
+        .optional()
+        .describe('SECONDS:ARRIVALS: with `wait_ms`, more arrivals in the last SECONDS are a burst.'),
+      seconds: z
+        .int()
+        .min(0)
+        .max(600)
+        .optional()
+        .describe('Adds the comment `# arrivals LAST SINCE_MS COUNT…` with the arrivals of the last whole seconds.'),
+    }),
+  },
   live: liveOperation,
   ready: readyOperation,
   document: documentOperation,

@@ -12,6 +12,7 @@ import { modelConfigOf, modelStatisticsOf, repositoryIndexOf } from '../triton-e
 import { type Endpoint, pipelineOf, type RestRequest, readQuestion } from './endpoint.js';
 import { feedback } from './feedback-endpoint.js';
 import { infer } from './infer-endpoint.js';
+import { metricsEndpoint } from './metrics-endpoint.js';
 import { restOperations } from './rest-operations.js';
 import { run } from './run-endpoint.js';
 
@@ -30,9 +31,7 @@ export function restRoutes(version: string, page?: MetricsPage): readonly RestRo
   const ready = readiness();
   const document = servedDocument(() => documentOf(version, routes));
   const routes: readonly RestRoute[] = [
-    ...(shared === undefined
-      ? []
-      : [routeOf('GET /metrics', 'metrics', 'metrics', ({ query }) => shared.answer(query))]),
+    ...(shared === undefined ? [] : [routeOf('GET /metrics', 'metrics', 'metrics', metricsEndpoint(shared))]),
     routeOf('GET /livez', 'live', 'probe', liveAnswer),
     routeOf('GET /readyz', 'ready', 'probe', ready),
     routeOf('GET /v2', 'serverMetadata', 'metadata', () => ok(serverMetadataOf(version))),
