@@ -87,6 +87,7 @@ const BLOCKS: Readonly<Record<string, readonly string[]>> = {
   MORE_ARGS: [
     '{{- if gt (int .Values.shards) 1 }}',
     '- --shards={{ .Values.shards }}',
+    '- --no-admin-port',
     '{{- end }}',
     '{{- with .Values.pipelines.image }}',
     '- {{ printf "--image=%s" . | quote }}',

@@ -1,6 +1,6 @@
 /**
- * Asks all routers at the pace that the policy needs: once a second, or while the policy is quiet, with questions that a
- * router answers at the end of the quiet time or at a burst. A stale signal makes the load incomplete.
+ * Asks all routers at the pace that the policy needs, usually once a second. While the policy is quiet, a router answers
+ * at the end of the quiet time or at a burst. A stale signal makes the load incomplete.
  */
 import type { AlarmClock, ArrivalEnvelope } from '@equipoise/core/model';
 import { LABEL_PREFIX } from '../cluster/object-names.js';

@@ -50,6 +50,8 @@ export interface PlanLoopDeps extends RouterWatchDeps {
   readonly engineMetrics?: EngineMetrics | undefined;
   /** Figures of a mesh; by default there are none. */
   readonly networkTimes?: NetworkTimes | undefined;
+  /** True if routers are read every second even if the policy needs less, for charts; default false. */
+  readonly readsEverySecond?: boolean | undefined;
   readonly clock: AlarmClock;
   readonly nowEpochMs: () => number;
   readonly plannerFor: (spec: PipelineSpec) => PipelinePlanner;
@@ -319,6 +321,7 @@ export class PlanLoop {
    * issue. In mode `off` only the status needs the load.
    */
   #pace(): Pace | undefined {
+    if (this.#deps.readsEverySecond === true) return undefined;
     const { status } = this.#view.pipeline;
     if (this.#spec.control.mode === 'off')
       return { untilMs: this.#deps.clock.nowMs() + this.#spec.control.intervalMs, most: [] };

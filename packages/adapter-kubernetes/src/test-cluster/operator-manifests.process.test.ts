@@ -97,9 +97,9 @@ describe('the manifests of the operator', { timeout: 60_000 }, () => {
     const { patches } = parse(text('kubernetes-shards', 'kustomization.yaml')) as {
       readonly patches: readonly { readonly patch: string }[];
     };
-    const [operation] = parse(patches[0]?.patch ?? '') as readonly { readonly value: string }[];
-    expect(operation?.value).toBe('--shards=8');
-    expect(await saysTo([...container.args, operation?.value ?? ''])).toContain('there is no kubeconfig');
+    const flags = (parse(patches[0]?.patch ?? '') as readonly { readonly value: string }[]).map(({ value }) => value);
+    expect(flags).toEqual(['--shards=8', '--no-admin-port']);
+    expect(await saysTo([...container.args, ...flags])).toContain('there is no kubeconfig');
   });
 
   it('become those for all namespaces by one flag', async () => {

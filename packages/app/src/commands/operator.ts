@@ -62,7 +62,7 @@ export function operator(options: OperatorOptions): Promise<CommandResult | unde
     logLine('info', 'started', { version: VERSION, namespace: scope ?? 'all', url: probes.url, ...page });
     const abort = new AbortController();
     const asking = contact.run(abort.signal);
-    const running = run(cluster, { options, scope, watch, board }, abort.signal);
+    const running = run(cluster, { options, scope, watch, board: admin && board }, abort.signal);
     await Promise.race([stop, running]);
     logLine('info', 'stopping');
     abort.abort();
@@ -80,7 +80,8 @@ interface Running {
   readonly options: OperatorOptions;
   readonly scope: string | undefined;
   readonly watch: OperatorWatch;
-  readonly board: ClusterBoard;
+  /** Undefined without a page. */
+  readonly board: ClusterBoard | undefined;
 }
 
 function run(cluster: Cluster, running: Running, signal: AbortSignal): Promise<void> {
@@ -134,12 +135,16 @@ async function lead(
 ): Promise<void> {
   const report = (key: string, decision: Decision, observation: Observation): void => {
     watch.decided(key, decision);
-    board.decided(key, decision, observation);
+    board?.decided(key, decision, observation);
   };
-  const plans = await plansFor(cluster, options, report, shard?.threads);
+  // Charts have a point every second.
+  const plans = await plansFor(cluster, options, report, {
+    threads: shard?.threads,
+    readsEverySecond: board !== undefined,
+  });
   const stopped = watch.leads(shard?.number);
   const uncount = watch.counts(plans);
-  const unfollow = board.follow(plans);
+  const unfollow = board?.follow(plans);
   const failed = (what: string, error: unknown): void =>
     watch.failed(what.includes('/') ? 'pass' : 'watch', what, error);
   try {
@@ -154,7 +159,7 @@ async function lead(
       onGone: (key) => watch.monitor.gone(key),
     }).run(signal);
   } finally {
-    unfollow();
+    unfollow?.();
     await plans.close();
     uncount();
     stopped();

@@ -22,7 +22,7 @@ describe('plans that follow a router', () => {
     const plans = new FollowedPlans({
       clock: monotonicClock,
       nowEpochMs: Date.now,
-      ask: (_address, signal) => askRouter(`${url}/metrics`, signal),
+      ask: (_address, signal, question) => askRouter(`${url}/metrics`, signal, question),
       plannerFor: (spec) => new ThreadPlanner(spec, threads),
       report: (_key, decision) => decisions.push(decision),
     });

@@ -64,6 +64,12 @@ export const operatorDeps = ({ api }: Cluster) => ({
 export const plannerThreads = (): PlannerPool =>
   new PlannerPool({ threads: plannerThreadsFor(availableParallelism()) });
 
+/** By default the threads are those of these plans alone, and routers are read as seldom as the policy allows. */
+export interface PlansOptions {
+  readonly threads?: PlannerPool | undefined;
+  readonly readsEverySecond?: boolean;
+}
+
 /**
  * Plans all pipelines in shared threads, with load from the routers, or from Prometheus for engines that walk the graph.
  * Close the result at the end.
@@ -72,12 +78,13 @@ export async function plansFor(
   cluster: Cluster,
   flags: OperatorFlags,
   report: (key: string, decision: Decision, observation: Observation) => void,
-  threads = plannerThreads(),
+  { threads = plannerThreads(), readsEverySecond = false }: PlansOptions = {},
 ): Promise<FollowedPlans> {
   const metrics = await metricsOf(flags);
   return new FollowedPlans({
     ...operatorDeps(cluster),
     ask: askRouter,
+    readsEverySecond,
     ...metrics,
     report,
     plannerFor: (spec) => new ThreadPlanner(spec, threads),

@@ -1,9 +1,9 @@
 /** While a session is quiet, ticks change nothing: a loop that leaves them out decides the same at the same time. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { SeededRng } from '../kernel/rng.js';
 import { ArrivalRecord } from '../model/arrival-record.js';
 import type { Observation } from '../model/decision.js';
-import { SeededRng } from '../kernel/rng.js';
 import { detectBurst } from './protect.js';
 import { ControlSession } from './session.js';
 import { observe, rulesFor, running, spec } from './step-bench.test-support.js';
