@@ -42,7 +42,10 @@ function input(later: Second = {}, replicas: readonly ReplicaBlock[] = []): Diag
     const isLater = second >= 60;
     // Small changes, so that no interval is empty.
     const wobble = 1 + 0.02 * Math.sin(second);
-    const all = { arrived: 50 * wobble, completed: 50, plannedCores: 2, budgetCores: 8, ...(isLater && later.all) };
+    const usual = { completed: 50, plannedCores: 2, budgetCores: 8, accuracy: 0.9, provisionedRps: 60 };
+    // A plan answers ten seconds later.
+    const planned = second < 70 && { accuracy: usual.accuracy };
+    const all = { arrived: 50 * wobble, ...usual, ...(isLater && later.all), ...planned };
     const set = (place: number, value: number) => {
       rows[second * width + place] = value;
     };
@@ -146,6 +149,23 @@ describe('the diagnosis of a window', () => {
     const one = [...blocksOf('b-1', 0), ...blocksOf('b-2', 0), ...blocksOf('b-3', Math.log(4))];
     expect(diagnose(input({}, one))).toMatchObject({ verdict: 'incident', harmful: false, cause: 'slow-replica' });
     expect(diagnose(input({}, [...blocksOf('b-1', 0), ...blocksOf('b-2', 0.1)]))).toMatchObject({ verdict: 'healthy' });
+  });
+
+  it.each<[string, object, Figures]>([
+    ['a rise beyond the plan', { cause: 'overload' }, { arrived: 120, completed: 120, accuracy: 0.7 }],
+    ['a smaller budget', { cause: 'budget' }, { budgetCores: 1, plannedCores: 1, accuracy: 0.7 }],
+    ['a rise that the plan carries', { verdict: 'healthy' }, { arrived: 60, completed: 60, accuracy: 0.7 }],
+    ['a rise without a price', { verdict: 'healthy' }, { arrived: 120, completed: 120 }],
+    ['a smaller budget that the plan fits', { verdict: 'healthy' }, { budgetCores: 3, accuracy: 0.7 }],
+    ['a smaller budget without a price', { verdict: 'healthy' }, { budgetCores: 1 }],
+  ])('asks what the loop paid if the SLO is met: %s', (_, expected, all) => {
+    const card = diagnose(input({ all }));
+    expect(card).toMatchObject(expected);
+    if (card.verdict !== 'incident') return;
+    expect(card).toMatchObject({ harmful: false, summary: expect.stringContaining('less accurate variants') });
+    expect(card.evidence).toContainEqual(
+      expect.objectContaining({ measured: expect.closeTo(0.7), expected: expect.closeTo(0.9) }),
+    );
   });
 
   it('names the strongest suspect and says why it is not the next one', () => {

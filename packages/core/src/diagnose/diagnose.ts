@@ -11,6 +11,7 @@ import type { IncidentCard, Suspect } from './incident-card.js';
 import { clientSuspects } from './suspects/client-suspects.js';
 import { failureSuspects } from './suspects/failure-suspects.js';
 import { loadSuspects } from './suspects/load-suspects.js';
+import { priceSuspects } from './suspects/price-suspects.js';
 import { serviceSuspects } from './suspects/service-suspects.js';
 
 /** Weight of a stage at which requests do not wait. */
@@ -58,7 +59,7 @@ function suspectsOf(file: CaseFile): readonly Suspect[] {
     const here = [...failureSuspects(file, stage), ...serviceSuspects(file, stage)];
     return here.map((suspect) => ({ ...suspect, score: weight * suspect.score }));
   });
-  const general = narrow === undefined ? [] : [...loadSuspects(file, narrow), ...clientSuspects(file)];
+  const general = narrow === undefined ? priceSuspects(file) : [...loadSuspects(file, narrow), ...clientSuspects(file)];
   return [...found, ...general].toSorted((a, b) => b.score - a.score);
 }
 
