@@ -44,7 +44,7 @@ import { embeddedLauncher } from './embedded-launcher.js';
 import { type FirstPlan, firstReason, lostPinsText, nothingFits, planOfResult, resumeObjection } from './first-plan.js';
 import { type OwnDecisions, ownTicks } from './own-decisions.js';
 import type { RouterGroup } from './router-group.js';
-import { readSavedState, type SavedState, saveLearned } from './saved-state.js';
+import { NO_SAVED_STATE, readSavedState, type SavedState, saveLearned } from './saved-state.js';
 import { checkReplaceable, type ServedSpec, servedSpec } from './served-spec.js';
 import { MeasuredBatches, StageInputs } from './watched-replicas.js';
 
@@ -339,7 +339,8 @@ export class PipelineComposition {
   async takeLead({ begins }: { readonly begins: boolean }): Promise<void> {
     const { profiles, mode } = this.#options;
     const { spec } = this.#served;
-    this.kept = await readSavedState(this.#store, spec, { profiles, resumes: true });
+    const read = () => readSavedState(this.#store, spec, { profiles, resumes: true });
+    this.kept = (await this.#faults.attempt('store', read)) ?? NO_SAVED_STATE;
     const { wishes, lostPins } = this.kept;
     this.#follows = false;
     this.#log.continueAfter(this.kept.lastDecisionId);
