@@ -5,7 +5,7 @@ export type { KubeApi } from './api/kube-api.js';
 export type { KubeObject } from './api/kube-object.js';
 export { toYaml } from './api/to-yaml.js';
 export { LeaseElector } from './cluster/lease-elector.js';
-export type { InferencePipeline } from './cluster/observed-objects.js';
+export { childTypes, type InferencePipeline, pipelines } from './cluster/observed-objects.js';
 export { ServerContact } from './cluster/server-contact.js';
 export { ShardedElection } from './cluster/sharded-election.js';
 export { type ShardSet, shardOf } from './cluster/shards.js';

@@ -11,6 +11,7 @@ import {
   fraction,
   gapMs,
   instant,
+  namespace,
   nodeCores,
   notNegative,
   port,
@@ -442,7 +443,7 @@ function addExperiment(program: Command): void {
     .addOption(
       new Option(
         '--on <platforms>',
-        'where cells run, separated by commas: simulator, embedded (served on this machine); default: simulator. Results are compared with the first one',
+        'where cells run, separated by commas: simulator, embedded (served on this machine), cluster (served on a Kubernetes cluster); default: simulator. Results are compared with the first one',
       ).argParser(platformNames),
     )
     .option(
@@ -451,6 +452,18 @@ function addExperiment(program: Command): void {
       (text: string, before: readonly string[] = []) => [...before, text],
     )
     .option('--raw <folder>', 'write a CSV file for each cell to this folder, with a line for each request')
+    .option('--kubeconfig <file>', 'for cluster: kubeconfig with the access to the cluster; default: that of kubectl')
+    .option('--context <name>', 'for cluster: context of the kubeconfig; default: the current context')
+    .option(
+      '--namespace <name>',
+      'for cluster: namespace in which no operator runs; default: the namespace of the context',
+      namespace,
+    )
+    .option('--image <image>', 'for cluster: image with Equipoise and the pipeline folder in /pipeline')
+    .option(
+      '--router-url <url>',
+      'for cluster: address of the router; default: the cluster address of its Service, which nodes and pods reach',
+    )
     .option('--out <folder>', 'folder of the results; default: .equipoise/experiments/NAME next to the grid')
     .option('--threads <n>', 'number of cells to simulate in parallel; default: one per core', count)
     .addOption(jsonFlag())

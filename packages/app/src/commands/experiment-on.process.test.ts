@@ -116,6 +116,8 @@ describe('equipoise experiment --on', () => {
     const here = (...args: string[]) => equipoiseHere(folder.path, 'experiment', ...args);
     const taken = await here('grid.yaml', '--policy', policyFile("export default { name: 'ipa', begin() {} };"));
     expect(taken).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('another policy has the name ipa') });
+    const onCluster = await here('grid.yaml', '--on', 'simulator,cluster', '--policy', EXAMPLE);
+    expect(onCluster).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('simulator and embedded') });
     folder.write('simulated.yaml', `${GRID}  loadMs: 5\n`);
     const simulated = await here('simulated.yaml', '--on', 'embedded');
     expect(simulated).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('loadMs can only be simulated') });

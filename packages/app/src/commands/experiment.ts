@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import pc from 'picocolors';
+import { type ClusterOptions, withCluster } from '../compose/cluster.js';
 import { cellGroups } from '../experiment/cell-groups.js';
 import { withCellProgress } from '../experiment/cell-progress.js';
 import { codeDigest } from '../experiment/code-digest.js';
@@ -23,6 +24,7 @@ import { type ReadGrid, readGrid } from '../experiment/read-grid.js';
 import { cellThread, runCells } from '../experiment/run-cells.js';
 import { serveCells } from '../experiment/serve-cells.js';
 import { embeddedCell } from '../experiment/served/embedded-cell.js';
+import { ExperimentCluster } from '../experiment/served/experiment-cluster.js';
 import { writeWhole } from '../experiment/write-whole.js';
 import { experimentPage } from '../report/experiment-page.js';
 import { htmlPage } from '../report/page/html-page.js';
@@ -30,7 +32,7 @@ import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
 
-export interface ExperimentOptions {
+export interface ExperimentOptions extends ClusterOptions {
   readonly out?: string;
   readonly threads?: number;
   readonly on?: readonly Platform[];
@@ -38,15 +40,20 @@ export interface ExperimentOptions {
   readonly policy?: readonly string[];
   /** Folder for a line of each request. */
   readonly raw?: string;
+  /** Image of the pods on a cluster. */
+  readonly image?: string;
+  readonly routerUrl?: string;
 }
 
 export async function experiment(file: string, options: ExperimentOptions): Promise<CommandResult> {
-  const { on: platforms = ['simulator'], policy: policyFiles = [], raw, threads } = options;
+  const { on: platforms = ['simulator'], policy: policyFiles = [], raw } = options;
   const rawFolder = raw === undefined ? undefined : resolve(raw);
-  const read = await readGrid(file, { codeDigest: codeDigest(), platforms, policyFiles, rawFolder });
+  const { kubeconfig, context, namespace, image } = options;
+  const clusterName = JSON.stringify([kubeconfig, context, namespace, image]);
+  const read = await readGrid(file, { codeDigest: codeDigest(), platforms, policyFiles, rawFolder, clusterName });
   const { name, baseDir } = read.grid;
   const folder = resolve(options.out ?? join(baseDir, '.equipoise', 'experiments', name));
-  const outcomes = await finished(read, new KeptCells(join(folder, 'cells')), threads);
+  const outcomes = await finished(read, new KeptCells(join(folder, 'cells')), options);
   const results = resultsOf(outcomes);
   const files = writeResults(folder, read, results);
   return {
@@ -59,7 +66,7 @@ export async function experiment(file: string, options: ExperimentOptions): Prom
 async function finished(
   { cells, pipelines }: ReadGrid,
   kept: KeptCells,
-  threads = availableParallelism(),
+  options: ExperimentOptions,
 ): Promise<readonly CellOutcome[]> {
   const outcomes = new Map<ExperimentCell, CellOutcome>();
   for (const cell of cells) {
@@ -76,7 +83,7 @@ async function finished(
   const simulated = waitingOn('simulator');
   await withCellProgress({ title: 'experiment', waiting: simulated.length, found: outcomes.size }, (tell) =>
     runCells<ExperimentCell, CellOutcome>(simulationOrder(simulated), {
-      threads,
+      threads: options.threads ?? availableParallelism(),
       stop: stop.signal,
       newThread: () => cellThread(pipelines),
       nameOf: (cell) => ({ text: cellText(cell), details: cellName(cell) }),
@@ -92,6 +99,13 @@ async function finished(
     onCell,
     serve: (cell) => embeddedCell(cell, pipelines[cell.pipeline] as CellPipeline, signal),
   });
+  const onCluster = waitingOn('cluster');
+  if (onCluster.length > 0)
+    await withCluster(options, async (cluster) => {
+      const place = new ExperimentCluster(cluster, options);
+      const serve = (cell: ExperimentCell) => place.serve(cell, pipelines[cell.pipeline] as CellPipeline, signal);
+      await serveCells(onCluster, { stop: signal, onCell, serve });
+    });
   return cells.map((cell) => outcomes.get(cell) as CellOutcome);
 }
 

@@ -22,6 +22,7 @@ import {
   type PlanResult,
   SeededRng,
 } from '@equipoise/core/model';
+import type { PolicyName } from '@equipoise/core/plan';
 import { monotonicClock, Planner, PlannerPool, plannerThreadsFor } from '@equipoise/runtime';
 import { InvalidArgumentError } from 'commander';
 import { type ImageFlag, images } from '../terminal/flag-values.js';
@@ -120,7 +121,10 @@ export function logFailure(what: string, cause: unknown): void {
 }
 
 export function reconcileOptions(
-  { image = `equipoise:${VERSION}`, leastCpuCores = usualCpuPolicy.leastCpuCores }: OperatorFlags,
+  {
+    image = `equipoise:${VERSION}`,
+    leastCpuCores = usualCpuPolicy.leastCpuCores,
+  }: Pick<OperatorFlags, 'image' | 'leastCpuCores'>,
   scope: string | undefined,
 ) {
   return {
@@ -148,16 +152,18 @@ const EVERYWHERE = Number.POSITIVE_INFINITY;
 export class ThreadPlanner implements PipelinePlanner {
   readonly #threads: PlannerPool;
   #spec: PipelineSpec;
+  readonly #policy: PolicyName;
   #planner: Planner;
 
-  constructor(spec: PipelineSpec, threads: PlannerPool) {
+  constructor(spec: PipelineSpec, threads: PlannerPool, policy: PolicyName = 'equipoise') {
     this.#threads = threads;
+    this.#policy = policy;
     this.#spec = spec;
-    this.#planner = plannerOf(spec, threads);
+    this.#planner = plannerOf(spec, threads, policy);
   }
 
   plan(arrivalRps: number): Promise<PlanResult> {
-    return this.#planner.ask({ kind: 'plan', policy: 'equipoise', arrivalRps, verify: true });
+    return this.#planner.ask({ kind: 'plan', policy: this.#policy, arrivalRps, verify: true });
   }
 
   async tick(observation: Observation, executes: boolean): Promise<PlannerAnswer> {
@@ -178,7 +184,7 @@ export class ThreadPlanner implements PipelinePlanner {
     this.#spec = spec;
     if (needsRestart(before, spec).length === 0) return this.#planner.reload({ spec, hostCores: EVERYWHERE });
     const old = this.#planner;
-    this.#planner = plannerOf(spec, this.#threads);
+    this.#planner = plannerOf(spec, this.#threads, this.#policy);
     await old.close();
   }
 
@@ -187,8 +193,8 @@ export class ThreadPlanner implements PipelinePlanner {
   }
 }
 
-const plannerOf = (spec: PipelineSpec, threads: PlannerPool): Planner =>
-  new Planner({ spec, profiles: [], hostCores: EVERYWHERE, seed: SEED }, threads);
+const plannerOf = (spec: PipelineSpec, threads: PlannerPool, policy: PolicyName): Planner =>
+  new Planner({ spec, profiles: [], hostCores: EVERYWHERE, seed: SEED, policy }, threads);
 
 /** Images of flags. The last flag of a scope (everything, a stage or a variant) wins. */
 export function imagesOf(flags: readonly ImageFlag[], usual: string): Images {

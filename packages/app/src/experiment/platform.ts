@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 
 /** Places where a cell runs, the default first. */
-const platforms = ['simulator', 'embedded'] as const;
+const platforms = ['simulator', 'embedded', 'cluster'] as const;
 
 export type Platform = (typeof platforms)[number];
 

@@ -58,6 +58,11 @@ export async function readGrid(file: string, options: GridOptions): Promise<Read
   const pipelines = await readPipelines(grid);
   const { seeds, forecaster, excludeFirstS } = grid;
   checkServable(grid, platforms, pipelines);
+  if (platforms.includes('cluster') && policyFiles.length > 0)
+    throw new AppError(
+      'WRONG_USAGE',
+      'A policy of your own runs on the platforms simulator and embedded, not on cluster.',
+    );
   const policies = await comparedPolicies(grid, policyFiles);
   const placeOf = (platform: Platform, { spec }: CellPipeline): readonly unknown[] => {
     if (platform === 'simulator') return [];
