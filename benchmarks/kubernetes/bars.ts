@@ -2,6 +2,8 @@ import type { ChangesFigures } from './changes.js';
 import type { OperatorsFigures } from './operators.js';
 import type { ScaleFigures } from './scale.js';
 import type { PlanningFigures } from './scale-planning.js';
+import type { FollowFigures, LoadFigures, SwitchFigures } from './theirs.js';
+import { LIMIT_CPU_CORES } from './theirs-pipeline.js';
 
 /** A claim with its figure; an empty `bar` only reports the figure. */
 export interface Bar {
@@ -159,3 +161,54 @@ const MOST_SHARD_CORES = 0.15;
 const MOST_SHARD_MIB = 400;
 const MOST_APPLIED_MS = 3_000;
 const MOST_LED_AGAIN_MS = 20_000;
+const LEAST_ATTAINMENT = 0.99;
+const DECISION_S = 10;
+
+function loadBars({ sloMs, sent, lost, withinSlo, p50Ms, p99Ms, slowestMs }: LoadFigures): readonly Bar[] {
+  const attainment = withinSlo / sent;
+  return [
+    told('requests', String(sent)),
+    zero('requests without a right answer', lost),
+    {
+      ...{ claim: `answered within the SLO of ${sloMs} ms`, figure: percent(attainment) },
+      ...{ bar: `≥ ${percent(LEAST_ATTAINMENT)}`, met: attainment >= LEAST_ATTAINMENT },
+    },
+    told(
+      'latency: median, 99th percentile, longest',
+      [p50Ms, p99Ms, slowestMs].map((ms) => `${ms.toFixed(0)} ms`).join(', '),
+    ),
+  ];
+}
+
+const limitBar = (cores: number): Bar => ({
+  ...{ claim: 'CPU limits of all pods at most', figure: `${cores.toFixed(1)} cores` },
+  ...{ bar: `≤ ${LIMIT_CPU_CORES} cores`, met: cores <= LIMIT_CPU_CORES + 1e-9 },
+});
+
+export function followBars(figures: FollowFigures): readonly Bar[] {
+  const { seconds, decisions, replicas, load } = figures;
+  return [
+    told('load', load),
+    told('replicas of the stages at the end of each plateau', replicas.map((each) => each.join(' ')).join('; ')),
+    {
+      ...{ claim: `decisions in ${seconds.toFixed(0)} s`, figure: String(decisions) },
+      ...{ bar: `one per ${DECISION_S} s`, met: decisions >= Math.floor(seconds / DECISION_S) },
+    },
+    ...loadBars(figures),
+    limitBar(figures.mostLimitCpuCores),
+  ];
+}
+
+export function switchBars(figures: SwitchFigures): readonly Bar[] {
+  const { changes, canaries, roundS } = figures;
+  const [shortest, longest] = [quantile(roundS, 0), quantile(roundS, 1)];
+  return [
+    told('changes of variant, those by canary steps', `${changes}, ${canaries}`),
+    told(
+      'a round of three changes, until the old variants are gone: shortest, longest',
+      `${shortest.toFixed(0)} s, ${longest.toFixed(0)} s`,
+    ),
+    ...loadBars(figures),
+    limitBar(figures.mostLimitCpuCores),
+  ];
+}

@@ -8,7 +8,7 @@ import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import type { InferencePipeline } from '../../packages/adapter-kubernetes/src/cluster/observed-objects.js';
 
 const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-const installed = process.env['EQUIPOISE_REAL_CLIENTS_DIR'] ?? join(cache, 'equipoise', 'real-clients');
+export const installed = process.env['EQUIPOISE_REAL_CLIENTS_DIR'] ?? join(cache, 'equipoise', 'real-clients');
 
 /** MLServer in its own Python environment. */
 export const mlserver = {

@@ -1,0 +1,105 @@
+/** Open-loop load whose rate changes in stages: Poisson arrivals, latency from the due instant, no request sent twice. */
+import { Agent, request } from 'node:http';
+import type { Rng } from '@equipoise/core/model';
+
+export interface LoadStage {
+  readonly seconds: number;
+  readonly fromRps: number;
+  readonly toRps: number;
+}
+
+export interface StagedLoadInput {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly stages: readonly LoadStage[];
+  readonly rng: Rng;
+  readonly body: (number: number) => string;
+  readonly isOwn: (number: number, answer: string) => boolean;
+}
+
+/** `problem`: why there is no right answer. */
+export interface SentRequest {
+  readonly latencyMs: number;
+  readonly problem?: string;
+}
+
+const TIMEOUT_MS = 60_000;
+
+export class StagedLoad {
+  /** Resolves with all outcomes when the last stage is over, or after `stop`. */
+  readonly ended: Promise<readonly SentRequest[]>;
+  readonly #input: StagedLoadInput;
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #pending: Promise<SentRequest>[] = [];
+  #isStopped = false;
+
+  constructor(input: StagedLoadInput) {
+    this.#input = input;
+    this.ended = this.#run();
+  }
+
+  get sent(): number {
+    return this.#pending.length;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  async #run(): Promise<readonly SentRequest[]> {
+    const beganMs = performance.now();
+    for (const dueMs of arrivalsOf(this.#input)) {
+      if (this.#isStopped) break;
+      const waitMs = beganMs + dueMs - performance.now();
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      this.#pending.push(this.#request(this.sent, beganMs + dueMs));
+    }
+    const all = await Promise.all(this.#pending);
+    this.#agent.destroy();
+    return all;
+  }
+
+  async #request(number: number, dueMs: number): Promise<SentRequest> {
+    try {
+      const { status, text } = await this.#exchange(this.#input.body(number));
+      const latencyMs = performance.now() - dueMs;
+      if (status === 200 && this.#input.isOwn(number, text)) return { latencyMs };
+      return { latencyMs, problem: `${status} ${text.slice(0, 300)}` };
+    } catch (error) {
+      return { latencyMs: performance.now() - dueMs, problem: String(error) };
+    }
+  }
+
+  #exchange(body: string): Promise<{ readonly status: number; readonly text: string }> {
+    const { url, headers: own } = this.#input;
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...own };
+    return new Promise((resolve, reject) => {
+      const sent = request(url, { method: 'POST', agent: this.#agent, headers, timeout: TIMEOUT_MS }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (part: string) => {
+          text += part;
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+        response.on('error', reject);
+      });
+      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
+      sent.on('error', reject);
+      sent.end(body);
+    });
+  }
+}
+
+/** Instants (ms) of a Poisson process whose rate changes linearly within a stage, by thinning. */
+export function* arrivalsOf({ stages, rng }: Pick<StagedLoadInput, 'stages' | 'rng'>): Generator<number> {
+  let startMs = 0;
+  for (const { seconds, fromRps, toRps } of stages) {
+    const mostRps = Math.max(fromRps, toRps);
+    for (let atS = nextS(mostRps, rng); atS < seconds; atS += nextS(mostRps, rng)) {
+      const rps = fromRps + ((toRps - fromRps) * atS) / seconds;
+      if (rng.next() * mostRps < rps) yield startMs + 1000 * atS;
+    }
+    startMs += 1000 * seconds;
+  }
+}
+
+const nextS = (rps: number, rng: Rng): number => -Math.log(1 - rng.next()) / rps;
