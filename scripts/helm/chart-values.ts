@@ -19,6 +19,8 @@ export interface ChartValue {
 
 const bool: Schema = { type: 'boolean' };
 const texts: Schema = { type: 'object', additionalProperties: { type: 'string' } };
+/** The Deployment, the disruption budget and the network policies select the pods by these labels. */
+const podLabels: Schema = { ...texts, propertyNames: { not: { pattern: '^app\\.kubernetes\\.io/(name|component)$' } } };
 const list = (items: Schema): Schema => ({ type: 'array', items });
 const free: Schema = { type: 'object' };
 const name: Schema = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$' };
@@ -115,7 +117,7 @@ export const chartValues = ({ name: own, image, replicas, resources }: Kustomize
   { path: 'tolerations', default: [], meaning: 'Tolerated taints.', schema: list(free) },
   { path: 'affinity', default: {}, meaning: 'Affinity of the operator.', schema: free },
   { path: 'priorityClassName', default: '', meaning: 'Priority class of the operator.', schema: { type: 'string' } },
-  { path: 'podLabels', default: {}, meaning: 'Additional labels of the pods.', schema: texts },
+  { path: 'podLabels', default: {}, meaning: 'Additional labels of the pods.', schema: podLabels },
   { path: 'podAnnotations', default: {}, meaning: 'Additional annotations of the pods.', schema: texts },
   { path: 'networkPolicy.enabled', default: true, meaning: 'Restricts the connections of the operator.', schema: bool },
   {

@@ -89,6 +89,7 @@ describeWithTool(helmTool, 'the Helm chart', () => {
     ['a number as text', 'replicas=two'],
     ['an unknown value', 'replica=2'],
     ['an unknown nested value', 'image.tags=1'],
+    ['a label that selects the pods', 'podLabels.app\\.kubernetes\\.io/name=other'],
     ['a name that is none', 'name=My Operator'],
   ])('refuses %s by its schema', async (_what, value) => {
     const refused = await helm('template', CHART, '--kube-version', '1.36.0', '--set', value);
