@@ -72,6 +72,11 @@ describe('the query API', () => {
     expect((await api.query('x')).map(({ value }) => value)).toEqual([Number.NaN, Infinity, -Infinity]);
   });
 
+  it.each([null, '', ' ', [], {}, true])('reads %j as no number, not as 0', async (value) => {
+    const api = await apiTo(vector([{ metric: {}, value: [1, value] }]));
+    expect((await api.query('x')).map((sample) => sample.value)).toEqual([Number.NaN]);
+  });
+
   it('reads ranges, and refuses those that Prometheus would refuse', async () => {
     const api = await apiTo(
       success({
@@ -132,6 +137,9 @@ describe('the query API', () => {
     ['not-prometheus', (_, response) => response.end('<html>')],
     ['not-prometheus', (_, response) => response.end('[1]')],
     ['not-prometheus', vector('text')],
+    ['not-prometheus', vector([null])],
+    ['not-prometheus', vector([{ value: [1, '1'] }])],
+    ['not-prometheus', vector([{ metric: {}, values: {} }])],
     [
       'refused',
       (_, response) => response.writeHead(400).end('{"status":"error","errorType":"bad_data","error":"parse"}'),

@@ -4,7 +4,7 @@
  */
 import { AppError } from '@equipoise/core/model';
 import { HttpExchange, type HttpLimits, prometheusError } from './http-answer.js';
-import { type RuleState, ruleStates, type ScrapeTarget, scrapeTargets } from './server-state.js';
+import { labelsOf, type RuleState, ruleStates, type ScrapeTarget, scrapeTargets } from './server-state.js';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -78,7 +78,7 @@ export class PrometheusApi {
     });
     return this.#results(await this.#data('query_range', form)).map(({ metric, values }) => ({
       labels: metric,
-      points: (values ?? []).map((each) => {
+      points: values.map((each) => {
         const [atS, value] = pair(each);
         return { atEpochMs: Number(atS) * 1000, value: numberOf(value) };
       }),
@@ -105,7 +105,12 @@ export class PrometheusApi {
       const message = `a query has ${result.length} results, at most ${this.#maxSeries} are read; narrow its labels`;
       throw prometheusError('too-large', message);
     }
-    return result as readonly RawResult[];
+    return result.map((each: unknown): RawResult => {
+      if (!isRecord(each) || !isRecord(each['metric'])) throw this.#notPrometheus('a result has no labels');
+      const { metric, value, values = [] } = each;
+      if (!Array.isArray(values)) throw this.#notPrometheus('the points of a result are no list');
+      return { metric: labelsOf(metric), value, values };
+    });
   }
 
   async #data(path: string, form?: URLSearchParams, timeoutMs?: number): Promise<Readonly<Record<string, unknown>>> {
@@ -136,8 +141,8 @@ export class PrometheusApi {
 
 interface RawResult {
   readonly metric: Labels;
-  readonly value?: unknown;
-  readonly values?: readonly unknown[];
+  readonly value: unknown;
+  readonly values: readonly unknown[];
 }
 
 function serverUrl(text: string): URL {
@@ -152,9 +157,12 @@ function serverUrl(text: string): URL {
   return url;
 }
 
-/** Prometheus writes numbers as text, to keep NaN and infinities. */
-const numberOf = (value: unknown): number =>
-  value === '+Inf' ? Number.POSITIVE_INFINITY : value === '-Inf' ? Number.NEGATIVE_INFINITY : Number(value);
+/** Prometheus writes numbers as text, to keep NaN and infinities. NaN for anything else. */
+function numberOf(value: unknown): number {
+  if (value === '+Inf') return Number.POSITIVE_INFINITY;
+  if (value === '-Inf') return Number.NEGATIVE_INFINITY;
+  return typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN;
+}
 
 const pair = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 

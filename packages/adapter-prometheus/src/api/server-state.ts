@@ -76,7 +76,8 @@ function listOf(value: unknown): readonly Fields[] {
   return Array.isArray(value) ? value.filter((each) => typeof each === 'object' && each !== null) : [];
 }
 
-function labelsOf(value: unknown): Text {
+/** Labels that are text. */
+export function labelsOf(value: unknown): Text {
   if (typeof value !== 'object' || value === null) return {};
   return Object.fromEntries(Object.entries(value).filter(([, text]) => typeof text === 'string'));
 }

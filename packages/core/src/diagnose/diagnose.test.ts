@@ -34,6 +34,13 @@ const usualStage = {
   batchLimit: 1,
 };
 
+function setStage(row: Float32Array, stage: number, fields: typeof usualStage, wobble: number): void {
+  for (const [field, value] of Object.entries(fields)) {
+    const varies = field === 'serviceMs' || field === 'arrived';
+    row[placeOfStage(stage, field as StageField)] = varies ? value * wobble : value;
+  }
+}
+
 /** Two minutes of 50 rps; `later` changes the last minute. */
 function input(later: Second = {}, replicas: readonly ReplicaBlock[] = []): DiagnosisInput {
   const width = rowWidth(shape);
@@ -46,16 +53,11 @@ function input(later: Second = {}, replicas: readonly ReplicaBlock[] = []): Diag
     // A plan answers ten seconds later.
     const planned = second < 70 && { accuracy: usual.accuracy };
     const all = { arrived: 50 * wobble, ...usual, ...(isLater && later.all), ...planned };
-    const set = (place: number, value: number) => {
-      rows[second * width + place] = value;
-    };
-    for (const [field, value] of Object.entries(all)) set(placeOf(field as PipelineField), value);
-    for (const stage of [0, 1])
-      for (const [field, value] of Object.entries({ ...usualStage, ...(isLater && stage === 1 && later.b) }))
-        set(
-          placeOfStage(stage, field as StageField),
-          field === 'serviceMs' || field === 'arrived' ? value * wobble : value,
-        );
+    for (const [field, value] of Object.entries(all)) rows[second * width + placeOf(field as PipelineField)] = value;
+    for (const stage of [0, 1]) {
+      const ofStage = { ...usualStage, ...(isLater && stage === 1 && later.b) };
+      setStage(rows.subarray(second * width, (second + 1) * width), stage, ofStage, wobble);
+    }
   }
   const atEpochMs = Float64Array.from({ length: SECONDS }, (_, i) => 1000 * (i + 1));
   return {
