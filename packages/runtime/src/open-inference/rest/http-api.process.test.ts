@@ -20,7 +20,7 @@ interface Example {
 }
 
 /** Each shell block with the JSON block after it, in page order. */
-const examples = [...page.matchAll(/```sh\n(.*?)```\n\n```json\n(.*?)```/gs)].map(
+const examples = [...page.matchAll(/```sh\n((?:(?!```).)*)```\n\n```json\n(.*?)```/gs)].map(
   ([, command = '', json = '']): Example => ({ command, answer: JSON.parse(json) }),
 );
 
