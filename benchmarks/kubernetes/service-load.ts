@@ -6,6 +6,7 @@ import { Agent, request } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import type { Rng } from '@equipoise/core/model';
 import { poissonArrivals } from '@equipoise/core/simulate';
+import { answerTo, type HttpAnswer } from './http-answer.js';
 
 export interface ServiceLoad {
   /** Addresses of the ready pods. */
@@ -79,7 +80,7 @@ export class RunningLoad {
     }
   }
 
-  #exchange(body: string): Promise<{ readonly status: number; readonly text: string }> {
+  #exchange(body: string): Promise<HttpAnswer> {
     const { port, path, addresses, rng } = this.#load;
     const lookup: LookupFunction = (name, options, found) => {
       const ready = addresses();
@@ -88,20 +89,8 @@ export class RunningLoad {
       else if (options.all === true) found(null, [{ address, family: 4 }]);
       else found(null, address, 4);
     };
-    return new Promise((resolve, reject) => {
-      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-      const options = { host: 'service', port, path, method: 'POST', agent: this.#agent, headers, timeout: TIMEOUT_MS };
-      const sent = request({ ...options, lookup }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (part: string) => {
-          text += part;
-        });
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
-        response.on('error', reject);
-      });
-      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
-      sent.on('error', reject);
-      sent.end(body);
-    });
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const options = { host: 'service', port, path, method: 'POST', agent: this.#agent, headers, timeout: TIMEOUT_MS };
+    return answerTo(request({ ...options, lookup }), body, TIMEOUT_MS);
   }
 }

@@ -1,6 +1,7 @@
 /** Open-loop load whose rate changes in stages: Poisson arrivals, latency from the due instant, no request sent twice. */
 import { Agent, request } from 'node:http';
 import type { Rng } from '@equipoise/core/model';
+import { answerTo, type HttpAnswer } from './http-answer.js';
 
 export interface LoadStage {
   readonly seconds: number;
@@ -70,22 +71,11 @@ export class StagedLoad {
     }
   }
 
-  #exchange(body: string): Promise<{ readonly status: number; readonly text: string }> {
+  #exchange(body: string): Promise<HttpAnswer> {
     const { url, headers: own } = this.#input;
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...own };
-    return new Promise((resolve, reject) => {
-      const sent = request(url, { method: 'POST', agent: this.#agent, headers, timeout: TIMEOUT_MS }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (part: string) => {
-          text += part;
-        });
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
-        response.on('error', reject);
-      });
-      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
-      sent.on('error', reject);
-      sent.end(body);
-    });
+    const sent = request(url, { method: 'POST', agent: this.#agent, headers, timeout: TIMEOUT_MS });
+    return answerTo(sent, body, TIMEOUT_MS);
   }
 }
 

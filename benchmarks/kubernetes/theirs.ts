@@ -222,7 +222,7 @@ export class TheirCluster {
     });
   }
 
-  /** What a failure shows. */
+  /** Shown with a failure. */
   async #situation(): Promise<string> {
     const pipeline = await this.#api.get({ type: pipelines, namespace: NAMESPACE, name: THEIRS });
     const running = (await this.#pods()).map(({ metadata, status }) => ({ name: metadata.name, status }));

@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import type { Rng } from '@equipoise/core/model';
 import { type PipelineSpec, type Tensor, walkPipeline } from './walk.js';
 
-/** What the controllers have put in force. */
+/** State that the controllers have applied. */
 export interface Routes {
   readonly pipelines: ReadonlyMap<string, PipelineSpec>;
   /** Candidates by the default of an Experiment. */

@@ -1,7 +1,7 @@
 /**
- * Cores of pods that run Equipoise's server. With 0.05 cores, a process of Node has 5 ms in each period of 100 ms. It
- * then takes most of a minute to start. Plans for clusters therefore give such pods at least a floor. Pinned cores, and
- * cores of other servers, are not changed.
+ * CPU of pods as plans for clusters assume it: the kernel's quotas, and a floor for pods that run Equipoise's server. With
+ * 0.05 cores, such a pod has 5 ms in each period of 100 ms and takes most of a minute to start. Pinned cores, and cores of
+ * other servers, have no floor.
  */
 import {
   type PipelineSpec,

@@ -115,7 +115,7 @@ class Machine {
 const step = fc.record({ router: fc.nat(2), action: fc.constantFrom(...Object.keys(new Machine().actions)) });
 
 describe('divideCores', () => {
-  it('never lets all routers together hold more than budget and surge, whoever comes, dies or obeys late', () => {
+  it('gives all routers together at most budget and surge, while routers come, die or obey late', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
         const machine = new Machine();
