@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ComparedLoad } from '../../packages/app/src/calibrate/compared-loads.js';
 import { barResults, rankCorrelation } from './bars.js';
-import { configurations } from './configurations.js';
+import { benchMethod, configurations } from './configurations.js';
 import type { PlanResult } from './plan-result.js';
 import { fidelityReport } from './report.js';
 
@@ -16,8 +16,9 @@ const estimated = { p50Ms: 11, p99Ms: null, capacityRps: 90 };
 
 function compared(load: ComparedLoad['load'], served: ComparedLoad['served'], simulated: ComparedLoad['served']) {
   const noise = { p50Fraction: 0.1, p99Fraction: 0.2 };
+  const halves = { p50Fraction: 0.02, p99Fraction: 0.04 };
   const from = { simulatedFromProfile: simulated, estimated, estimatedFromProfile: estimated };
-  return { load, arrivalRps: 50, requests: 100, served, noise, simulated, ...from };
+  return { load, arrivalRps: 50, requests: 100, served, noise, halves, simulated, ...from };
 }
 
 function planWith(change: { readonly p50?: number; readonly rps?: number; readonly drops?: number }): PlanResult {
@@ -44,8 +45,10 @@ describe('bars', () => {
   });
 
   it('shows every load, and rows that miss', () => {
-    const { text, met } = fidelityReport({ machine: 'a machine', scale: 1, plans: [planWith({ p50: 1.4 })] });
+    const plans = [planWith({ p50: 1.4 })];
+    const { text, met } = fidelityReport({ machine: 'a machine', scale: 1, method: benchMethod, plans });
     expect(met).toBe(false);
+    expect(text).toContain('differ by 2.0 % (p50) and 4.0 % (p99) in the median, by 4.0 % at most');
     expect(text.match(/^\| p \| plan \|/gm)).toHaveLength(4);
     expect(text.match(/^\| p \| plan \|.*\*\*missed\*\* \|$/gm)).toHaveLength(3);
   });

@@ -37,14 +37,16 @@ export const pipelineFiles: Readonly<Record<string, string>> = {
 export const benchMethod: CalibrationMethod = {
   warmUpS: 3,
   searchS: 2,
-  rounds: 3,
+  rounds: 6,
   calibrating: [0.2, 0.38, 0.52, 0.68, 0.82, 0.94],
   calibratingS: 1,
   checked: [0.3, 0.45, 0.6, 0.75, 0.88],
   checkedS: 2.6,
-  overloadRounds: 2,
+  overloadRounds: 4,
   overloadS: 2.5,
   fewestRequests: 30,
+  fewestChecked: 170,
+  mostCheckedS: 20,
 };
 
 const scan = (name: string, detect: StageChoice, classify: StageChoice): ServedConfiguration => ({

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { benchMethod } from './configurations.js';
 import { fidelityReport } from './report.js';
 import { runPlan } from './run-plan.js';
 
@@ -22,7 +23,7 @@ describe.skipIf(availableParallelism() < 2 || !hasTaskset())('bench:fidelity (ne
       expect(requests).toBeGreaterThanOrEqual(5);
       expect(Object.keys(simulated)).toEqual(Object.keys(served));
     }
-    const { text } = fidelityReport({ machine: 'a machine', scale: 0.02, plans: [plan] });
+    const { text } = fidelityReport({ machine: 'a machine', scale: 0.02, method: benchMethod, plans: [plan] });
     expect(text.match(/^\| shelf-scan \|/gm)).toHaveLength(6);
   });
 });

@@ -1,3 +1,4 @@
+import type { CalibrationMethod } from '../../packages/app/src/calibrate/calibrate-plan.js';
 import type { ComparedLoad } from '../../packages/app/src/calibrate/compared-loads.js';
 import { errorFraction, isBelowSaturation } from '../../packages/app/src/calibrate/trust.js';
 import { barResults, bars, latencyErrors, median } from './bars.js';
@@ -7,6 +8,7 @@ import type { PlanResult } from './plan-result.js';
 export interface FidelityResults {
   readonly machine: string;
   readonly scale: number;
+  readonly method: CalibrationMethod;
   readonly plans: readonly PlanResult[];
 }
 
@@ -19,7 +21,7 @@ const within = (fraction: number, bar: number): boolean => Math.abs(fraction) <=
 
 /** A row misses if p50, p99 or both are off by more than the worst error allowed. */
 function latencyRow(plan: PlanResult, load: ComparedLoad): string {
-  const { served, simulated, simulatedFromProfile, estimated, noise } = load;
+  const { served, simulated, simulatedFromProfile, estimated, halves } = load;
   const off = latencyErrors(load);
   const offBy = (of: { readonly p50Ms: number | null; readonly p99Ms: number | null }): string =>
     (['p50Ms', 'p99Ms'] as const)
@@ -34,7 +36,7 @@ function latencyRow(plan: PlanResult, load: ComparedLoad): string {
     signed(off.p50),
     `${ms(served.p99Ms)} / ${ms(simulated.p99Ms)}`,
     signed(off.p99),
-    `${(100 * noise.p50Fraction).toFixed(0)} %, ${(100 * noise.p99Fraction).toFixed(0)} %`,
+    halves === null ? 'none' : `${(100 * halves.p50Fraction).toFixed(0)} %, ${(100 * halves.p99Fraction).toFixed(0)} %`,
     offBy(simulatedFromProfile),
     offBy(estimated),
     verdict(within(off.p50, bars.worst) && within(off.p99, bars.worst)),
@@ -81,6 +83,14 @@ function predictionRows(loads: readonly ComparedLoad[]): readonly string[] {
   });
 }
 
+/** Half of the served requests against the other half. */
+function floorText(loads: readonly ComparedLoad[]): string {
+  const known = loads.flatMap(({ halves }) => halves ?? []);
+  const [p50, p99] = [known.map(({ p50Fraction }) => p50Fraction), known.map(({ p99Fraction }) => p99Fraction)];
+  const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
+  return `Noise floor: half of the served requests against the other half differ by ${percent(median(p50))} (p50) and ${percent(median(p99))} (p99) in the median, by ${percent(Math.max(...p50, ...p99))} at most. The error that noise alone gives a figure of all requests is about half of that.`;
+}
+
 /** Report as Markdown, and true if every bar is met. */
 export function fidelityReport({ machine, scale, plans }: FidelityResults): {
   readonly text: string;
@@ -98,15 +108,17 @@ export function fidelityReport({ machine, scale, plans }: FidelityResults): {
 |---|---|---|---|
 ${results.map(({ name, bar, measured, met }) => row([name, bar, measured, verdict(met)])).join('\n')}
 
+${floorText(plans.flatMap((plan) => plan.loads.filter(isBelowSaturation)))}
+
 Absolute errors below saturation:
 
 | prediction | p50, median | p99, median | worst | without an answer |
 |---|---|---|---|---|
 ${predictionRows(plans.flatMap((plan) => plan.loads.filter(isBelowSaturation))).join('\n')}
 
-Latencies in ms, served / simulated with the correction. *Noise* is the largest distance of one round's served figure from the median round, for p50 and p99. A row misses if its p50 or p99 is off by more than 30 %.
+Latencies in ms, served / simulated with the correction. *Halves* is the distance of one half of the served requests from the other half, for p50 and p99. A row misses if its p50 or p99 is off by more than 30 %.
 
-| pipeline | plan | load | requests | p50 | off | p99 | off | noise | profile: p50, p99 off | estimate: p50, p99 off | |
+| pipeline | plan | load | requests | p50 | off | p99 | off | halves | profile: p50, p99 off | estimate: p50, p99 off | |
 |---|---|---|---|---|---|---|---|---|---|---|---|
 ${below.join('\n')}
 

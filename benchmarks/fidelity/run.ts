@@ -1,13 +1,13 @@
 /**
  * `npm run bench:fidelity`: serves, calibrates and simulates the configurations. results.json has every finished plan.
- * `-- --resume` keeps them, `-- --report` only writes the tables again, `-- --scale 0.2` shortens the segments (a trial,
+ * `-- --resume` keeps them, `-- --minutes 30` starts no plan that would end later, `-- --report` only writes the tables again, `-- --scale 0.2` shortens the segments (a trial,
  * which leaves the tables of the docs alone).
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { configurations } from './configurations.js';
+import { benchMethod, configurations } from './configurations.js';
 import type { PlanResult } from './plan-result.js';
 import { type FidelityResults, fidelityReport } from './report.js';
 import { runPlan } from './run-plan.js';
@@ -18,13 +18,14 @@ const REPORT = new URL('results.md', import.meta.url);
 /** Page with the report between two marks. */
 const PAGE = new URL('../../docs/explain/fidelity.md', import.meta.url);
 /** First guess for the time of a plan. */
-const PLAN_MS = 110_000;
+const PLAN_MS = 300_000;
 
 const { values } = parseArgs({
   options: {
     resume: { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
     scale: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: 'Infinity' },
     plans: { type: 'string', default: String(configurations.length) },
   },
 });
@@ -39,8 +40,12 @@ function machine(): string {
 }
 
 function earlier(): FidelityResults {
-  if ((!values.resume && !values.report) || !existsSync(kept)) return { machine: machine(), scale, plans: [] };
-  return JSON.parse(readFileSync(kept, 'utf8')) as FidelityResults;
+  const none = { machine: machine(), scale, method: benchMethod, plans: [] };
+  if ((!values.resume && !values.report) || !existsSync(kept)) return none;
+  const found = JSON.parse(readFileSync(kept, 'utf8')) as FidelityResults;
+  const isOther = JSON.stringify(found.method) !== JSON.stringify(benchMethod);
+  if (values.resume && isOther) throw new Error('results.json is of another method. Run without --resume.');
+  return found;
 }
 
 let results = earlier();
@@ -53,9 +58,11 @@ const startedAtMs = performance.now();
 for (const [index, { number, pipeline, name }] of left.entries()) {
   const planMs = index === 0 ? PLAN_MS * scale : (performance.now() - startedAtMs) / index;
   const minutes = Math.ceil(((left.length - index) * planMs) / 60_000);
+  const elapsedMs = performance.now() - startedAtMs;
+  if (index > 0 && elapsedMs + planMs > 60_000 * Number(values.minutes)) break;
   process.stderr.write(`[${index} of ${left.length} plans done, about ${minutes} min left] ${pipeline}: ${name}\n`);
   const plan = await runPlan(number, scale);
-  results = { machine: machine(), scale, plans: [...results.plans, plan] };
+  results = { machine: machine(), scale, method: benchMethod, plans: [...results.plans, plan] };
   writeFileSync(kept, `${JSON.stringify(results, null, 1)}\n`);
 }
 const { text, met } = fidelityReport(results);

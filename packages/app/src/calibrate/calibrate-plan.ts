@@ -28,6 +28,9 @@ export interface CalibrationMethod {
   readonly overloadS: number;
   /** Fewest requests of a segment, which then takes longer. */
   readonly fewestRequests: number;
+  /** The same of a segment that checks, if it takes at most `mostCheckedS`. Default: no more than of others. */
+  readonly fewestChecked?: number;
+  readonly mostCheckedS?: number;
 }
 
 /** Loads that calibrate lie between those that check. */
@@ -60,7 +63,7 @@ export function methodOf(durationS: number): CalibrationMethod {
 
 /** Method with segments this many times as long. */
 export function scaledMethod(method: CalibrationMethod, factor: number): CalibrationMethod {
-  const { warmUpS, searchS, calibratingS, checkedS, overloadS } = method;
+  const { warmUpS, searchS, calibratingS, checkedS, overloadS, fewestChecked, mostCheckedS } = method;
   return {
     ...method,
     warmUpS: factor * warmUpS,
@@ -68,7 +71,15 @@ export function scaledMethod(method: CalibrationMethod, factor: number): Calibra
     calibratingS: factor * calibratingS,
     checkedS: factor * checkedS,
     overloadS: factor * overloadS,
+    ...(fewestChecked !== undefined && { fewestChecked: Math.ceil(factor * fewestChecked) }),
+    ...(mostCheckedS !== undefined && { mostCheckedS: factor * mostCheckedS }),
   };
+}
+
+/** Duration (s) of a segment that checks, at least `seconds`. */
+function checkedSecondsOf(method: CalibrationMethod, seconds: number, arrivalRps: number): number {
+  const { fewestChecked = 0, mostCheckedS = Number.POSITIVE_INFINITY } = method;
+  return Math.max(seconds, Math.min(mostCheckedS, fewestChecked / arrivalRps));
 }
 
 /** Checked overload, and that of the saturation throughput. More overload costs throughput: refusals are work. */
@@ -199,11 +210,13 @@ class Calibration {
   }
 
   async #below(capacityRps: number): Promise<number> {
-    const { rounds, calibrating, calibratingS, checked, checkedS } = this.#input.method;
+    const { method } = this.#input;
+    const { rounds, calibrating, calibratingS, checked, checkedS } = method;
+    const checkedSecondsAt = (load: number) => checkedSecondsOf(method, checkedS, load * capacityRps);
     for (let round = 0; round < rounds; round++) {
       const steps = [
         ...calibrating.map((load) => ({ load, seconds: calibratingS, checks: false })),
-        ...checked.map((load) => ({ load, seconds: checkedS, checks: true })),
+        ...checked.map((load) => ({ load, seconds: checkedSecondsAt(load), checks: true })),
       ].sort((a, b) => a.load - b.load);
       // A step after a higher load finds a warmer machine, so the order alternates.
       for (const { load, seconds, checks } of round % 2 === 0 ? steps : steps.toReversed()) {
@@ -225,15 +238,19 @@ class Calibration {
       const label = `overload ${round + 1} of ${overloadRounds}`;
       const rushing = Math.ceil((2 * spec.slo.latencyMs * capacityRps) / 1000);
       const run = (load: number, of: number) => this.#run(label, { arrivalRps: load * of, seconds, rushing });
+      const check = (load: number, of: number) => {
+        const arrivalRps = load * of;
+        return this.#run(label, { arrivalRps, seconds: checkedSecondsOf(method, seconds, arrivalRps), rushing });
+      };
       const [more, less] = CALIBRATING_OVERLOAD;
       const first = await run(more, capacityRps);
       this.#calibrating.push(first);
       capacityRps = Math.max(capacityRps, completedRps(first));
-      const saturated = await run(SATURATING, capacityRps);
+      const saturated = await check(SATURATING, capacityRps);
       this.#check('saturation', saturated);
       const saturatedRps = Math.max(completedRps(saturated), LEAST_LOAD * capacityRps);
       this.#calibrating.push(await run(less, saturatedRps));
-      this.#check(OVERLOAD, await run(OVERLOAD, saturatedRps));
+      this.#check(OVERLOAD, await check(OVERLOAD, saturatedRps));
     }
     return capacityRps;
   }

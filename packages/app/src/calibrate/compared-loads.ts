@@ -27,6 +27,8 @@ export interface ComparedLoad {
   readonly served: ServiceFiguresUnderLoad;
   /** Largest distance of a segment's served figure from the median segment, as a fraction. */
   readonly noise: { readonly p50Fraction: number; readonly p99Fraction: number };
+  /** Distance of one half of the segments from the other half; null if one half has no requests. */
+  readonly halves: { readonly p50Fraction: number; readonly p99Fraction: number } | null;
   readonly simulated: ServiceFiguresUnderLoad;
   readonly simulatedFromProfile: ServiceFiguresUnderLoad;
   readonly estimated: EstimatedFigures;
@@ -45,7 +47,7 @@ export interface ComparisonInput {
   readonly clientMs: number;
 }
 
-const SEEDS = 5;
+const SEEDS = 15;
 
 export const FROM_PROFILE: readonly VariantCorrection[] = [];
 
@@ -71,12 +73,23 @@ export function comparedLoads(input: ComparisonInput): readonly ComparedLoad[] {
         p50Fraction: rangeFraction(bySegment.map(({ p50Ms }) => p50Ms)),
         p99Fraction: rangeFraction(bySegment.map(({ p99Ms }) => p99Ms)),
       },
+      halves: halvesOf(segments),
       simulated: simulated(corrected, segments),
       simulatedFromProfile: simulated(fromProfile, segments),
       estimated: estimatedFigures(input, corrected, arrivalRps),
       estimatedFromProfile: estimatedFigures(input, fromProfile, arrivalRps),
     };
   });
+}
+
+/** Segments by turns, in the order A B B A …, so that both halves have as many of each order of loads. */
+function halvesOf(segments: readonly Segment[]): ComparedLoad['halves'] {
+  const half = (isFirst: boolean) =>
+    figuresOf(segments.filter((_, i) => (i % 4 === 0 || i % 4 === 3) === isFirst).map(servedTimeline));
+  const [one, other] = [half(true), half(false)];
+  const off = (field: 'p50Ms' | 'p99Ms') => Math.abs(one[field] / other[field] - 1);
+  const halves = { p50Fraction: off('p50Ms'), p99Fraction: off('p99Ms') };
+  return Number.isFinite(halves.p99Fraction) ? halves : null;
 }
 
 /** Profiles with these corrections and no others. Variants with inline profiles get one, too. */
