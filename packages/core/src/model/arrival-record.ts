@@ -40,6 +40,7 @@ const meanOf = (values: readonly number[]): number => sumOf(values) / values.len
 export class ArrivalRecord {
   readonly #startedAtMs: number;
   readonly #windowsPerBlock: number;
+  readonly #windowMs: number;
   readonly #counts = new Float64Array(SLOTS);
   readonly #seconds = new Float64Array(SLOTS).fill(-1);
   readonly #tickCounts = new Float64Array(TICKS);
@@ -51,6 +52,7 @@ export class ArrivalRecord {
   constructor(startedAtMs: number, sloLatencyMs: number) {
     this.#startedAtMs = startedAtMs;
     this.#windowsPerBlock = Math.max(FEWEST_WINDOWS, Math.round(LONG_WINDOW_MS / sloLatencyMs));
+    this.#windowMs = LONG_WINDOW_MS / this.#windowsPerBlock;
   }
 
   arrived(atMs: number): void {
@@ -100,10 +102,6 @@ export class ArrivalRecord {
     const dispersionAtSlo = this.#withinBlocks(blocks);
     const dispersionAt10s = Math.max(dispersionAtSlo, dispersionBetweenBlocks(totals));
     return dispersionAt10s === 1 ? poissonBurstiness : { sloMs: this.#windowMs, dispersionAtSlo, dispersionAt10s };
-  }
-
-  get #windowMs(): number {
-    return LONG_WINDOW_MS / this.#windowsPerBlock;
   }
 
   #closeWindow(): void {

@@ -35,14 +35,18 @@ export class DeadlineQueue<Payload, Context> {
   }
 
   pop(): StageItem<Payload, Context> | undefined {
-    const item = this.#heap.length > 0 && this.#heapGoesFirst() ? this.#popHeap() : this.#line.shift();
+    const item = this.#popFirst();
     if (item !== undefined) item.request.queuedItems -= 1;
     return item;
   }
 
   /** Moves the first `count` items to a batch. Requires at least `count`. */
   popInto(batch: StageItem<Payload, Context>[], count: number): void {
-    for (let i = 0; i < count; i++) batch.push(this.pop() as StageItem<Payload, Context>);
+    for (let i = 0; i < count; i++) {
+      const item = (this.#heap.length === 0 ? this.#line.shift() : this.#popFirst()) as StageItem<Payload, Context>;
+      item.request.queuedItems -= 1;
+      batch[batch.length] = item;
+    }
   }
 
   /** Removes the last item. O(items outside the list). */
@@ -66,6 +70,10 @@ export class DeadlineQueue<Payload, Context> {
     this.#line.retain(stays);
     this.#heap = [];
     for (const item of aside) if (stays(item)) this.#pushHeap(item);
+  }
+
+  #popFirst(): StageItem<Payload, Context> | undefined {
+    return this.#heap.length > 0 && this.#heapGoesFirst() ? this.#popHeap() : this.#line.shift();
   }
 
   #takeOut(item: StageItem<Payload, Context>): void {

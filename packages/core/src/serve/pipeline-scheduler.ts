@@ -56,6 +56,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #replicaCount = 0;
   #pendingWakeAtMs = Number.POSITIVE_INFINITY;
   #draining = false;
+  /** Since the first traced request. */
+  #hasTraces = false;
   #nowMs = 0;
   #inFlight = 0;
 
@@ -373,6 +375,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.answers.length);
     this.#nowMs = arrival.arrivedAtMs;
     this.#inFlight += 1;
+    if (arrival.trace !== undefined) this.#hasTraces = true;
     if (this.#draining) {
       this.#drop(request, 'draining');
       return request;
@@ -384,7 +387,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   #startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     if (replica.inCanary) this.#canary?.batchStarted(replica, nowMs);
-    replica.record(nowMs);
+    if (this.#hasTraces) replica.record(nowMs);
     this.#effects.startBatch(replica, nowMs);
   }
 
@@ -642,7 +645,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #markDirty(stage: StageScheduler<Payload, Context>): void {
     if (stage.isDirty) return;
     stage.isDirty = true;
-    this.#dirty.push(stage);
+    this.#dirty[this.#dirty.length] = stage;
   }
 
   #openGate(): void {
@@ -692,17 +695,12 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 }
 
-/** Index of the stage with the earliest deadline; at equal deadlines, of the first stage of the pipeline. */
+/** Index of the most urgent stage. */
 function mostUrgent<Payload, Context>(stages: readonly StageScheduler<Payload, Context>[]): number {
   let first = 0;
-  let firstAtMs = Number.POSITIVE_INFINITY;
-  let firstOrder = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < stages.length; i++) {
-    const { earliestDeadlineAtMs: atMs, order } = stages[i] as StageScheduler<Payload, Context>;
-    if (atMs > firstAtMs || (atMs === firstAtMs && order > firstOrder)) continue;
-    first = i;
-    firstAtMs = atMs;
-    firstOrder = order;
+  for (let i = 1; i < stages.length; i++) {
+    const stage = stages[i] as StageScheduler<Payload, Context>;
+    if (stage.isMoreUrgentThan(stages[first] as StageScheduler<Payload, Context>)) first = i;
   }
   return first;
 }

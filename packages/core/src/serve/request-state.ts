@@ -51,7 +51,8 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   canary: CanaryMark | undefined = undefined;
   /** Those in force when the request entered. */
   thresholds: ThresholdsInForce = undefined;
-  readonly dueAtMs: number;
+  /** Deadline of the client, if it is later than `deadlineAtMs`. */
+  #dueAtMs: number | undefined = undefined;
   droppedAtStage: number | undefined;
   /** Undefined if the driver does not trace the request. */
   readonly trace: RequestTrace | undefined;
@@ -61,10 +62,14 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
     this.context = arrival.context;
     this.arrivedAtMs = arrival.arrivedAtMs;
     this.deadlineAtMs = arrival.deadlineAtMs;
-    this.dueAtMs = arrival.deadlineAtMs;
     this.level = arrival.level ?? 0;
     this.missingOutputs = missingOutputs;
     this.trace = arrival.trace;
+  }
+
+  /** Deadline of the client. */
+  get dueAtMs(): number {
+    return this.#dueAtMs ?? this.deadlineAtMs;
   }
 
   answer(slot: number, payload: Payload): void {
@@ -79,7 +84,9 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
    */
   keepFree(answerMarginMs: number, leastMs: number): void {
     const spareMs = this.deadlineAtMs - this.arrivedAtMs - leastMs;
-    if (spareMs > 0) this.deadlineAtMs -= Math.min(answerMarginMs, spareMs / 2);
+    if (spareMs <= 0) return;
+    this.#dueAtMs = this.deadlineAtMs;
+    this.deadlineAtMs -= Math.min(answerMarginMs, spareMs / 2);
   }
 }
 

@@ -109,6 +109,13 @@ export class StageScheduler<Payload, Context> {
     return Math.min(nextAtMs, this.#suspects.peek()?.deadlineAtMs ?? nextAtMs);
   }
 
+  /** By the earliest deadline; at equal deadlines, the first stage of the pipeline. */
+  isMoreUrgentThan(other: StageScheduler<Payload, Context>): boolean {
+    const atMs = this.earliestDeadlineAtMs;
+    const otherAtMs = other.earliestDeadlineAtMs;
+    return atMs < otherAtMs || (atMs === otherAtMs && this.order < other.order);
+  }
+
   get maxQueueLength(): number {
     return this.#limits.maxQueueLength;
   }
@@ -169,7 +176,7 @@ export class StageScheduler<Payload, Context> {
   /** Wait in this lane, for comparing lanes: 0 if a replica is free, otherwise the backlog in ms. */
   waitMs(): number {
     if (this.queue.length === 0 && this.replicas.some(({ busy, draining }) => !busy && !draining)) return 0;
-    return this.#backlogMs;
+    return this.#backlogMs();
   }
 
   absorb(lane: StageScheduler<Payload, Context>, nowMs: number): void {
@@ -187,11 +194,11 @@ export class StageScheduler<Payload, Context> {
   }
 
   predictedWaitMs(): number {
-    return this.queue.length === 0 ? 0 : this.#backlogMs;
+    return this.queue.length === 0 ? 0 : this.#backlogMs();
   }
 
   /** Time in ms in which full batches run the queue, and half of a running one; 0 if unknown. */
-  get #backlogMs(): number {
+  #backlogMs(): number {
     const { maxBatchSize } = this.#policy;
     const batches = this.queue.length / maxBatchSize + 0.5;
     return this.replicas.length === 0 ? 0 : (serviceMs(this.#policy, maxBatchSize) * batches) / this.replicas.length;
@@ -201,7 +208,7 @@ export class StageScheduler<Payload, Context> {
   fits(item: StageItem<Payload, Context>, rerun: Rerun, nowMs: number): boolean {
     const ahead = rerun === 'alone' ? this.#suspects.length : 0;
     if (rerun === 'never' || ahead >= this.#limits.maxQueueLength) return false;
-    const startsAtMs = nowMs + (this.#aloneMs * ahead) / this.#mostSuspects;
+    const startsAtMs = nowMs + (this.#aloneMs * ahead) / this.#mostSuspects();
     return !this.#limits.dropLate || lateReason(item.deadlineAtMs, startsAtMs, this.leastMs) === undefined;
   }
 
@@ -312,7 +319,7 @@ export class StageScheduler<Payload, Context> {
   /** Starts one batch; false if none can start now. */
   #startNext(nowMs: number): boolean {
     for (;;) {
-      if (this.#suspects.length > 0 && this.#isTurnOfSuspect && this.#startSuspect(nowMs)) return true;
+      if (this.#suspects.length > 0 && this.#isTurnOfSuspect() && this.#startSuspect(nowMs)) return true;
       if (this.queue.length === 0 || this.#busyReplicas === this.replicas.length) return false;
       const replica = this.#pickReplica(nowMs);
       if (replica === undefined || this.#waitsForCompanions(nowMs)) return false;
@@ -380,17 +387,17 @@ export class StageScheduler<Payload, Context> {
     for (const item of passing) if (!item.request.ended) batch.push(item);
   }
 
-  get #mostSuspects(): number {
+  #mostSuspects(): number {
     return Math.max(1, Math.floor(this.replicas.length / 2));
   }
 
   /** If there is one replica, it alternates between suspects and other items. */
-  get #isTurnOfSuspect(): boolean {
+  #isTurnOfSuspect(): boolean {
     return this.replicas.length > 1 || this.queue.length === 0 || !this.#ranSuspect;
   }
 
   #startSuspect(nowMs: number): boolean {
-    const most = this.#mostSuspects;
+    const most = this.#mostSuspects();
     while (this.#suspects.length > 0 && this.#runningSuspects < most && this.#busyReplicas < this.replicas.length) {
       const replica = this.#pickReplica(nowMs);
       if (replica === undefined) return false;
@@ -416,7 +423,7 @@ export class StageScheduler<Payload, Context> {
   #dropLateHeads(nowMs: number): void {
     const policy = this.#policy;
     for (let head = this.queue.earliest(); head !== undefined; head = this.queue.earliest()) {
-      const leastMs = serviceMs(policy, this.#nextBatchSize) + policy.remainingMs;
+      const leastMs = serviceMs(policy, this.#nextBatchSize()) + policy.remainingMs;
       const reason = lateReason(head.deadlineAtMs, nowMs, leastMs);
       if (reason === undefined) return;
       this.queue.popEarliest();
@@ -426,10 +433,10 @@ export class StageScheduler<Payload, Context> {
 
   /** A probe is one item. */
   #batchSizeFor({ health }: ServingReplica<Payload, Context>): number {
-    return health === undefined || !health.isProbed ? this.#nextBatchSize : Math.min(1, this.queue.length);
+    return health === undefined || !health.isProbed ? this.#nextBatchSize() : Math.min(1, this.queue.length);
   }
 
-  get #nextBatchSize(): number {
+  #nextBatchSize(): number {
     return Math.min(this.#policy.maxBatchSize, this.queue.length);
   }
 

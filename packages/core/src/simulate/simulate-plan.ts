@@ -70,6 +70,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #ages = new DwellTracker();
   /** Reused for each batch: policies read it before the next batch ends. */
   readonly #outputs: number[] = [];
+  /** Reused for each request, which copies it. */
+  readonly #arrival = { context: undefined, arrivedAtMs: 0, deadlineAtMs: 0, level: 0 };
   readonly #impatient: { readonly goneAtMs: number; readonly request: Request }[] = [];
   readonly #fromMs: number;
   readonly #priorities: PrioritySpec;
@@ -382,10 +384,12 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     if (this.#input.controller !== undefined) this.#arrivals.arrived(arrivedAtMs);
     const { clients, spec } = this.#input;
     const sequence = this.#admitted++;
-    const deadlineAtMs = arrivedAtMs + (clients?.timeoutMs(sequence) ?? spec.slo.latencyMs);
     const priority = clients?.priority?.(sequence);
     const level = priority === undefined ? this.#unstatedLevel : priorityLevel(this.#priorities, priority);
-    const arrival = { context: undefined, arrivedAtMs, deadlineAtMs, level };
+    const arrival = this.#arrival;
+    arrival.arrivedAtMs = arrivedAtMs;
+    arrival.deadlineAtMs = arrivedAtMs + (clients?.timeoutMs(sequence) ?? spec.slo.latencyMs);
+    arrival.level = level;
     const request = this.#scheduler.arrive(arrival, this.#chances.request(sequence, parts));
     if (clients !== undefined && !request.ended) this.#watchClient(request, arrivedAtMs + clients.patienceMs(sequence));
   }
@@ -436,6 +440,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #tellEnd(request: Request, outcome: SimulatedEnd['outcome'], nowMs: number, byClient = false): void {
+    if (this.#history === undefined && this.#input.onEnd === undefined) return;
     const { sequence, arrivedAtMs, deadlineAtMs, missing } = request;
     this.#history?.requestEnded({
       endedAtMs: nowMs,
