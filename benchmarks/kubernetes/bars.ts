@@ -1,3 +1,4 @@
+import { type Bar, percent, quantile, told, zero } from './bar-rows.js';
 import type { ChangesFigures } from './changes.js';
 import type { OperatorsFigures } from './operators.js';
 import type { ScaleFigures } from './scale.js';
@@ -5,25 +6,8 @@ import type { PlanningFigures } from './scale-planning.js';
 import type { FollowFigures, LoadFigures, SwitchFigures } from './theirs.js';
 import { LIMIT_CPU_CORES } from './theirs-pipeline.js';
 
-/** A claim with its figure; an empty `bar` only reports the figure. */
-export interface Bar {
-  readonly claim: string;
-  readonly figure: string;
-  readonly bar: string;
-  readonly met: boolean;
-}
-
 const MOST_QUIET_CORES = 0.05;
 const MOST_APPLY_MS = 2_000;
-
-const told = (claim: string, figure: string): Bar => ({ claim, figure, bar: '', met: true });
-const zero = (claim: string, count: number): Bar => ({ claim, figure: String(count), bar: '0', met: count === 0 });
-const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
-
-/** The quantile of a list. */
-function quantile(values: readonly number[], fraction: number): number {
-  return values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(fraction * values.length) - 1)] ?? Number.NaN;
-}
 
 export function changesBars(figures: ChangesFigures): readonly Bar[] {
   const { changes, changeS, sent, answered, dropped, failed, withinSlo, mostCpuCores, boundCpuCores } = figures;

@@ -1,21 +1,30 @@
 /**
  * `npm run bench:operators`: section `operators`, many pipelines under several operators; `--amount N` replaces the number
  * of pipelines. `npm run bench:kubernetes`: changes under load with real MLServer, and many pipelines under one operator.
- * Sections (`changes`, `scale`, `planning`; on a node `following`, `switching`) are measured again by name; `--amount N`
- * replaces the full amount of changes, decisions, seconds or rounds. results.json keeps the other sections; `report` only
- * writes the page, `image` only the image for the node.
+ * Sections (`changes`, `scale`, `planning`, `split`; on a node `following`, `switching`, `routers`, `stages`,
+ * `router-cpu`, `starts`) are measured again by name; `--amount N` replaces the full amount of changes, decisions, seconds or
+ * rounds. results.json keeps the other sections; `report` only writes the page, `image` and `routers-image` only the
+ * images for the node.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Bar, changesBars, followBars, operatorsBars, planningBars, scaleBars, switchBars } from './bars.js';
+import type { Bar } from './bar-rows.js';
+import { changesBars, followBars, operatorsBars, planningBars, scaleBars, switchBars } from './bars.js';
 import { type ChangesFigures, measureChanges } from './changes.js';
+import { type DrainFigures, measureDrain } from './drain.js';
 import { buildMlServerImage } from './mlserver-image.js';
 import { measureOperators, type OperatorsFigures } from './operators.js';
+import { drainBars, faultsBars, routerCpuBars, splitBars, startBars } from './router-bars.js';
+import { measureRouterCpu, type RouterCpuFigures } from './router-cpu.js';
+import { measureSplit, type SplitFigures } from './router-split.js';
+import { type FaultsFigures, measureRouterFaults, measureStageFaults, type RoutersQuestion } from './routers.js';
+import { buildRoutersImage } from './routers-pipeline.js';
 import { measureScale, type ScaleFigures } from './scale.js';
 import { measurePlanning, type PlanningFigures } from './scale-planning.js';
+import { measureStarts, type StartFigures } from './start-time.js';
 import { type FollowFigures, measureFollowing, measureSwitches, type SwitchFigures } from './theirs.js';
 
 const RESULTS = new URL('results.json', import.meta.url);
@@ -28,9 +37,16 @@ const SETTLING_S = 150;
 const STEADY_S = 300;
 const PIPELINES = 1_000;
 const ROUNDS_OF_SWITCHES = 7;
-const SECTIONS = ['changes', 'scale', 'planning', 'operators', 'following', 'switching'] as const;
-/** Not measured unless named. The last two need a node that is up, and its image. */
-const BY_NAME: readonly string[] = ['operators', 'following', 'switching'];
+const ROUNDS_OF_FAULTS = 4;
+const ROUNDS_OF_TURNS = 6;
+const ROUNDS_OF_STARTS = 7;
+const FAULTS_RPS = 25;
+const ROUTER_CPU_RPS = 200;
+/** Sections that need a node that is up, and its image. */
+const ON_NODE = ['following', 'switching', 'routers', 'stages', 'router-cpu', 'starts'] as const;
+const SECTIONS = ['changes', 'scale', 'planning', 'operators', 'split', ...ON_NODE] as const;
+/** Not measured unless named. */
+const BY_NAME: readonly string[] = ['operators', 'split', ...ON_NODE];
 
 interface Made<Figures> {
   readonly made: string;
@@ -44,6 +60,12 @@ interface Results {
   readonly operators?: Made<OperatorsFigures>;
   readonly following?: Made<FollowFigures>;
   readonly switching?: Made<SwitchFigures>;
+  readonly routers?: Made<FaultsFigures>;
+  readonly drain?: Made<DrainFigures>;
+  readonly stages?: Made<FaultsFigures>;
+  readonly routerCpu?: Made<RouterCpuFigures>;
+  readonly split?: Made<SplitFigures>;
+  readonly starts?: Made<StartFigures>;
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { amount: { type: 'string' } } });
@@ -51,6 +73,10 @@ if (positionals.includes('image')) {
   const archive = join(tmpdir(), 'equipoise-bench-mlserver.tar');
   await buildMlServerImage(archive);
   process.stdout.write(`${archive}\n`);
+  process.exit();
+}
+if (positionals.includes('routers-image')) {
+  process.stdout.write(`${buildRoutersImage()}\n`);
   process.exit();
 }
 const isReportAlone = positionals.includes('report');
@@ -91,10 +117,40 @@ if (isAsked('switching')) {
   const rounds = Number(values.amount ?? ROUNDS_OF_SWITCHES);
   keep({ switching: { made, figures: await measureSwitches(onNode(), { rounds, canaries: 1 }) } });
 }
+if (isAsked('routers')) {
+  const made = machine();
+  keep({ routers: { made, figures: await measureRouterFaults(faults()) } });
+  keep({ drain: { made, figures: await measureDrain(faults()) } });
+}
+if (isAsked('stages')) {
+  const made = machine();
+  keep({ stages: { made, figures: await measureStageFaults(faults()) } });
+}
+if (isAsked('router-cpu')) {
+  const made = machine();
+  const rounds = Number(values.amount ?? ROUNDS_OF_TURNS);
+  keep({ routerCpu: { made, figures: await measureRouterCpu({ ...faults(), arrivalRps: ROUTER_CPU_RPS, rounds }) } });
+}
+if (isAsked('starts')) {
+  const made = machine();
+  const rounds = Number(values.amount ?? ROUNDS_OF_STARTS);
+  keep({ starts: { made, figures: await measureStarts({ ...faults(), rounds }) } });
+}
+if (isAsked('split')) {
+  const made = machine();
+  keep({ split: { made, figures: measureSplit() } });
+}
 const text = page(kept());
 writeFileSync(REPORT, text);
 process.stdout.write(text);
 process.exit(text.includes('**missed**') ? 1 : 0);
+
+function faults(): RoutersQuestion {
+  const { KUBECONFIG: kubeconfig } = process.env;
+  if (kubeconfig === undefined) throw new Error('set KUBECONFIG (npm run kube:up prints it)');
+  const rounds = Number(values.amount ?? ROUNDS_OF_FAULTS);
+  return { kubeconfig, arrivalRps: FAULTS_RPS, rounds, seed: 1, onProgress };
+}
 
 function onNode() {
   const { KUBECONFIG: kubeconfig, EQUIPOISE_REFERENCE_DIR: reference } = process.env;
@@ -119,18 +175,25 @@ function keep(done: Results): void {
   writeFileSync(RESULTS, `${JSON.stringify({ ...kept(), ...done }, undefined, 1)}\n`);
 }
 
-function page({ changes, scale, planning, operators, following, switching }: Results): string {
+function page(results: Results): string {
+  const part = <Figures>(
+    title: string,
+    measured: Made<Figures> | undefined,
+    bars: (figures: Figures) => readonly Bar[],
+  ): readonly string[] => (measured === undefined ? [] : [section(title, measured.made, bars(measured.figures))]);
   const parts = [
-    ...(changes ? [section('Changes under load', changes.made, changesBars(changes.figures))] : []),
-    ...(scale ? [section('Many pipelines', scale.made, scaleBars(scale.figures))] : []),
-    ...(planning ? [section('Many pipelines, planned for', planning.made, planningBars(planning.figures))] : []),
-    ...(operators ? [section('Several operators', operators.made, operatorsBars(operators.figures))] : []),
-    ...(following
-      ? [section('An engine that walks the graph: load', following.made, followBars(following.figures))]
-      : []),
-    ...(switching
-      ? [section('An engine that walks the graph: variants', switching.made, switchBars(switching.figures))]
-      : []),
+    ...part('Changes under load', results.changes, changesBars),
+    ...part('Many pipelines', results.scale, scaleBars),
+    ...part('Many pipelines, planned for', results.planning, planningBars),
+    ...part('Several operators', results.operators, operatorsBars),
+    ...part('An engine that walks the graph: load', results.following, followBars),
+    ...part('An engine that walks the graph: variants', results.switching, switchBars),
+    ...part('Two routers: faults under load', results.routers, faultsBars),
+    ...part('Two routers: a node is drained', results.drain, drainBars),
+    ...part('Two routers: processor time', results.routerCpu, routerCpuBars),
+    ...part('Several routers, simulated', results.split, splitBars),
+    ...part('Start of a stage', results.starts, startBars),
+    ...part('One router: faults of stages and router under load', results.stages, faultsBars),
   ];
   return `# Kubernetes\n\n${parts.join('\n')}`;
 }
