@@ -1,6 +1,7 @@
 /**
  * Requests to a worker thread; ids match answers to requests. While a request waits, the process stays alive, and
- * `answerLimitMs` limits the silence of the thread.
+ * `answerLimitMs` limits the silence of the thread. The silence counts in CPU time of the process, because a thread that
+ * gets no processor is not stuck. A thread that works long reports progress, which ends the silence.
  */
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 
@@ -11,12 +12,16 @@ export interface RpcReply<Failure> {
   readonly failure?: Failure;
 }
 
+/** Message of a thread that is at work. */
+export const PROGRESS = 'progress';
+
 export interface RpcThreadOptions<Failure> {
   readonly entry: string;
   readonly workerData?: unknown;
   readonly resourceLimits?: ResourceLimits;
-  /** Maximum silence (ms) while a request waits; default unlimited. */
+  /** Maximum CPU time (ms) of the process in silence while a request waits; default unlimited. */
   readonly answerLimitMs?: number | undefined;
+  readonly cpuTimeMs?: () => number;
   readonly errorOf: (failure: Failure) => Error;
   /** Error of waiting requests when the thread ends; `cause` is set if the thread failed. */
   readonly endedError: (cause?: Error) => Error;
@@ -26,6 +31,16 @@ interface Waiting {
   readonly client: object;
   readonly resolve: (answer: never) => void;
   readonly reject: (error: Error) => void;
+}
+
+/** A thread that waits for ever uses no CPU, so the time limits its silence, too: this multiple of the limit. */
+const MOST_TIME_FACTOR = 20;
+const LEAST_TIME_MS = 60_000;
+const LOOK_EVERY_MS = 1000;
+
+function cpuTimeOfProcessMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** One thread; several clients may share it. */
@@ -42,7 +57,10 @@ export class RpcThread<Failure> extends Worker {
     this.#options = options;
     // An idle thread does not keep the process alive.
     this.unref();
-    this.on('message', (reply: RpcReply<Failure>) => this.#settle(reply));
+    this.on('message', (reply: RpcReply<Failure> | typeof PROGRESS) => {
+      if (reply === PROGRESS) this.#watchSilence();
+      else this.#settle(reply);
+    });
     this.on('error', (error) => this.#end(options.endedError(error)));
     this.on('exit', () => this.#end(options.endedError()));
   }
@@ -71,7 +89,7 @@ export class RpcThread<Failure> extends Worker {
 
   /** Limits the silence from now on, while a request waits. */
   #watchSilence(): void {
-    clearTimeout(this.#silence);
+    clearInterval(this.#silence);
     if (this.#waiting.size === 0 || this.#isOver) {
       this.unref();
       return;
@@ -79,10 +97,16 @@ export class RpcThread<Failure> extends Worker {
     this.ref();
     const { answerLimitMs } = this.#options;
     if (answerLimitMs === undefined) return;
-    this.#silence = setTimeout(() => {
-      this.#end(new Error(`the planner worker gave no answer within ${answerLimitMs / 1000} s`));
+    const { cpuTimeMs = cpuTimeOfProcessMs } = this.#options;
+    const [sinceMs, sinceCpuMs] = [performance.now(), cpuTimeMs()];
+    const mostTimeMs = Math.max(LEAST_TIME_MS, MOST_TIME_FACTOR * answerLimitMs);
+    const look = (): void => {
+      const [tookMs, cpuMs] = [performance.now() - sinceMs, cpuTimeMs() - sinceCpuMs];
+      if (cpuMs < answerLimitMs && tookMs < mostTimeMs) return;
+      this.#end(new Error(silenceText(tookMs, cpuMs)));
       void super.terminate();
-    }, answerLimitMs);
+    };
+    this.#silence = setInterval(look, Math.min(LOOK_EVERY_MS, answerLimitMs));
     this.#silence.unref();
   }
 
@@ -117,8 +141,14 @@ export class RpcThread<Failure> extends Worker {
   #end(error: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    clearTimeout(this.#silence);
+    clearInterval(this.#silence);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
 }
+
+const silenceText = (tookMs: number, cpuMs: number): string =>
+  `the planner worker made no progress within ${seconds(tookMs)} s (${seconds(cpuMs)} s of CPU time of this process), so it was ended; ` +
+  'if this occurs again, give the pipeline file fewer variants, cpuCores, batchSizes or replicas, or report the file as a defect';
+
+const seconds = (ms: number): string => (ms / 1000).toFixed(ms < 10_000 ? 1 : 0);

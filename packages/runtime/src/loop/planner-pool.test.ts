@@ -54,6 +54,15 @@ describe('PlannerPool', () => {
     const [one, other] = sharing(stuck, 2);
     const settled = await Promise.allSettled([one?.ask(onePlanTask), other?.ask(onePlanTask)]);
     expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    await expect(other?.ask(onePlanTask)).rejects.toThrow('gave no answer');
+    await expect(other?.ask(onePlanTask)).rejects.toThrow('made no progress');
+  });
+
+  it('wait for a thread that gets no processor, and end one that works in silence', async () => {
+    const starved = new Planner(onePipelineSetup, new PlannerPool({ answerLimitMs: 1, cpuTimeMs: () => 0 }));
+    expect(await starved.ask(onePlanTask)).toMatchObject({ kind: 'feasible' });
+    await starved.close();
+    let cpuMs = 0;
+    const busy = new Planner(onePipelineSetup, new PlannerPool({ answerLimitMs: 5, cpuTimeMs: () => (cpuMs += 10) }));
+    await expect(busy.ask(onePlanTask)).rejects.toThrow(/made no progress within .* fewer variants/);
   });
 });

@@ -4,9 +4,9 @@
  * thread ends with its last session.
  */
 import { createRequire } from 'node:module';
-import { RpcThread } from '../worker-rpc.js';
+import { RpcThread, type RpcThreadOptions } from '../worker-rpc.js';
 
-/** Maximum silence (ms) while an answer is awaited. The largest plans take some seconds. */
+/** Maximum CPU time (ms) of silence while an answer is awaited. The largest plans take some seconds. */
 const ANSWER_LIMIT_MS = 120_000;
 /** One thread can plan for many pipelines. */
 const MOST_THREADS = 4;
@@ -15,6 +15,8 @@ export interface PlannerPoolOptions {
   /** Default 1. */
   readonly threads?: number;
   readonly answerLimitMs?: number;
+  /** CPU time of this process; default: as the system measures it. */
+  readonly cpuTimeMs?: () => number;
 }
 
 /** Of several processors, one stays free for other work. */
@@ -32,13 +34,13 @@ interface PooledThread {
 
 export class PlannerPool {
   readonly #threads: number;
-  readonly #answerLimitMs: number;
+  readonly #limits: Pick<RpcThreadOptions<string>, 'answerLimitMs' | 'cpuTimeMs'>;
   #running: PooledThread[] = [];
   #nextSession = 0;
 
-  constructor({ threads = 1, answerLimitMs = ANSWER_LIMIT_MS }: PlannerPoolOptions = {}) {
+  constructor({ threads = 1, answerLimitMs = ANSWER_LIMIT_MS, cpuTimeMs }: PlannerPoolOptions = {}) {
     this.#threads = threads;
-    this.#answerLimitMs = answerLimitMs;
+    this.#limits = { answerLimitMs, ...(cpuTimeMs && { cpuTimeMs }) };
   }
 
   open(): PooledSession {
@@ -59,7 +61,7 @@ export class PlannerPool {
   #thread(): RpcThread<string> {
     return new RpcThread<string>({
       entry: createRequire(import.meta.url).resolve('@equipoise/runtime/planner-thread'),
-      answerLimitMs: this.#answerLimitMs,
+      ...this.#limits,
       errorOf: (message) => new Error(message),
       endedError: (cause) => cause ?? new Error('the planner worker has ended'),
     });

@@ -138,22 +138,25 @@ describe('Planner', () => {
     const stuck = planner({}, 1);
     const asked = [stuck.ask(planTask), stuck.ask(planTask)];
     const refused = await Promise.allSettled(asked);
-    const reason = { message: 'the planner worker gave no answer within 0.001 s' };
+    const reason = { message: expect.stringMatching(/^the planner worker made no progress within .* report the file/) };
     expect(refused).toMatchObject([
       { status: 'rejected', reason },
       { status: 'rejected', reason },
     ]);
-    await expect(stuck.ask(planTask)).rejects.toThrow('gave no answer');
+    await expect(stuck.ask(planTask)).rejects.toThrow('made no progress');
   });
 
   it('passes over an answer that comes when the question has been given up, and goes on', async () => {
-    const one = planner();
+    let cpuMs = 0;
+    const one = new Planner(setup, new PlannerPool({ cpuTimeMs: () => cpuMs }));
+    planners.push(one);
     await one.ask(planTask);
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const given = expect(one.ask({ kind: 'keep' })).rejects.toThrow('gave no answer');
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const given = expect(one.ask({ kind: 'keep' })).rejects.toThrow('made no progress');
     // The thread answers while this one is blocked, so the limit passes before the answer is read.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
-    vi.advanceTimersByTime(120_000);
+    cpuMs = 120_000;
+    vi.advanceTimersByTime(1000);
     vi.useRealTimers();
     await given;
     expect(await one.ask(planTask)).toMatchObject({ kind: 'feasible' });

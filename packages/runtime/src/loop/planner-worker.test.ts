@@ -20,6 +20,7 @@ class Rig {
   readonly replies: RpcReply<string>[] = [];
   readonly port: PlannerMessage[] = [];
   readonly trained: number[] = [];
+  readonly progressAtMs: number[] = [];
   forgotten = 0;
   nowMs = 0;
   verdicts = 3;
@@ -41,6 +42,7 @@ class Rig {
         for (const message of this.port.splice(0)) this.worker.take(message);
       },
       nowMs: () => this.nowMs,
+      progress: () => this.progressAtMs.push(this.nowMs),
       sessionFor: (_, between) => this.#session(between),
     });
   }
@@ -88,6 +90,18 @@ function rigWith(...seats: readonly number[]): Rig {
 }
 
 describe('PlannerWorker', () => {
+  it('reports progress between verifications, at most once a second', () => {
+    const rig = new Rig();
+    rig.open(1);
+    rig.ask(1, 1, planTask);
+    rig.verdicts = 6;
+    rig.verifying = () => {
+      rig.nowMs += 400;
+    };
+    rig.worker.work();
+    expect(rig.progressAtMs).toEqual([400, 1600]);
+  });
+
   it('answers the seat that was answered longest ago, and one seat in the order of its questions', () => {
     const rig = rigWith(1, 2, 3);
     for (const id of [10, 11, 12]) rig.ask(1, id, planTask);

@@ -6,7 +6,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { ControllerSnapshot } from '@equipoise/core/control';
 import type { Observation } from '@equipoise/core/model';
-import type { RpcReply } from '../worker-rpc.js';
+import { PROGRESS, type RpcReply } from '../worker-rpc.js';
 import { PlannerPool, type PooledSession } from './planner-pool.js';
 import {
   type PlanningAnswer,
@@ -123,6 +123,8 @@ export interface PlannerWorkerDeps {
   /** Passes all arrived messages to `take`. */
   readonly takeIn: () => void;
   readonly nowMs: () => number;
+  /** Tells that the worker is not stuck. Called between verifications, at most once a second. */
+  readonly progress?: () => void;
   /** `betweenVerdicts` is called before each verification, and may throw. */
   readonly sessionFor?: (setup: PlanningSetup, betweenVerdicts: () => void) => PlanningSession;
 }
@@ -158,6 +160,7 @@ class Place {
 
 /** Pause after a training step, as a multiple of its duration. */
 const PAUSE_FACTOR = 9;
+const PROGRESS_EVERY_MS = 1000;
 
 export class PlannerWorker {
   readonly #deps: PlannerWorkerDeps;
@@ -167,6 +170,7 @@ export class PlannerWorker {
   #answers = 0;
   #isAnsweringBetween = false;
   #nextTrainingAtMs = Number.NEGATIVE_INFINITY;
+  #nextProgressAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: PlannerWorkerDeps) {
     this.#deps = deps;
@@ -264,6 +268,7 @@ export class PlannerWorker {
   /** Answers bursts of other pipelines, and ends an abandoned plan of this one. */
   #betweenVerdicts(planning: Place): void {
     this.#deps.takeIn();
+    this.#reportProgress();
     if (planning.isAbandoned) throw new Error('the plan was abandoned');
     if (this.#isAnsweringBetween) return;
     this.#isAnsweringBetween = true;
@@ -273,6 +278,13 @@ export class PlannerWorker {
     } finally {
       this.#isAnsweringBetween = false;
     }
+  }
+
+  #reportProgress(): void {
+    const nowMs = this.#deps.nowMs();
+    if (nowMs < this.#nextProgressAtMs) return;
+    this.#nextProgressAtMs = nowMs + PROGRESS_EVERY_MS;
+    this.#deps.progress?.();
   }
 
   /** Trains the session that has waited longest; false if none needs it or during a pause. */
@@ -313,6 +325,7 @@ export function servePlanners(port: MessagePort): void {
     },
     nowMs: () => performance.now(),
     post: (reply) => port.postMessage(reply),
+    progress: () => port.postMessage(PROGRESS),
   });
   port.on('message', (message: PlannerMessage) => worker.work(message));
 }
