@@ -1,22 +1,19 @@
 /**
- * `npm run bench:incidents [FOLDER]`: simulates the incidents of this folder (or of another one), diagnoses them, and
- * compares cause and stage with what the incident states. Exit code 1 if more than one in twelve is wrong.
+ * `npm run bench:incidents [-- FOLDER] [--seed-from TEXT]`: simulates the incidents of this folder (or of another one),
+ * diagnoses them, and compares cause and stage with what the incident states. `--seed-from` replaces their seeds. Exit
+ * code 1 if more than one in twelve is wrong.
  */
+import { parseArgs } from 'node:util';
 import { diagnose } from '../../packages/core/src/diagnose/diagnose.js';
-import type { IncidentCard } from '../../packages/core/src/diagnose/incident-card.js';
-import { type Incident, simulateIncident } from '../../packages/core/src/diagnose/simulated-incident.test-support.js';
+import { simulateIncident } from '../../packages/core/src/diagnose/simulated-incident.test-support.js';
+import { isRight, MOST_WRONG_FRACTION, seeded } from './answers.js';
 import { readIncidents } from './read-incidents.js';
 
-const MOST_WRONG_FRACTION = 1 / 12;
-
-function isRight({ expect: { cause, stages } }: Incident, card: IncidentCard): boolean {
-  if (card.verdict !== 'incident') return cause === card.verdict;
-  return card.cause === cause && (stages === undefined || stages.some((stage) => stage === card.stageId));
-}
-
-const found = await readIncidents(process.argv[2]);
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { 'seed-from': { type: 'string' } } });
+const found = await readIncidents(positionals[0]);
 let wrong = 0;
-for (const { incident, spec } of found) {
+for (const { incident: written, spec } of found) {
+  const incident = seeded(written, values['seed-from']);
   const input = simulateIncident(incident, spec);
   const startedAtMs = performance.now();
   const card = diagnose(input);

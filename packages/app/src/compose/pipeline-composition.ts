@@ -21,7 +21,7 @@ import {
   type StageId,
 } from '@equipoise/core/model';
 import { type PolicyName, profileEvidence, requireCurves, type ServiceCurves } from '@equipoise/core/plan';
-import type { GoodPlan } from '@equipoise/core/ports';
+import type { GoodPlan, ReplicaLauncher } from '@equipoise/core/ports';
 import { ServingPolicies } from '@equipoise/core/simulate';
 import {
   AccuracyFaults,
@@ -79,6 +79,8 @@ export interface StartOptions {
   readonly onStep?: (text: string) => void;
   /** Receives loop events from the start, and the requests after warm-up. */
   readonly monitor?: PipelineMonitor;
+  /** Wraps the launcher of replicas, for experiments with faults. */
+  readonly replicas?: ((launcher: ReplicaLauncher) => ReplicaLauncher) | undefined;
   /** Records the requests. Default: no traces. */
   readonly tracer?: RequestTracer | undefined;
 }
@@ -126,7 +128,7 @@ export class PipelineComposition {
     { store, fault }: { readonly store: ThreadedPlanStore; readonly fault: AppError | undefined },
     { kept, follows }: { readonly kept: SavedState; readonly follows: boolean },
   ) {
-    const { spec, profiles, report, adaptsBy } = options;
+    const { spec, profiles, report, adaptsBy, replicas = (launcher) => launcher } = options;
     const curves = requireCurves(spec, profiles);
     const inputs = new StageInputs();
     this.kept = kept;
@@ -155,7 +157,7 @@ export class PipelineComposition {
     this.#policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy));
     this.actuator = new EmbeddedActuator(setup.spec, {
       pool: this.runner,
-      launcher: inputs.watching(this.stageTypes.watching(this.#batches.watching(embeddedLauncher(spec)))),
+      launcher: inputs.watching(this.stageTypes.watching(this.#batches.watching(replicas(embeddedLauncher(spec))))),
       warmUpBatch: (stageId) => inputs.batchFor(stageId),
       adopt: (stageId, to) => this.#policies.adopt(stageId, to),
       openCanary: (stageId, to) => this.runner.openCanary(stageId, this.#policies.canaryPolicy(stageId, to)),

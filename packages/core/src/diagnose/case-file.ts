@@ -7,7 +7,7 @@ import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { RunningPlan } from '../model/running-plan.js';
-import type { Pairs } from './statistics.js';
+import { FALSE_ALARM, type Pairs } from './statistics.js';
 import { harmIn, type Misses, missedSpan, type Span, secondsOf, sumIn } from './symptoms.js';
 
 /** `runningPlan`: what ran when it was decided. */
@@ -48,6 +48,8 @@ export class CaseFile {
   /** Part with the harm; all of the window if the SLO is met. */
   readonly episode: Span;
   readonly isHarmed: boolean;
+  /** False if chance may explain the harm: then it counts only with a suspect. */
+  readonly isCertain: boolean;
   /** True if the SLO is missed even without the requests that their clients spoiled. */
   readonly isHarmedWithoutClients: boolean;
   readonly before: Span | undefined;
@@ -67,9 +69,19 @@ export class CaseFile {
     const missed = missedSpan(all, this.asked, slo);
     const own = missed && missedSpan(this.#misses(seconds, true), this.asked, slo);
     this.isHarmed = missed !== undefined;
+    this.isCertain = missed?.isCertain ?? false;
     this.isHarmedWithoutClients = own !== undefined;
     this.episode = own ?? missed ?? this.asked;
     this.before = this.isHarmed ? this.#before(all) : undefined;
+  }
+
+  /**
+   * Chance of a false alarm of a test of a suspect. If chance may explain the harm, the worst part was chosen among many,
+   * so the chance is divided among them.
+   */
+  get alpha(): number {
+    const parts = this.isHarmed && !this.isCertain ? (this.asked.to - this.asked.from) / BLOCK_S : 1;
+    return FALSE_ALARM / Math.max(1, parts);
   }
 
   get harm() {

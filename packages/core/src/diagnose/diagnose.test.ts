@@ -114,6 +114,31 @@ describe('the diagnosis of a window', () => {
     expect(card.firstSignal.atEpochMs).toBeLessThanOrEqual(63_000);
   });
 
+  it('blames a plain rise for misses that chance may explain, and only with that', () => {
+    const missed = (arrived: number, each: number) => {
+      const given = input();
+      const width = rowWidth(shape);
+      for (let second = 80; second < SECONDS; second++) {
+        const lost = second < 83 ? each : 0;
+        for (const [field, value] of Object.entries({ arrived, completed: arrived - lost, 'queue-full': lost }))
+          given.history.rows[second * width + placeOf(field as PipelineField)] = value;
+      }
+      return diagnose(given);
+    };
+    expect(missed(120, 40)).toMatchObject({ verdict: 'incident', cause: 'overload', harm: { missed: 120 } });
+    expect(missed(50, 25)).toMatchObject({ verdict: 'healthy', text: expect.stringContaining('more by chance') });
+  });
+
+  it('does not blame a rise that the plan was made for', () => {
+    const planned = { ...lost, provisionedRps: 130, arrived: 120 };
+    const later = { all: planned, b: { arrived: 90, dropped: 20, serviceMs: 1500 } };
+    const given = input(later);
+    for (let second = 0; second < 60; second++)
+      given.history.rows[second * rowWidth(shape) + placeOf('provisionedRps')] = 130;
+    expect(diagnose(given)).toMatchObject({ cause: 'wrong-profile', stageId: 'b' });
+    expect(diagnose(given)).not.toHaveProperty('runnerUp');
+  });
+
   it('promises no plan where requests fail and no stage is to blame', () => {
     const card = diagnose(input({ all: { completed: 30, failed: 20 } }));
     expect(card).toMatchObject({ cause: 'unknown' });
@@ -151,6 +176,18 @@ describe('the diagnosis of a window', () => {
     const one = [...blocksOf('b-1', 0), ...blocksOf('b-2', 0), ...blocksOf('b-3', Math.log(4))];
     expect(diagnose(input({}, one))).toMatchObject({ verdict: 'incident', harmful: false, cause: 'slow-replica' });
     expect(diagnose(input({}, [...blocksOf('b-1', 0), ...blocksOf('b-2', 0.1)]))).toMatchObject({ verdict: 'healthy' });
+  });
+
+  it('reports replicas that the server replaced because they hung, unless all of them did', () => {
+    const hung = { b: { ready: 3, replacedSlow: 1 / 60 } };
+    expect(diagnose(input(hung))).toMatchObject({
+      verdict: 'incident',
+      harmful: false,
+      cause: 'slow-replica',
+      stageId: 'b',
+      summary: expect.stringContaining('replaced'),
+    });
+    expect(diagnose(input({ b: { ready: 1, replacedSlow: 1 } }))).toMatchObject({ verdict: 'healthy' });
   });
 
   it.each<[string, object, Figures]>([

@@ -25,8 +25,9 @@ export function diagnose(input: DiagnosisInput): IncidentCard {
     return { verdict: 'no-data', fromEpochMs, toEpochMs, text: 'no second of the history is in this window' };
   const { harm } = file;
   const [first, second] = suspectsOf(file);
-  if (!file.isHarmed && first === undefined) {
-    const text = `${harm.missed} of ${harm.requests} requests missed the SLO, which allows ${percent(harm.allowedFraction)}; no part deviates`;
+  if (!file.isCertain && first === undefined) {
+    const chance = file.isHarmed ? ', more by chance' : '';
+    const text = `${harm.missed} of ${harm.requests} requests missed the SLO, which allows ${percent(harm.allowedFraction)}${chance}; no part deviates`;
     return { verdict: 'healthy', fromEpochMs, toEpochMs, harm, text };
   }
   const chosen = first ?? unexplained(file);

@@ -18,9 +18,28 @@ describe('missedSpan', () => {
     expect(within(steady(120, missedAt))).toBeUndefined();
   });
 
+  it('is uncertain of harm that chance may explain', () => {
+    expect(within(steady(120, (second) => (second === 50 ? 40 : second === 90 ? 40 : 0)))).toMatchObject({
+      isCertain: false,
+    });
+  });
+
   it('finds the part with the harm', () => {
-    expect(within(steady(300, (second) => (second >= 200 && second < 215 ? 30 : 0)))).toEqual({ from: 200, to: 215 });
-    expect(within(steady(120, () => 6))).toEqual({ from: 0, to: 120 });
+    expect(within(steady(300, (second) => (second >= 200 && second < 215 ? 30 : 0)))).toEqual({
+      from: 200,
+      to: 215,
+      isCertain: true,
+    });
+    expect(within(steady(120, () => 6))).toEqual({ from: 0, to: 120, isCertain: true });
+  });
+
+  it('finds lasting harm to a part of the requests, by the spread of the misses', () => {
+    const found = Array.from({ length: 50 }, (_, seed) => {
+      const rng = new SeededRng(seed);
+      // On average 2.5 % of the requests, a few each second.
+      return within(steady(120, () => Math.round(3 * rng.next())));
+    });
+    expect(found.filter((part) => part?.isCertain !== true)).toEqual([]);
   });
 
   it('has few false alarms if misses come in clusters', () => {
@@ -29,7 +48,7 @@ describe('missedSpan', () => {
       // On average 0.8 % of the requests, in clusters of 18: as many as come within the SLO.
       return within(steady(120, () => (rng.next() < 0.027 ? 18 : 0)));
     });
-    expect(alarms.filter((alarm) => alarm !== undefined).length).toBeLessThanOrEqual(4);
+    expect(alarms.filter((alarm) => alarm?.isCertain === true).length).toBeLessThanOrEqual(4);
   });
 
   it('finds nothing without requests', () => {

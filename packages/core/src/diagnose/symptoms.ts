@@ -1,11 +1,14 @@
 /**
- * Does the window miss the SLO, and when? Requests within one SLO latency share their fate, because one full queue
- * delays them all. So the test counts clusters of that many requests, not requests. Windows of several lengths are
- * tested against the allowed fraction; the chance of a false alarm is divided among them.
+ * Does the window miss the SLO, and when? Two tests, because misses come in clusters whose size is unknown. The first one
+ * finds short outages: it counts clusters of as many requests as come within one SLO latency, because one full queue
+ * delays them all. The second one measures the spread of the misses between blocks of seconds: it finds lasting harm that
+ * hits only a part of the requests. Windows of several lengths are tested against the allowed fraction; the chance of a
+ * false alarm is divided among them. If only the count of the whole window is above the allowed fraction, chance may be
+ * the cause: then the harm is uncertain.
  */
 import type { HistoryWindow } from '../history/history-window.js';
 import type { Harm } from './incident-card.js';
-import { FALSE_ALARM, poissonTail } from './statistics.js';
+import { FALSE_ALARM, logChange, type Pairs, poissonTail } from './statistics.js';
 
 /** Seconds from `from` (inclusive) to `to` (exclusive). */
 export interface Span {
@@ -20,6 +23,11 @@ export interface Misses {
 }
 
 const LENGTHS_S = [15, 60];
+/** Blocks are much longer than the SLO latency, so they are nearly independent. */
+const LEAST_BLOCK_S = 5;
+const BLOCK_SLOS = 5;
+/** A spread of fewer blocks says little. */
+const FEWEST_BLOCKS = 8;
 
 export const secondsOf = ({ from, to }: Span): readonly number[] =>
   Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
@@ -38,23 +46,50 @@ export function harmIn(window: HistoryWindow, span: Span, allowedFraction: numbe
   return { requests, missed, dropped: missed - failed - late, failed, late, missedFraction, allowedFraction };
 }
 
+export interface MissedSpan extends Span {
+  /** False if chance may explain the misses. */
+  readonly isCertain: boolean;
+}
+
 /** Part of `span` with the most evidence of a miss of the SLO; undefined if the SLO is met. */
 export function missedSpan(
   { missed, ended }: Misses,
   span: Span,
   slo: { readonly latencyMs: number; readonly allowedFraction: number },
-): Span | undefined {
+): MissedSpan | undefined {
   const length = span.to - span.from;
   const requests = sumIn(span, (at) => ended[at] as number);
   if (length < 1 || requests === 0) return undefined;
   const cluster = Math.max(1, (requests / length) * (slo.latencyMs / 1000));
   const spans = [span, ...LENGTHS_S.filter((each) => each < length).flatMap((each) => slidingSpans(span, each))];
-  const alpha = FALSE_ALARM / spans.length;
-  const isMissed = spans.some((each) => {
+  const alpha = FALSE_ALARM / (2 * spans.length);
+  const isCertain = spans.some((each) => {
     const [b, n] = [sumIn(each, (at) => missed[at] as number), sumIn(each, (at) => ended[at] as number)];
-    return b > slo.allowedFraction * n && poissonTail(b / cluster, (slo.allowedFraction * n) / cluster) < alpha;
+    if (b <= slo.allowedFraction * n) return false;
+    if (poissonTail(b / cluster, (slo.allowedFraction * n) / cluster) < alpha) return true;
+    const change = logChange(missesByBlock({ missed, ended }, each, slo), undefined, 2 * alpha);
+    return change !== undefined && change.low > 0;
   });
-  return isMissed ? worstSpan({ missed, ended }, span, slo.allowedFraction) : undefined;
+  const isMissed = isCertain || sumIn(span, (at) => missed[at] as number) > slo.allowedFraction * requests;
+  return isMissed ? { ...worstSpan({ missed, ended }, span, slo.allowedFraction), isCertain } : undefined;
+}
+
+/** Missed and allowed misses by block; empty if there are too few blocks. */
+function missesByBlock(
+  { missed, ended }: Misses,
+  { from, to }: Span,
+  slo: { readonly latencyMs: number; readonly allowedFraction: number },
+): Pairs {
+  const length = Math.max(LEAST_BLOCK_S, Math.ceil((BLOCK_SLOS * slo.latencyMs) / 1000));
+  const count = Math.floor((to - from) / length);
+  if (count < FEWEST_BLOCKS) return [];
+  return Array.from({ length: count }, (_, i) => {
+    const block = { from: from + i * length, to: i + 1 === count ? to : from + (i + 1) * length };
+    return [
+      sumIn(block, (at) => missed[at] as number),
+      slo.allowedFraction * sumIn(block, (at) => ended[at] as number),
+    ];
+  });
 }
 
 function slidingSpans(span: Span, length: number): readonly Span[] {

@@ -35,7 +35,10 @@ const pipelineGauges = [
   'staleSignals',
 ] as const;
 
-/** `waitMs`, `serviceMs` and `expectedMs` are sums over batches or items; `expectedMs` is by the profile. */
+/**
+ * `waitMs`, `serviceMs` and `expectedMs` are sums over batches or items; `expectedMs` is by the profile. `replacedSlow`:
+ * replicas that were replaced because they hung or were slow.
+ */
 const stageCounts = [
   'arrived',
   'dropped',
@@ -45,6 +48,7 @@ const stageCounts = [
   'waitMs',
   'serviceMs',
   'expectedMs',
+  'replacedSlow',
 ] as const;
 
 /**

@@ -15,10 +15,14 @@ import { STEP_MS } from './history-window.js';
 import { LatencyBlocks } from './latency-blocks.js';
 import { BLOCK_MS, ReplicaBlocks } from './replica-blocks.js';
 
-/** Totals since the start and current state of a stage. `open`: ready replicas that get no batches after health issues. */
+/**
+ * Totals since the start and current state of a stage. `replacedSlow`: replicas that were replaced because they hung or
+ * were slow. `open`: ready replicas that get no batches after health issues.
+ */
 export interface StageSample {
   readonly arrived: number;
   readonly dropped: number;
+  readonly replacedSlow?: number;
   readonly queueLength: number;
   readonly open?: number;
 }
@@ -231,7 +235,7 @@ export class HistoryRecorder {
 
   #setStage(
     stage: number,
-    { arrived, dropped, queueLength, open = 0 }: HistorySample['stages'][number],
+    { arrived, dropped, queueLength, replacedSlow = 0, open = 0 }: HistorySample['stages'][number],
     { runningPlan }: HistorySample,
   ): void {
     const id = this.history.shape.stageIds[stage] as StageId;
@@ -245,6 +249,7 @@ export class HistoryRecorder {
     const figures = {
       arrived: arrived - (before?.arrived ?? 0),
       dropped: dropped - (before?.dropped ?? 0),
+      replacedSlow: replacedSlow - (before?.replacedSlow ?? 0),
       p99Ms: latencies.count === 0 ? Number.NaN : latencies.quantileMs(0.99),
       queueLength,
       batchLimit: running?.maxBatchSize ?? 0,

@@ -344,11 +344,15 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #sample(): Omit<HistorySample, 'plan'> {
     return {
       arrived: this.#arrived,
-      stages: this.graph.stages.map(({ index }) => ({
-        arrived: this.#scheduler.arrivals(index),
-        dropped: this.tally.stages[index]?.dropped ?? 0,
-        queueLength: this.#scheduler.queueLength(index),
-      })),
+      stages: this.graph.stages.map(({ index }) => {
+        const { slow, hung } = this.#scheduler.issues(index);
+        return {
+          arrived: this.#scheduler.arrivals(index),
+          dropped: this.tally.stages[index]?.dropped ?? 0,
+          replacedSlow: slow + hung,
+          queueLength: this.#scheduler.queueLength(index),
+        };
+      }),
       edges: this.#scheduler.edgeCounts.all,
       runningPlan: this.#fleet.runningPlan(),
     };

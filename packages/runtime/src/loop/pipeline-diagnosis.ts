@@ -23,7 +23,9 @@ export interface PipelineDiagnosisDeps {
 const DEFAULT_MS = 600_000;
 /** Earlier time for comparison. */
 const BEFORE_MS = 600_000;
-const MOST_DECISIONS = 200;
+/** Decisions are read in pages, at most an hour of ticks of a second with as many bursts. */
+const PAGE = 200;
+const MOST_PAGES = 36;
 const MOST_QUESTIONS = 2;
 
 export class PipelineDiagnosis {
@@ -48,7 +50,7 @@ export class PipelineDiagnosis {
     this.#asked += 1;
     try {
       const range = { fromEpochMs: from - BEFORE_MS, toEpochMs: to };
-      const records = await decisions({ limit: MOST_DECISIONS });
+      const records = await decisionsSince(from - BEFORE_MS, decisions);
       return await ask({
         ...{ fromEpochMs: from, toEpochMs: to },
         history: recorder.history.window(range).data,
@@ -59,6 +61,22 @@ export class PipelineDiagnosis {
       this.#asked -= 1;
     }
   }
+}
+
+/** Newest first, from the last one before an instant on: it was in force then. */
+async function decisionsSince(
+  fromEpochMs: number,
+  decisions: PipelineDiagnosisDeps['decisions'],
+): Promise<readonly DecisionRecord[]> {
+  const found: DecisionRecord[] = [];
+  for (let pages = 0; pages < MOST_PAGES; pages++) {
+    const beforeId = found.at(-1)?.id;
+    const page = await decisions({ limit: PAGE, ...(beforeId !== undefined && { beforeId }) });
+    found.push(...page);
+    if (page.length < PAGE || (page.at(-1) as DecisionRecord).atEpochMs < fromEpochMs) break;
+  }
+  const before = found.findIndex(({ atEpochMs }) => atEpochMs < fromEpochMs);
+  return before === -1 ? found : found.slice(0, before + 1);
 }
 
 /** Oldest first, without the evidence that a diagnosis ignores. */

@@ -73,6 +73,7 @@ export class ServedHistory {
         arrived: arrivals[index] ?? 0,
         dropped: Object.values(counts[id]?.dropped ?? {}).reduce((sum, count) => sum + count, 0),
         queueLength: counts[id]?.queueLength ?? 0,
+        replacedSlow: (counts[id]?.troubles.slow ?? 0) + (counts[id]?.troubles.hung ?? 0),
         open: open.get(id) ?? 0,
       })),
       edges: runner.edgeCounts(),

@@ -3,12 +3,14 @@ import { stageLoads } from '../../estimate/stage-load.js';
 import { type CaseFile, meanIn } from '../case-file.js';
 import type { Suspect } from '../incident-card.js';
 import { specWithEdges } from '../measured-spec.js';
-import { FALSE_ALARM, type Interval, logChange, type Pairs } from '../statistics.js';
+import { type Interval, logChange, type Pairs, poissonTail } from '../statistics.js';
 import { type Span, secondsOf, sumIn } from '../symptoms.js';
 import { times } from './service-suspects.js';
 
 /** Below this change, neither load nor capacity explains harm. */
 const LEAST_CHANGE = Math.log(1.05);
+/** A plan that answers the rise may be decided before the harm begins. */
+const PLANNED_BEFORE_S = 15;
 
 export function loadSuspects(file: CaseFile, stage: number): readonly Suspect[] {
   return [...rateSuspects(file, stage), ...edgeSuspects(file), ...capacitySuspects(file, stage)];
@@ -29,10 +31,10 @@ function rateSuspects(file: CaseFile, stage: number): readonly Suspect[] {
               [provisioned, 1],
               [provisioned, 1],
             ],
-            FALSE_ALARM,
+            file.alpha,
           )
-      : logChange(arrived(peakOf(file)), arrived(before), FALSE_ALARM);
-  if (change === undefined || change.low <= LEAST_CHANGE) return [];
+      : logChange(arrived(peakOf(file)), arrived(before), file.alpha);
+  if (change === undefined || change.low <= LEAST_CHANGE || !isBeyondPlan(file, stage)) return [];
   const [now, then] = [Math.exp(change.value), meanIn(before ?? episode, (at) => history.figure(at, 'arrived'))];
   const rate = before === undefined ? then : now * then;
   const usual = before === undefined ? rate / now : then;
@@ -76,6 +78,24 @@ function rateSuspects(file: CaseFile, stage: number): readonly Suspect[] {
       evidence: [rise, capacityEvidence(file, stage)],
     },
   ];
+}
+
+/**
+ * A rise is no overload if the plan was made for it: after an idle time, for example. True if more requests arrive than
+ * the plan before the onset was made for, or more items than the ready replicas can serve by the profile.
+ */
+function isBeyondPlan(file: CaseFile, stage: number): boolean {
+  const { history, episode } = file;
+  const { from } = episode;
+  const lately = secondsOf({ from: Math.max(0, from - PLANNED_BEFORE_S), to: from + 1 });
+  const rates = lately.map((at) => history.figure(at, 'provisionedRps')).filter(Number.isFinite);
+  const planned = rates.length === 0 ? provisionedRps(file) : Math.min(...rates);
+  if (planned === undefined) return true;
+  const peak = peakOf(file);
+  const arrived = sumIn(peak, (at) => history.figure(at, 'arrived'));
+  if (poissonTail(arrived, planned * (peak.to - peak.from)) < file.alpha) return true;
+  const items = meanIn(episode, (at) => history.stageFigure(at, stage, 'arrived'));
+  return items > meanIn(episode, (at) => history.stageFigure(at, stage, 'capacityRps'));
 }
 
 /** From the onset on, at least five seconds. */
@@ -156,7 +176,7 @@ function grownEdge(file: CaseFile, index: number): GrownEdge | undefined {
       (at) => history.edgeFigure(at, index, y),
       (at) => history.edgeFigure(at, index, x),
     );
-  const alpha = FALSE_ALARM / input.spec.edges.length;
+  const alpha = file.alpha / input.spec.edges.length;
   const during = pairs(episode);
   const ratioOf = (of: Pairs) =>
     of.reduce((sum, [each]) => sum + each, 0) / of.reduce((sum, [, each]) => sum + each, 0);
@@ -184,7 +204,7 @@ function capacitySuspects(file: CaseFile, stage: number): readonly Suspect[] {
       (at) => history.stageFigure(at, stage, 'capacityRps'),
       () => 1,
     );
-  const lost = before && logChange(capacity(episode), capacity(before), FALSE_ALARM);
+  const lost = before && logChange(capacity(episode), capacity(before), file.alpha);
   const [budget, earlier] = [budgetOf(episode), before === undefined ? Number.NaN : budgetOf(before)];
   const isCut = budget < 0.99 * earlier;
   const shrunk = lost === undefined ? 0 : Math.max(0, -lost.value);

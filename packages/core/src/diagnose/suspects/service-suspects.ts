@@ -2,10 +2,11 @@
 
 import type { ReplicaBlock } from '../../history/replica-blocks.js';
 import { normalQuantile } from '../../kernel/normal-quantile.js';
+import type { StageId } from '../../model/ids.js';
 import type { CaseFile } from '../case-file.js';
 import type { Suspect } from '../incident-card.js';
 import { FALSE_ALARM, type Interval, logChange } from '../statistics.js';
-import type { Span } from '../symptoms.js';
+import { type Span, secondsOf, sumIn } from '../symptoms.js';
 
 /** A replica this much slower than its peers counts as slow even if no request suffers. */
 const PLAIN_FACTOR = 1.5;
@@ -15,6 +16,8 @@ const LEAST_FACTOR = 1.1;
 const FEWEST_BATCHES = 5;
 /** Lengths in blocks of the parts of a replica's life that are tested, besides all of it. */
 const LENGTHS = [1, 2, 4, 12];
+/** A replica hangs before requests miss the SLO. */
+const REPLACED_BEFORE_S = 10;
 /** Least noise of ln(service time), so that equal times do not make every difference certain. */
 const LEAST_NOISE = 0.05;
 
@@ -79,64 +82,103 @@ function slownessIn(part: readonly Compared[], noise: number, z: number): Interv
 /** Lower median: of two peers, the quicker one is the measure. */
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] ?? 0;
 
-/** Suspects at one stage. A replica without harm only counts if it is plainly slow. */
+/** Suspects at one stage. */
 export function serviceSuspects(file: CaseFile, stage: number): readonly Suspect[] {
-  const { episode, before, history, isHarmed } = file;
   const stageId = file.stageIds[stage];
   if (stageId === undefined) return [];
-  const blocks = file.replicaBlocks(episode, stageId);
+  const blocks = file.replicaBlocks(file.episode, stageId);
   const [slow] = slowReplicas(blocks).toSorted((a, b) => b.slowness.value - a.slowness.value);
+  const peers = slow === undefined ? undefined : peersLog(blocks, slow.replicaId);
+  const profile = file.isHarmed ? profileSuspects(file, stage, peers) : [];
+  // A replica without harm only counts if it is plainly slow.
+  const isSlow = slow !== undefined && (file.isHarmed || slow.slowness.low > Math.log(PLAIN_FACTOR));
+  return [...(isSlow ? [slowSuspect(stageId, blocks, slow)] : replacedSuspects(file, stage)), ...profile];
+}
+
+function slowSuspect(stageId: StageId, blocks: readonly ReplicaBlock[], { replicaId, slowness }: SlowReplica): Suspect {
+  const factor = Math.exp(slowness.value);
+  return {
+    cause: 'slow-replica',
+    stageId,
+    replicaId,
+    score: Math.max(Math.log(1 + shareOf(blocks, replicaId) * (factor - 1)), slowness.value / 2),
+    summary: `replica ${replicaId} of stage ${stageId} takes ${times(factor)} as long as its peers`,
+    evidence: [
+      {
+        text: `service time of ${replicaId} ÷ that of the other replicas, in the same seconds`,
+        measured: factor,
+        expected: 1,
+        ...exponentials(slowness),
+      },
+    ],
+  };
+}
+
+/** `peers`: mean of ln(service ÷ profile) without a slow replica, if there is one. */
+function profileSuspects(file: CaseFile, stage: number, peers: number | undefined): readonly Suspect[] {
+  const { episode, before, history } = file;
+  const stageId = file.stageIds[stage];
   const pairsOf = (span: Span) =>
     file.pairs(
       span,
       (at) => history.stageFigure(at, stage, 'serviceMs'),
       (at) => history.stageFigure(at, stage, 'expectedMs'),
     );
-  const all = logChange(pairsOf(episode), undefined, FALSE_ALARM);
-  const usual = before && logChange(pairsOf(before), undefined, FALSE_ALARM);
-  const suspects: Suspect[] = [];
-  const peers = slow === undefined ? all?.value : peersLog(blocks, slow.replicaId);
-  if (slow !== undefined && (isHarmed || slow.slowness.low > Math.log(PLAIN_FACTOR))) {
-    const factor = Math.exp(slow.slowness.value);
-    suspects.push({
-      cause: 'slow-replica',
+  // Harm that chance may explain is short; a wrong profile lasts.
+  const lasting = file.isCertain ? episode : { from: episode.from, to: file.asked.to };
+  const all = logChange(pairsOf(lasting), undefined, FALSE_ALARM);
+  if (all === undefined) return [];
+  // Without seconds before, a lasting deviation from the profile counts, too.
+  const reference = (before && logChange(pairsOf(before), undefined, FALSE_ALARM)?.value) ?? 0;
+  const change = logChange(pairsOf(lasting), before && pairsOf(before), file.alpha / file.stageIds.length) ?? all;
+  const slowness = peers ?? all.value;
+  const score = slowness - reference;
+  if (change.low <= Math.log(LEAST_FACTOR) || score <= Math.log(LEAST_FACTOR)) return [];
+  return [
+    {
+      cause: 'wrong-profile',
       stageId,
-      replicaId: slow.replicaId,
-      score: Math.max(Math.log(1 + shareOf(blocks, slow.replicaId) * (factor - 1)), slow.slowness.value / 2),
-      summary: `replica ${slow.replicaId} of stage ${stageId} takes ${times(factor)} as long as its peers`,
+      score,
+      summary: `batches of stage ${stageId} take ${times(Math.exp(slowness))} as long as the profile says, in all replicas`,
       evidence: [
         {
-          text: `service time of ${slow.replicaId} ÷ that of the other replicas, in the same seconds`,
-          measured: factor,
-          expected: 1,
-          ...exponentials(slow.slowness),
+          text: `service time of stage ${stageId} ÷ that of the profile`,
+          measured: Math.exp(all.value),
+          expected: Math.exp(reference),
+          ...exponentials(all),
         },
       ],
-    });
-  }
-  const change = logChange(pairsOf(episode), before && pairsOf(before), FALSE_ALARM / file.stageIds.length);
-  if (isHarmed && all !== undefined && peers !== undefined) {
-    const reference = usual?.value ?? 0;
-    const score = Math.max(0, peers - reference);
-    const isSignificant = (change?.low ?? all.low) > Math.log(LEAST_FACTOR);
-    // Without seconds before, a lasting deviation from the profile counts, too.
-    if (isSignificant && score > Math.log(LEAST_FACTOR))
-      suspects.push({
-        cause: 'wrong-profile',
-        stageId,
-        score,
-        summary: `batches of stage ${stageId} take ${times(Math.exp(peers))} as long as the profile says, in all replicas`,
-        evidence: [
-          {
-            text: `service time of stage ${stageId} ÷ that of the profile`,
-            measured: Math.exp(all.value),
-            expected: Math.exp(reference),
-            ...exponentials(all),
-          },
-        ],
-      });
-  }
-  return suspects;
+    },
+  ];
+}
+
+/**
+ * Replicas that hung or were slow, and that the server replaced: a batch that never ends is in no service time. Peers
+ * that go on show that the stage as a whole is not to blame.
+ */
+function replacedSuspects(file: CaseFile, stage: number): readonly Suspect[] {
+  const { history, episode } = file;
+  const stageId = file.stageIds[stage];
+  const span = { from: Math.max(0, episode.from - REPLACED_BEFORE_S), to: episode.to };
+  const replaced = sumIn(span, (at) => history.stageFigure(at, stage, 'replacedSlow'));
+  const most = Math.max(...secondsOf(span).map((at) => history.stageFigure(at, stage, 'ready')));
+  if (replaced === 0 || replaced >= most) return [];
+  return [
+    {
+      cause: 'slow-replica',
+      stageId,
+      score: Math.log(most / (most - replaced)),
+      summary: `${replaced === 1 ? 'a replica' : `${replaced} replicas`} of stage ${stageId} hung or took several times as long as the peers, and ${replaced === 1 ? 'was' : 'were'} replaced`,
+      evidence: [
+        {
+          text: `replicas of stage ${stageId} that were replaced because they hung or were slow`,
+          measured: replaced,
+          expected: 0,
+        },
+        { text: `ready replicas of stage ${stageId}`, measured: most },
+      ],
+    },
+  ];
 }
 
 /** Mean of ln(service ÷ profile) of the other replicas. */

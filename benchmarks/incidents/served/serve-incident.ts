@@ -1,0 +1,81 @@
+/**
+ * Process of a served incident: the pipeline of `equipoise serve` behind its HTTP port, with faulty replicas. The parent
+ * sends the load and asks why.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { firstPlan } from '@equipoise/core/control';
+import type { IncidentCard } from '@equipoise/core/diagnose';
+import { type PipelineSpec, SeededRng } from '@equipoise/core/model';
+import { startServer } from '@equipoise/runtime';
+import { firstSeconds, policyRules } from '../../../packages/app/src/compose/simulated-run.js';
+import { startPipeline } from '../../../packages/app/src/compose/start-pipeline.js';
+import type { Incident } from '../../../packages/core/src/diagnose/simulated-incident.test-support.js';
+import { faultyReplicas } from './faulty-replicas.js';
+
+export type ToIncident =
+  | { readonly kind: 'serve'; readonly incident: Incident; readonly spec: PipelineSpec }
+  | { readonly kind: 'begin' }
+  | { readonly kind: 'why'; readonly fromEpochMs: number; readonly toEpochMs: number };
+
+export type FromIncident =
+  | { readonly kind: 'ready'; readonly url: string }
+  | { readonly kind: 'card'; readonly card: IncidentCard; readonly tookMs: number };
+
+const SAMPLE_S = 60;
+const tell = (news: FromIncident) => process.send?.(news);
+
+async function serve(incident: Incident, given: PipelineSpec) {
+  const baseDir = mkdtempSync(join(tmpdir(), 'incident-'));
+  const { injections, load, planForRps, seed, mode = 'auto' } = incident;
+  const spec: PipelineSpec = { ...given, baseDir };
+  let beganAtMs = Number.POSITIVE_INFINITY;
+  const nowS = () => (performance.now() - beganAtMs) / 1000;
+  const planned =
+    planForRps === undefined ? load : ({ kind: 'poisson', arrivalRps: planForRps, durationS: SAMPLE_S } as const);
+  const sample = firstSeconds(planned, seed);
+  const arrivalRps = sample.reduce((sum, count) => sum + count, 0) / sample.length;
+  const pipeline = await startPipeline({
+    ...{ spec, profiles: [], policy: 'equipoise', arrivalRps, mode, fixed: false, resume: false },
+    beginsWith: firstPlan(policyRules({ spec, profiles: [], seed }, 'equipoise'), planned, seed),
+    replicas: faultyReplicas({ spec, injections, rng: new SeededRng(seed), nowS }),
+    report: () => {},
+  });
+  const server = await startServer({ runners: [pipeline.runner], version: '0', host: '127.0.0.1', port: 0 });
+  const budget = injections.find((each) => each.kind === 'budget');
+  return {
+    url: `${server.url}/v1/pipelines/${spec.name}/run`,
+    begin: () => {
+      beganAtMs = performance.now();
+      if (budget === undefined) return;
+      const cut = { ...spec, budget: { ...spec.budget, cpuCores: budget.cpuCores } };
+      setTimeout(() => void pipeline.reload(cut), 1000 * (budget.fromS ?? 0));
+    },
+    why: (window: { readonly fromEpochMs: number; readonly toEpochMs: number }) => pipeline.diagnosis.why(window),
+    close: async () => {
+      await server.close();
+      await pipeline.close();
+      rmSync(baseDir, { recursive: true, force: true });
+    },
+  };
+}
+
+let serving: ReturnType<typeof serve> | undefined;
+
+async function take(message: ToIncident): Promise<void> {
+  if (message.kind === 'serve') {
+    serving = serve(message.incident, message.spec);
+    tell({ kind: 'ready', url: (await serving).url });
+    return;
+  }
+  const { begin, why, close } = await (serving as ReturnType<typeof serve>);
+  if (message.kind === 'begin') return begin();
+  const startedAtMs = performance.now();
+  const card = await why(message);
+  tell({ kind: 'card', card, tookMs: performance.now() - startedAtMs });
+  await close();
+  if (process.connected) process.disconnect();
+}
+
+process.on('message', (message: ToIncident) => void take(message));
