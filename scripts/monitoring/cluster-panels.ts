@@ -4,6 +4,8 @@ export interface Panel {
   readonly unit: 'reqps' | 's' | 'ms' | 'percentunit' | 'short' | 'bytes';
   /** PromQL by the legend of its lines; `$pipeline` is chosen above the dashboard. */
   readonly lines: Readonly<Record<string, string>>;
+  /** True to show the traces of single requests. */
+  readonly hasExemplars?: boolean;
 }
 
 const inNamespace = 'namespace=~"$namespace"';

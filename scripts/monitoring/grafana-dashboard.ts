@@ -20,6 +20,7 @@ const pipelinePanels: readonly Panel[] = [
   {
     title: 'Latency of completed requests and the SLO',
     unit: 's',
+    hasExemplars: true,
     lines: {
       p50: quantile(0.5, 'equipoise_request_duration_seconds'),
       p95: quantile(0.95, 'equipoise_request_duration_seconds'),
@@ -34,6 +35,11 @@ const pipelinePanels: readonly Panel[] = [
       'within the SLO': `sum(${rate('equipoise_requests_within_slo_total')}) / sum(${rate('equipoise_arrivals_total')})`,
       wanted: `equipoise_slo_fraction{${of}}`,
     },
+  },
+  {
+    title: 'Burn rate of the error budget (1: spent as fast as allowed)',
+    unit: 'short',
+    lines: { 'last five minutes': `equipoise_error_budget_burn_rate{${of}}` },
   },
   {
     title: 'Drops and failures by reason',
@@ -146,16 +152,25 @@ export function renderGrafanaDashboard(name: DashboardName): string {
         })),
       ],
     },
-    panels: panels.map(({ title: panelTitle, unit, lines }, index) => ({
+    panels: panels.map(({ title: panelTitle, unit, lines, hasExemplars }, index) => ({
       id: index + 1,
       type: 'timeseries',
       title: panelTitle,
       datasource,
       gridPos: { x: (index % 2) * WIDTH, y: Math.floor(index / 2) * HEIGHT, w: WIDTH, h: HEIGHT },
       fieldConfig: { defaults: { unit, min: 0, custom: { fillOpacity: 8 } }, overrides: [] },
-      options: { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi' } },
+      options: {
+        legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: [] },
+        tooltip: { mode: 'multi', sort: 'none' },
+      },
       targets: Object.entries(lines).map(([legendFormat, expr], line) => ({
-        ...{ refId: String.fromCharCode(65 + line), datasource, expr, legendFormat },
+        ...{
+          refId: String.fromCharCode(65 + line),
+          datasource,
+          expr,
+          legendFormat,
+          ...(hasExemplars && { exemplar: true }),
+        },
       })),
     })),
   };

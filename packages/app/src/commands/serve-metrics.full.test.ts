@@ -15,10 +15,13 @@ const prometheus: Tool = {
 
 const folder = new TestFolder();
 let url = '';
+let admin = '';
 
 beforeAll(async () => {
   folder.write('pipeline.yaml', syntheticPipeline());
-  ({ url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '5'));
+  const server = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '5', '--trace-sample', '1');
+  url = server.url;
+  [, admin = ''] = await server.command.said(/admin port (http:\/\/[^/]+)/);
   for (let i = 0; i < 20; i++) {
     await fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' });
   }
@@ -52,6 +55,7 @@ describe('the metrics of a served pipeline', () => {
         `--config.file=${join(folder.path, 'prometheus.yml')}`,
         `--storage.tsdb.path=${join(folder.path, 'tsdb')}`,
         `--web.listen-address=127.0.0.1:${port}`,
+        '--enable-feature=exemplar-storage',
         '--log.level=error',
       ]);
       try {
@@ -62,6 +66,15 @@ describe('the metrics of a served pipeline', () => {
         expect(await query('sum(equipoise_replicas{status="ready"}) - sum(equipoise_desired_replicas)')).toBe(0);
         const p99 = await query('histogram_quantile(0.99, equipoise_request_duration_seconds_bucket)');
         expect(p99).toBeGreaterThan(0);
+        // The traces of all requests are kept (--trace-sample 1), so the newest of each bucket is an exemplar.
+        const exemplars = await exemplarsOf(`http://127.0.0.1:${port}`, 'equipoise_request_duration_seconds_bucket');
+        expect(exemplars.length).toBeGreaterThan(0);
+        const kept = await fetch(`${admin}/admin/pipelines/synthetic/requests?limit=100`);
+        const { requests } = (await kept.json()) as { requests: readonly { traceId: string; latencyMs: number }[] };
+        for (const { labels, value } of exemplars) {
+          const request = requests.find(({ traceId }) => traceId === labels['trace_id']);
+          expect(1000 * Number(value)).toBeCloseTo(request?.latencyMs ?? Number.NaN, 0);
+        }
       } finally {
         child.kill();
         await once(child, 'close');
@@ -98,6 +111,18 @@ async function answerOf(server: string, expression: string): Promise<number | un
   } catch {
     return undefined;
   }
+}
+
+interface KeptExemplar {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: string;
+}
+
+async function exemplarsOf(server: string, metric: string): Promise<readonly KeptExemplar[]> {
+  const range = `start=${Date.now() / 1000 - 600}&end=${Date.now() / 1000 + 60}`;
+  const reply = await fetch(`${server}/api/v1/query_exemplars?query=${metric}&${range}`);
+  const { data } = (await reply.json()) as { data: readonly { exemplars: readonly KeptExemplar[] }[] };
+  return data.flatMap(({ exemplars }) => exemplars);
 }
 
 async function freePort(): Promise<number> {

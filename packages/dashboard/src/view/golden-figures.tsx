@@ -10,7 +10,7 @@ import {
   rateFigure,
   text,
 } from '../format/figures.js';
-import { errorBudget } from '../state/history.js';
+import { type ErrorBudget, errorBudget } from '../state/history.js';
 import type { PipelineState } from '../state/pipeline-state.js';
 import { type Level, Tile } from './figure.js';
 
@@ -67,16 +67,27 @@ function Attainment({ state }: { readonly state: PipelineState }) {
       </Tile>
     );
   }
-  const upTo = at === undefined ? points : points.filter(({ atEpochMs }) => atEpochMs <= at);
-  const { attainment, left, burnRate, emptyInMs } = errorBudget(upTo, percentile);
-  const level: Level = left < 0 ? 'bad' : (burnRate ?? 0) > 1 ? 'warn' : attainment === undefined ? 'none' : 'ok';
-  const budget = left < 0 ? `budget overspent ${digits(1 - left)}×` : `${Math.round(100 * left)} % of budget left`;
+  const budget = errorBudget(at === undefined ? points : points.filter(({ atEpochMs }) => atEpochMs <= at), percentile);
+  const { attainment, left } = budget;
   return (
-    <Tile name="Within SLO, last hour" figure={percentFigure(attainment, 2)} level={level} used={Math.max(0, left)}>
-      {budget}
-      {emptyInMs === undefined ? '' : `, empty in ${durationText(emptyInMs)}`}
+    <Tile
+      name="Within SLO, last hour"
+      figure={percentFigure(attainment, 2)}
+      level={levelOfBudget(budget)}
+      used={Math.max(0, left)}
+    >
+      {budgetText(budget)}
     </Tile>
   );
+}
+
+const levelOfBudget = ({ attainment, left, burnRate }: ErrorBudget): Level =>
+  left < 0 ? 'bad' : (burnRate ?? 0) > 1 ? 'warn' : attainment === undefined ? 'none' : 'ok';
+
+function budgetText({ left, burnRate, emptyInMs }: ErrorBudget): string {
+  const budget = left < 0 ? `budget overspent ${digits(1 - left)}×` : `${Math.round(100 * left)} % of budget left`;
+  const burn = burnRate === undefined ? '' : `, burn rate ${digits(burnRate)}`;
+  return `${budget}${burn}${emptyInMs === undefined ? '' : `, empty in ${durationText(emptyInMs)}`}`;
 }
 
 function Accuracy({ state }: { readonly state: PipelineState }) {

@@ -90,7 +90,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
       case 'ready':
         return this.#ready();
       case 'metrics':
-        return (metrics as SharedPage).answer(url.searchParams);
+        return (metrics as SharedPage).answer(url.searchParams, this.headers.accept);
       case 'events':
         return this.#events(url);
       case 'document':

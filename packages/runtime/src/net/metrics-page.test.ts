@@ -39,6 +39,19 @@ describe('a page of metrics', () => {
     }
   });
 
+  it('is OpenMetrics with exemplars for clients that accept it, whole or in part', async () => {
+    const exemplar = { sample: 'b_total', traceId: 'abc', value: 3, atEpochMs: 1000 };
+    const text = async () => `${two[0]}\n\n${two[2]}\n`;
+    const page = new SharedPage({ contentType: 'text/plain', text, exemplars: () => [exemplar] });
+    const open = 'application/openmetrics-text;version=1.0.0,text/plain;q=0.5';
+    const all = await page.answer(new URLSearchParams(), open);
+    expect(all.contentType).toMatch(/^application\/openmetrics-text/);
+    expect(all.text).toMatch(/^# HELP a What .*\nb_total 3 # \{trace_id="abc"\} 3 1\.000\n# EOF\n$/s);
+    const part = await page.answer(new URLSearchParams('name[]=b_total'), open);
+    expect(part.text).toMatch(/^# HELP b What .*# EOF\n$/s);
+    expect((await page.answer(new URLSearchParams(), 'text/plain')).contentType).toBe('text/plain');
+  });
+
   it('is shared by those that want some metrics of it, each once', async () => {
     const { state, ask } = shared();
     await ask();

@@ -1,9 +1,12 @@
 /** Metrics of a port. Requests share renderings, so that no client can keep the serving thread busy. */
 import type { Answer } from './answer.js';
+import { acceptsOpenMetrics, type Exemplar, OPEN_METRICS_TYPE, openMetricsText } from './open-metrics.js';
 
+/** `exemplars`: for clients that accept OpenMetrics. */
 export interface MetricsPage {
   readonly contentType: string;
   text(): Promise<string>;
+  exemplars?(): readonly Exemplar[];
 }
 
 const MOST_RENDERINGS = 2;
@@ -16,6 +19,8 @@ export class SharedPage {
   /** Times of the last renderings, oldest first. */
   readonly #renderedAtMs: number[] = Array.from({ length: MOST_RENDERINGS }, () => Number.NEGATIVE_INFINITY);
   #text: Promise<string> = Promise.resolve('');
+  /** `#text` as OpenMetrics, converted on the first request for it. */
+  #openText: Promise<string> | undefined;
   /** Metrics of `#text` by name, parsed on the first request for single metrics. */
   #byName: Promise<ReadonlyMap<string, string>> | undefined;
 
@@ -25,11 +30,23 @@ export class SharedPage {
   }
 
   /** Returns all metrics, or those that the query lists in `name[]`. A histogram counts as one metric. */
-  async answer(query: URLSearchParams): Promise<Answer> {
+  async answer(query: URLSearchParams, accept?: string): Promise<Answer> {
     const names = new Set(query.getAll('name[]'));
     this.#render();
+    const isOpen = acceptsOpenMetrics(accept);
+    if (names.size === 0 && isOpen) return { status: 200, contentType: OPEN_METRICS_TYPE, text: await this.#open() };
     const text = await (names.size === 0 ? this.#text : this.#textOf(names));
+    if (isOpen) return { status: 200, contentType: OPEN_METRICS_TYPE, text: this.#opened(text) };
     return { status: 200, contentType: this.#page.contentType, text };
+  }
+
+  #open(): Promise<string> {
+    this.#openText ??= this.#text.then((text) => this.#opened(text));
+    return this.#openText;
+  }
+
+  #opened(text: string): string {
+    return openMetricsText(text, this.#page.exemplars?.());
   }
 
   #render(): void {
@@ -39,6 +56,7 @@ export class SharedPage {
     this.#renderedAtMs.shift();
     this.#renderedAtMs.push(nowMs);
     this.#text = this.#page.text();
+    this.#openText = undefined;
     this.#byName = undefined;
   }
 

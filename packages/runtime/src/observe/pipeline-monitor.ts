@@ -45,13 +45,18 @@ export class PipelineMonitor {
 
   /** Page without metrics by tenant, because no tenant may read another tenant's metrics. */
   get servingPage(): MetricsPage {
-    return { contentType: this.#registry.contentType, text: () => this.#registry.metrics() };
+    return {
+      contentType: this.#registry.contentType,
+      text: () => this.#registry.metrics(),
+      exemplars: () => this.#requests.exemplars(),
+    };
   }
 
   get adminPage(): MetricsPage {
     return {
       contentType: this.#registry.contentType,
       text: async () => [await this.#registry.metrics(), await this.#tenantRegistry.metrics()].join(''),
+      exemplars: () => this.#requests.exemplars(),
     };
   }
 

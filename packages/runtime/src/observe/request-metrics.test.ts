@@ -1,8 +1,9 @@
 import type { LoadObservation } from '@equipoise/core/model';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
-import type { RequestStatistics } from '../data-plane/request-statistics.js';
-import { watchArrivals } from './request-metrics.js';
+import { RequestStatistics } from '../data-plane/request-statistics.js';
+import { BucketExemplars } from './bucket-exemplars.js';
+import { burnRateOf, watchArrivals } from './request-metrics.js';
 
 it('shows arrivals of the last moments, and how bursty they are once that is known', async () => {
   let load: LoadObservation = { arrivalsPerSecond: [4], latest: [{ windowS: 0.25, arrivals: 3 }] };
@@ -16,4 +17,29 @@ it('shows arrivals of the last moments, and how bursty they are once that is kno
     'equipoise_arrival_dispersion{window_seconds="0.25"} 1.5',
     'equipoise_arrival_dispersion{window_seconds="10"} 6',
   ]);
+});
+
+it('keeps the newest trace of each bucket', () => {
+  const exemplars = new BucketExemplars('t_seconds', [0.1, 1], { pipeline: 'p' }, () => 5000);
+  expect(exemplars.all()).toEqual([]);
+  for (const [traceId, value] of [
+    ['a', 0.05],
+    ['b', 0.1],
+    ['c', 7],
+  ] as const)
+    exemplars.note(traceId, value);
+  expect(exemplars.all()).toEqual([
+    { sample: 't_seconds_bucket{le="0.1",pipeline="p"}', traceId: 'b', value: 0.1, atEpochMs: 5000 },
+    { sample: 't_seconds_bucket{le="+Inf",pipeline="p"}', traceId: 'c', value: 7, atEpochMs: 5000 },
+  ]);
+});
+
+it('divides missed requests by those that may be missed', () => {
+  const statistics = new RequestStatistics(0, 100);
+  const end = { arrivedAtMs: 0, leftMs: 100, endedAtMs: 500 };
+  for (let i = 0; i < 98; i++) statistics.ended({ kind: 'completed', latencyMs: 50, ...end });
+  statistics.ended({ kind: 'completed', latencyMs: 150, ...end });
+  statistics.ended({ kind: 'dropped', reason: 'queue-full', latencyMs: 1, ...end });
+  expect(burnRateOf(statistics.recentSeconds(1000, 300), 99)).toBeCloseTo(2);
+  expect(burnRateOf([], 99)).toBeUndefined();
 });

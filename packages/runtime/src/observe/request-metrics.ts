@@ -1,18 +1,26 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { RequestEnd } from '../data-plane/request-end.js';
+import type { RequestCounts } from '../data-plane/request-statistics.js';
 import type { AnsweredCall } from '../net/call.js';
 import { type RefusedKind, refusedKinds } from '../net/connection-limit.js';
+import type { Exemplar } from '../net/open-metrics.js';
 import type { SharedOutcome } from '../open-inference/traffic-share.js';
+import { BucketExemplars } from './bucket-exemplars.js';
 import { latencyBucketsSeconds } from './buckets.js';
 
 const LONG_WINDOW_S = 10;
+/** Time of the burn rate: as on the dashboard. */
+const BURN_S = 300;
+const DURATION = 'equipoise_request_duration_seconds';
+const DURATION_HELP = 'Time from the arrival to the end of a completed request.';
 
 export class RequestMetrics {
   readonly #registry: Registry;
   readonly #answers = new Tally();
   readonly #shared: Counter<'outcome'>;
   readonly #refusals: Counter<'of'>;
+  #exemplars: BucketExemplars | undefined;
 
   constructor(registry: Registry) {
     this.#registry = registry;
@@ -77,18 +85,22 @@ export class RequestMetrics {
       help: 'Requests that completed within the latency of the SLO.',
       registers,
     });
-    const durations = new Histogram({
-      name: 'equipoise_request_duration_seconds',
-      help: 'Time from the arrival to the end of a completed request.',
-      buckets: latencyBucketsSeconds(runner.spec.slo.latencyMs),
-      registers,
-    });
+    const buckets = latencyBucketsSeconds(runner.spec.slo.latencyMs);
+    const durations = new Histogram({ name: DURATION, help: DURATION_HELP, buckets, registers });
+    const newest = new BucketExemplars(DURATION, buckets, { pipeline: runner.spec.name });
+    this.#exemplars = newest;
     runner.onRequestEnd((end) => {
       requests.add(end.kind, reasonOf(end));
       if (end.kind !== 'completed') return;
       durations.observe(end.latencyMs / 1000);
+      if (end.keptTraceId !== undefined) newest.note(end.keptTraceId, end.latencyMs / 1000);
       if (end.latencyMs <= runner.spec.slo.latencyMs) withinSlo.inc();
     });
+  }
+
+  /** Kept traces of the newest requests, one for each bucket of the durations. */
+  exemplars(): readonly Exemplar[] {
+    return this.#exemplars?.all() ?? [];
   }
 
   #gauges(runner: PipelineRunner): void {
@@ -117,6 +129,16 @@ export class RequestMetrics {
       'Fraction of the requests that must be within the latency of the SLO.',
       () => runner.spec.slo.percentile / 100,
     );
+    new Gauge({
+      name: 'equipoise_error_budget_burn_rate',
+      help: 'Fraction of the requests of the last five minutes that missed the SLO, divided by the fraction that may miss it: 1 spends exactly the error budget. Absent without requests.',
+      registers,
+      collect() {
+        this.remove();
+        const burnRate = burnRateOf(runner.statistics.recentSeconds(runner.nowMs, BURN_S), runner.spec.slo.percentile);
+        if (burnRate !== undefined) this.set(burnRate);
+      },
+    });
     new Counter({
       name: 'equipoise_arrivals_total',
       help: 'Requests that arrived.',
@@ -127,6 +149,16 @@ export class RequestMetrics {
       },
     });
   }
+}
+
+/** Undefined if no request ended. */
+export function burnRateOf(seconds: readonly RequestCounts[], percentile: number): number | undefined {
+  let [ended, withinSlo] = [0, 0];
+  for (const { completed, failed, dropped, withinSlo: good } of seconds) {
+    ended += completed + failed + Object.values(dropped).reduce((sum, count) => sum + count, 0);
+    withinSlo += good;
+  }
+  return ended === 0 ? undefined : (1 - withinSlo / ended) / (1 - percentile / 100);
 }
 
 /** Counts by two labels. `Counter.inc` would hash all labels at every call, which costs measurable time per request. */

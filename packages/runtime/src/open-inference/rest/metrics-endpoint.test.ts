@@ -30,7 +30,13 @@ function bench() {
   const endpoint = metricsEndpoint(page);
   const ask = (query: string, pipelines = [pipeline]) => {
     const named = new Map(pipelines.map((each, index) => [`p${index}`, each]));
-    const request = { pipelines: named, query: new URLSearchParams(query), signal, isServing: () => isServing };
+    const request = {
+      pipelines: named,
+      query: new URLSearchParams(query),
+      signal,
+      isServing: () => isServing,
+      headers: {},
+    };
     let text: string | undefined;
     const asked = Promise.resolve(endpoint(request as unknown as RestRequest)).then((answer) => {
       text = answer.text;

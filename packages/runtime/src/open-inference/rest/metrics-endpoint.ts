@@ -29,19 +29,24 @@ export function metricsEndpoint(page: SharedPage): Endpoint {
   let waiting = 0;
   return async (request) => {
     const { waitMs, most, seconds } = questionOf(request.query);
+    const accept = acceptOf(request);
     const [pipeline, ...others] = wholePipelines(request);
     // The arrivals of several pipelines would be mixed.
-    if (pipeline === undefined || others.length > 0) return page.answer(request.query);
+    if (pipeline === undefined || others.length > 0) return page.answer(request.query, accept);
     if (waitMs > 0 && waiting < MOST_WAITING) {
       waiting += 1;
       await waitFor({ pipeline, waitMs, most }, request).finally(() => {
         waiting -= 1;
       });
     }
-    const answer = await page.answer(request.query);
-    return seconds === 0 ? answer : withSeconds(answer, pipeline, seconds);
+    // OpenMetrics has no comments.
+    if (seconds > 0) return withSeconds(await page.answer(request.query), pipeline, seconds);
+    return page.answer(request.query, accept);
   };
 }
+
+const acceptOf = ({ headers: { accept } }: RestRequest): string | undefined =>
+  typeof accept === 'string' ? accept : undefined;
 
 /** Pipelines without the models of their sources. */
 const wholePipelines = ({ pipelines }: RestRequest): readonly ServedPipeline[] =>
