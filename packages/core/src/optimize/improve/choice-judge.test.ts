@@ -61,6 +61,20 @@ describe('the judge of choices', () => {
     for (const { holds, perWork } of chances) expect(perWork).toBeCloseTo(holds / 4);
   });
 
+  it('does not count the shortness of a run without late requests against the choice', () => {
+    const strict = prepareProblem(problemOf({ ...spec, slo: { latencyMs: 100, percentile: 99.9 } }, 20));
+    // Without a late request, the 99 % interval of n requests ends at n ÷ (n + 2.58²). At 99.9 %, 6,628 requests suffice.
+    const judge = new ChoiceJudge(strict, (_, fraction): SimulatedRun => {
+      const lowFraction = (20_000 * fraction) / (20_000 * fraction + 2.5758 ** 2);
+      const conclusive = lowFraction > 0.999;
+      return { latencyMs: 40, percentile: 99.9, sloAttainmentFraction: 1, lowFraction, conclusive, seeds: [1] };
+    });
+    const [first, second] = options.map((option) => judge.expect([option]));
+    if (first === undefined || second === undefined) throw new Error('no options');
+    judge.judge(first);
+    expect(judge.chance(first).perWork).toBeGreaterThan(judge.chance(second).perWork * 0.99);
+  });
+
   it('makes no longer run if clustered misses leave it worth too few requests to be conclusive', () => {
     const chances = [3_000, 60].map((requests) => {
       // Without a late request, the 99 % interval of n requests ends at n ÷ (n + 2.58²).

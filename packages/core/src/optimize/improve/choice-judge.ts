@@ -243,22 +243,22 @@ export class ChoiceJudge {
   chance(expected: ExpectedChoice): Chance {
     const last = this.#looks.get(expected.key);
     const { ratio, evidence } = this.#predict(expected);
-    const shownBy = (fraction: number): number => {
-      if (evidence === undefined) return 1;
-      const conclusive = chanceConclusive(evidence, fraction);
-      return last === undefined
-        ? conclusive
-        : conclusive * chanceShown(last, this.#needed * fraction * Math.exp(evidence.mean));
-    };
-    const shown = shownBy(RERUN.fraction);
+    const decidedBy = (fraction: number): number => (evidence === undefined ? 1 : chanceConclusive(evidence, fraction));
+    const keptBy = (fraction: number): number =>
+      last === undefined || evidence === undefined
+        ? 1
+        : relativeChanceShown(last, this.#needed * fraction * Math.exp(evidence.mean));
+    const decided = decidedBy(RERUN.fraction);
+    const kept = keptBy(RERUN.fraction);
     if (last !== undefined && RUNS[last.next] === RERUN) {
-      const holds = isBelow(last.verdict) ? 0 : shown;
+      const holds = isBelow(last.verdict) ? 0 : decided * kept;
       return { holds, perWork: holds / RERUN.fraction };
     }
     const { logRatio, deviation, chance } = this.#inTime(expected, ratio);
-    const holds = last === undefined ? chance * shown : Math.sqrt(chance * shown);
+    const holds = decided * (last === undefined ? chance : Math.sqrt(chance * kept));
     const { mean: margin, deviation: open } = this.#margin;
-    const soon = Math.min(holds, shownBy(1), chanceBelow((margin - logRatio) / Math.hypot(deviation, open)));
+    const below = chanceBelow((margin - logRatio) / Math.hypot(deviation, open));
+    const soon = Math.min(holds, decidedBy(FULL.fraction) * keptBy(FULL.fraction), below);
     return { holds, perWork: soon + (holds - soon) / RERUN.fraction };
   }
 
@@ -338,13 +338,27 @@ const neededRequests = (percentile: number): number => (Z_99 ** 2 * percentile) 
 const requestsOf = ({ verdict: { sloAttainmentFraction }, lowFraction }: Run): number =>
   (Z_99 ** 2 * lowFraction * (1 - lowFraction)) / Math.max(1e-9, sloAttainmentFraction - lowFraction) ** 2;
 
-/** Probability that a run worth `longer` requests shows that the SLO is met, given the result of a shorter run. */
-function chanceShown(run: Run, longer: number): number {
+/**
+ * Probability that a run worth `longer` requests shows that the SLO is met, given a shorter run; relative to the same
+ * without late requests. A short run without late requests shows little, but nothing against the choice.
+ */
+function relativeChanceShown(run: Run, longer: number): number {
   const needed = run.verdict.percentile / 100;
   const requests = Math.max(1, requestsOf(run));
-  const missed = (1 - run.verdict.sloAttainmentFraction) * requests + 0.5;
-  const allowed = (1 - needed - Z_99 * Math.sqrt((needed * (1 - needed)) / longer)) * requests;
-  return normalCdf((allowed - missed) / Math.sqrt(missed * (1 + requests / longer)));
+  const missed = (1 - run.verdict.sloAttainmentFraction) * requests;
+  return chanceShown(needed, { requests, missed }, longer) / chanceShown(needed, { requests, missed: 0 }, longer);
+}
+
+/** The same, absolute, given a run worth `requests` with `missed` late ones. */
+function chanceShown(
+  neededFraction: number,
+  { requests, missed }: { readonly requests: number; readonly missed: number },
+  longer: number,
+): number {
+  const deviation = Math.sqrt((neededFraction * (1 - neededFraction)) / longer);
+  const allowed = (1 - neededFraction - Z_99 * deviation) * requests;
+  const expected = missed + 0.5;
+  return normalCdf((allowed - expected) / Math.sqrt(expected * (1 + requests / longer)));
 }
 
 /** The key has the total cores, because they bound parallel work. */
