@@ -199,7 +199,10 @@ describe('decideByPlan', () => {
       for (const rps of name === 'rim' ? [] : [5, 500]) {
         const { result } = decide({ ...context, policy }, observe(rps, running('small', 1))).evidence;
         const plan = result?.kind === 'feasible' ? result.plan : result?.bestEffort;
-        expect(plan?.verified, `${name} at ${rps} rps`).toMatchObject({ percentile: 99, seeds: [expect.any(Number)] });
+        expect(plan?.verified, `${name} at ${rps} rps`).toMatchObject({
+          percentile: 99,
+          seeds: expect.arrayContaining([expect.any(Number)]),
+        });
       }
     }
   });

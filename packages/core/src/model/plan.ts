@@ -26,6 +26,7 @@ export interface PlanPrediction {
 
 /**
  * Result of simulation at the planned load. `conclusive`: the 99 % interval of the attainment excludes `percentile`.
+ * With several seeds, the values are those of the run with more late requests.
  */
 export interface PlanVerification {
   readonly latencyMs: number;

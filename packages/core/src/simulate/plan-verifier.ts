@@ -1,17 +1,20 @@
 /**
  * Verifies many plans for the planner, under common random numbers. Compared plans get equal arrivals. For another
- * rate, Poisson arrivals are the same, scaled in time, so that verdicts differ by the problem, not by chance. An
+ * rate, Poisson arrivals are the same, scaled in time, so that verdicts differ by the problem, not by chance. A plan
+ * that holds must hold with a second seed, too: the best of many plans with one seed is partly the luckiest. An
  * inconclusive verdict is rerun once with four times the work. If the rerun is inconclusive, too, the plan counts as a
  * miss.
  */
 import { LruCache } from '../kernel/lru-cache.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Slo } from '../model/pipeline-spec.js';
-import type { Plan, SimulatedRun } from '../model/plan.js';
+import { type Plan, type SimulatedRun, type StagePeak, showsSloMet } from '../model/plan.js';
 import { plannedCurves } from '../profile/service-curves.js';
 import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationInput, verifyPlan } from './verify-plan.js';
 
 const MORE_WORK = 4;
+/** Seed of the second run − that of the first. */
+const NEXT_SEED = 7_919;
 /** Maximum cached verdicts, of a few hundred bytes each. */
 const REMEMBERED = 4096;
 
@@ -40,9 +43,13 @@ export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanV
       const question = JSON.stringify([slo.latencyMs, slo.percentile, load]);
       const run = (fraction: number): SimulatedRun => {
         const work = workStageRequests * fraction;
-        return verdicts.remember(`${planKey(plan)} ${hostCores} ${work} ${question}`, () => {
-          const asked = { ...rest, ...load, curves, hostCores, seed: input.seed, spec: { ...input.spec, slo } };
+        const runWith = (seed: number): SimulatedRun => {
+          const asked = { ...rest, ...load, curves, hostCores, seed, spec: { ...input.spec, slo } };
           return verifyPlan({ ...asked, workStageRequests: work }, plan);
+        };
+        return verdicts.remember(`${planKey(plan)} ${hostCores} ${work} ${question}`, () => {
+          const first = runWith(input.seed);
+          return fraction < 1 || !showsSloMet(first) ? first : worseOf(first, runWith(input.seed + NEXT_SEED));
         });
       };
       if (workFraction !== undefined) return run(workFraction);
@@ -52,6 +59,23 @@ export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanV
     };
   };
 }
+
+/** The run with more late requests. Conclusive only if both are. */
+function worseOf(first: SimulatedRun, second: SimulatedRun): SimulatedRun {
+  const worse = second.sloAttainmentFraction < first.sloAttainmentFraction ? second : first;
+  const peaks = first.peaks?.map((peak, s) => largerOf(peak, second.peaks?.[s] ?? peak));
+  return {
+    ...worse,
+    conclusive: first.conclusive && second.conclusive,
+    seeds: [...first.seeds, ...second.seeds],
+    ...(peaks && { peaks }),
+  };
+}
+
+const largerOf = (a: StagePeak, b: StagePeak): StagePeak => ({
+  batchSize: Math.max(a.batchSize, b.batchSize),
+  replicas: Math.max(a.replicas, b.replicas),
+});
 
 export function planVerifier(input: VerificationInput): PlanVerifier {
   const { arrivalRps: _, burstiness: __, envelope: ___, backlog: ____, ...rest } = input;

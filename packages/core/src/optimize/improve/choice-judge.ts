@@ -163,7 +163,7 @@ export class ChoiceJudge {
     const same = runs.find((run) => isSameRun(run, choice));
     if (same !== undefined) return same;
     const { peaks, lowFraction = 0, ...verdict } = this.#simulation(choice, fraction);
-    this.#work += fraction;
+    this.#work += fraction * verdict.seeds.length;
     if (peaks !== undefined) this.#runs.set(key, [...runs, { choice, peaks, lowFraction, verdict }]);
     return { lowFraction, verdict };
   }
