@@ -1,7 +1,7 @@
 /**
  * `npm run bench:planner [-- SECTION…]`: sections exact, end-to-end, option-table, speed, ipa; default all.
- * results.json keeps the results of other sections. `-- instances`, `-- monotone` and `-- robust` are long runs with
- * flags and results of their own.
+ * results.json keeps the results of other sections. `-- instances`, `-- monotone`, `-- robust` and `-- recommend` are long
+ * runs with flags and results of their own.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { cpus, loadavg } from 'node:os';
 import { details } from './details.js';
 import { runInstances } from './instances/run-instances.js';
 import { runMonotone } from './monotone/run-monotone.js';
+import { runRecommend } from './recommend/run-recommend.js';
 import { runRobust } from './robust/run-robust.js';
 import { type Bar, type Section, sections } from './sections.js';
 
@@ -41,6 +42,7 @@ const longRuns: Readonly<Record<string, (args: readonly string[]) => boolean>> =
   instances: runInstances,
   monotone: runMonotone,
   robust: runRobust,
+  recommend: runRecommend,
 };
 const run = longRuns[longRun ?? ''];
 if (run !== undefined) process.exit(run(flags) ? 0 : 1);
