@@ -23,6 +23,12 @@ describe('htmlTable', () => {
     expect(table(['a'], [['1'], [text]])).not.toContain('class="number"');
   });
 
+  it('breaks a figure only before its interval', () => {
+    const html = table(['a'], [['8.74 ms (6.76 ms to 20.1 ms)'], ['12 ms']]);
+    expect(html).toContain('<span>8.74 ms</span> <span class="interval">(6.76 ms to 20.1 ms)</span>');
+    expect(html).toContain('<td class="number"><span>12 ms</span></td>');
+  });
+
   it('lets long text alone take several lines', () => {
     const html = table(['a'], [['short'], ['reason '.repeat(10)]]);
     expect(html.match(/<td class="long">/g)).toHaveLength(1);

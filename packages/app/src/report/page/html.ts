@@ -18,6 +18,13 @@ const MOST_ROWS = 1000;
 const NUMBER =
   /^[−+-]?[\d.,]+( (ms|%|rps|s|MiB))?( ±[ ]?[\d.,]+( %)?| \([\d.,]+ ms to [\d.,]+ ms\)| \([\d.,]+–[\d.,]+\))?( \*)?$/;
 
+/** Value and interval do not break, but the line may break between them. */
+function numberHtml(text: string): string {
+  const [value = '', interval] = text.split(/ (?=[(±])/);
+  const spread = interval === undefined ? '' : ` <span class="interval">${escapeXml(interval)}</span>`;
+  return `<span>${escapeXml(value)}</span>${spread}`;
+}
+
 /** Columns of figures are right-aligned. `title` names the table for screen readers. A table has at most 1,000 rows. */
 export function htmlTable(title: string, head: readonly string[], rows: readonly (readonly TableCell[])[]): string {
   const isNumber = (cell: string) => cell === NO_FIGURE || NUMBER.test(cell);
@@ -27,7 +34,7 @@ export function htmlTable(title: string, head: readonly string[], rows: readonly
   const headCell = (text: string, column: number) =>
     `<th scope="col"${numeric[column] ? ' class="number"' : ''}>${escapeXml(text)}</th>`;
   const cell = (of: TableCell, column: number) => {
-    const text = escapeXml(textOf(of));
+    const text = numeric[column] ? numberHtml(textOf(of)) : escapeXml(textOf(of));
     const shown = typeof of === 'string' ? text : `<a href="${escapeXml(of.href)}">${text}</a>`;
     return `<td${classOf(textOf(of), column)}>${shown}</td>`;
   };
