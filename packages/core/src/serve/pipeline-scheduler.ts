@@ -206,13 +206,17 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#endLost(replica, nowMs);
   }
 
-  /** Ends the batch of a hung replica, which is then replaced. An input that hung alone is quarantined. */
+  /**
+   * Ends the batch of a hung replica, which is then replaced. An input that hung alone is quarantined; on a server
+   * elsewhere, only if it hung alone twice.
+   */
   loseHung(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#replace(replica, 'hung');
     const { batch, stage } = replica;
     // In a canary, the new variant may be the cause of a hang, not the input.
-    const isProof = batch.length === 1 && !replica.inCanary;
+    const mayBeNetwork = this.#graph.stages[stage]?.isRemote === true && !replica.runsSuspect;
+    const isProof = batch.length === 1 && !replica.inCanary && !mayBeNetwork;
     for (const item of batch) {
       const key = this.#effects.inputKey(item);
       if (isProof) this.#convict(stage, key);

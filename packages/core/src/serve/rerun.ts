@@ -27,6 +27,6 @@ export function rerunAfter(
 ): Rerun {
   const rerun = RERUNS[fault][inCanary ? 'canary' : 'main'][isRetry ? 1 : 0];
   if (rerun === 'together') return isSuspect ? 'alone' : rerun;
-  // An input that ran alone is the cause.
-  return rerun === 'alone' && batchSize === 1 && !inCanary ? 'never' : rerun;
+  // An input that ran alone is the cause. If its hang was a proof, the input is quarantined and does not come here.
+  return rerun === 'alone' && batchSize === 1 && !inCanary && fault !== 'hung' ? 'never' : rerun;
 }

@@ -50,6 +50,8 @@ export interface ServingStage {
   readonly index: number;
   readonly id: StageId;
   readonly idempotent: boolean;
+  /** True if servers elsewhere run it: there, a lost connection or machine looks like a hang. */
+  readonly isRemote: boolean;
   /** Set for a combine stage, whose items never wait. */
   readonly combine: CombineSpec | undefined;
   /** Number of in-edges and of sources that enter. */
@@ -138,6 +140,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     index,
     id,
     idempotent: spec.stages[index]?.idempotent ?? true,
+    isRemote: (spec.stages[index]?.variants ?? []).some(({ server }) => server !== undefined && !server.command),
     combine: spec.combines?.[index - spec.stages.length],
     inputs: inputs[index] ?? 0,
     awaited: awaited[index] ?? 0,

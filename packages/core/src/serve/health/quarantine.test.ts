@@ -85,6 +85,46 @@ describe('an input that hangs alone', () => {
   });
 });
 
+describe('an input that hangs alone on a server elsewhere', () => {
+  const server = { urls: ['http://elsewhere:8080'], model: 'a', batching: 'single' } as const;
+  const ofServers = one.stages.map((stage) => ({
+    ...stage,
+    variants: stage.variants.map((variant) => ({ ...variant, server })),
+  }));
+  const remote = (replicas: number) => new Stage(replicas, 1, { ...one, stages: ofServers });
+
+  it('runs once more, and is free if it completes there', () => {
+    const stage = remote(2);
+    stage.arrive('a', 0);
+    stage.hang(250);
+    expect(stage.log()).toEqual(['0 run 0 [a]', '250 unfit r0 hung', 'drained r0', '250 run 0 [a]']);
+    stage.finish(260);
+    for (const name of ['a', 'a']) stage.arrive(name, 300);
+    stage.finish(310);
+    stage.finish(320);
+    expect(stage.log().filter((line) => /fail|quarantined/.test(line))).toEqual([]);
+    expect(stage.bench.scheduler.quarantined(330)).toEqual([]);
+  });
+
+  it('is quarantined if it hangs there, too', () => {
+    const stage = remote(2);
+    stage.arrive('poison', 0);
+    stage.hang(250);
+    stage.hang(500);
+    const outcome = stage.log().filter((line) => /fail|quarantined/.test(line));
+    expect(outcome).toEqual(['quarantined poison at 0', '500 fail poison stage 0 refuses it']);
+    expect(stage.bench.scheduler.quarantined(510)).toHaveLength(1);
+  });
+
+  it('fails without a verdict if its deadline passes before', () => {
+    const stage = remote(1);
+    stage.bench.arrive('a', 0, 255);
+    stage.hang(250);
+    expect(stage.log().filter((line) => /fail|quarantined/.test(line))).toHaveLength(1);
+    expect(stage.bench.scheduler.quarantined(260)).toEqual([]);
+  });
+});
+
 it('tells of a batch at half of its bound, and when it has ended after all', () => {
   const stage = new Stage(2);
   for (const name of ['poison', 'a', 'b']) stage.arrive(name, 0);

@@ -1,6 +1,7 @@
 /**
  * Inputs that hung a stage, by stage and key. An input that hung alone is guilty: it is refused for 10 minutes. Inputs
- * of a larger hung batch are suspects: each runs alone until it has completed once.
+ * of a larger hung batch are suspects: each runs alone until it has completed once. So are inputs that hung alone on a
+ * server elsewhere, because a lost connection or machine looks like a hang.
  */
 
 export type Verdict = 'free' | 'suspect' | 'guilty';
