@@ -1,6 +1,7 @@
 export { fencedApi } from './api/fenced-api.js';
 export { HttpKubeApi } from './api/http/http-kube-api.js';
 export { type KubeConfigSource, kubeConnection } from './api/http/kube-connection.js';
+export type { PodAccount } from './api/http/pod-account.js';
 export type { KubeApi } from './api/kube-api.js';
 export type { KubeObject } from './api/kube-object.js';
 export { toYaml } from './api/to-yaml.js';

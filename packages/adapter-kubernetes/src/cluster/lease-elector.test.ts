@@ -1,4 +1,4 @@
-import { SeededRng } from '@equipoise/core/model';
+import { AppError, SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -55,6 +55,58 @@ function election() {
 }
 
 describe('LeaseElector', () => {
+  describe('with an owner of its leases', () => {
+    const owner = { apiVersion: 'v1', kind: 'ServiceAccount', name: 'operator', uid: 'u-2' };
+
+    /** Runs a candidate for a while; returns the owners of the lease and the failures. */
+    async function ownersAfter(prepare: (api: MemoryKubeApi) => Promise<void>) {
+      const clock = new ManualClock();
+      const kube = new MemoryKube(clock, [{ type: leases }]);
+      const api = new MemoryKubeApi(kube);
+      await prepare(api);
+      const deps = { api, clock, rng: new SeededRng(1), nowEpochMs: () => clock.nowMs() };
+      const ownerIn = (namespace: string) => (namespace === 'n' ? owner : undefined);
+      const [abort, failures] = [new AbortController(), [] as unknown[]];
+      const lead = (signal: AbortSignal) => new Promise<void>((end) => signal.addEventListener('abort', () => end()));
+      const elector = new LeaseElector({ ...deps, ownerIn }, { ...candidacy, identity: 'a' });
+      const running = elector.run({ lead, onFailure: (error) => failures.push(error) }, abort.signal);
+      await clock.advanceTo(20_000);
+      abort.abort();
+      await running;
+      const owners = kube.find(leases, 'n/operator')?.object.metadata.ownerReferences;
+      return { owners, failures };
+    }
+    const leaseOf = (ownerReferences: readonly (typeof owner)[]) => ({
+      ...{ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', spec: {} },
+      metadata: { name: 'operator', namespace: 'n', ownerReferences },
+    });
+
+    it('makes a lease that is deleted with the owner', async () => {
+      expect(await ownersAfter(async () => {})).toEqual({ owners: [owner], failures: [] });
+    });
+
+    it('takes over a lease without owner, and one of an owner that was deleted and made again', async () => {
+      const other = { ...owner, kind: 'ConfigMap', uid: 'u-9' };
+      for (const before of [[], [{ ...owner, uid: 'u-1' }, other]]) {
+        const { owners } = await ownersAfter(async (api) => {
+          await api.create(leases, leaseOf(before), { fieldManager: 'earlier' });
+        });
+        expect(owners).toEqual([...before.filter((each) => each.kind === 'ConfigMap'), owner]);
+      }
+    });
+
+    it('leads without the owner where the server forbids to set it', async () => {
+      const { owners, failures } = await ownersAfter(async (api) => {
+        const create = api.create.bind(api);
+        api.create = (type, object, writer) => {
+          if (object.metadata.ownerReferences === undefined) return create(type, object, writer);
+          throw new AppError('CLUSTER_REFUSED', 'cannot set ownerReferences', { details: { httpStatus: 403 } });
+        };
+      });
+      expect([owners, failures.length]).toEqual([undefined, 1]);
+    });
+  });
+
   it('lets one candidate lead, and writes down who and since when', async () => {
     const { stand, pass, leaders, kube, clock } = election();
     const a = stand('a');

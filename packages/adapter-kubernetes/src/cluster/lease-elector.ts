@@ -1,6 +1,6 @@
-import type { AlarmClock, Rng } from '@equipoise/core/model';
+import { type AlarmClock, AppError, type Rng } from '@equipoise/core/model';
 import type { KubeApi, WriteResult } from '../api/kube-api.js';
-import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js';
+import type { KubeObject, ObjectMeta, ObjectRef, OwnerReference, ResourceType } from '../api/kube-object.js';
 import { orAborted, wait } from './wait.js';
 
 /**
@@ -25,6 +25,8 @@ export interface LeaseElectorDeps {
   readonly rng: Rng;
   readonly nowEpochMs: () => number;
   readonly times?: LeaseTimes;
+  /** Owner of leases in a namespace, with which they are deleted; by default none. */
+  readonly ownerIn?: (namespace: string) => OwnerReference | undefined;
 }
 
 export interface Candidacy {
@@ -59,6 +61,8 @@ export class LeaseElector {
   readonly #ref: ObjectRef<Lease>;
   #seen: { readonly lease: Lease; readonly atMs: number } | undefined;
   #heldUntilMs = Number.NEGATIVE_INFINITY;
+  /** False once the server forbids it: some let only those set owners who may delete the lease. */
+  #setsOwner = true;
   /** Last look at a shared lease. */
   #look: { readonly version: string | undefined; readonly sentAtMs: number } | undefined;
 
@@ -149,6 +153,7 @@ export class LeaseElector {
       };
       return sentAtMs;
     } catch (error) {
+      this.#setsOwner &&= !isForbidden(error);
       if (!signal.aborted) leadership.onFailure?.(error);
       return undefined;
     }
@@ -184,9 +189,10 @@ export class LeaseElector {
       leaseTransitions: changes,
     };
     const writer = { fieldManager: 'equipoise-election' };
-    if (before !== undefined) return api.replace(leases, { ...before, spec }, writer);
-    const { apiVersion, kind } = LEASE;
-    return api.create(leases, { apiVersion, kind, metadata: { name, namespace }, spec }, writer);
+    const owner = this.#setsOwner ? this.#deps.ownerIn?.(namespace) : undefined;
+    const metadata = ownedBy(owner, before?.metadata ?? { name, namespace });
+    if (before !== undefined) return api.replace(leases, { ...before, metadata, spec }, writer);
+    return api.create(leases, { ...LEASE, metadata, spec }, writer);
   }
 
   #isTaken(result: WriteResult<Lease>, leadership: Leadership): boolean {
@@ -226,6 +232,16 @@ export class LeaseElector {
       leadership.onFailure?.(error);
     }
   }
+}
+
+const isForbidden = (error: unknown): boolean => error instanceof AppError && error.details['httpStatus'] === 403;
+
+/** The metadata with this owner, in place of one of the same name. */
+function ownedBy(owner: OwnerReference | undefined, metadata: ObjectMeta): ObjectMeta {
+  if (owner === undefined) return metadata;
+  const { ownerReferences = [] } = metadata;
+  const others = ownerReferences.filter(({ kind, name }) => kind !== owner.kind || name !== owner.name);
+  return { ...metadata, ownerReferences: [...others, owner] };
 }
 
 const LEASE = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };

@@ -1,4 +1,10 @@
-import { HttpKubeApi, type KubeApi, type KubeConfigSource, kubeConnection } from '@equipoise/adapter-kubernetes';
+import {
+  HttpKubeApi,
+  type KubeApi,
+  type KubeConfigSource,
+  kubeConnection,
+  type PodAccount,
+} from '@equipoise/adapter-kubernetes';
 
 export interface ClusterOptions {
   readonly kubeconfig?: string;
@@ -9,6 +15,8 @@ export interface ClusterOptions {
 export interface Cluster {
   readonly api: KubeApi;
   readonly namespace: string;
+  /** Account of this pod, if it is that of the connection. */
+  readonly account?: PodAccount | undefined;
 }
 
 /**
@@ -24,7 +32,8 @@ export async function withCluster<Result>(
     kubeconfig === undefined ? { kind: 'default', ...chosen } : { kind: 'file', path: kubeconfig, ...chosen };
   const connection = await kubeConnection(source, { nowMs: () => performance.now() });
   try {
-    return await action({ api: new HttpKubeApi(connection), namespace: namespace ?? connection.namespace });
+    const { account } = connection;
+    return await action({ api: new HttpKubeApi(connection), namespace: namespace ?? connection.namespace, account });
   } finally {
     connection.close();
   }

@@ -9,6 +9,7 @@ import {
   imagesNamedBy,
   type PipelinePlanner,
   type PlannerAnswer,
+  type PodAccount,
   type ShardSet,
   usualCpuPolicy,
 } from '@equipoise/adapter-kubernetes';
@@ -54,8 +55,11 @@ export const clusterOf = ({ kubeconfig, context }: OperatorFlags) => ({
 export const scopeOf = ({ allNamespaces, namespace }: OperatorFlags, cluster: Cluster): string | undefined =>
   allNamespaces === true ? undefined : (namespace ?? cluster.namespace);
 
-export const operatorDeps = ({ api }: Cluster) => ({
+export const operatorDeps = ({ api, account }: Cluster) => ({
   api,
+  /** An uninstalled operator leaves no lease. */
+  ownerIn: (namespace: string): PodAccount['owner'] | undefined =>
+    namespace === account?.namespace ? account.owner : undefined,
   clock: monotonicClock,
   nowEpochMs: Date.now,
   rng: new SeededRng(randomInt(2 ** 31)),

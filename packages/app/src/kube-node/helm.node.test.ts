@@ -52,7 +52,6 @@ describeWithTool(tool, 'the Helm chart on a Kubernetes node', () => {
       (await namespace.kube('get', 'lease')).includes('equipoise-operator'),
     );
     await helm('uninstall');
-    await namespace.kube('delete', 'lease', '--all');
     await eventually('nothing is left', async () => JSON.stringify(await everything()) === JSON.stringify(before));
   });
 });

@@ -6,6 +6,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { AppError, type Clock } from '@equipoise/core/model';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { type PodAccount, podAccount } from './pod-account.js';
 
 /** Source of the connection. `default`: where kubectl looks, else the pod's service account. */
 export type KubeConfigSource =
@@ -17,6 +18,8 @@ export interface KubeConnection {
   readonly serverUrl: URL;
   /** Namespace of the context, or `default`. */
   readonly namespace: string;
+  /** Account of the connection, if it is that of this pod. */
+  readonly account: PodAccount | undefined;
   requestOptions(): Promise<http.RequestOptions>;
   forgetCredentials(): void;
   close(): void;
@@ -24,6 +27,9 @@ export interface KubeConnection {
 
 /** Installs the client, in the version of package.json. */
 const CLIENT_PACKAGE = '@kubernetes/client-node@1.4.0';
+
+/** Context that the client makes from the service account of a pod. */
+const POD_CONTEXT = 'inClusterContext';
 
 const credentialsKeptMs = 60_000;
 /** Connections are kept, because a new one costs more than most calls. */
@@ -53,7 +59,9 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
     config.clusters = config.clusters.map((each) => (each === cluster ? { ...each, skipTLSVerify: true } : each));
   }
   const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
-  return connectionTo(new URL(cluster.server), namespace, clock, async () => {
+  const account = config.getCurrentContext() === POD_CONTEXT ? await podAccount() : undefined;
+  const place = { serverUrl: new URL(cluster.server), namespace, account };
+  return connectionTo(place, clock, async () => {
     const options: https.RequestOptions = {};
     await config.applyToHTTPSOptions(options).catch((cause: unknown) => {
       const message = `no credentials for the API server at ${cluster.server}: ${String(cause)}`;
@@ -105,11 +113,11 @@ function noClusterError(config: KubeConfig): AppError {
 const TLS_FIELDS = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'rejectUnauthorized', 'servername'] as const;
 
 function connectionTo(
-  serverUrl: URL,
-  namespace: string,
+  place: Pick<KubeConnection, 'serverUrl' | 'namespace' | 'account'>,
   clock: Clock,
   credentials: () => Promise<https.RequestOptions>,
 ): KubeConnection {
+  const { serverUrl } = place;
   let kept: { readonly options: http.RequestOptions; readonly untilMs: number } | undefined;
   let agent: { readonly tls: string; readonly agent: http.Agent } | undefined;
   const agentFor = (options: https.RequestOptions): http.Agent => {
@@ -126,8 +134,7 @@ function connectionTo(
     return agent.agent;
   };
   return {
-    serverUrl,
-    namespace,
+    ...place,
     async requestOptions() {
       if (kept === undefined || clock.nowMs() >= kept.untilMs) {
         const options = await credentials();
