@@ -1,12 +1,26 @@
 /** All metrics that a served pipeline and an operator have, found by watching them. */
-import type { PipelineSpec } from '@equipoise/core/model';
+import { type PipelineSpec, SeededRng } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
-import { type MetricDescription, OperatorMonitor, PipelineMonitor, PipelineRunner } from '@equipoise/runtime';
+import {
+  type MetricDescription,
+  monotonicClock,
+  OperatorMonitor,
+  PipelineMonitor,
+  PipelineRunner,
+  ShadowReplicas,
+} from '@equipoise/runtime';
 
 /** Every metric of a served pipeline, in the order of the page. */
 export function everyMetric(): readonly MetricDescription[] {
   const monitor = new PipelineMonitor({ pipelineName: 'any', version: '0' });
-  const runner = new PipelineRunner({ spec: anySpec(), hostCores: 1 });
+  const spec = anySpec();
+  const shadows = new ShadowReplicas(spec, {
+    launcher: { launch: () => Promise.reject(new Error('nothing runs')) },
+    clock: monotonicClock,
+    rng: new SeededRng(1),
+    onProblem: () => {},
+  });
+  const runner = new PipelineRunner({ spec, hostCores: 1, shadows });
   monitor.watch({ runner, runningPlan: () => ({ stages: {} }) });
   return monitor.describe();
 }

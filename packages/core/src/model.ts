@@ -53,6 +53,7 @@ export {
   priorityLevel,
   type Resources,
   runsElsewhere,
+  type ShadowSpec,
   type Slo,
   type SourceJoinSpec,
   type SourceSpec,
@@ -60,6 +61,7 @@ export {
   type StagePins,
   type StageSpec,
   servedAnswerMarginMs,
+  shadowCores,
   usualCpuQuotaPeriodMs,
   type VariantSpec,
 } from './model/pipeline-spec.js';

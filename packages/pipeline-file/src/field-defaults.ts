@@ -16,6 +16,8 @@ export const fieldDefaults = {
   runTimeoutMs: defaultRunTimeoutMs,
   idempotent: true,
   optional: false,
+  shadowFraction: 0.05,
+  shadowMetric: 'accuracy',
   minReplicas: 1,
   maxReplicas: 64,
   maxBatchWaitMs: 0,

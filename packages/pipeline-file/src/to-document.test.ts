@@ -79,7 +79,7 @@ spec:
         - { name: only, accuracy: { value: 0.9 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5, p99Ms: 8 }] }
     - { name: mean, combine: { method: weighted, tensor: score, output: average, weights: { c: 2, d: 1 } } }
     - { name: sure, combine: { method: first-confident, tensor: counts, confidence: p, atLeast: 0.5 } }
-    - { name: d, optional: true, variants: [{ name: only, accuracy: { value: 0.9 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }] }] }
+    - { name: d, optional: true, shadow: { variant: other, fraction: 0.2, cpuCores: 2, metric: box-f1, output: boxes, iou: 0.6, boxClasses: kinds, boxScores: scores }, variants: [{ name: other, accuracy: { value: 0.95 }, resources: { cpuCores: [1, 2] }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 9 }] }, { name: only, accuracy: { value: 0.9 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }] }] }
   edges:
     - { from: a, to: b, fanOut: { expected: 1, distribution: [0.25, 0.5, 0.25] } }
     - from: b

@@ -2,8 +2,10 @@ import {
   type EdgeSpec,
   type Objective,
   type PipelineSpec,
+  type ShadowSpec,
   type SourceSpec,
   type StageSpec,
+  shadowCores,
   thresholdOfChoice,
   type VariantId,
   type VariantSpec,
@@ -21,7 +23,7 @@ export interface PipelineDocument {
 
 /** Document of a spec. Paths stay unchanged; machines (`nodes`) are omitted. */
 export function toDocument(spec: PipelineSpec): PipelineDocument {
-  const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
+  const { name, slo, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
   const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, surgeMaxMs, canary } = control;
   const { evaluation, feedback, placement, accuracyTable, robustness, combines = [], sourceJoin, routers } = spec;
   const maxSeconds = surgeMaxMs === undefined ? undefined : surgeMaxMs / 1000;
@@ -32,7 +34,7 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
     metadata: { name },
     spec: withoutUndefined({
       slo,
-      budget,
+      budget: budgetEntry(spec),
       prices,
       ...objectiveFields(objective),
       robustness,
@@ -50,6 +52,11 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
       accuracyTable,
     }),
   };
+}
+
+function budgetEntry({ budget, stages }: PipelineSpec) {
+  const { cpuCores } = budget;
+  return cpuCores === undefined ? budget : { ...budget, cpuCores: Number((cpuCores + shadowCores(stages)).toFixed(6)) };
 }
 
 function objectiveFields(objective: Objective) {
@@ -75,16 +82,21 @@ function sourceEntry({ name, to, tensors, samplesPath, ...rest }: SourceSpec) {
   });
 }
 
-function stageEntry({ id, variants, bounds, pins, ...stage }: StageSpec) {
+function stageEntry({ id, variants, bounds, pins, shadow, ...stage }: StageSpec) {
   const { minReplicas, maxReplicas, batchSizes, maxBatchWaitMs } = bounds;
   const { variantId, ...pinned } = pins;
   return {
     name: id,
     ...stage,
+    ...(shadow && { shadow: shadowEntry(shadow) }),
     variants: variants.map(variantEntry),
     bounds: withoutUndefined({ replicas: { min: minReplicas, max: maxReplicas }, batchSizes, maxBatchWaitMs }),
     pins: withoutUndefined({ variant: variantId, ...pinned }),
   };
+}
+
+function shadowEntry({ variantId, metric: { kind, ...options }, ...shadow }: ShadowSpec) {
+  return { variant: variantId, ...shadow, metric: kind, ...options };
 }
 
 function variantEntry({ id, cpuCores, memoryBytes, gpus, server, ...variant }: VariantSpec) {

@@ -8,10 +8,12 @@ import {
   type Objective,
   type OutputSpec,
   type PipelineSpec,
+  type ShadowSpec,
   type SourceJoinSpec,
   type SourceSpec,
   type StageId,
   type StageSpec,
+  shadowCores,
   stageId,
   type VariantId,
   type VariantSpec,
@@ -43,7 +45,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     name: metadata.name,
     baseDir,
     slo: spec.slo,
-    budget: withoutUndefined(spec.budget),
+    budget: withoutUndefined({ ...spec.budget, cpuCores: withoutShadows(spec) }),
     prices: spec.prices,
     objective: toObjective(spec),
     robustness: spec.robustness,
@@ -69,6 +71,26 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     routers: spec.routers,
   });
   return typeof accuracyTable === 'object' ? withAccuracyTable(written, toAccuracyTable(accuracyTable)) : written;
+}
+
+/** Budget of CPU cores for plans. */
+function withoutShadows({ budget, stages }: FileSpec): number | undefined {
+  if (budget.cpuCores === undefined) return undefined;
+  const cores =
+    budget.cpuCores - shadowCores(stages.map(({ shadow, variants }) => ({ shadow: toShadow(shadow, variants) })));
+  return Number(cores.toFixed(6));
+}
+
+function toShadow(shadow: FileStage['shadow'], variants: FileStage['variants'] = []): ShadowSpec | undefined {
+  if (shadow === undefined) return undefined;
+  const { variant, fraction, cpuCores, metric, ...options } = shadow;
+  const offered = variants.find(({ name }) => name === variant)?.resources.cpuCores ?? fieldDefaults.cpuCores;
+  return {
+    variantId: variantId(variant),
+    fraction,
+    cpuCores: cpuCores ?? Math.min(...[offered].flat()),
+    metric: withoutUndefined({ kind: metric, ...options }),
+  };
 }
 
 function toEvaluation({ module, data, metric, ...options }: FileEvaluation): NonNullable<PipelineSpec['evaluation']> {
@@ -120,6 +142,7 @@ function toStage({
   networkMs,
   idempotent,
   optional,
+  shadow,
   variants = [],
   bounds,
   pins,
@@ -133,6 +156,7 @@ function toStage({
     networkMs,
     ...(idempotent ? {} : { idempotent }),
     ...(optional && { optional }),
+    shadow: toShadow(shadow, variants),
     variants: variants.map((variant) => toVariant(variant, bounds.cpuCores)),
     bounds: withoutUndefined({
       minReplicas: bounds.replicas.min,

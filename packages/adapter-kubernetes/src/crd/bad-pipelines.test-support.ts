@@ -265,6 +265,12 @@ export const badPipelines: readonly BadPipeline[] = [
     'missing field "datatype" or "shape", expected both of them',
   ),
   bad(
+    'a shadow',
+    withDetect({ shadow: { variant: 'small' } }),
+    'spec.stages[0].shadow',
+    'expected no shadow on a cluster, where answers are not compared',
+  ),
+  bad(
     'two sources',
     goodPipeline({ sources: [{ name: 'a' }, { name: 'b' }] }),
     'spec.sources',

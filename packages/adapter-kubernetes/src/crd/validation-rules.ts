@@ -50,6 +50,11 @@ export const validationRules: Readonly<Record<string, readonly ValidationRule[]>
   ],
   'spec.stages[]': [
     {
+      rule: '!has(self.shadow)',
+      message: 'expected no shadow on a cluster, where answers are not compared',
+      fieldPath: '.shadow',
+    },
+    {
       rule: 'has(self.variants) != has(self.combine)',
       message: 'expected either variants or combine',
     },

@@ -23,7 +23,7 @@ export function chosenVariants({ spec, plan }: Pick<RenderRequest, 'spec' | 'pla
   });
 }
 
-/** AppError INVALID_PIPELINE for several sources. */
+/** AppError INVALID_PIPELINE for several sources or a shadow. */
 export function routerSpec(
   { spec, profiles }: Pick<RenderRequest, 'spec' | 'profiles'>,
   chosen: readonly ChosenVariant[],
@@ -33,6 +33,12 @@ export function routerSpec(
     throw new AppError(
       'INVALID_PIPELINE',
       'On a cluster a pipeline has one source, because several routers could not join parts. Serve it on one machine, or send all tensors in one request.',
+    );
+  const compared = spec.stages.find(({ shadow }) => shadow !== undefined);
+  if (compared !== undefined)
+    throw new AppError(
+      'INVALID_PIPELINE',
+      `On a cluster, answers are not compared. Remove the shadow of the stage ${compared.id}, or serve it on one machine.`,
     );
   const variantOf = new Map<string, VariantId>(chosen.map(({ stage, variant }) => [stage.id, variant.id]));
   const { evaluation: _, placement: __, routers: ___, accuracyTable, ...rest } = spec;

@@ -18,6 +18,7 @@ import {
   type PipelineSpec,
   type Plan,
   type ProfileSet,
+  SeededRng,
   type StageId,
 } from '@equipoise/core/model';
 import { type PolicyName, profileEvidence, requireCurves, type ServiceCurves } from '@equipoise/core/plan';
@@ -26,9 +27,11 @@ import { ServingPolicies } from '@equipoise/core/simulate';
 import {
   AccuracyFaults,
   ActiveFaults,
+  AgreementFaults,
   ControlLoop,
   DecisionLog,
   type LoopEvent,
+  monotonicClock,
   OutcomeTracker,
   PipelineControl,
   PipelineDiagnosis,
@@ -37,6 +40,7 @@ import {
   Planner,
   type RequestTracer,
   ServedHistory,
+  ShadowReplicas,
   StageTypes,
   type ThreadedPlanStore,
 } from '@equipoise/runtime';
@@ -91,6 +95,7 @@ const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const sati
 const ESTIMATE_MS = 500;
 
 const LAST_SAVE_MS = 1000;
+const SHADOW_SEED = 1;
 /** Bounds the work of a frontier: each point is searched and simulated. */
 const FRONTIER_POINTS = 16;
 
@@ -106,7 +111,8 @@ export class PipelineComposition {
   readonly #store: ThreadedPlanStore;
   #served: ServedSpec;
   readonly #faults: ActiveFaults;
-  readonly #accuracyFaults: AccuracyFaults | undefined;
+  readonly #dropFaults: readonly (AccuracyFaults | AgreementFaults)[];
+  readonly #shadows: ShadowReplicas | undefined;
   readonly #log: DecisionLog;
   readonly #planner: Planner;
   /** Planner for what-if requests, which must not delay a tick. */
@@ -149,10 +155,12 @@ export class PipelineComposition {
     });
     this.#planner = new Planner(typeof adaptsBy === 'string' ? { ...setup, policy: adaptsBy } : setup);
     this.#adviser = new Planner(setup);
+    this.#shadows = this.#composeShadows(spec);
     this.runner = new PipelineRunner({
       spec: this.#served.answering,
       hostCores: setup.hostCores,
       tracer: options.tracer,
+      shadows: this.#shadows,
     });
     this.#policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy));
     this.actuator = new EmbeddedActuator(setup.spec, {
@@ -164,19 +172,33 @@ export class PipelineComposition {
       onCanary: (stageId, news) => report({ kind: 'canary', stageId, ...news }),
       onFailure: (stageId, error) => report({ kind: 'replica-replaced', stageId, error }),
     });
-    const { accuracy } = this.runner;
-    this.#accuracyFaults =
-      accuracy &&
-      new AccuracyFaults({
-        watch: accuracy,
-        faults: this.#faults,
-        runningPlan: () => this.actuator.runningPlan(),
-        nowMs: () => this.runner.nowMs,
-        epochNowMs: Date.now,
-      });
+    const { accuracy, agreement } = this.runner;
+    const faultDeps = {
+      faults: this.#faults,
+      runningPlan: () => this.actuator.runningPlan(),
+      nowMs: () => this.runner.nowMs,
+      epochNowMs: Date.now,
+    };
+    this.#dropFaults = [
+      ...(accuracy ? [new AccuracyFaults({ watch: accuracy, ...faultDeps })] : []),
+      ...(agreement ? [new AgreementFaults({ watch: agreement, ...faultDeps })] : []),
+    ];
     this.runner.onInputQuarantined((input) => report({ kind: 'input-quarantined', ...input }));
     this.loop = this.#controlLoop();
     this.control = this.#pipelineControl();
+  }
+
+  #composeShadows(spec: PipelineSpec): ShadowReplicas | undefined {
+    if (spec.stages.every(({ shadow }) => shadow === undefined)) return undefined;
+    return new ShadowReplicas(spec, {
+      launcher: embeddedLauncher(spec),
+      clock: monotonicClock,
+      rng: new SeededRng(SHADOW_SEED),
+      onProblem: (problem) => {
+        if (problem === undefined) this.#faults.clear('shadow');
+        else this.#faults.raise('shadow', problem);
+      },
+    });
   }
 
   async firstPlan(): Promise<FirstPlan> {
@@ -262,8 +284,9 @@ export class PipelineComposition {
     });
   }
 
-  /** Call after warm-up, whose requests are not part of the history. */
+  /** Call after warm-up, whose requests are neither compared nor part of the history. */
   beginHistory(): ServedHistory {
+    this.#shadows?.start();
     this.#history = new ServedHistory({
       runner: this.runner,
       spec: () => this.#served.setup.spec,
@@ -372,7 +395,7 @@ export class PipelineComposition {
     await stopped;
     this.runner.beginDraining();
     await this.runner.drained;
-    await this.actuator.close();
+    await Promise.all([this.actuator.close(), this.#shadows?.close()]);
     await this.#log.settled();
     await this.#store.close();
   }
@@ -431,7 +454,7 @@ export class PipelineComposition {
       keepsPlans: policy === 'equipoise' && !fixed,
       onChanged: () => {
         this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs);
-        this.#accuracyFaults?.check();
+        for (const faults of this.#dropFaults) faults.check();
       },
       onLearned: (kept) => {
         this.#planner.remember(kept);

@@ -5,7 +5,7 @@
 
 import { availableParallelism } from 'node:os';
 import { needsRestart } from '@equipoise/core/control';
-import { AppError, type PipelineSpec, type ProfileSet, servedAnswerMarginMs } from '@equipoise/core/model';
+import { AppError, type PipelineSpec, type ProfileSet, servedAnswerMarginMs, shadowCores } from '@equipoise/core/model';
 import { canonicalJson, type PlanningSetup, sha256, specDigest } from '@equipoise/runtime';
 import { plannedHostCores } from './plan-verification.js';
 
@@ -17,8 +17,15 @@ export function servingHostCores(spec: PipelineSpec, machineCores = availablePar
 /** The pipeline with its CPU budget limited likewise. */
 export function servingSpec(spec: PipelineSpec, machineCores = availableParallelism()): PipelineSpec {
   const { cpuCores = Number.POSITIVE_INFINITY } = spec.budget;
-  if (!computes(spec) || cpuCores <= machineCores) return spec;
-  return { ...spec, budget: { ...spec.budget, cpuCores: machineCores } };
+  const most = machineCores - shadowCores(spec.stages);
+  if (!computes(spec) || cpuCores <= most) return spec;
+  if (most <= 0) throw noCoresLeft(spec, machineCores);
+  return { ...spec, budget: { ...spec.budget, cpuCores: most } };
+}
+
+function noCoresLeft({ stages }: PipelineSpec, machineCores: number): AppError {
+  const message = `The shadows need ${shadowCores(stages)} cores, and this machine has ${machineCores}. Set a smaller shadow.cpuCores, or remove a shadow.`;
+  return new AppError('INVALID_PIPELINE', message, { details: { machineCores } });
 }
 
 const computes = ({ stages }: PipelineSpec): boolean =>

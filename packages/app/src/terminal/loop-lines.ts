@@ -8,6 +8,8 @@ import pc from 'picocolors';
 import { servedPlan, unexplainedMiss } from './decision-text.js';
 import { choiceText, rateText } from './plan-table.js';
 
+const isDrop = (step: string): boolean => step === 'accuracy' || step === 'agreement';
+
 export class LoopLines {
   #told: string | undefined;
   /** Logged failures by step, until the step works again. */
@@ -25,7 +27,7 @@ export class LoopLines {
         return this.#failed(event.step, messageOf(event.error));
       case 'recovered':
         this.#toldFailures.delete(event.step);
-        return pc.green(event.step === 'accuracy' ? 'the accuracy is as expected again' : `${event.step} works again`);
+        return pc.green(isDrop(event.step) ? `the ${event.step} is as expected again` : `${event.step} works again`);
       case 'in-force':
         this.#served = event.plan;
         return `plan in force after ${event.tookMs.toFixed(0)} ms: ${choiceText(event.plan)}`;
@@ -48,7 +50,7 @@ export class LoopLines {
   #failed(step: string, message: string): string | undefined {
     if (this.#toldFailures.get(step) === message) return undefined;
     this.#toldFailures.set(step, message);
-    return `${pc.red(step === 'accuracy' ? 'lower accuracy' : `${step} failed`)}: ${message}`;
+    return `${pc.red(isDrop(step) ? `lower ${step}` : `${step} failed`)}: ${message}`;
   }
 
   #decided({ id, decision, mode, trigger, observation }: DecidedRecord): string | undefined {

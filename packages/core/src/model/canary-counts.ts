@@ -21,7 +21,7 @@ export interface SlownessEvidence {
   readonly evidence: number;
 }
 
-/** Scored answers of the new side since the canary began. `loss`: sum of 1 − score. */
+/** Scored or compared answers of the new side since the canary began. `loss`: sum of 1 − score. */
 export interface CanaryScores {
   readonly scores: number;
   readonly loss: number;
@@ -36,4 +36,6 @@ export interface CanaryCounts {
   readonly slowness?: SlownessEvidence;
   /** Absent without feedback or without an expected accuracy. */
   readonly accuracy?: CanaryScores;
+  /** Agreement with the shadow of the stage. Absent without one or without an expected agreement. */
+  readonly agreement?: CanaryScores;
 }

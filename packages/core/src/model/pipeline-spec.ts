@@ -176,6 +176,22 @@ export const defaultRunTimeoutMs = 60_000;
 /** A `process` can crash or be killed without harm to others. */
 export type Isolation = 'thread' | 'process';
 
+/**
+ * A copy of a fraction of the items goes to a replica of another variant, outside of the plan. `metric` compares the
+ * answers: those of the shadow take the place of labels.
+ */
+export interface ShadowSpec {
+  readonly variantId: VariantId;
+  readonly fraction: number;
+  readonly cpuCores: number;
+  readonly metric: MetricSpec;
+}
+
+/** Cores of the replicas of all shadows. They are part of the budget of the file, but not of that of plans. */
+export function shadowCores(stages: readonly { readonly shadow?: ShadowSpec | undefined }[]): number {
+  return stages.reduce((sum, { shadow }) => sum + (shadow?.cpuCores ?? 0), 0);
+}
+
 /** A `transform` is plain code with accuracy 1. */
 export interface StageSpec {
   readonly id: StageId;
@@ -194,6 +210,8 @@ export interface StageSpec {
   readonly idempotent?: boolean;
   /** True if a plan may omit the stage (`omittedNodes`). */
   readonly optional?: true;
+  /** By default, answers are not compared. */
+  readonly shadow?: ShadowSpec;
   readonly variants: readonly VariantSpec[];
   readonly bounds: StageBounds;
   readonly pins: StagePins;

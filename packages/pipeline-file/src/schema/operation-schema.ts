@@ -97,6 +97,22 @@ export const admissionSchema = z
   .prefault({})
   .describe('Limits for the admission of requests.');
 
+/** Options of metrics that compare one answer with one label. */
+export const metricOptions = {
+  output: text()
+    .optional()
+    .describe('Tensor of the answer that `metric` compares with the label. Default: the only one.'),
+  k: count()
+    .optional()
+    .describe('For `top-k`: an answer is right if the label is among the k best classes. Default: 5.'),
+  iou: fraction().optional().describe('For `box-f1`: minimum intersection over union of a right box. Default: 0.5.'),
+  boxClasses: text().optional().describe('For `box-f1`: tensor of the class of each box. Default: one class.'),
+  boxScores: text()
+    .optional()
+    .describe('For `box-f1`: tensor of the score of each box. Default: the boxes are sorted, best first.'),
+  scale: positive().optional().describe('For `rmse` and `mae`: error that scores 0, in the unit of the labels.'),
+};
+
 export const evaluationSchema = z
   .strictObject({
     data: text().describe('Folder of labelled samples: a path relative to this file.'),
@@ -111,24 +127,13 @@ export const evaluationSchema = z
       .describe(
         'Score of the answers, a fraction 0…1: fraction of right answers (`accuracy`, `top-k`), F1 of one class (`f1`), mean F1 of all classes (`f1-macro`), 1 − error rate of characters or words (`cer`, `wer`), F1 of boxes (`box-f1`), 1 − error / `scale` (`rmse`, `mae`). Default: the score of `module`.',
       ),
-    output: text()
-      .optional()
-      .describe('Tensor of the answer that `metric` compares with the label. Default: the only one.'),
+    ...metricOptions,
+    positive: text().optional().describe('For `f1`: the class that counts. Default: `1`.'),
     classes: z
       .array(text())
       .min(1)
       .optional()
       .describe('Names of the classes, if the answer holds scores or numbers of classes and the labels are names.'),
-    k: count()
-      .optional()
-      .describe('For `top-k`: an answer is right if the label is among the k best classes. Default: 5.'),
-    positive: text().optional().describe('For `f1`: the class that counts. Default: `1`.'),
-    iou: fraction().optional().describe('For `box-f1`: minimum intersection over union of a right box. Default: 0.5.'),
-    boxClasses: text().optional().describe('For `box-f1`: tensor of the class of each box. Default: one class.'),
-    boxScores: text()
-      .optional()
-      .describe('For `box-f1`: tensor of the score of each box. Default: the boxes are sorted, best first.'),
-    scale: positive().optional().describe('For `rmse` and `mae`: error that scores 0, in the unit of the labels.'),
   })
   .optional()
   .describe('Data and code with which `equipoise evaluate` measures end-to-end accuracy.');

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
+import { metricOptions } from './operation-schema.js';
 import { placementSchema } from './placement-schema.js';
 import { count, fraction, name, nonNegative, positive, replicaCores, text } from './scalars.js';
 import { variantSchema } from './variant-schema.js';
@@ -67,6 +68,27 @@ const combineSchema = z
     'Makes one answer from those of several stages, without code, replicas or variants. Members are the stages whose edges lead here, in the order of the edges, or the items of the fan-out that the only edge joins. If a join goes on without a member, the others count.',
   );
 
+const shadowSchema = z
+  .strictObject({
+    variant: text().describe('Variant whose answers are compared with those of the serving variant.'),
+    fraction: fraction()
+      .default(fieldDefaults.shadowFraction)
+      .describe('Fraction of the items that are compared. In a canary, all items of the new variant are compared.'),
+    cpuCores: replicaCores()
+      .optional()
+      .describe('Cores of the replica, taken from the budget. Default: the least cores of the variant.'),
+    metric: z
+      .enum(['accuracy', 'top-k', 'cer', 'wer', 'box-f1', 'rmse', 'mae'])
+      .default(fieldDefaults.shadowMetric)
+      .describe(
+        'How two answers are compared, a fraction 0…1. As the metrics of `evaluation`: the answer of the shadow takes the place of the label.',
+      ),
+    ...metricOptions,
+  })
+  .describe(
+    'Compares the answers of the stage in operation: one replica of another variant gets a copy of a fraction of the items. Its answers go to no client. For `serve`.',
+  );
+
 export const stageSchema = z.strictObject({
   name: name().describe('Name of the stage, unique in the pipeline.'),
   kind: z
@@ -115,6 +137,7 @@ export const stageSchema = z.strictObject({
     .describe(
       'Lets a plan omit the stage: then it has no replicas, and requests skip it. Allowed if a join behind can do without it: a combine stage, an `any` or `quorum` join, or `onMissing: partial`. The accuracy without the stage must be measured.',
     ),
+  shadow: shadowSchema.optional(),
   variants: z
     .array(variantSchema)
     .min(1)

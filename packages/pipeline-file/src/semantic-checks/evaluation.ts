@@ -26,14 +26,18 @@ export function* checkEvaluation({ evaluation }: SpecDraft): Generator<Finding> 
     yield { path, message: 'missing field "metric" or "module", expected one that scores the answers' };
   const { metric } = evaluation;
   if (Object.hasOwn(evaluation, 'metric') && metric === undefined) return;
-  yield* checkOptions(evaluation, path);
+  yield* checkMetricOptions(evaluation, path);
   yield* checkPositive(evaluation, path);
-  if (ofErrors.some((each) => each === metric) && !Object.hasOwn(evaluation, 'scale'))
-    yield { path, message: `missing field "scale", expected the error that scores 0 with the metric ${metric}` };
 }
 
-function* checkOptions(evaluation: EvaluationDraft, path: ValuePath): Generator<Finding> {
+/** Each option needs a metric that reads it, and some metrics an option. */
+export function* checkMetricOptions(
+  evaluation: Pick<EvaluationDraft, 'metric' | 'output' | keyof typeof metricsOf>,
+  path: ValuePath,
+): Generator<Finding> {
   const { metric } = evaluation;
+  if (ofErrors.some((each) => each === metric) && !Object.hasOwn(evaluation, 'scale'))
+    yield { path, message: `missing field "scale", expected the error that scores 0 with the metric ${metric}` };
   if (metric === undefined && Object.hasOwn(evaluation, 'output'))
     yield { path: [...path, 'output'], message: 'expected no output without a metric, which reads it' };
   for (const [option, metrics] of Object.entries(metricsOf))

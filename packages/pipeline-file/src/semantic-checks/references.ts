@@ -29,10 +29,11 @@ export function checkReferences(spec: SpecDraft): Finding[] {
     if (typeof to === 'string') stage(to, ['sources', index, 'to']);
     else for (const [position, name] of wellFormedEntries(to)) stage(name, ['sources', index, 'to', position]);
   }
-  for (const [index, { pins, variants }] of wellFormedEntries(spec.stages)) {
+  for (const [index, { pins, shadow, variants }] of wellFormedEntries(spec.stages)) {
     const known = knownNames(variants);
-    const path = ['spec', 'stages', index, 'pins', 'variant'];
-    findings.push(unknownName(pins?.variant, { path, known, what: 'variant' }));
+    const path = ['spec', 'stages', index];
+    findings.push(unknownName(pins?.variant, { path: [...path, 'pins', 'variant'], known, what: 'variant' }));
+    findings.push(unknownName(shadow?.variant, { path: [...path, 'shadow', 'variant'], known, what: 'variant' }));
   }
   return findings.filter((finding) => finding !== undefined);
 }

@@ -1223,6 +1223,45 @@ const branching: Case[] = [
   ],
 ];
 
+const shadow: Case[] = [
+  [
+    'a shadow is a variant of its stage',
+    (spec) => (spec.stages[0].shadow = { variant: 'smal' }),
+    { path: 'spec.stages[0].shadow.variant', message: /unknown variant "smal"/, suggestion: 'small' },
+  ],
+  [
+    'a shadow compares two variants',
+    (spec) => (spec.stages[1].shadow = { variant: spec.stages[1].variants[0].name }),
+    { path: 'spec.stages[1].shadow', message: /expected a stage with several variants/ },
+  ],
+  [
+    'a shadow has cores of its variant',
+    (spec) => (spec.stages[0].shadow = { variant: 'small', cpuCores: 7 }),
+    {
+      path: 'spec.stages[0].shadow.cpuCores',
+      message: /expected a number of cores of the variant small: [\d., ]+, found 7/,
+    },
+  ],
+  [
+    'options of a comparison need a metric that reads them',
+    (spec) => (spec.stages[0].shadow = { variant: 'small', iou: 0.4, output: 'boxes' }),
+    { path: 'spec.stages[0].shadow.iou', message: /expected no iou with the metric accuracy; box-f1 reads it/ },
+  ],
+  [
+    'a comparison of numbers needs a scale',
+    (spec) => (spec.stages[0].shadow = { variant: 'small', metric: 'rmse' }),
+    { path: 'spec.stages[0].shadow', message: /missing field "scale"/ },
+  ],
+  [
+    'the budget is more than the shadows need',
+    (spec) => {
+      spec.stages[0].shadow = { variant: 'small' };
+      spec.budget = { cpuCores: 0.5 };
+    },
+    { path: 'spec.budget.cpuCores', message: /expected more than [\d.]+, the cores of the shadows, .* found 0\.5/ },
+  ],
+];
+
 const evaluation: Case[] = [
   [
     'an evaluation scores the answers',
@@ -1273,6 +1312,7 @@ const rules = [
   ...bounds,
   ...table,
   ...evaluation,
+  ...shadow,
 ];
 
 const validText = `apiVersion: equipoise.dev/v1alpha1

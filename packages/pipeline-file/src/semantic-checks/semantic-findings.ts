@@ -13,6 +13,7 @@ import { checkPlacements } from './placements.js';
 import { checkProfiles } from './profiles.js';
 import { checkNames, checkReferences } from './references.js';
 import { checkServers } from './servers.js';
+import { checkShadows } from './shadows.js';
 import { checkSourceJoin } from './source-join.js';
 import { checkOutputs, checkSources } from './sources-and-outputs.js';
 import { checkTargets } from './targets.js';
@@ -52,6 +53,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkProfiles(spec),
     ...checkBounds(spec),
     ...checkEvaluation(spec),
+    ...checkShadows(spec),
     ...checkInlineAccuracyTable(spec),
   ];
 }

@@ -38,6 +38,7 @@ import {
   tooManyItems,
 } from '@equipoise/core/serve';
 import { AccuracyWatch, type ScoreSums } from '../accuracy/accuracy-watch.js';
+import type { AgreementSums, AgreementWatch, ItemShadows } from '../accuracy/agreement-watch.js';
 import { ServedVariants } from '../accuracy/served-variants.js';
 import type { RequestTracer } from '../trace/request-tracer.js';
 import type { TraceParent } from '../trace/trace-context.js';
@@ -71,6 +72,8 @@ export interface PipelineRunnerOptions {
   readonly onDefect?: (error: unknown) => void;
   /** Records the requests. Without it, they leave no trace. */
   readonly tracer?: RequestTracer | undefined;
+  /** Get copies of items. Without it, answers are not compared. */
+  readonly shadows?: ItemShadows | undefined;
 }
 
 type EndingRequest = Pick<ServedRequest, 'context' | 'arrivedAtMs' | 'deadlineAtMs'>;
@@ -96,6 +99,8 @@ export class PipelineRunner implements ReplicaPool {
   readonly drained: Promise<void>;
   /** Undefined if the pipeline takes no feedback. */
   readonly accuracy: AccuracyWatch | undefined;
+  /** Undefined if no stage has a shadow. */
+  readonly agreement: AgreementWatch | undefined;
   /** Undefined if requests leave no trace. */
   readonly tracer: RequestTracer | undefined;
   #spec: PipelineSpec;
@@ -120,12 +125,15 @@ export class PipelineRunner implements ReplicaPool {
   readonly #quarantined: Listeners<QuarantinedInput>;
   readonly #ended: Listeners<RequestEnd>;
   readonly #batchEnded: Listeners<BatchEnd>;
+  readonly #shadows: ItemShadows | undefined;
   #scoresBeforeCanary: ScoreSums | undefined;
+  #agreementBeforeCanary: AgreementSums | undefined;
   #draining = false;
   #markDrained = () => {};
   #cancelAlarm = () => {};
 
-  constructor({ spec, hostCores, clock = monotonicClock, onDefect = warnOfDefect, tracer }: PipelineRunnerOptions) {
+  constructor(options: PipelineRunnerOptions) {
+    const { spec, hostCores, clock = monotonicClock, onDefect = warnOfDefect, tracer, shadows } = options;
     this.#spec = spec;
     this.#turns = new TurnQueue(onDefect);
     this.#lost = new Listeners(this.#turns);
@@ -137,6 +145,8 @@ export class PipelineRunner implements ReplicaPool {
     this.#clock = clock;
     this.#graph = servingGraph(spec);
     this.tracer = tracer;
+    this.#shadows = shadows;
+    this.agreement = shadows?.agreement;
     tracer?.setStages(this.#graph.stages.map(({ id }) => id));
     this.#flow = new PayloadFlow(this.#graph, spec.outputs);
     this.#statistics = new RequestStatistics(clock.nowMs(), spec.slo.latencyMs);
@@ -323,6 +333,7 @@ export class PipelineRunner implements ReplicaPool {
     const stage = this.#indexOf(stageId);
     const { remainingMs } = this.#policies[stage] as BatchPolicy;
     this.#scoresBeforeCanary = this.accuracy?.sums;
+    this.#agreementBeforeCanary = this.agreement?.sums;
     this.#turn(() => this.#scheduler.openCanary(stage, { remainingMs, ...policy }));
   }
 
@@ -335,7 +346,8 @@ export class PipelineRunner implements ReplicaPool {
     invariant(canaryCounts !== undefined, `stage ${stageId} has a canary`);
     const isNew = (variantId: VariantId) => this.#replicas.isInCanary(this.#indexOf(stageId), variantId);
     const accuracy = this.accuracy?.scoresSince(this.#scoresBeforeCanary ?? new Map(), stageId, isNew);
-    return { ...canaryCounts, ...(accuracy && { accuracy }) };
+    const agreement = this.agreement?.scoresSince(this.#agreementBeforeCanary ?? new Map(), stageId, isNew);
+    return { ...canaryCounts, ...(accuracy && { accuracy }), ...(agreement && { agreement }) };
   }
 
   closeCanary(_stageId: StageId): void {
@@ -469,8 +481,11 @@ export class PipelineRunner implements ReplicaPool {
       place: ({ replicaId, stage }) => ({ served: this.#replicas.named(replicaId), stageId: this.#idOf(stage) }),
       lose: (served) => this.#replicas.lose(served),
       lookAgain: (nowMs) => this.#lookAgain(nowMs),
-      answered: ({ request: { context }, stage }, variantId) => {
+      answered: ({ request: { context }, stage, payload: input }, variantId, output) => {
         if (context.variants !== undefined) this.#variants?.note(context.variants, stage, variantId);
+        if (this.#shadows === undefined) return;
+        const isNew = () => this.#replicas.isInCanary(stage, variantId);
+        this.#shadows.offer(this.#idOf(stage), { variantId, isNew, input, output });
       },
       ended: (batch) => {
         this.#stageStatistics[this.#indexOf(batch.stageId)]?.finished(batch);

@@ -44,7 +44,7 @@ export interface BatchDeps {
   place(replica: PolicyReplica): { readonly served: ServedReplica; readonly stageId: StageId };
   lose(served: ServedReplica): void;
   lookAgain(nowMs: number): void;
-  answered(item: PolicyItem, variantId: VariantId): void;
+  answered(item: PolicyItem, variantId: VariantId, output: TensorMap): void;
   ended(batch: BatchEnd): void;
 }
 
@@ -125,7 +125,7 @@ export class ReplicaBatches {
       const item = ran[index] as PolicyItem;
       if (result.kind === 'failed') failures.set(item, result.error);
       else {
-        answered(item, served.variantId);
+        answered(item, served.variantId, result.output);
         outputs.set(item, result.output);
       }
     }

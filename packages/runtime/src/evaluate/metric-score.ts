@@ -135,7 +135,7 @@ function answerOf(sample: AnsweredSample, metric: Metric): string | undefined {
 }
 
 /** Classes by descending score, equal ones by position; or the classes that the tensor lists. */
-function rankedClasses({ outputs }: AnsweredSample, metric: Metric): readonly string[] {
+export function rankedClasses({ outputs }: AnsweredSample, metric: Metric): readonly string[] {
   const tensor = outputOf(outputs, metric.output);
   const values = valuesOf(tensor);
   if (tensor === undefined || !isScores(tensor)) {
@@ -308,7 +308,7 @@ function numberOf(value: unknown): number {
 }
 
 /** Undefined if the answer has no tensors, because a fan-out had no items. */
-function outputOf(outputs: TensorMap, name: string | undefined, field = 'output'): Tensor | undefined {
+export function outputOf(outputs: TensorMap, name: string | undefined, field = 'output'): Tensor | undefined {
   const names = Object.keys(outputs);
   if (names.length === 0) return undefined;
   const wanted = name ?? (names.length === 1 ? names[0] : undefined);
@@ -320,7 +320,7 @@ function outputOf(outputs: TensorMap, name: string | undefined, field = 'output'
 
 const decoder = new TextDecoder();
 
-function valuesOf(tensor: Tensor | undefined): readonly (string | number | bigint)[] {
+export function valuesOf(tensor: Tensor | undefined): readonly (string | number | bigint)[] {
   if (tensor === undefined) return [];
   const { datatype, data } = tensor;
   if (datatype === 'FP16') return Array.from(data as Uint16Array, numberOfHalf);

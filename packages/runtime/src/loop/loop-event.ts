@@ -9,8 +9,11 @@ import type {
 } from '@equipoise/core/model';
 import type { QuarantinedInput } from '../data-plane/pipeline-runner.js';
 
-/** `accuracy` fails while the accuracy in operation is lower than expected. */
-export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store' | 'accuracy';
+/**
+ * `accuracy` and `agreement` fail while the accuracy in operation, or the agreement with a shadow, is lower than expected;
+ * `shadow` while a shadow does not run.
+ */
+export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store' | 'accuracy' | 'agreement' | 'shadow';
 
 /**
  * `decided` comes before any change is applied. `manual` is an action without a plan. `amended` brings later facts

@@ -11,6 +11,8 @@ const STEPS: Readonly<Record<LoopStep, true>> = {
   apply: true,
   store: true,
   accuracy: true,
+  agreement: true,
+  shadow: true,
 };
 
 const OUTCOMES: Readonly<Record<DecisionOutcome['kind'], true>> = { applied: true, 'given-up': true, failed: true };

@@ -5,7 +5,7 @@ import type { AnsweredCall } from '../net/call.js';
 import type { RefusedKind } from '../net/connection-limit.js';
 import type { MetricsPage } from '../net/metrics-page.js';
 import type { SharedOutcome } from '../open-inference/traffic-share.js';
-import { watchAccuracy } from './accuracy-metrics.js';
+import { watchAccuracy, watchAgreement } from './accuracy-metrics.js';
 import type { DesiredReplicas } from './desired-replicas.js';
 import { LoopMetrics } from './loop-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
@@ -76,8 +76,9 @@ export class PipelineMonitor {
   watch(pipeline: WatchedPipeline): void {
     this.#requests.watch(pipeline.runner);
     watchStages(this.#registry, pipeline);
-    const { accuracy } = pipeline.runner;
+    const { accuracy, agreement } = pipeline.runner;
     if (accuracy !== undefined) watchAccuracy(this.#registry, accuracy);
+    if (agreement !== undefined) watchAgreement(this.#registry, agreement);
   }
 
   noteLoop(event: LoopEvent): void {

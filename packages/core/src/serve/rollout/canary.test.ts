@@ -54,6 +54,12 @@ describe('judgeCanary', () => {
     expect(judged.kind).toBe(kind);
     if (judged.kind === 'failed')
       expect(judged.why).toMatch(/^the accuracy of its \d+ answers with feedback is 0\.\d+, and at least 0\.800 is/);
+    const compared = judgeCanary({ ...step, agreement: accuracy }, { percentile: 99 });
+    expect(compared.kind).toBe(kind);
+    if (compared.kind === 'failed')
+      expect(compared.why).toMatch(
+        /^it agrees with the shadow on 0\.\d+ of \d+ compared items, and at least 0\.800 is/,
+      );
   });
 
   it('rolls back hardly any variant that is as accurate as expected, whatever its scores', () => {

@@ -58,7 +58,7 @@ const MISS_ALPHA = 0.002;
 const FAILURE_ALPHA = 0.005;
 /** Probability that a variant as fast as its profile is rolled back for service times. */
 const SLOW_ALPHA = 0.002;
-/** Probability that a variant as accurate as expected is rolled back for its scores. */
+/** Probability that a variant as good as expected is rolled back: for its scores, and for its comparisons. */
 const ACCURACY_ALPHA = 0.005;
 /** Scores that count as one, because errors come in bursts. */
 const BURST = 2;
@@ -102,6 +102,7 @@ export function judgeCanary(step: CanaryStep, { percentile }: { readonly percent
   if (slowness !== undefined && slowness.slower > 1 / SLOW_ALPHA && slowness.evidence > TOO_SLOW)
     return { kind: 'failed', why: slownessText(slowness) };
   if (evidence.accuracy > 1 / ACCURACY_ALPHA) return { kind: 'failed', why: accuracyText(step) };
+  if (evidence.agreement > 1 / ACCURACY_ALPHA) return { kind: 'failed', why: agreementText(step) };
   if (isBurning(before, percentile) && after.ended >= needsOf(step).outcomes && fractionOf(after) <= fractionOf(before))
     return { kind: 'urgent' };
   return verdictOfTime(step, evidence);
@@ -112,9 +113,10 @@ function needsOf({ fraction }: CanaryStep): typeof FIRST_STEP {
 }
 
 /** Reason to doubt the new side although it is not clearly bad. */
-function doubtOf(step: CanaryStep, { misses, failures, alone, accuracy }: Evidence): string | undefined {
+function doubtOf(step: CanaryStep, { misses, failures, alone, ...scored }: Evidence): string | undefined {
   if (Math.max(misses, failures, alone) > 1 / DOUBT_ALPHA) return missText(step);
-  if (accuracy > 1 / DOUBT_ALPHA) return accuracyText(step);
+  if (scored.accuracy > 1 / DOUBT_ALPHA) return accuracyText(step);
+  if (scored.agreement > 1 / DOUBT_ALPHA) return agreementText(step);
   const { slowness } = step;
   return slowness !== undefined && slowness.evidence > 1 / DOUBT_ALPHA ? slownessText(slowness) : undefined;
 }
@@ -164,9 +166,11 @@ interface Evidence {
   readonly alone: number;
   /** Evidence that the accuracy is lower than expected; 1 without scores. */
   readonly accuracy: number;
+  /** Evidence that it agrees with the shadow less than expected; 1 without comparisons. */
+  readonly agreement: number;
 }
 
-function evidenceOf({ before, after, accuracy }: CanaryStep, percentile: number): Evidence {
+function evidenceOf({ before, after, accuracy, agreement }: CanaryStep, percentile: number): Evidence {
   const { missed, failed = 0, ended } = after;
   const mayMiss = Math.max(1 - percentile / 100, upperFraction(before.missed, before.ended, 1));
   const mayFail = Math.max(FAILURE_FLOOR, upperFraction(before.failed ?? 0, before.ended, 0.5));
@@ -175,16 +179,16 @@ function evidenceOf({ before, after, accuracy }: CanaryStep, percentile: number)
     failures: evidenceAgainst(mayFail, failed, ended),
     failing: failed === 0 || mayFail >= LARGEST_RATE ? 0 : likelihoodRatio(failed, ended, mayFail ** 0.5, mayFail),
     alone: before.ended > 0 ? 1 : evidenceAgainst(1 - percentile / 100, missed, ended),
-    // Also for scores between 0 and 1: a chord bounds the likelihood ratio, which is convex in the loss.
-    accuracy:
-      accuracy === undefined
-        ? 1
-        : evidenceAgainst(
-            Math.max(FAILURE_FLOOR, 1 - accuracy.leastExpected),
-            accuracy.loss / BURST,
-            accuracy.scores / BURST,
-          ),
+    accuracy: evidenceOfScores(accuracy),
+    agreement: evidenceOfScores(agreement),
   };
+}
+
+/** Also for scores between 0 and 1: a chord bounds the likelihood ratio, which is convex in the loss. */
+function evidenceOfScores(scored: CanaryScores | undefined): number {
+  if (scored === undefined) return 1;
+  const { scores, loss, leastExpected } = scored;
+  return evidenceAgainst(Math.max(FAILURE_FLOOR, 1 - leastExpected), loss / BURST, scores / BURST);
 }
 
 /** Upper estimate of a fraction: adds `more` hits and one standard error, because outcomes may be few. */
@@ -218,3 +222,6 @@ const failureText = ({ before, after, unit = 'requests' }: CanaryStep): string =
 
 const accuracyText = ({ accuracy: { scores, loss, leastExpected } = NO_SCORES }: CanaryStep): string =>
   `the accuracy of its ${scores} answers with feedback is ${(1 - loss / scores).toFixed(3)}, and at least ${leastExpected.toFixed(3)} is expected`;
+
+const agreementText = ({ agreement: { scores, loss, leastExpected } = NO_SCORES }: CanaryStep): string =>
+  `it agrees with the shadow on ${(1 - loss / scores).toFixed(3)} of ${scores} compared items, and at least ${leastExpected.toFixed(3)} is expected`;
