@@ -170,8 +170,7 @@ export function ResultFacts({ result }: { readonly result: PlanResult }) {
     );
   }
   const { solver, elapsedMs, gapToBoundFraction, search, optimal } = result.certificate;
-  const tried =
-    search === undefined ? '' : ` ${search.simulated} plans were simulated in full, ${search.looked} briefly.`;
+  const tried = search === undefined ? '' : ` Simulated in full: ${search.simulated}; briefly: ${search.looked}.`;
   return (
     <p>
       {optimal ? 'The best plan of all candidates' : 'The best plan found'} by {solver} in {durationText(elapsedMs)}

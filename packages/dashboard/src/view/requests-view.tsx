@@ -126,11 +126,11 @@ function RequestTable({ state, requests, open }: RequestTableProps) {
       <table class="requests">
         <thead>
           <tr>
-            <th>Started</th>
+            <th class="number">Started</th>
             <th>Request</th>
             <th class="number">Latency</th>
-            <th class="number">Waiting</th>
-            <th class="number">Running</th>
+            <th class="number">Waiting, all items</th>
+            <th class="number">Running, all items</th>
             <th>Outcome</th>
           </tr>
         </thead>

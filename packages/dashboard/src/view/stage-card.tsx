@@ -54,7 +54,7 @@ export function StageCard({ id, status, style, isPinned, canary, open }: StageCa
 const waitText = ({ waitMs, maxBatchSize }: StageStatus): string =>
   [
     waitMs === undefined ? '' : `waits ${text(latencyFigure(waitMs))}`,
-    maxBatchSize === undefined ? '' : `batches up to ${maxBatchSize}`,
+    maxBatchSize === undefined ? '' : `batch ≤ ${maxBatchSize}`,
   ]
     .filter((part) => part !== '')
     .join(' · ');
