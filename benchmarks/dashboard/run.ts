@@ -33,7 +33,7 @@ const SIGNS: Readonly<Record<(typeof VIEWS)[number], string>> = {
   'What if': '.what-if table.plan',
   Frontier: '.scatter .point',
   Requests: 'table.requests tr td',
-  Why: '.why h3, .why .lead',
+  Why: 'main h2:text-matches("^(Healthy|No figures)"), .why h3',
   Profiles: 'main td',
 };
 
