@@ -2,7 +2,7 @@
  * The planner. Returns the best plan within SLO, budget and bounds with a certificate; or the reason why there is none,
  * with helpful relaxations.
  */
-import type { Certificate, PlanResult } from '../model/plan.js';
+import type { Certificate, Plan, PlanResult } from '../model/plan.js';
 import type { PlanningProblem, Policy, VerifyPlan } from './planning-problem.js';
 import { answerOf } from './search/infeasibility.js';
 import { boundedCases } from './search/relaxation-bound.js';
@@ -43,3 +43,11 @@ export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan):
   const elapsedMs = (problem.clock?.nowMs() ?? 0) - startedAtMs;
   return { kind: 'feasible', plan, objectiveValue: value, certificate: { ...certificate, elapsedMs } };
 };
+
+/** The plan of `optimize`; undefined if it finds none. Without the reasons for that, whose search may take longer. */
+export function planIfAny(problem: PlanningProblem, verify?: VerifyPlan): Plan | undefined {
+  const cases = boundedCases(problem);
+  if (cases.length === 0) return undefined;
+  const search = searchPlan(problem, verify, cases);
+  return search.kind === 'found' ? search.found.plan : undefined;
+}

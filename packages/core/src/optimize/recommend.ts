@@ -7,7 +7,7 @@
  * if there is one for every easier value.
  */
 import type { Plan, PlanResult } from '../model/plan.js';
-import { optimize } from './optimize.js';
+import { optimize, planIfAny } from './optimize.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from './planning-problem.js';
 
 /** `cost` per hour, `accuracy` (0…1), `load` in rps, latency of the `slo` in ms, `robustness` as a service factor. */
@@ -37,8 +37,8 @@ export function recommend(question: PlanningQuestion, free: FreeQuantity): Recom
   const search = new ValueSearch(question, searched[free]);
   const found = search.run();
   if (found !== undefined) return { kind: 'found', free, ...found };
-  const result = search.lastResult;
-  if (result?.kind === 'feasible' || result === undefined) throw new RangeError('a search without a plan has a reason');
+  const result = search.reason();
+  if (result.kind === 'feasible') throw new RangeError('a search without a plan has a reason');
   return { kind: 'none', free, result };
 }
 
@@ -110,8 +110,9 @@ interface FoundValue {
 class ValueSearch {
   readonly #question: PlanningQuestion;
   readonly #quantity: SearchedQuantity;
-  lastResult: PlanResult | undefined;
   #found: FoundValue | undefined;
+  /** Makes the reason for the last value without a plan. */
+  #lastMiss: (() => PlanResult) | undefined;
 
   constructor(question: PlanningQuestion, quantity: SearchedQuantity) {
     this.#question = question;
@@ -175,12 +176,21 @@ class ValueSearch {
       workLimit: asked.workLimit ?? WORK_LIMIT,
       ...(this.#found && { candidates: [this.#found.plan.stages] }),
     };
-    this.lastResult = optimize(problem, verified ? verifierOf?.(problem) : undefined);
-    if (this.lastResult.kind !== 'feasible') return false;
+    const verify = verified ? verifierOf?.(problem) : undefined;
+    const plan = planIfAny(problem, verify);
+    if (plan === undefined) {
+      this.#lastMiss = () => optimize(problem, verify);
+      return false;
+    }
     const { hardness } = this.#quantity;
-    if (this.#found === undefined || hardness * (value - this.#found.value) > 0)
-      this.#found = { value, plan: this.lastResult.plan, problem };
+    if (this.#found === undefined || hardness * (value - this.#found.value) > 0) this.#found = { value, plan, problem };
     return true;
+  }
+
+  /** Requires a run without a plan. */
+  reason(): PlanResult {
+    if (this.#lastMiss === undefined) throw new RangeError('every value had a plan');
+    return this.#lastMiss();
   }
 
   #bounded(value: number): number {
