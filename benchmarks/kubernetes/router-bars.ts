@@ -10,6 +10,8 @@ const MOST_CPU_RATIO = 1.1;
 const LEAST_THROUGHPUT_RATIO = 1.8;
 const LEAST_ATTAINMENT = 0.99;
 
+const latency = (ms: number | null): string => (ms === null ? 'none' : `${ms.toFixed(0)} ms`);
+
 const refusedBar = (claim: string, refused: number, sent: number): Bar => ({
   ...{ claim, figure: `${refused} of ${sent} (${percent(refused / sent)})`, bar: `≤ ${percent(MOST_REFUSED)}` },
   met: refused / sent <= MOST_REFUSED,
@@ -18,7 +20,7 @@ const refusedBar = (claim: string, refused: number, sent: number): Bar => ({
 export function faultsBars({ arrivalRps, sloMs, sent, p50Ms, p99Ms, faults }: FaultsFigures): readonly Bar[] {
   return [
     told('load, SLO', `${arrivalRps} rps, Poisson, half over kept connections; ${sloMs} ms`),
-    told('requests; latency: median, 99th percentile', `${sent}; ${p50Ms.toFixed(0)} ms, ${p99Ms.toFixed(0)} ms`),
+    told('requests; latency: median, 99th percentile', `${sent}; ${latency(p50Ms)}, ${latency(p99Ms)}`),
     ...faults.flatMap(faultBars),
   ];
 }
@@ -30,7 +32,7 @@ function faultBars({ fault, rounds, sent, lost, refused, p99Ms, roundS }: FaultF
     refusedBar(`${name}: refused requests`, refused, sent),
     told(
       `${name}: longest round; 99th percentile of the latency`,
-      `${quantile(roundS, 1).toFixed(0)} s; ${p99Ms.toFixed(0)} ms`,
+      `${quantile(roundS, 1).toFixed(0)} s; ${latency(p99Ms)}`,
     ),
   ];
 }

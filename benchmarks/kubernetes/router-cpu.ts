@@ -93,6 +93,7 @@ async function turnOf(
   const each = after.map((seconds, router) => seconds - (before[router] ?? Number.NaN));
   const all = each.reduce((sum, seconds) => sum + seconds, 0);
   const { sent, lost, refused, p50Ms, p99Ms } = countsOf(requests);
+  if (p50Ms === null || p99Ms === null) throw new Error('no request was answered');
   const cpuMsPerRequest = (1000 * all) / sent;
   return { ...{ routers, sent, lost, refused, p50Ms, p99Ms, cpuMsPerRequest }, mostFraction: Math.max(...each) / all };
 }

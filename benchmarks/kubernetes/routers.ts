@@ -28,9 +28,10 @@ export interface FaultFigures {
   readonly sent: number;
   readonly lost: number;
   readonly refused: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly slowestMs: number;
+  /** Latencies of the answered requests; null if there are none. */
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
+  readonly slowestMs: number | null;
   /** Seconds of a round. */
   readonly roundS: readonly number[];
   readonly problems: readonly string[];
@@ -42,8 +43,8 @@ export interface FaultsFigures {
   readonly sent: number;
   readonly lost: number;
   readonly refused: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
   readonly faults: readonly FaultFigures[];
 }
 
@@ -229,7 +230,7 @@ async function measured(
 export function countsOf(requests: readonly RoutedRequest[]) {
   const answered = requests.filter(({ kind }) => kind === 'answered');
   const sorted = answered.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
-  const quantileMs = (fraction: number): number => sorted[Math.ceil(fraction * sorted.length) - 1] ?? Number.NaN;
+  const quantileMs = (fraction: number): number | null => sorted[Math.ceil(fraction * sorted.length) - 1] ?? null;
   return {
     sent: requests.length,
     lost: requests.filter(({ kind }) => kind === 'lost').length,
