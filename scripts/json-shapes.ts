@@ -164,9 +164,10 @@ where OBJECT is {kind, name}`,
   'k8s status': `{
   pipeline, namespace,
   workloads: [{kind, name, stage?, variant?, wanted, ready, complete, stuck?}],
-  conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}]
+  conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}],
+  leader?: {lease, namespace, shard?, shards?, holder?, ageS?, isExpired}
 }
-with exit code 1 if there is no workload or one is not complete; conditions are those of the InferencePipeline, if there is one`,
+with exit code 1 if there is no workload or one is not complete; conditions are those of the InferencePipeline, if there is one; leader is the operator that leads it (ageS: seconds since its lease was renewed), missing without operators or the right to read leases`,
   'k8s doctor': `{
   pipeline, namespace, prometheus: address, sources: [SOURCE],
   findings: [{check, severity: "error" or "warning", source?, message, fix}]

@@ -22,7 +22,7 @@ export interface OperatorsQuestion {
   /** Time for the first plans near this load, before the load counts as steady. */
   readonly settlingS: number;
   readonly steadyS: number;
-  /** Pipelines whose load triples at the same time. */
+  /** Pipelines whose load becomes six times as large at the same time. */
   readonly decisions: number;
   readonly seed: number;
   readonly onProgress?: (line: string) => void;
@@ -42,7 +42,7 @@ export interface OperatorsFigures extends Omit<OperatorsQuestion, 'onProgress' |
   readonly appliedMs: readonly number[];
   /** Times (ms) from the kill of an operator until others lead its shards. */
   readonly ledAgainMs: readonly number[];
-  /** Deployments whose spec changed in the minute after the kill. */
+  /** Deployments of steady pipelines whose spec changed in the minute after the kill. */
   readonly changedByKill: number;
   readonly failures: number;
 }
@@ -88,16 +88,24 @@ export async function measureOperators(question: OperatorsQuestion): Promise<Ope
     onProgress(
       each.map(({ cores, residentMib }) => `${(100 * cores).toFixed(1)} % ${residentMib.toFixed(0)} MiB`).join(', '),
     );
-    const appliedMs = await decide(names.slice(0, asked.decisions), {
-      ...cluster,
-      load,
-      operators,
-      rps: 3 * asked.arrivalRps,
-    });
-    onProgress(`${appliedMs.length} decisions applied, the slowest after ${Math.max(...appliedMs).toFixed(0)} ms`);
-    await seconds(SETTLED_MS / 1000);
-    const killed = await kill(operators, workloads);
-    onProgress(`led again after ${killed.ledAgainMs.map((ms) => (ms / 1000).toFixed(1)).join(', ')} s`);
+    const appliedMs =
+      asked.decisions === 0
+        ? []
+        : await decide(names.slice(0, asked.decisions), {
+            ...cluster,
+            load,
+            operators,
+            rps: 6 * asked.arrivalRps,
+          });
+    if (appliedMs.length > 0)
+      onProgress(`${appliedMs.length} decisions applied, the slowest after ${Math.max(...appliedMs).toFixed(0)} ms`);
+    if (operators.length > 1) await seconds(SETTLED_MS / 1000);
+    const killed =
+      operators.length > 1
+        ? await kill(operators, workloads, names.slice(0, asked.decisions))
+        : { ledAgainMs: [], changedByKill: 0 };
+    if (killed.ledAgainMs.length > 0)
+      onProgress(`led again after ${killed.ledAgainMs.map((ms) => (ms / 1000).toFixed(1)).join(', ')} s`);
     const failures = operators.flatMap(({ lines }) => lines.filter(({ level }) => level === 'error')).length;
     return { ...asked, startS, each, appliedMs, ...killed, failures };
   } finally {
@@ -153,8 +161,8 @@ async function decide(
   });
 }
 
-/** Kills the first operator. */
-async function kill(operators: OperatorCommand[], workloads: Cluster['workloads']) {
+/** Kills the first operator. Pipelines whose load was raised (`raised`) may change for other reasons. */
+async function kill(operators: OperatorCommand[], workloads: Cluster['workloads'], raised: readonly string[]) {
   const [killed, ...others] = operators as [OperatorCommand, ...OperatorCommand[]];
   const ledBy = (operator: OperatorCommand, message: string): readonly (number | undefined)[] =>
     linesOf(operator).flatMap((line) => (line.message === message ? [line.shard] : []));
@@ -173,6 +181,9 @@ async function kill(operators: OperatorCommand[], workloads: Cluster['workloads'
   };
   await eventually(async () => shards.every((shard) => ledAgain(shard) !== undefined), 4 * SETTLED_MS);
   await seconds(SETTLED_MS / 1000);
-  const changedByKill = [...workloads.generations].filter(([key, generation]) => before.get(key) !== generation).length;
+  const isRaised = (key: string): boolean => raised.some((name) => `${key}-`.includes(`/${name}-`));
+  const changedByKill = [...workloads.generations].filter(
+    ([key, generation]) => before.get(key) !== generation && !isRaised(key),
+  ).length;
   return { ledAgainMs: shards.map((shard) => ledAgain(shard) ?? 0), changedByKill };
 }

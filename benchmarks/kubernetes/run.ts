@@ -1,10 +1,18 @@
 /**
  * `npm run bench:operators`: section `operators`, many pipelines under several operators; `--amount N` replaces the number
+<<<<<<< HEAD
  * of pipelines. `npm run bench:kubernetes`: changes under load with real MLServer, and many pipelines under one operator.
  * Sections (`changes`, `scale`, `planning`, `split`; on a node `following`, `switching`, `routers`, `stages`,
  * `router-cpu`, `starts`) are measured again by name; `--amount N` replaces the full amount of changes, decisions, seconds or
  * rounds. results.json keeps the other sections; `report` only writes the page, `image` and `routers-image` only the
  * images for the node.
+=======
+ * of pipelines, `--operators` that of operators (with as many shards), `--settling`, `--steady` and `--decisions` the
+ * rest of the question. `npm run bench:kubernetes`: changes under load with real MLServer, and many pipelines under one operator.
+ * Sections (`changes`, `scale`, `planning`; on a node `following`, `switching`) are measured again by name; `--amount N`
+ * replaces the full amount of changes, decisions, seconds or rounds. results.json keeps the other sections; `report` only
+ * writes the page, `image` only the image for the node.
+>>>>>>> 29cc2092 (feat(operator): fewer simulated loads, bounded requests, and k8s status names the leader)
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -17,6 +25,7 @@ import { type ChangesFigures, measureChanges } from './changes.js';
 import { type DrainFigures, measureDrain } from './drain.js';
 import { buildMlServerImage } from './mlserver-image.js';
 import { measureOperators, type OperatorsFigures } from './operators.js';
+import { carrySection } from './operators-carry.js';
 import { drainBars, faultsBars, routerCpuBars, splitBars, startBars } from './router-bars.js';
 import { measureRouterCpu, type RouterCpuFigures } from './router-cpu.js';
 import { measureSplit, type SplitFigures } from './router-split.js';
@@ -57,7 +66,8 @@ interface Results {
   readonly changes?: Made<ChangesFigures>;
   readonly scale?: Made<ScaleFigures>;
   readonly planning?: Made<PlanningFigures>;
-  readonly operators?: Made<OperatorsFigures>;
+  /** One for each number of pipelines and operators. */
+  readonly operators?: readonly Made<OperatorsFigures>[];
   readonly following?: Made<FollowFigures>;
   readonly switching?: Made<SwitchFigures>;
   readonly routers?: Made<FaultsFigures>;
@@ -68,7 +78,13 @@ interface Results {
   readonly starts?: Made<StartFigures>;
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { amount: { type: 'string' } } });
+const number = { type: 'string' } as const;
+const { values, positionals } = parseArgs({
+  ...{
+    allowPositionals: true,
+    options: { amount: number, operators: number, decisions: number, settling: number, steady: number },
+  },
+});
 if (positionals.includes('image')) {
   const archive = join(tmpdir(), 'equipoise-bench-mlserver.tar');
   await buildMlServerImage(archive);
@@ -104,9 +120,12 @@ if (isAsked('planning')) {
 }
 if (isAsked('operators')) {
   const made = machine();
-  const fleet = { pipelines: Number(values.amount ?? PIPELINES), stages: 3, operators: 4, shards: 4 };
-  const load = { arrivalRps: 20, settlingS: SETTLING_S, steadyS: STEADY_S, decisions: 20, seed: 1 };
-  keep({ operators: { made, figures: await measureOperators({ ...fleet, ...load, onProgress }) } });
+  const operators = Number(values.operators ?? 4);
+  const fleet = { pipelines: Number(values.amount ?? PIPELINES), stages: 3, operators, shards: operators };
+  const times = { settlingS: Number(values.settling ?? SETTLING_S), steadyS: Number(values.steady ?? STEADY_S) };
+  const load = { arrivalRps: 20, ...times, decisions: Number(values.decisions ?? 20), seed: 1 };
+  const figures = await measureOperators({ ...fleet, ...load, onProgress });
+  keep({ operators: withRun(kept().operators ?? [], { made, figures }) });
 }
 if (isAsked('following')) {
   const made = machine();
@@ -175,7 +194,24 @@ function keep(done: Results): void {
   writeFileSync(RESULTS, `${JSON.stringify({ ...kept(), ...done }, undefined, 1)}\n`);
 }
 
+/** Runs in order of their size; a run replaces one of the same size. */
+function withRun(
+  runs: readonly Made<OperatorsFigures>[],
+  run: Made<OperatorsFigures>,
+): readonly Made<OperatorsFigures>[] {
+  const { pipelines, operators } = run.figures;
+  const others = runs.filter(({ figures }) => figures.pipelines !== pipelines || figures.operators !== operators);
+  return [...others, run].sort(
+    ({ figures: a }, { figures: b }) => a.pipelines - b.pipelines || a.operators - b.operators,
+  );
+}
+
+function operatorsTitle({ pipelines, operators }: OperatorsFigures): string {
+  return `Several operators: ${operators} for ${pipelines} pipelines`;
+}
+
 function page(results: Results): string {
+  const { operators = [] } = results;
   const part = <Figures>(
     title: string,
     measured: Made<Figures> | undefined,
@@ -185,7 +221,8 @@ function page(results: Results): string {
     ...part('Changes under load', results.changes, changesBars),
     ...part('Many pipelines', results.scale, scaleBars),
     ...part('Many pipelines, planned for', results.planning, planningBars),
-    ...part('Several operators', results.operators, operatorsBars),
+    ...operators.map(({ made, figures }) => section(operatorsTitle(figures), made, operatorsBars(figures))),
+    ...carrySection(operators.map(({ figures }) => figures)),
     ...part('An engine that walks the graph: load', results.following, followBars),
     ...part('An engine that walks the graph: variants', results.switching, switchBars),
     ...part('Two routers: faults under load', results.routers, faultsBars),

@@ -1,3 +1,4 @@
+export { boundedApi, RequestSlots } from './api/bounded-api.js';
 export { fencedApi } from './api/fenced-api.js';
 export { HttpKubeApi } from './api/http/http-kube-api.js';
 export { type KubeConfigSource, kubeConnection } from './api/http/kube-connection.js';
@@ -6,7 +7,9 @@ export type { KubeApi } from './api/kube-api.js';
 export type { KubeObject } from './api/kube-object.js';
 export { toYaml } from './api/to-yaml.js';
 export { LeaseElector } from './cluster/lease-elector.js';
+export { labelValue } from './cluster/object-names.js';
 export { childTypes, type InferencePipeline, pipelines } from './cluster/observed-objects.js';
+export { leaderOf, type PipelineLeader } from './cluster/pipeline-leader.js';
 export { ServerContact } from './cluster/server-contact.js';
 export { ShardedElection } from './cluster/sharded-election.js';
 export { type ShardSet, shardOf } from './cluster/shards.js';

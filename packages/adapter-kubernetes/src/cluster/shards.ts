@@ -23,3 +23,9 @@ export const shardLeaseName = (base: string, shard: number): string => `${base}-
 
 /** Identity that all operators of a set share: the holder of the lease `base`. */
 export const setIdentity = ({ count, by }: ShardSet): string => `shards:${count}-by-${by}`;
+
+/** The set that a lease names by its holder; undefined for the lease of one operator. */
+export function setNamedBy(identity: string): ShardSet | undefined {
+  const [, count, by] = /^shards:(\d{1,4})-by-(pipeline|namespace)$/.exec(identity) ?? [];
+  return count === undefined || Number(count) < 1 ? undefined : { count: Number(count), by: by as ShardSet['by'] };
+}

@@ -1,6 +1,6 @@
 /** `equipoise operator`: name, flags and help. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { namespace, port, shardCount } from '../terminal/flag-values.js';
+import { leaseName, namespace, port, shardCount } from '../terminal/flag-values.js';
 import { runCommand } from '../terminal/run-command.js';
 import { leastCpuCoresFlag } from './k8s/k8s-program.js';
 import { prometheusCaFlag, prometheusFlag, prometheusTokenFlag, scrapeIntervalFlag } from './k8s/prometheus-flags.js';
@@ -10,11 +10,6 @@ function image(text: string): string {
   throw new InvalidArgumentError(
     'Expected an image; set those of one pipeline, its stages and variants in its annotation equipoise.dev/images.',
   );
-}
-
-function leaseName(text: string): string {
-  if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(text)) return text;
-  throw new InvalidArgumentError('Expected a name of a-z, 0-9, - and ., a letter or digit at both ends.');
 }
 
 export function addOperator(program: Command): void {

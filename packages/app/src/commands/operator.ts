@@ -3,9 +3,11 @@
  * for all of them, or for a shard of them.
  */
 import {
+  boundedApi,
   fencedApi,
   LeaseElector,
   Operator,
+  RequestSlots,
   ServerContact,
   ShardedElection,
   type ShardSet,
@@ -40,6 +42,8 @@ export interface OperatorOptions extends OperatorFlags, AdminOptions {
 }
 
 const END_MS = 10_000;
+/** Requests of this process to the API server at a time, besides watches and leases. */
+const slots = new RequestSlots(12);
 
 /** Runs until SIGINT or SIGTERM, then releases the lease. */
 export function operator(options: OperatorOptions): Promise<CommandResult | undefined> {
@@ -151,7 +155,7 @@ async function lead(
     await new Operator({
       ...operatorDeps(cluster),
       ...reconcileOptions(options, scope),
-      api: fencedApi(cluster.api, mayWrite),
+      api: boundedApi(fencedApi(cluster.api, mayWrite), slots),
       source: plans,
       ...(shard && { owns: (key) => shardOf(key, shard.set) === shard.number }),
       onFailure: failed,

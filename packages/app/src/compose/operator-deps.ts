@@ -198,7 +198,7 @@ export class ThreadPlanner implements PipelinePlanner {
 }
 
 const plannerOf = (spec: PipelineSpec, threads: PlannerPool, policy: PolicyName): Planner =>
-  new Planner({ spec, profiles: [], hostCores: EVERYWHERE, seed: SEED, policy }, threads);
+  new Planner({ spec, profiles: [], hostCores: EVERYWHERE, seed: SEED, policy, wideBuckets: true }, threads);
 
 /** Images of flags. The last flag of a scope (everything, a stage or a variant) wins. */
 export function imagesOf(flags: readonly ImageFlag[], usual: string): Images {

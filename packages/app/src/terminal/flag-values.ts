@@ -157,6 +157,11 @@ export function namespace(text: string): string {
   throw new InvalidArgumentError('Expected a namespace: at most 63 of a–z, 0–9 and -, a letter or digit at both ends.');
 }
 
+export function leaseName(text: string): string {
+  if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(text)) return text;
+  throw new InvalidArgumentError('Expected a name of a-z, 0-9, - and ., a letter or digit at both ends.');
+}
+
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
 
 /** Duration such as `90s`, `10m` or `1h`, in ms. */

@@ -37,6 +37,21 @@ describe('load buckets', () => {
     expect(rateSteps(0)).toEqual([0, 0, 0, 0, 0]);
   });
 
+  it('have the same steps where they are wide, four times as many', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 1e-3, max: 1e5, noNaN: true }), (rate) => {
+        const steps = rateSteps(rate, true);
+        expect(steps).toHaveLength(17);
+        expect(steps[0]).toBeLessThan(rate);
+        expect(steps.at(-1)).toBeGreaterThanOrEqual(rate * (1 - 1e-8));
+        expect(steps.at(-1)).toBeLessThanOrEqual(rate * 1.05 ** 4 * (1 + 1e-8));
+        for (const step of rateSteps(rate)) expect(steps).toContain(step);
+      }),
+      { seed: 1 },
+    );
+    expect(envelopeSteps([{ windowS: 20, arrivals: 400 }], true)).toHaveLength(17);
+  });
+
   it('divide of an envelope the rate and not the bursts', () => {
     const envelope = [
       { windowS: 1, arrivals: 30 },

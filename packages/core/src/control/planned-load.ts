@@ -27,6 +27,8 @@ const ENVELOPE_SLO_MS = 2_000;
 const RATE_STEP = 1.05;
 /** Steps per rate bucket, of 1.2 % each. */
 const STEPS = 4;
+/** Wide buckets have this many times the steps, and so end at a factor of 1.22. */
+const WIDE = 4;
 const DISPERSION_STEP = Math.SQRT2;
 const BACKLOG_STEP = 1.25;
 const BUCKET_ROUNDING = 1e-9;
@@ -55,12 +57,18 @@ export interface PlannedFor {
   readonly result: PlanResult;
 }
 
-/** Load to plan for. The next plan can be in force `aheadMs` after the tick. */
-export function plannedLoad(
-  spec: PipelineSpec,
-  { observation, forecast, aheadMs }: { observation: Observation; forecast: Forecast; aheadMs: number },
-): LoadBucket {
-  const { steps, covering } = arrivingLoad(spec, observation, { forecast, aheadMs });
+export interface LoadInput {
+  readonly observation: Observation;
+  readonly forecast: Forecast;
+  /** The next plan can be in force this long after the tick. */
+  readonly aheadMs: number;
+  /** True for buckets of 22 %: fewer loads are simulated. */
+  readonly isWide?: boolean | undefined;
+}
+
+export function plannedLoad(spec: PipelineSpec, input: LoadInput): LoadBucket {
+  const { observation, aheadMs } = input;
+  const { steps, covering } = arrivingLoad(spec, input);
   const requests = waitingRequests(spec, observation, steps.at(-1)?.arrivalRps ?? 0);
   if (requests <= 0) return { steps, covering };
   const backlog: Backlog = { requests: backlogBucketEnd(requests), graceMs: aheadMs };
@@ -69,20 +77,19 @@ export function plannedLoad(
 
 function arrivingLoad(
   { slo }: PipelineSpec,
-  { load }: Observation,
-  { forecast, aheadMs }: { readonly forecast: Forecast; readonly aheadMs: number },
+  { observation: { load }, forecast, aheadMs, isWide = false }: LoadInput,
 ): LoadBucket {
   if (slo.latencyMs < ENVELOPE_SLO_MS) {
     const { upperRps } = forecast;
     const { burstiness } = load;
     const bursty = burstiness === undefined || isPoisson(burstiness) ? {} : { burstiness: burstinessClass(burstiness) };
     return loadBucket(
-      rateSteps(upperRps).map((arrivalRps) => ({ arrivalRps, ...bursty })),
+      rateSteps(upperRps, isWide).map((arrivalRps) => ({ arrivalRps, ...bursty })),
       upperRps,
     );
   }
   const envelope = arrivalEnvelope(load, forecast, aheadMs);
-  return loadBucket(envelopeSteps(envelope).map(filling), filling(envelope).arrivalRps);
+  return loadBucket(envelopeSteps(envelope, isWide).map(filling), filling(envelope).arrivalRps);
 }
 
 function filling(envelope: ArrivalEnvelope): ExpectedLoad {
@@ -146,15 +153,16 @@ function bucketOf(value: number, step: number): number {
 }
 
 /** Steps from the end of the next lower bucket to this bucket's end, both included. */
-function bucketSteps(value: number, step: number): readonly number[] {
-  const start = bucketOf(value, step) - 1;
-  return Array.from({ length: STEPS + 1 }, (_, i) => (value <= 0 ? 0 : step ** (start + i / STEPS)));
+function bucketSteps(value: number, isWide: boolean): readonly number[] {
+  const width = isWide ? WIDE : 1;
+  const start = width * (bucketOf(value, RATE_STEP ** width) - 1);
+  return Array.from({ length: width * STEPS + 1 }, (_, i) => (value <= 0 ? 0 : RATE_STEP ** (start + i / STEPS)));
 }
 
 export const rateBucketEnd = (arrivalRps: number): number => bucketEnd(arrivalRps, RATE_STEP);
 
 /** Rates (rps) of the steps in the bucket of `arrivalRps`. */
-export const rateSteps = (arrivalRps: number): readonly number[] => bucketSteps(arrivalRps, RATE_STEP);
+export const rateSteps = (arrivalRps: number, isWide = false): readonly number[] => bucketSteps(arrivalRps, isWide);
 
 export function burstinessClass(burstiness: Burstiness): Burstiness {
   const { dispersionAtSlo, dispersionAt10s } = burstiness;
@@ -171,12 +179,12 @@ export function envelopeBucketEnd(envelope: ArrivalEnvelope): ArrivalEnvelope {
 }
 
 /** One envelope per step of the rate bucket. The rate is that of the longest window. */
-export function envelopeSteps(envelope: ArrivalEnvelope): readonly ArrivalEnvelope[] {
+export function envelopeSteps(envelope: ArrivalEnvelope, isWide = false): readonly ArrivalEnvelope[] {
   const bursts = envelopeBucketEnd(envelope.slice(0, -1));
   return envelope
     .slice(-1)
     .flatMap(({ windowS, arrivals }) =>
-      bucketSteps(arrivals, RATE_STEP).map((step) => [...bursts, { windowS, arrivals: Math.ceil(step) }]),
+      bucketSteps(arrivals, isWide).map((step) => [...bursts, { windowS, arrivals: Math.ceil(step) }]),
     );
 }
 

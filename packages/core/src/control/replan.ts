@@ -174,7 +174,7 @@ export function decideByPlan(situation: Situation, forecaster: Forecaster): Deci
       evidence: { forecast },
     };
   const aheadMs = situation.horizonMs(0);
-  const bucket = plannedLoad(spec, { observation, forecast, aheadMs });
+  const bucket = plannedLoad(spec, { observation, forecast, aheadMs, isWide: situation.rules.wideBuckets });
   const { load, result } = planInBucket(bucket, (asked) => rememberedPlan(situation, asked));
   const evidence: DecisionEvidence = { forecast, load, result };
   const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;

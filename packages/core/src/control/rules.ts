@@ -90,4 +90,6 @@ export interface ControllerRules extends ControlContext {
   /** Forecast from a log, for a replay. Default: forecast by the state. */
   readonly recordedForecast?: (load: LoadObservation) => Forecast | undefined;
   readonly guardrails?: GuardrailRules;
+  /** True to plan for loads up to 22 % higher where that costs nothing: a process with many pipelines simulates less. */
+  readonly wideBuckets?: boolean | undefined;
 }

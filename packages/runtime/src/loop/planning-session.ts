@@ -35,6 +35,8 @@ export interface PlanningSetup {
   readonly policy?: PolicyName;
   /** Requests of one verification, counted at all stages; default 100,000. */
   readonly workStageRequests?: number;
+  /** `wideBuckets` of the rules. */
+  readonly wideBuckets?: boolean;
 }
 
 export interface PlanAssumptions {
@@ -94,6 +96,7 @@ export function controllerRules({
   spec,
   profiles,
   policy = 'equipoise',
+  wideBuckets = false,
   ...simulated
 }: PlanningSetup): ControllerRules {
   const partsFor = (set: ProfileSet, of: PipelineSpec) => {
@@ -105,6 +108,7 @@ export function controllerRules({
     ...partsFor(profiles, spec),
     policy: controlPolicies[policy],
     forecaster: smoothedRate,
+    wideBuckets,
     // The other policies are as published: they learn nothing.
     ...(policy === 'equipoise' && {
       partsFor,
@@ -164,7 +168,7 @@ export class PlanningSession {
 }
 
 function planFor(
-  { spec: _, profiles: __, ...simulated }: PlanningSetup,
+  { spec: _, profiles: __, wideBuckets: ___, ...simulated }: PlanningSetup,
   { spec, profiles, verifierAt, curves }: ControllerRules,
   { policy, arrivalRps, verify, assuming = {} }: PlanTask,
 ): PlanResult {
@@ -181,7 +185,7 @@ function planFor(
 }
 
 function frontierFor(
-  { spec: _, profiles: __, ...simulated }: PlanningSetup,
+  { spec: _, profiles: __, wideBuckets: ___, ...simulated }: PlanningSetup,
   { spec, profiles, curves }: ControllerRules,
   { arrivalRps, mostPoints, assuming = {} }: FrontierTask,
 ): Frontier | PlanResult {

@@ -1,6 +1,6 @@
 import type { RenderTarget } from '@equipoise/adapter-kubernetes';
 import { type Command, Option } from 'commander';
-import { count, cpuFloor, images, namespace, positive, positiveRate } from '../../terminal/flag-values.js';
+import { count, cpuFloor, images, leaseName, namespace, positive, positiveRate } from '../../terminal/flag-values.js';
 import { runCommand } from '../../terminal/run-command.js';
 import {
   prometheusCaFlag,
@@ -65,10 +65,16 @@ export function addKubernetes(program: Command): void {
     );
 
   withClusterFlags(k8s.command('status').argument('<pipeline>', 'name of the pipeline'))
-    .description('show the workloads of a pipeline; exit code 1 until all of them run')
+    .description('show the workloads of a pipeline and the operator that leads it; exit code 1 until all of them run')
     .option(
       '--namespace <name>',
       'namespace of the pipeline; default: the namespace of the kubeconfig context',
+      namespace,
+    )
+    .option('--lease-name <name>', 'lease of the operators', leaseName, 'equipoise-operator')
+    .option(
+      '--lease-namespace <name>',
+      'namespace of the lease of the operators; default: the namespace of the pipeline, then `equipoise`',
       namespace,
     )
     .addOption(jsonFlag())

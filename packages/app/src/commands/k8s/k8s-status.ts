@@ -4,6 +4,9 @@ import {
   deployedPods,
   deploymentDiff,
   type FieldDifference,
+  labelValue,
+  leaderOf,
+  type PipelineLeader,
   pipelineConditions,
   type WorkloadState,
   workloadStates,
@@ -51,8 +54,16 @@ function shown(value: unknown): string {
   return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN)}…`;
 }
 
-/** `equipoise k8s status`: workloads and conditions of a pipeline. Exits with 1 unless all workloads run. */
-export function k8sStatus(pipeline: string, options: ClusterOptions): Promise<CommandResult> {
+interface K8sStatusOptions extends ClusterOptions {
+  readonly leaseName: string;
+  readonly leaseNamespace?: string;
+}
+
+/** Namespace of the shipped operators. */
+const OPERATOR_NAMESPACE = 'equipoise';
+
+/** `equipoise k8s status`: workloads and conditions of a pipeline, and its leader. Exits with 1 unless all workloads run. */
+export function k8sStatus(pipeline: string, options: K8sStatusOptions): Promise<CommandResult> {
   return withCluster(options, async ({ api, namespace }) => {
     const pods = await deployedPods(api, pipeline, namespace);
     const workloads = workloadStates(await deployedObjects(api, pipeline, namespace), pods);
@@ -62,15 +73,35 @@ export function k8sStatus(pipeline: string, options: ClusterOptions): Promise<Co
         details: { pipeline, namespace },
       });
     }
+    const { leaseName: name, leaseNamespace } = options;
+    const namespaces = leaseNamespace === undefined ? [namespace, OPERATOR_NAMESPACE] : [leaseNamespace];
+    // Only an InferencePipeline has an operator.
+    const leader =
+      conditions &&
+      (await leaderOf(api, {
+        ...{ key: `${namespace}/${labelValue(pipeline)}`, lease: { name, namespaces }, nowEpochMs: Date.now() },
+      }));
     const lines = (conditions ?? []).map(
       ({ type, status, reason, message }) => `${type} ${status}: ${reason}${message === '' ? '' : `, ${message}`}`,
     );
     return {
-      json: { pipeline, namespace, workloads, ...(conditions && { conditions }) },
-      text: [...(workloads.length === 0 ? [] : [workloadTable(workloads)]), ...lines].join('\n'),
+      json: { pipeline, namespace, workloads, ...(conditions && { conditions }), ...(leader && { leader }) },
+      text: [
+        ...(workloads.length === 0 ? [] : [workloadTable(workloads)]),
+        ...lines,
+        ...(leader === undefined ? [] : [leaderText(leader)]),
+      ].join('\n'),
       answerIsNo: workloads.length === 0 || workloads.some(({ complete }) => !complete),
     };
   });
+}
+
+function leaderText({ lease, namespace, shard, shards, holder, ageS, isExpired }: PipelineLeader): string {
+  const of = `${shard === undefined ? '' : `shard ${shard} of ${shards}, `}lease ${namespace}/${lease}`;
+  const renewed = ageS === undefined ? '' : `, renewed ${ageS} s ago`;
+  if (holder === undefined) return pc.yellow(`led by no operator (${of}${renewed})`);
+  if (isExpired) return pc.yellow(`led by no operator: ${holder} no longer renews its lease (${of}${renewed})`);
+  return `led by ${holder} (${of}${renewed})`;
 }
 
 function workloadTable(workloads: readonly WorkloadState[]): string {
