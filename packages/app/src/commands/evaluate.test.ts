@@ -198,6 +198,6 @@ describe('equipoise evaluate', () => {
     expect(await evaluate('pipeline.yaml', '--report', 'page.html')).toMatchObject({ exitCode: 0 });
     const page = readFileSync(join(folder.path, 'page.html'), 'utf8');
     expect(page).toContain('<h1>Evaluation of parity</h1>');
-    expect(page).toMatch(/<td>odd<\/td><td class="number">0\.750<\/td>/);
+    expect(page).toMatch(/<td>odd<\/td><td class="number"><span>0\.750<\/span>/);
   });
 });
