@@ -49,7 +49,7 @@ const verified = {
   percentile: 99,
   sloAttainmentFraction: number,
   conclusive: true,
-  seeds: [number],
+  seeds: [number, number],
 };
 
 beforeAll(() => {
