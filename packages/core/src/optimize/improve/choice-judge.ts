@@ -106,7 +106,7 @@ export class ChoiceJudge {
     return new Set([...this.#verdicts.keys(), ...this.#looks.keys()]).size;
   }
 
-  /** Work done, in full verifications. */
+  /** Work done, in full verifications. The second seed of a choice that holds is not counted: such choices are few. */
   get work(): number {
     return this.#work;
   }
@@ -163,7 +163,7 @@ export class ChoiceJudge {
     const same = runs.find((run) => isSameRun(run, choice));
     if (same !== undefined) return same;
     const { peaks, lowFraction = 0, ...verdict } = this.#simulation(choice, fraction);
-    this.#work += fraction * verdict.seeds.length;
+    this.#work += fraction;
     if (peaks !== undefined) this.#runs.set(key, [...runs, { choice, peaks, lowFraction, verdict }]);
     return { lowFraction, verdict };
   }
