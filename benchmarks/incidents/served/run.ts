@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
 
 type Client = { readonly timeoutMs?: number; readonly leavesAfterMs?: number };
 
-/** What the clients of the incident do with the request at a time. */
+/** Time limit of the client that sends at `atS`, or time after which it leaves. `chance` is drawn, 0…1. */
 function clientAt({ injections }: Incident, atS: number, chance: number): Client {
   for (const each of injections) {
     if (each.kind !== 'client-aborts' && each.kind !== 'client-deadlines') continue;

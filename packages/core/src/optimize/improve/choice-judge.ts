@@ -339,17 +339,21 @@ const requestsOf = ({ verdict: { sloAttainmentFraction }, lowFraction }: Run): n
   (Z_99 ** 2 * lowFraction * (1 - lowFraction)) / Math.max(1e-9, sloAttainmentFraction - lowFraction) ** 2;
 
 /**
- * Probability that a run worth `longer` requests shows that the SLO is met, given a shorter run; relative to the same
- * without late requests. A short run without late requests shows little, but nothing against the choice.
+ * `chanceShown` given a run, divided by that of a run of this length without late requests. Such a run, if short, shows
+ * little, but nothing against the choice.
  */
 function relativeChanceShown(run: Run, longer: number): number {
   const needed = run.verdict.percentile / 100;
   const requests = Math.max(1, requestsOf(run));
   const missed = (1 - run.verdict.sloAttainmentFraction) * requests;
-  return chanceShown(needed, { requests, missed }, longer) / chanceShown(needed, { requests, missed: 0 }, longer);
+  const most = chanceShown(needed, { requests, missed: 0 }, longer);
+  return most > 0 ? chanceShown(needed, { requests, missed }, longer) / most : 0;
 }
 
-/** The same, absolute, given a run worth `requests` with `missed` late ones. */
+/**
+ * Probability that a run worth `longer` requests shows that the SLO is met, given a run worth `requests` with `missed`
+ * late ones.
+ */
 function chanceShown(
   neededFraction: number,
   { requests, missed }: { readonly requests: number; readonly missed: number },
