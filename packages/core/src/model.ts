@@ -62,6 +62,7 @@ export {
   type StageSpec,
   servedAnswerMarginMs,
   shadowCores,
+  type UpstreamShares,
   usualCpuQuotaPeriodMs,
   type VariantSpec,
 } from './model/pipeline-spec.js';
@@ -77,7 +78,7 @@ export {
 } from './model/plan.js';
 export type { LatencyProfile, ProfilePoint, ProfileSet } from './model/profile-point.js';
 export type { DropReason, RequestOutcome } from './model/request-outcome.js';
-export { specOfPlan } from './model/resolved-spec.js';
+export { specOfPlan, variantBehind } from './model/resolved-spec.js';
 export {
   largestShare,
   loadAtRouter,

@@ -7,12 +7,16 @@ import {
   type StageSpec,
   shadowCores,
   thresholdOfChoice,
+  type UpstreamShares,
   type VariantId,
   type VariantSpec,
   variantOfChoice,
 } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from './api-version.js';
 import { withoutUndefined } from './without-undefined.js';
+
+/** Enough for a share to count. */
+const COUNTED_OUTPUTS = 20;
 
 export interface PipelineDocument {
   readonly apiVersion: string;
@@ -25,7 +29,7 @@ export interface PipelineDocument {
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
   const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, surgeMaxMs, canary } = control;
-  const { evaluation, feedback, placement, accuracyTable, robustness, combines = [], sourceJoin, routers } = spec;
+  const { evaluation, feedback, placement, robustness, combines = [], sourceJoin, routers } = spec;
   const maxSeconds = surgeMaxMs === undefined ? undefined : surgeMaxMs / 1000;
   const surge = surgeCpuCores === undefined ? undefined : withoutUndefined({ cpuCores: surgeCpuCores, maxSeconds });
   return {
@@ -49,9 +53,24 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
       evaluation: evaluation && evaluationFields(evaluation),
       feedback,
       placement,
-      accuracyTable,
+      accuracyTable: tableEntry(spec),
     }),
   };
+}
+
+/** Shares behind variants of earlier stages have their only place in the table. */
+function tableEntry({ accuracyTable, edges }: PipelineSpec) {
+  const shares = edges.flatMap(({ from, to, when, fanOut }) => {
+    const rows = (all: readonly UpstreamShares[] | undefined, field: 'probability' | 'expected') =>
+      (all ?? []).flatMap(({ upstream, byVariant }) =>
+        Object.entries(byVariant).map(([variant, value]) => ({
+          ...{ from, to, variant, upstream, outputs: COUNTED_OUTPUTS },
+          [field]: value,
+        })),
+      );
+    return [...rows(when?.byUpstream, 'probability'), ...rows(fanOut?.byUpstream, 'expected')];
+  });
+  return accuracyTable && shares.length > 0 ? { ...accuracyTable, shares } : accuracyTable;
 }
 
 function budgetEntry({ budget, stages }: PipelineSpec) {
@@ -110,8 +129,8 @@ function variantEntry({ id, cpuCores, memoryBytes, gpus, server, ...variant }: V
 }
 
 function edgeEntry({ from, to, fanOut, when, inputs, ...how }: EdgeSpec) {
-  const { byVariant: itemsByVariant, ...items } = fanOut ?? {};
-  const { byVariant: shareByVariant, thresholds, ...branch } = when ?? {};
+  const { byVariant: itemsByVariant, byUpstream: _, ...items } = fanOut ?? {};
+  const { byVariant: shareByVariant, byUpstream: __, thresholds, ...branch } = when ?? {};
   return {
     ...{ from, to, ...how },
     ...(fanOut && { fanOut: { ...items, expected: itemsByVariant ? itemsEntry(itemsByVariant) : fanOut.expected } }),

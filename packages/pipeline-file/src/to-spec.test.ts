@@ -87,6 +87,30 @@ test('measured shares by variant replace stated ones, unless too few outputs wer
   expect(accuracyTable).toEqual({ combinations: [] });
 });
 
+test('shares that were measured behind variants of earlier stages are those of the table', () => {
+  const of = { from: 'detect', to: 'classify' };
+  const behind = (upstream: Record<string, string>, expected: number) => ({
+    ...{ ...of, variant: 'small', upstream, outputs: 50, expected },
+  });
+  const { edges } = specAfter((draft) => {
+    draft.accuracyTable = {
+      combinations: [],
+      shares: [
+        { ...of, variant: 'small', outputs: 50, expected: 5 },
+        behind({ decode: 'rough' }, 6),
+        behind({ decode: 'fine' }, 0),
+        { ...behind({ decode: 'seldom' }, 9), outputs: 3 },
+      ],
+    };
+  });
+  expect(edges[0]?.fanOut?.byVariant).toMatchObject({ small: 5 });
+  expect(edges[0]?.fanOut?.byUpstream).toEqual([
+    { upstream: { decode: 'rough' }, byVariant: { small: 6 } },
+    // A stage gets some items, so that plans never leave it without replicas.
+    { upstream: { decode: 'fine' }, byVariant: { small: 0.02 } },
+  ]);
+});
+
 describe('the replicas of a stage', () => {
   const detect = (change: Loose) => specAfter((draft) => Object.assign(draft.stages[0], change)).stages[0];
 

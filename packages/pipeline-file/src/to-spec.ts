@@ -15,6 +15,7 @@ import {
   type StageSpec,
   shadowCores,
   stageId,
+  type UpstreamShares,
   type VariantId,
   type VariantSpec,
   variantId,
@@ -308,7 +309,8 @@ export function withAccuracyTable(spec: PipelineSpec, { shares = [], ...accuracy
   if (known.length === 0) return { ...spec, accuracyTable };
   const edges = spec.edges.map((edge): EdgeSpec => {
     const { when, fanOut } = edge;
-    const own = known.filter(({ from, to }) => from === edge.from && to === edge.to);
+    const all = known.filter(({ from, to }) => from === edge.from && to === edge.to);
+    const own = all.filter(({ upstream }) => upstream === undefined);
     const variants = spec.stages.find(({ id }) => id === edge.from)?.variants.map(({ id }) => id) ?? [];
     const names = choicesOf(spec, edge.from, variants);
     const merged = (stated: { value: number; byVariant?: Share['byVariant'] }, field: 'probability' | 'expected') => {
@@ -325,11 +327,38 @@ export function withAccuracyTable(spec: PipelineSpec, { shares = [], ...accuracy
       : fanOut && merged({ ...fanOut, value: fanOut.expected }, 'expected');
     return {
       ...edge,
-      ...(when && share?.byVariant && { when: { ...when, probability: share.value, byVariant: share.byVariant } }),
-      ...(items?.byVariant && { fanOut: { expected: items.value, byVariant: atLeast(FEWEST_ITEMS, items.byVariant) } }),
+      ...(when && { when: withUpstream(mergedBranch(when, share), all, 'probability') }),
+      ...(fanOut && { fanOut: withUpstream(mergedItems(fanOut, items), all, 'expected') }),
     };
   });
   return { ...spec, accuracyTable, edges };
+}
+
+type Branch = NonNullable<EdgeSpec['when']>;
+type Items = NonNullable<EdgeSpec['fanOut']>;
+
+const mergedBranch = (when: Branch, share: Share | undefined): Branch =>
+  share?.byVariant ? { ...when, probability: share.value, byVariant: share.byVariant } : when;
+
+const mergedItems = (fanOut: Items, items: Share | undefined): Items =>
+  items?.byVariant ? { expected: items.value, byVariant: atLeast(FEWEST_ITEMS, items.byVariant) } : fanOut;
+
+/** With the shares that were measured behind variants of earlier stages. */
+function withUpstream<Shares extends Branch | Items>(
+  stated: Shares,
+  shares: NonNullable<MeasuredTable['shares']>,
+  field: 'probability' | 'expected',
+): Shares {
+  if (stated.byVariant === undefined) return stated;
+  const found = new Map<string, { upstream: UpstreamShares['upstream']; byVariant: Record<VariantId, number> }>();
+  for (const { variant, upstream, [field]: value } of shares) {
+    if (upstream === undefined || value === undefined) continue;
+    const key = JSON.stringify(Object.entries(upstream).sort());
+    const known = found.get(key) ?? { upstream: upstream as UpstreamShares['upstream'], byVariant: {} };
+    found.set(key, known);
+    known.byVariant[variant as VariantId] = field === 'expected' ? Math.max(FEWEST_ITEMS, value) : value;
+  }
+  return found.size === 0 ? stated : { ...stated, byUpstream: [...found.values()] };
 }
 
 const atLeast = (least: number, values: NonNullable<Share['byVariant']>): NonNullable<Share['byVariant']> =>

@@ -4,7 +4,7 @@ import { Console } from 'node:console';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { importModule } from '@equipoise/adapter-embedded';
-import { AppError, type PipelineSpec, type StageId, thresholdChoices } from '@equipoise/core/model';
+import { AppError, type PipelineSpec, type StageId, thresholdChoices, variantBehind } from '@equipoise/core/model';
 import {
   AnswersFile,
   type Evaluation,
@@ -138,10 +138,10 @@ function evaluationText(spec: PipelineSpec, { table, stageRuns, leftOut, compute
         : []),
     ]);
   const samples = Math.max(...table.combinations.map((combination) => combination.samples));
-  const shares = (table.shares ?? []).map(({ from, variant, to, probability, expected, outputs }) => {
+  const shares = (table.shares ?? []).map(({ from, variant, upstream, to, probability, expected, outputs }) => {
     const taken = probability === undefined ? [] : [`taken by ${fractionText(probability)}`];
     const items = expected === undefined ? [] : [`${Number(expected.toFixed(2))} items`];
-    return `${from} (${variant}) → ${to}: ${[...taken, ...items].join(', ')} of ${outputs} outputs`;
+    return `${from} (${variantBehind(variant, upstream)}) → ${to}: ${[...taken, ...items].join(', ')} of ${outputs} outputs`;
   });
   const notes = [
     ...shares,

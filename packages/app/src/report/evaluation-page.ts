@@ -1,5 +1,5 @@
 /** Report of an evaluation: accuracies of the combinations of variants with intervals. */
-import { type PipelineSpec, type StageId, thresholdChoices } from '@equipoise/core/model';
+import { type PipelineSpec, type StageId, thresholdChoices, variantBehind } from '@equipoise/core/model';
 import type { Evaluation } from '@equipoise/runtime';
 import { counted } from '../terminal/counted.js';
 import { fractionText } from '../terminal/plan-table.js';
@@ -119,8 +119,8 @@ const tableOf = (rows: readonly Row[]): string =>
 
 function shareSection({ table: { shares = [] } }: Evaluation): readonly PageSection[] {
   if (shares.length === 0) return [];
-  const rows = shares.map(({ from, variant, to, probability, expected, outputs }) => [
-    `${from} (${variant}) → ${to}`,
+  const rows = shares.map(({ from, variant, upstream, to, probability, expected, outputs }) => [
+    `${from} (${variantBehind(variant, upstream)}) → ${to}`,
     probability === undefined ? '–' : fractionText(probability),
     expected === undefined ? '–' : String(Number(expected.toFixed(2))),
     String(outputs),

@@ -1,15 +1,16 @@
 import { diffPlans, type StepInput } from '@equipoise/core/control';
-import type {
-  Change,
-  Decision,
-  DecisionRecord,
-  LearnedEdge,
-  LoadObservation,
-  Observation,
-  ObservedOutcome,
-  Plan,
-  RunningPlan,
-  StageId,
+import {
+  type Change,
+  type Decision,
+  type DecisionRecord,
+  type LearnedEdge,
+  type LoadObservation,
+  type Observation,
+  type ObservedOutcome,
+  type Plan,
+  type RunningPlan,
+  type StageId,
+  variantBehind,
 } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { counted } from './counted.js';
@@ -129,12 +130,13 @@ export function learnedEdgeText({
   to,
   kind,
   variantId,
+  upstream,
   value,
   stated,
   standardError,
   outputs,
 }: LearnedEdge): string {
-  const edge = `${from}${variantId === undefined ? '' : ` (${variantId})`} → ${to}`;
+  const edge = `${from}${variantId === undefined ? '' : ` (${variantBehind(variantId, upstream)})`} → ${to}`;
   const [learned, said, error] = [value, stated, standardError].map((of) => Number(of.toPrecision(3)));
   return kind === 'fan-out'
     ? `${edge}: ${learned} items per output (the file says ${said}; ±${error}, from ${outputs} outputs)`

@@ -44,7 +44,10 @@ const MOST_ACTING_MS = 60_000;
 export function correctedRules(rules: ControllerRules, { corrections, edges = [] }: Feedback): ControllerRules {
   const { partsFor } = rules;
   if (partsFor === undefined || corrections.length + edges.length === 0) return rules;
-  const key = JSON.stringify([corrections, edges.map(({ edge, kind, value }) => [edge, kind, value])]);
+  const key = JSON.stringify([
+    corrections,
+    edges.map(({ edge, kind, variantId, upstream, value }) => [edge, kind, variantId, upstream, value]),
+  ]);
   return corrected.remember(rules, key, () => {
     const spec = learnedSpec(rules.spec, edges);
     const profiles =

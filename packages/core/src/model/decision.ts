@@ -55,6 +55,8 @@ export interface LearnedEdge {
   readonly kind: 'fan-out' | 'branch';
   /** Variant of `from`, if the pipeline file states values by variant. */
   readonly variantId?: VariantId;
+  /** Variants of earlier stages, if the value applies only behind them. */
+  readonly upstream?: Readonly<Record<StageId, VariantId>>;
   /** Mean items of a fan-out, or probability (0…1) of a `when` edge. */
   readonly value: number;
   readonly stated: number;

@@ -3,7 +3,7 @@
  * lead to it, and those behind it up to a join that can do without.
  */
 import { type StageId, type VariantId, variantId } from './ids.js';
-import type { CombineSpec, EdgeSpec, PipelineSpec, StageSpec, VariantSpec } from './pipeline-spec.js';
+import type { CombineSpec, EdgeSpec, PipelineSpec, StageSpec, UpstreamShares, VariantSpec } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
 
 /** Stands for the variant of an omitted stage in measured combinations. */
@@ -95,7 +95,11 @@ export function withoutNodes(spec: PipelineSpec, gone: ReadonlySet<StageId>): Pi
       combines: combines.filter(({ id }) => !gone.has(id)).map((each) => withFewerWeights(each, gone)),
     }),
     edges: left.map((edge) =>
-      withFewerParts(edge, spec.edges.filter(isInto(edge)).length, left.filter(isInto(edge)).length),
+      withFewerParts(
+        withoutUpstreamOf(edge, gone),
+        spec.edges.filter(isInto(edge)).length,
+        left.filter(isInto(edge)).length,
+      ),
     ),
     ...(accuracyTable && {
       accuracyTable: {
@@ -117,6 +121,20 @@ function withFewerWeights({ weights, ...combine }: CombineSpec, gone: ReadonlySe
   if (weights === undefined) return combine;
   const left = Object.entries(weights).filter(([id]) => !gone.has(id as StageId));
   return { ...combine, weights: Object.fromEntries(left) };
+}
+
+/** Shares measured behind omitted stages do not apply. */
+function withoutUpstreamOf(edge: EdgeSpec, gone: ReadonlySet<StageId>): EdgeSpec {
+  const { when, fanOut } = edge;
+  if (when?.byUpstream === undefined && fanOut?.byUpstream === undefined) return edge;
+  const kept = (all: readonly UpstreamShares[]) => ({
+    byUpstream: all.filter(({ upstream }) => !Object.keys(upstream).some((id) => gone.has(id as StageId))),
+  });
+  return {
+    ...edge,
+    ...(when?.byUpstream && { when: { ...when, ...kept(when.byUpstream) } }),
+    ...(fanOut?.byUpstream && { fanOut: { ...fanOut, ...kept(fanOut.byUpstream) } }),
+  };
 }
 
 const isInto =

@@ -255,12 +255,19 @@ type EdgeInput = { readonly name: string } & (
     }
 );
 
+/** Shares by variant of the deciding stage while earlier stages run the variants `upstream`. */
+export interface UpstreamShares {
+  readonly upstream: Readonly<Record<StageId, VariantId>>;
+  readonly byVariant: Readonly<Record<VariantId, number>>;
+}
+
 /**
  * Connection of two stages. `fanOut`: one item becomes k ≥ 0 items. `join`: items of the innermost fan-out become one
  * item (see `closesFanOut`). A stage with several in-edges waits for all parts that can arrive, unless `join` is `any`
  * or a quorum. `when`: an item takes the stage's first edge whose condition is true. Probabilities sum to at most 1.
  * Probabilities and fan-out factors apply until learned from traffic. `byVariant` gives them for each variant of `from`,
- * at each threshold if it has several (`choicesOf`); then the plain number is the mean (see `resolvedSpec`).
+ * at each threshold if it has several (`choicesOf`); then the plain number is the mean (see `resolvedSpec`). `byUpstream`
+ * gives them behind measured variants of earlier stages; `byVariant` is their mean.
  */
 export interface EdgeSpec {
   readonly from: StageId;
@@ -271,6 +278,7 @@ export interface EdgeSpec {
     readonly distribution?: readonly number[];
     /** Never with `distribution`. */
     readonly byVariant?: Readonly<Record<VariantId, number>>;
+    readonly byUpstream?: readonly UpstreamShares[];
   };
   readonly join?: Join;
   /**
@@ -284,6 +292,7 @@ export interface EdgeSpec {
     readonly thresholds?: readonly number[];
     readonly probability: number;
     readonly byVariant?: Readonly<Record<VariantId, number>>;
+    readonly byUpstream?: readonly UpstreamShares[];
   };
   /** Tensors that the edge passes on. Default: all outputs of the stage. */
   readonly inputs?: readonly EdgeInput[];

@@ -1,12 +1,13 @@
 /**
  * Shares of edges may depend on the variant of the stage that the edge leaves: a small classifier escalates more often,
- * a small detector finds fewer objects. A resolved spec has one number per edge, for given variants.
+ * a small detector finds fewer objects. They may also depend on the variants of earlier stages: false detections of a
+ * coarse detector are hard to classify. A resolved spec has one number per edge, for given variants.
  */
 import type { StageId, VariantId } from './ids.js';
 import { omittedNodes, omittedStages, withoutNodes } from './omission.js';
-import type { EdgeSpec, PipelineSpec } from './pipeline-spec.js';
+import type { EdgeSpec, PipelineSpec, UpstreamShares } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
-import { hasThresholdChoices, thresholdChoices, withThresholds } from './threshold.js';
+import { hasThresholdChoices, thresholdChoices, variantOfChoice, withThresholds } from './threshold.js';
 
 export type VariantOf = (stage: StageId) => VariantId | undefined;
 
@@ -20,8 +21,61 @@ export const hasSharesByVariant = ({ edges }: Pick<PipelineSpec, 'edges'>): bool
 /** `variantOf`: choices of stages. Takes the mean over all variants where `variantOf` knows none. Returns `spec` itself if no share depends on variants. */
 export function resolvedSpec(spec: PipelineSpec, variantOf: VariantOf): PipelineSpec {
   if (!hasSharesByVariant(spec)) return spec;
-  return { ...spec, edges: spec.edges.map((edge) => resolvedEdge(edge, variantOf(edge.from))) };
+  const { edges } = behindUpstream(spec, variantOf);
+  return { ...spec, edges: edges.map((edge) => resolvedEdge(edge, variantOf(edge.from))) };
 }
+
+/** Measured shares of an edge behind variants of earlier stages. */
+export const sharesByUpstream = ({ when, fanOut }: EdgeSpec): readonly UpstreamShares[] => [
+  ...(when?.byUpstream ?? []),
+  ...(fanOut?.byUpstream ?? []),
+];
+
+export const hasSharesByUpstream = ({ edges }: Pick<PipelineSpec, 'edges'>): boolean =>
+  edges.some((edge) => sharesByUpstream(edge).length > 0);
+
+/** A variant with those of earlier stages behind which a share was measured, such as `small behind coarse`. */
+export function variantBehind(variant: string, upstream: UpstreamShares['upstream'] = {}): string {
+  const names = Object.values(upstream);
+  return names.length === 0 ? variant : `${variant} behind ${names.join(', ')}`;
+}
+
+/** Place of the shares that were measured behind these variants; -1 if there are none. */
+export function upstreamIndex(all: readonly UpstreamShares[], variantOf: VariantOf): number {
+  return all.findIndex(({ upstream }) =>
+    Object.entries(upstream).every(([stage, variant]) => {
+      const chosen = variantOf(stage as StageId);
+      return chosen !== undefined && variantOfChoice(chosen) === variant;
+    }),
+  );
+}
+
+/** Spec whose shares by variant are those behind the chosen variants of earlier stages; means where none were measured. */
+export function behindUpstream(spec: PipelineSpec, variantOf: VariantOf): PipelineSpec {
+  if (!hasSharesByUpstream(spec)) return spec;
+  return {
+    ...spec,
+    edges: spec.edges.map((edge): EdgeSpec => {
+      const { when, fanOut } = edge;
+      return {
+        ...edge,
+        ...(when?.byUpstream && { when: sharesBehind(when, variantOf) }),
+        ...(fanOut?.byUpstream && { fanOut: sharesBehind(fanOut, variantOf) }),
+      };
+    }),
+  };
+}
+
+function sharesBehind<Shares extends Pick<NonNullable<EdgeSpec['when']>, 'byVariant' | 'byUpstream'>>(
+  { byUpstream = [], ...shares }: Shares,
+  variantOf: VariantOf,
+) {
+  const found = byUpstream[upstreamIndex(byUpstream, variantOf)];
+  return found === undefined ? shares : { ...shares, byVariant: { ...shares.byVariant, ...found.byVariant } };
+}
+
+/** Spec without shares by variants of earlier stages, so the means count. */
+export const withoutUpstream = (spec: PipelineSpec): PipelineSpec => behindUpstream(spec, () => undefined);
 
 function resolvedEdge(edge: EdgeSpec, variant: VariantId | undefined): EdgeSpec {
   const { when, fanOut } = edge;

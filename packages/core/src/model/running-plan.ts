@@ -2,6 +2,7 @@ import type { ReplicaId, StageId, VariantId } from './ids.js';
 import { omittedPlan } from './omission.js';
 import type { PipelineSpec, Resources } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
+import type { VariantOf } from './resolved-spec.js';
 
 /** Health issue of a replica: its batches fail; it is slower than its curve and its peers; or it does not answer. */
 export type HealthIssue = 'failing' | 'slow' | 'hung';
@@ -83,6 +84,14 @@ export function runningStages(
   }
   return found;
 }
+
+/** Variant in service by stage; undefined for omitted stages and those without a ready replica. */
+export const servingVariants =
+  ({ stages }: RunningPlan): VariantOf =>
+  (id) => {
+    const stage = stages[id];
+    return stage?.omitted ? undefined : servingStage(stage)?.variantId;
+  };
 
 function servingStage(stage: RunningStage | undefined): StagePlan | undefined {
   const all = stage?.replicas.filter(({ status }) => status === 'ready') ?? [];

@@ -5,7 +5,7 @@
  */
 import type { AccuracyTable } from './accuracy-table.js';
 import type { StageId, VariantId } from './ids.js';
-import type { EdgeSpec, PipelineSpec } from './pipeline-spec.js';
+import type { EdgeSpec, PipelineSpec, UpstreamShares } from './pipeline-spec.js';
 
 type Graph = Pick<PipelineSpec, 'edges'>;
 
@@ -69,6 +69,9 @@ function edgeAt(edge: EdgeSpec, threshold: number | undefined): EdgeSpec {
   const { when, fanOut } = edge;
   const branch = when?.byVariant && sharesAt(when.byVariant, threshold);
   const items = fanOut?.byVariant && sharesAt(fanOut.byVariant, threshold);
+  const upstreamAt = (all: readonly UpstreamShares[]) => ({
+    byUpstream: all.map((of) => ({ ...of, byVariant: sharesAt(of.byVariant, threshold) })),
+  });
   return {
     ...edge,
     ...(when && {
@@ -76,9 +79,16 @@ function edgeAt(edge: EdgeSpec, threshold: number | undefined): EdgeSpec {
         ...when,
         ...(when.thresholds && { thresholds: [threshold] }),
         ...(branch && { probability: meanOf(branch), byVariant: branch }),
+        ...(when.byUpstream && upstreamAt(when.byUpstream)),
       },
     }),
-    ...(items && { fanOut: { expected: meanOf(items), byVariant: items } }),
+    ...(items && {
+      fanOut: {
+        expected: meanOf(items),
+        byVariant: items,
+        ...(fanOut?.byUpstream && upstreamAt(fanOut.byUpstream)),
+      },
+    }),
   };
 }
 

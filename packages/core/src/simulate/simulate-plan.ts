@@ -12,9 +12,10 @@ import { ArrivalRecord } from '../model/arrival-record.js';
 import type { Observation } from '../model/decision.js';
 import type { StageId } from '../model/ids.js';
 import { buildObservation } from '../model/observation.js';
-import { defaultPriorities, type PrioritySpec, priorityLevel } from '../model/pipeline-spec.js';
+import { defaultPriorities, type PipelineSpec, type PrioritySpec, priorityLevel } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
-import { DwellTracker, type HealthIssue } from '../model/running-plan.js';
+import { behindUpstream, hasSharesByUpstream } from '../model/resolved-spec.js';
+import { DwellTracker, type HealthIssue, servingVariants } from '../model/running-plan.js';
 import type { ThreadCost } from '../model/service-correction.js';
 import { usableCores } from '../profile/recent-use.js';
 import { drawMs } from '../profile/service-law.js';
@@ -78,6 +79,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #unstatedLevel: number;
   readonly #meter: UseMeter;
   readonly #history: HistoryRecorder | undefined;
+  /** Spec whose edges hold now. */
+  #stated: PipelineSpec;
   /** Undefined unless its work was measured. */
   readonly #thread: ServingThread | undefined;
   /** Of the arrivals that wait for their turns. */
@@ -105,7 +108,11 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#arrivals = new ArrivalRecord(0, spec.slo.latencyMs);
     this.#meter = new UseMeter(this.graph.stages.length, this.#fromMs);
     this.#serviceRng = input.rng.fork('service');
-    this.#chances = new ItemChances(spec, input.rng);
+    this.#stated = spec;
+    this.#chances = new ItemChances(
+      behindUpstream(spec, (id) => input.plan.stages[id]?.[0]?.variantId),
+      input.rng,
+    );
     const maxQueueLength = input.drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
     const limits = {
       hostCores: input.hostCores,
@@ -301,7 +308,9 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
 
   #followEdges(): void {
     const { spec, laterEdges } = this.#input;
-    if (laterEdges !== undefined) this.#chances.follow({ ...spec, edges: laterEdges.edges });
+    if (laterEdges === undefined) return;
+    this.#stated = { ...spec, edges: laterEdges.edges };
+    this.#chances.follow(behindUpstream(this.#stated, servingVariants(this.#fleet.runningPlan())));
   }
 
   #wake(): void {
@@ -438,6 +447,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #noteUse(): void {
     const running = this.#fleet.runningPlan();
     this.#ages.note(running, this.#nowMs);
+    // New outputs count as those behind the variants that run now.
+    if (hasSharesByUpstream(this.#stated)) this.#chances.follow(behindUpstream(this.#stated, servingVariants(running)));
     this.#input.onFleet?.(running, this.#nowMs);
     this.#pas = this.#input.accuracyOf?.(running) ?? 0;
     this.#meter.note(this.#fleet.uses(), this.#nowMs);

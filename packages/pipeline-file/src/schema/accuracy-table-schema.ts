@@ -50,6 +50,12 @@ export const accuracyTableSchema = z
             .describe(
               'Name of the variant of `from` that made the outputs; with several thresholds, `VARIANT at THRESHOLD`.',
             ),
+          upstream: z
+            .record(z.string(), z.string())
+            .optional()
+            .describe(
+              'Variant name by name of an earlier stage, if the share was measured behind these variants. Default: the mean over all.',
+            ),
           outputs: count().describe('Number of outputs. Shares of fewer than 20 outputs do not count.'),
           probability: fraction().optional().describe('Measured fraction of the outputs that take the `when` edge.'),
           expected: nonNegative().optional().describe('Measured mean number of items of the fan-out.'),

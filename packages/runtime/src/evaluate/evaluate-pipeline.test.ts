@@ -130,6 +130,39 @@ describe('evaluatePipeline', () => {
     ]);
   });
 
+  it('gives the shares behind each variant of an earlier stage if they differ', async () => {
+    const stages = [
+      stage('detect', [accurate('coarse', 0.6), accurate('fine', 0.8)]),
+      stage('first', [accurate('small', 0.6)]),
+      stage('second', [accurate('best', 0.9)]),
+    ];
+    const [detect, first, second] = stages.map(({ id }) => id) as [never, never, never];
+    const spec = pipeline(stages, {
+      edges: [
+        { from: detect, to: first },
+        { from: first, to: second, when: { condition: 'output.x < 2', probability: 0.5 } },
+      ],
+      outputs: [{ from: first, unless: second }, { from: second }],
+    });
+    const x = (value: number) => ({ x: int32([], value), total: int32([], value) });
+    const module: EvaluationModule = {
+      loadSamples: async () => Array.from({ length: 40 }, (_, k) => ({ inputs: { x: int32([], k % 4) }, label: 0 })),
+      score: () => 1,
+    };
+    const detecting = (isFine: (id: string) => boolean) =>
+      inMs(({ variant: { id } }, input) => x(isFine(id) ? one(input) + 1 : one(input)));
+    const echo = inMs((_, input) => x(one(input)));
+    const measure = async (isFine: (id: string) => boolean) =>
+      (await bench({ spec, module }, { detect: detecting(isFine), first: echo, second: echo }).evaluate()).table.shares;
+    const of = { from: 'first', to: 'second', variant: 'small', outputs: 40 };
+    expect(await measure((id) => id === 'fine')).toEqual([
+      { ...of, probability: expect.closeTo(0.375, 9) },
+      { ...of, upstream: { detect: 'coarse' }, probability: expect.closeTo(0.5, 9) },
+      { ...of, upstream: { detect: 'fine' }, probability: expect.closeTo(0.25, 9) },
+    ]);
+    expect(await measure(() => false)).toEqual([{ ...of, probability: expect.closeTo(0.5, 9) }]);
+  });
+
   it('measures with and without optional members, each of which runs once', async () => {
     const optional = (of: StageSpec): StageSpec => ({ ...of, optional: true });
     const stages = [

@@ -7,15 +7,12 @@ import {
   type AccuracyTable,
   AppError,
   type Clock,
-  type EdgeCount,
   type EdgeSpec,
   measurementCause,
   type PipelineSpec,
   type ProfileSet,
   type StageId,
-  thresholdChoices,
   thresholdOfChoice,
-  type VariantId,
   variantOfChoice,
 } from '@equipoise/core/model';
 import { CombinationRace, combinationCosts, interactionModel, pipelineAccuracy } from '@equipoise/core/plan';
@@ -33,6 +30,7 @@ import {
 } from './evaluation-module.js';
 import { type AnswersFile, KeptAnswers } from './kept-answers.js';
 import { SampleAnswers, type SampleResult } from './sample-answers.js';
+import { type MeasuredShare, ShareCounts } from './share-counts.js';
 import { type VariantChoice, type VariantCombinations, variantCombinations } from './variant-combinations.js';
 
 export interface EvaluationRequest {
@@ -92,16 +90,6 @@ export interface Evaluation {
   /** Number of items that stages ran. */
   readonly stageRuns: number;
   readonly leftOut?: NonNullable<VariantCombinations['leftOut']>;
-}
-
-/** Fraction of the outputs of a variant that took an edge, or their mean number of items. */
-export interface MeasuredShare {
-  readonly from: StageId;
-  readonly to: StageId;
-  readonly variant: VariantId;
-  readonly outputs: number;
-  readonly probability?: number;
-  readonly expected?: number;
 }
 
 const USUAL_COMBINATIONS = 64;
@@ -248,56 +236,6 @@ interface RaceRun {
   /** By combination, then by sample; filled by the run. */
   readonly answers: readonly AnsweredSample[][];
   readonly counts: ShareCounts;
-}
-
-/**
- * Counts of edges by the variant of the stage that the edge leaves, at its threshold. Each sample counts once for a
- * variant: as the mean over the combinations with it.
- */
-class ShareCounts {
-  readonly #spec: PipelineSpec;
-  readonly #tallies: readonly Map<VariantId, { offered: number; taken: number; fanOuts: number; items: number }>[];
-
-  constructor(spec: PipelineSpec) {
-    this.#spec = spec;
-    this.#tallies = spec.edges.map(() => new Map());
-  }
-
-  /** Adds the counts of one sample, by combination. */
-  add(choices: readonly VariantChoice[], counts: readonly (readonly EdgeCount[])[]): void {
-    this.#spec.edges.forEach(({ from }, edge) => {
-      const combinationsWith = new Map<VariantId | undefined, number>();
-      for (const { [from]: variant } of choices)
-        combinationsWith.set(variant, (combinationsWith.get(variant) ?? 0) + 1);
-      choices.forEach((choice, c) => {
-        const [count, variant] = [counts[c]?.[edge], choice[from]];
-        if (count === undefined || variant === undefined || !this.#counts(from, variant)) return;
-        const weight = 1 / (combinationsWith.get(variant) ?? 1);
-        const tally = this.#tallies[edge]?.get(variant) ?? { offered: 0, taken: 0, fanOuts: 0, items: 0 };
-        tally.offered += weight * count.offered;
-        tally.taken += weight * count.taken;
-        tally.fanOuts += weight * count.fanOuts;
-        tally.items += weight * count.items;
-        this.#tallies[edge]?.set(variant, tally);
-      });
-    });
-  }
-
-  /** False at no threshold of a stage that has several: the stages behind its edges are omitted. */
-  #counts(from: StageId, choice: VariantId): boolean {
-    return thresholdOfChoice(choice) !== undefined || thresholdChoices(this.#spec, from).length === 0;
-  }
-
-  all(): readonly MeasuredShare[] {
-    return this.#spec.edges.flatMap(({ from, to }, edge) =>
-      [...(this.#tallies[edge] ?? [])].flatMap(([variant, { offered, taken, fanOuts, items }]): MeasuredShare[] => {
-        const outputs = Math.round(Math.max(offered, fanOuts));
-        if (outputs === 0) return [];
-        const probability = offered > 0 && { probability: Math.min(1, taken / offered) };
-        return [{ from, to, variant, outputs, ...probability, ...(fanOuts > 0 && { expected: items / fanOuts }) }];
-      }),
-    );
-  }
 }
 
 /** Runs the blocks of the race and returns the number of stage runs. */

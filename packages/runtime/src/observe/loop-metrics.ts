@@ -1,5 +1,12 @@
 import type { StepInput } from '@equipoise/core/control';
-import type { DecisionOutcome, DecisionRecord, Forecast, LearnedEdge, Plan } from '@equipoise/core/model';
+import {
+  type DecisionOutcome,
+  type DecisionRecord,
+  type Forecast,
+  type LearnedEdge,
+  type Plan,
+  variantBehind,
+} from '@equipoise/core/model';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { LoopEvent, LoopStep } from '../loop/loop-event.js';
 import { DesiredReplicas } from './desired-replicas.js';
@@ -217,8 +224,11 @@ class LearnedMetrics {
       registers: [registry],
       collect() {
         this.reset();
-        for (const { from, to, variantId, value } of edges())
-          this.set({ from, to, ...(variantId !== undefined && { variant: variantId }) }, value);
+        for (const { from, to, variantId, upstream, value } of edges())
+          this.set(
+            { from, to, ...(variantId !== undefined && { variant: variantBehind(variantId, upstream) }) },
+            value,
+          );
       },
     });
   }

@@ -31,11 +31,12 @@ function after(
   countsAt: (second: number) => readonly EdgeCount[],
   before = nothing,
   fromMs = 0,
+  running: Pick<Parameters<typeof observeEdgeCounts>[2], 'variantOf'> = {},
 ): EdgeState {
   let state = before;
   for (let second = 1; second <= seconds; second++) {
     const [counts, atMs] = [countsAt(second), fromMs + 1000 * second];
-    state = observeEdgeCounts(spec, state, { counts, atMs, due: second % 10 === 0 });
+    state = observeEdgeCounts(spec, state, { ...running, counts, atMs, due: second % 10 === 0 });
   }
   return state;
 }
@@ -233,6 +234,23 @@ describe('a share by variant', () => {
     const [edge] = learnedSpec(at, later.inForce).edges;
     expect(edge?.when?.byVariant).toEqual({ 'small at 0.6': 0.4, 'small at 0.8': 0.7 });
     expect(edge?.when?.thresholds).toEqual([0.6, 0.8]);
+  });
+
+  it('is learned behind the variant of the earlier stage that runs, and kept when a plan chooses another one', () => {
+    const behind = (detector: string, small: number) => ({
+      upstream: { [d]: detector } as never,
+      byVariant: { small } as never,
+    });
+    const when = { condition: 'x', probability: 0.5, byVariant: { small: 0.5 } as never };
+    const byUpstream = [behind('coarse', 0.7), behind('fine', 0.3)];
+    const at = { ...plain, edges: [{ from: a, to: b, when: { ...when, byUpstream } }] };
+    const running = (detector: string) => ({ variantOf: () => detector as never });
+    const state = after(at, 60, () => madeBy('small', 90).slice(0, 1), nothing, 0, running('coarse'));
+    expect(state.inForce).toMatchObject([{ variantId: 'small', upstream: { d: 'coarse' }, stated: 0.7 }]);
+    const later = after(at, 300, () => madeBy('small', 10).slice(0, 1), state, 60_000, running('fine'));
+    const [edge] = learnedSpec(at, later.inForce).edges;
+    expect(edge?.when?.byUpstream).toEqual([behind('coarse', 0.9), behind('fine', 0.1)]);
+    expect(edge?.when?.byVariant).toEqual({ small: 0.5 });
   });
 
   it('never sums to more than 1 with the other branches of the stage', () => {

@@ -11,17 +11,22 @@
  * A value stays in force until the estimate differs from it by more than a tenth and by more than four standard errors.
  * It moves in steps, so that noise causes no new plans. The branches of a stage are updated together.
  *
- * Values that the file states by variant are learned by variant. A variant without traffic keeps its value.
+ * Values that the file states by variant are learned by variant, and those that were measured behind variants of earlier
+ * stages behind these. A variant without traffic keeps its value.
  */
 import { medianOf } from '../../kernel/count-statistics.js';
 import type { Decision, EdgeCount, EdgeTally, LearnedEdge, Observation } from '../../model/decision.js';
-import { stageId, type VariantId } from '../../model/ids.js';
-import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
-import { sharesByVariant } from '../../model/resolved-spec.js';
+import { type StageId, stageId, type VariantId } from '../../model/ids.js';
+import type { EdgeSpec, PipelineSpec, UpstreamShares } from '../../model/pipeline-spec.js';
+import { sharesByUpstream, sharesByVariant, upstreamIndex, type VariantOf } from '../../model/resolved-spec.js';
+import { servingVariants } from '../../model/running-plan.js';
 import type { ControllerRules } from '../rules.js';
 
 export interface EdgeState {
-  /** One memory per edge, in the order of the pipeline; after it one per variant, if shares are stated by variant. */
+  /**
+   * One memory per edge, in the order of the pipeline; after it one per variant, if shares are stated by variant; then
+   * those behind variants of earlier stages.
+   */
   readonly memories: readonly EdgeMemory[];
   readonly inForce: readonly LearnedEdge[];
 }
@@ -74,10 +79,14 @@ const nothingCounted: EdgeMemory = { blocks: [], open: nothing };
 export function observeEdges(
   { spec, partsFor }: ControllerRules,
   before: EdgeState | undefined,
-  { observation: { edges: counts = [], atMs }, due }: { readonly observation: Observation; readonly due: boolean },
+  {
+    observation: { edges: counts = [], atMs, runningPlan },
+    due,
+  }: { readonly observation: Observation; readonly due: boolean },
 ): EdgeState | undefined {
   if (partsFor === undefined) return before;
-  return observeEdgeCounts(spec, before ?? { memories: [], inForce: [] }, { counts, atMs, due });
+  const variantOf = servingVariants(runningPlan);
+  return observeEdgeCounts(spec, before ?? { memories: [], inForce: [] }, { counts, atMs, due, variantOf });
 }
 
 export function withLearnedEdges(decision: Decision, edges: EdgeState | undefined): Decision {
@@ -97,21 +106,36 @@ function learnedWays({ edges, sources }: Learnable): readonly EdgeSpec[] {
 
 type Learnable = Pick<PipelineSpec, 'edges' | 'sources'>;
 
+interface EdgeNews {
+  readonly counts: readonly EdgeCount[];
+  readonly atMs: number;
+  readonly due: boolean;
+  /** Variants that made the counts. */
+  readonly variantOf?: VariantOf;
+}
+
 export function observeEdgeCounts(
   spec: Learnable,
   before: EdgeState,
-  { counts, atMs, due }: { readonly counts: readonly EdgeCount[]; readonly atMs: number; readonly due: boolean },
+  { counts, atMs, due, variantOf = () => undefined }: EdgeNews,
 ): EdgeState {
   const ways = learnedWays(spec);
-  const memories = learnedParts(ways).map(({ edge, variantId, spec: { fanOut, when } }, part) => {
+  const memories = learnedParts(ways).map(({ edge, variantId, upstream, spec: { fanOut, when } }, part) => {
     const memory = before.memories[part] ?? nothingCounted;
     const count = counts[edge];
-    const fresh = variantId === undefined ? count : count?.byVariant?.[variantId];
+    const isHere = upstream === upstreamInForce(ways[edge], variantOf);
+    const fresh = variantId === undefined ? count : isHere ? count?.byVariant?.[variantId] : undefined;
     return fresh === undefined || (fanOut === undefined && when === undefined)
       ? memory
       : withCounts(memory, fresh, atMs);
   });
   return { memories, inForce: due ? learnedEdges(ways, { memories, inForce: before.inForce }) : before.inForce };
+}
+
+/** Variants of earlier stages behind which the shares of an edge were measured; undefined if the means count. */
+function upstreamInForce(edge: EdgeSpec | undefined, variantOf: VariantOf): LearnedPart['upstream'] {
+  const all = edge === undefined ? [] : sharesByUpstream(edge);
+  return all[upstreamIndex(all, variantOf)]?.upstream;
 }
 
 /** Drops the open block, because clocks differ between processes. */
@@ -145,9 +169,18 @@ export function learnedSpec(spec: PipelineSpec, inForce: readonly LearnedEdge[])
       ...each,
       ...(each.fanOut && items !== undefined && { fanOut: stretched(each.fanOut, items) }),
       ...(each.when && share !== undefined && { when: { ...each.when, probability: share } }),
-      ...(each.fanOut?.byVariant && { fanOut: itemsByVariant(each.fanOut.byVariant, inForce, edge) }),
+      ...(each.fanOut?.byVariant && {
+        fanOut: {
+          ...itemsByVariant(each.fanOut.byVariant, inForce, edge),
+          ...(each.fanOut.byUpstream && upstreamLearned(each.fanOut.byUpstream, inForce, { edge, kind: 'fan-out' })),
+        },
+      }),
       ...(each.when?.byVariant && {
-        when: { ...each.when, byVariant: withLearned(each.when.byVariant, inForce, { edge, kind: 'branch' }) },
+        when: {
+          ...each.when,
+          byVariant: withLearned(each.when.byVariant, inForce, { edge, kind: 'branch' }),
+          ...(each.when.byUpstream && upstreamLearned(each.when.byUpstream, inForce, { edge, kind: 'branch' })),
+        },
       }),
     };
   });
@@ -161,12 +194,13 @@ export function learnedSpec(spec: PipelineSpec, inForce: readonly LearnedEdge[])
 type FanOut = NonNullable<EdgeSpec['fanOut']>;
 type ByVariant = Readonly<Record<VariantId, number>>;
 
-type Subject = Pick<LearnedEdge, 'edge' | 'from' | 'to' | 'kind' | 'variantId' | 'stated'>;
+type Subject = Pick<LearnedEdge, 'edge' | 'from' | 'to' | 'kind' | 'variantId' | 'upstream' | 'stated'>;
 
-/** An edge with the values that are stated for all variants, or for one variant. */
+/** An edge with the values that are stated for all variants, or for one variant, or for one behind earlier variants. */
 interface LearnedPart {
   readonly edge: number;
   readonly variantId?: VariantId;
+  readonly upstream?: Readonly<Record<StageId, VariantId>>;
   readonly spec: EdgeSpec;
 }
 
@@ -187,17 +221,51 @@ function learnedParts(edges: readonly EdgeSpec[]): readonly LearnedPart[] {
     return [
       { edge, spec: forAll },
       ...[...variants].map((variantId) => ({ edge, variantId, spec: forVariant(variantId) })),
+      ...partsByUpstream(each, edge, rest),
     ];
   });
+}
+
+function partsByUpstream(
+  { when, fanOut }: EdgeSpec,
+  edge: number,
+  rest: Omit<EdgeSpec, 'when' | 'fanOut'>,
+): readonly LearnedPart[] {
+  const parts = (all: readonly UpstreamShares[] | undefined, specOf: (share: number) => EdgeSpec) =>
+    (all ?? []).flatMap(({ upstream, byVariant }) =>
+      Object.entries(byVariant).map(([id, share]) => ({
+        ...{ edge, upstream, variantId: id as VariantId },
+        spec: specOf(share),
+      })),
+    );
+  return [
+    ...parts(when?.byUpstream, (probability) => ({ ...rest, ...(when && { when: { ...when, probability } }) })),
+    ...parts(fanOut?.byUpstream, (expected) => ({ ...rest, fanOut: { expected } })),
+  ];
+}
+
+function upstreamLearned(
+  all: readonly UpstreamShares[],
+  inForce: readonly LearnedEdge[],
+  of: Pick<Subject, 'edge' | 'kind'>,
+) {
+  return {
+    byUpstream: all.map((each) => ({
+      ...each,
+      byVariant: withLearned(each.byVariant, inForce, { ...of, upstream: each.upstream }),
+    })),
+  };
 }
 
 function withLearned(
   stated: ByVariant,
   inForce: readonly LearnedEdge[],
-  { edge, kind }: Pick<Subject, 'edge' | 'kind'>,
+  { edge, kind, upstream }: Pick<Subject, 'edge' | 'kind' | 'upstream'>,
 ): ByVariant {
   const learned = inForce.flatMap((each) =>
-    each.edge === edge && each.kind === kind && each.variantId !== undefined ? [[each.variantId, each.value]] : [],
+    each.edge === edge && each.kind === kind && each.variantId !== undefined && isSame(each.upstream, upstream)
+      ? [[each.variantId, each.value]]
+      : [],
   );
   return { ...stated, ...Object.fromEntries(learned) };
 }
@@ -227,16 +295,23 @@ function branchStanding({ spec, ...part }: LearnedPart, memory: EdgeMemory): Sta
   return { of: { ...part, from, to, kind: 'branch', stated }, estimate: shareEstimate(memory, stated) };
 }
 
+/** Also for values of before a restart. */
+const isSame = (a: Subject['upstream'], b: Subject['upstream']): boolean =>
+  a === b || JSON.stringify(a) === JSON.stringify(b);
+
 const isBranchOf =
-  ({ from, variantId }: Subject) =>
+  ({ from, variantId, upstream }: Subject) =>
   ({ of }: Standing): boolean =>
-    of.kind === 'branch' && of.from === from && of.variantId === variantId;
+    of.kind === 'branch' && of.from === from && of.variantId === variantId && isSame(of.upstream, upstream);
 
 function presentOf(
   inForce: readonly LearnedEdge[],
-  { edge, kind, variantId }: Pick<Subject, 'edge' | 'kind' | 'variantId'>,
+  { edge, kind, variantId, upstream }: Pick<Subject, 'edge' | 'kind' | 'variantId' | 'upstream'>,
 ): LearnedEdge | undefined {
-  return inForce.find((each) => each.edge === edge && each.kind === kind && each.variantId === variantId);
+  return inForce.find(
+    (each) =>
+      each.edge === edge && each.kind === kind && each.variantId === variantId && isSame(each.upstream, upstream),
+  );
 }
 
 function hasLeft(estimate: EdgeEstimate | undefined, value: number, kind: LearnedEdge['kind']): boolean {

@@ -8,7 +8,14 @@ import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import { OMITTED, omittedNodes, withoutNodes } from '../../model/omission.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
-import { hasSharesByVariant, resolvedSpec, sharesByVariant } from '../../model/resolved-spec.js';
+import {
+  hasSharesByUpstream,
+  hasSharesByVariant,
+  resolvedSpec,
+  sharesByUpstream,
+  sharesByVariant,
+  withoutUpstream,
+} from '../../model/resolved-spec.js';
 import { hasThresholdChoices, thresholdChoices, withThresholds } from '../../model/threshold.js';
 import { type PlanningProblem, specOf } from '../planning-problem.js';
 
@@ -16,7 +23,7 @@ const MOST_CASES = 256;
 
 /** The problem itself if nothing divides it. Throws AppError INVALID_PIPELINE if there are too many cases. */
 export function planCases(problem: PlanningProblem): readonly [PlanningProblem, ...PlanningProblem[]] {
-  const [first = problem, ...others] = atThresholds(omissions(problem)).flatMap(shareCases);
+  const [first = problem, ...others] = withinCases(atThresholds(omissions(problem))).flatMap(shareCases);
   if (others.length >= MOST_CASES) throw tooMany('Optional stages, thresholds and shares by variant');
   return [first, ...others];
 }
@@ -87,23 +94,41 @@ const tooMany = (what: string): AppError =>
   );
 
 function shareCases(problem: PlanningProblem): readonly PlanningProblem[] {
-  if (!hasSharesByVariant(problem.spec)) return [problem];
-  const { stages } = specOf(problem);
-  let cases: readonly NonNullable<PlanningProblem['variants']>[] = [new Map()];
-  for (const { id, variants, pins } of stages) {
-    const names = variants.map((variant) => variant.id);
-    const pinned = names.filter((name) => name === pins.variantId);
-    const classes = classesOf(problem.spec, id, pinned.length === 0 ? names : pinned);
-    if (classes === undefined) continue;
-    cases = cases.flatMap((before) => classes.map((of) => new Map(before).set(id, of)));
-    if (cases.length > MOST_CASES) throw tooMany('Shares by variant');
-  }
   const { spec } = problem;
+  if (!hasSharesByVariant(spec)) return [problem];
+  const cases = variantClasses(problem);
+  if (cases === undefined) throw tooMany('Shares by variant');
   return cases.map((variants) => ({
     ...problem,
     variants,
     spec: resolvedSpec(spec, (id) => variants.get(id)?.[0]),
   }));
+}
+
+/** The problems; if shares by variants of earlier stages make too many cases, with the means over these variants. */
+function withinCases(problems: readonly PlanningProblem[]): readonly PlanningProblem[] {
+  if (!problems.some(({ spec }) => hasSharesByUpstream(spec))) return problems;
+  let count = 0;
+  for (const problem of problems) {
+    count += variantClasses(problem)?.length ?? MOST_CASES + 1;
+    if (count > MOST_CASES) return problems.map((each) => ({ ...each, spec: withoutUpstream(each.spec) }));
+  }
+  return problems;
+}
+
+/** Variants by stage, of each case; undefined if there are too many cases. */
+function variantClasses(problem: PlanningProblem): readonly NonNullable<PlanningProblem['variants']>[] | undefined {
+  const { spec } = problem;
+  let cases: readonly NonNullable<PlanningProblem['variants']>[] = [new Map()];
+  for (const { id, variants, pins } of specOf(problem).stages) {
+    const names = variants.map((variant) => variant.id);
+    const pinned = names.filter((name) => name === pins.variantId);
+    const classes = classesOf(spec, id, pinned.length === 0 ? names : pinned);
+    if (classes === undefined) continue;
+    cases = cases.flatMap((before) => classes.map((of) => new Map(before).set(id, of)));
+    if (cases.length > MOST_CASES) return undefined;
+  }
+  return cases;
 }
 
 /** Variants by equal shares; undefined if the stage has no shares by variant. */
@@ -112,7 +137,13 @@ function classesOf(
   stage: StageId,
   variants: readonly VariantId[],
 ): readonly (readonly VariantId[])[] | undefined {
-  const shares = edges.filter(({ from }) => from === stage).flatMap(sharesByVariant);
+  const own = edges.filter(({ from }) => from === stage);
+  const shares = own.flatMap((edge) => [
+    ...sharesByVariant(edge),
+    ...sharesByUpstream(edge).map(({ byVariant }) => byVariant),
+  ]);
+  const isUpstream = edges.some((edge) => sharesByUpstream(edge).some(({ upstream }) => stage in upstream));
+  if (isUpstream) return variants.map((variant) => [variant]);
   if (shares.length === 0) return undefined;
   const classes = new Map<string, VariantId[]>();
   for (const variant of variants) {

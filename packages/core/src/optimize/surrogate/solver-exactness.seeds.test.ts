@@ -51,10 +51,25 @@ function byVariant({ spec, ...problem }: PlanningProblem, rng: SeededRng): Plann
     const { variants = [] } = spec.stages.find(({ id }) => id === from) ?? {};
     return Object.fromEntries(variants.map(({ id }) => [id, least + ((most - least) * Math.ceil(3 * rng.next())) / 3]));
   };
+  // Behind some variants of the stage before, the shares are others.
+  const upstreamOf = (from: StageId, most: number) => {
+    const [before] = spec.edges.filter(({ to }) => to === from);
+    const { id, variants = [] } = spec.stages.find((stage) => stage.id === before?.from) ?? {};
+    const byUpstream = variants
+      .filter(() => rng.next() < 0.7)
+      .map((variant) => ({ upstream: { [id as StageId]: variant.id }, byVariant: sharesOf(from, most, 0) }));
+    return byUpstream.length > 0 && { byUpstream };
+  };
   const edges = spec.edges.map(
     ({ when, fanOut, ...edge }): EdgeSpec => ({
       ...edge,
-      ...(when && { when: { ...when, byVariant: sharesOf(edge.from, when.probability, 0) } }),
+      ...(when && {
+        when: {
+          ...when,
+          byVariant: sharesOf(edge.from, when.probability, 0),
+          ...upstreamOf(edge.from, when.probability),
+        },
+      }),
       ...(fanOut && { fanOut: { expected: fanOut.expected, byVariant: sharesOf(edge.from, fanOut.expected, 1) } }),
     }),
   );
@@ -71,10 +86,14 @@ function pinnedProblems(problem: PlanningProblem): readonly PlanningProblem[] {
     choices = choices.flatMap((before) => variants.map((variant) => ({ ...before, [id]: variant.id })));
   return choices.map((choice) => {
     const plain = (shares: Shares | undefined, from: StageId): number => shares?.[choice[from] as VariantId] as number;
+    const sharesOf = ({ byVariant: mean, byUpstream = [] }: NonNullable<EdgeSpec['when']>): Shares | undefined =>
+      byUpstream.find(({ upstream }) =>
+        Object.entries(upstream).every(([id, variant]) => choice[id as StageId] === variant),
+      )?.byVariant ?? mean;
     const edges = problem.spec.edges.map(
       ({ when, fanOut, ...edge }): EdgeSpec => ({
         ...edge,
-        ...(when && { when: { condition: when.condition, probability: plain(when.byVariant, edge.from) } }),
+        ...(when && { when: { condition: when.condition, probability: plain(sharesOf(when), edge.from) } }),
         ...(fanOut && { fanOut: { expected: plain(fanOut.byVariant, edge.from) } }),
       }),
     );
