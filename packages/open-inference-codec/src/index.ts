@@ -1,3 +1,4 @@
+export * from './grpc/grpc-answer-event.js';
 export * from './grpc/grpc-infer-request.js';
 export * from './grpc/grpc-infer-response.js';
 export * from './grpc/grpc-metadata.js';

@@ -1,8 +1,10 @@
 /** The gRPC port of the pipelines: admits tenants within their limits and runs methods. */
 
+import { grpcPath, listenMethod } from '@equipoise/open-inference-codec';
 import { readTraceParent } from '../../trace/trace-context.js';
 import { authenticate, MOST_QUESTION_BYTES, type ServingRules } from '../serving-rules.js';
 import { admitWithinLimit, type Tenant } from '../tenants/tenants.js';
+import { AnswersCall } from './answers-call.js';
 import { type CallStream, UnaryCall } from './grpc-call.js';
 import { type GrpcPlace, listenForCalls, type RunningGrpcServer } from './grpc-listener.js';
 import { type GrpcRoute, servingMethods } from './grpc-methods.js';
@@ -10,7 +12,11 @@ import { GrpcError, grpcStatus } from './grpc-status.js';
 
 export function startGrpcServer(rules: ServingRules, where: GrpcPlace): Promise<RunningGrpcServer> {
   const methods = servingMethods(rules.version);
-  return listenForCalls(where, (stream) => void new ServingCall(rules, methods, stream).serve());
+  const listenPath = grpcPath(listenMethod);
+  return listenForCalls(where, (stream) => {
+    const isListener = stream.headers[':path'] === listenPath;
+    void (isListener ? new AnswersCall(rules, stream) : new ServingCall(rules, methods, stream)).serve();
+  });
 }
 
 class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
