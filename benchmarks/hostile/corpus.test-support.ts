@@ -12,7 +12,7 @@ import { type ServedPipeline, servePipeline } from './served-pipeline.js';
 import { loadAttacks, type NamedAttack, runAttacker } from './trial.js';
 
 const SECONDS = 2;
-const AT_ONCE = 15;
+const AT_ONCE = 18;
 /** Ends a test that hangs; a good request usually takes milliseconds. */
 const PATIENCE_MS = 60_000;
 /** Batches that hang would fill a longer drain. */

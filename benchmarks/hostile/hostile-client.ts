@@ -12,7 +12,7 @@ export interface Attack {
   /** The limit of the server that stops this attack. */
   readonly bound: string;
   /** Default: `rest`. */
-  readonly port?: 'rest' | 'grpc' | 'admin';
+  readonly port?: 'rest' | 'grpc' | 'admin' | 'health';
   /** `secure`: TLS and tokens. Default: `plain`. */
   readonly server?: 'plain' | 'secure';
   /**

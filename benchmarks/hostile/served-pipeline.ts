@@ -162,7 +162,7 @@ export const NO_ANSWER_MS = 1e9;
 
 /** Milliseconds until `/livez` of a port answers 200 on a new connection. */
 export function probeMs(
-  { isSecure, ports }: ServedPipeline,
+  { isSecure, ports }: Pick<ServedPipeline, 'isSecure' | 'ports'>,
   port: 'rest' | 'health',
   timeoutMs = 20_000,
 ): Promise<number> {

@@ -1,16 +1,17 @@
 /** One attack, or several at once, next to good clients, with the cost for the server. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import type { GoodAnswer, GoodClients } from './good-clients.js';
 import type { Attack, AttackCounts } from './hostile-client.js';
-import { NO_ANSWER_MS, probeMs, type ServedPipeline } from './served-pipeline.js';
+import type { ProbeFigures } from './probe-thread.js';
+import { NO_ANSWER_MS, type ServedPipeline } from './served-pipeline.js';
 
 const FOLDER = fileURLToPath(new URL('attacks/', import.meta.url));
 const SLO_MS = 500;
-const PROBE_EVERY_MS = 100;
 const MEMORY_EVERY_MS = 500;
 /** Attackers get only the processor time that is left. Many processes of niceness 19 outweigh a server together. */
 const LOWEST_PRIORITY = ['chrt', '--idle', '0'];
@@ -45,7 +46,7 @@ export interface TrialFigures {
   readonly addedMib: number;
   /** Minimum memory growth within a minute after the attack. */
   readonly leftMib: number;
-  /** Worst delay of the measuring process itself. Measured times are too long by at most this delay. */
+  /** Worst delay of the thread that probes. Measured times are too long by at most this delay. */
   readonly ownDelayMs: number;
   readonly attackers: Readonly<Record<string, AttackCounts>>;
   /** Answers to attackers that their bounds do not allow. */
@@ -138,41 +139,26 @@ function isUnlisted(allowed: readonly string[], answer: string): boolean {
 /** Watches a server until it is stopped. */
 class Watch {
   readonly #server: ServedPipeline;
-  readonly #delays = monitorEventLoopDelay({ resolution: 5 });
-  readonly #probes = new Set<Promise<void>>();
-  readonly #timers: readonly NodeJS.Timeout[];
-  readonly #worstMs = { rest: 0, health: 0 };
-  #count = 0;
+  readonly #probes: Worker;
+  readonly #timer: NodeJS.Timeout;
   #worstMib = 0;
 
   constructor(server: ServedPipeline) {
     this.#server = server;
-    this.#delays.enable();
+    const { isSecure, ports } = server;
+    this.#probes = new Worker(new URL('probe-thread.ts', import.meta.url), { workerData: { isSecure, ports } });
     this.#lookAtMemory();
-    this.#timers = [
-      setInterval(() => this.#probe('rest'), PROBE_EVERY_MS),
-      setInterval(() => this.#probe('health'), PROBE_EVERY_MS),
-      setInterval(() => this.#lookAtMemory(), MEMORY_EVERY_MS),
-    ];
+    this.#timer = setInterval(() => this.#lookAtMemory(), MEMORY_EVERY_MS);
   }
 
-  async stop(): Promise<Pick<TrialFigures, 'livezMs' | 'healthMs' | 'probes' | 'ownDelayMs'> & { worstMib: number }> {
-    for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all(this.#probes);
+  async stop(): Promise<ProbeFigures & { readonly worstMib: number }> {
+    clearInterval(this.#timer);
     this.#lookAtMemory();
-    this.#delays.disable();
-    const ownDelayMs = this.#delays.max / 1e6;
-    const { rest: livezMs, health: healthMs } = this.#worstMs;
-    return { livezMs, healthMs, probes: this.#count, worstMib: this.#worstMib, ownDelayMs };
-  }
-
-  #probe(port: 'rest' | 'health'): void {
-    this.#count++;
-    const probe = probeMs(this.#server, port).then((ms) => {
-      this.#worstMs[port] = Math.max(this.#worstMs[port], ms);
-    });
-    this.#probes.add(probe);
-    void probe.then(() => this.#probes.delete(probe));
+    const figures = once(this.#probes, 'message');
+    this.#probes.postMessage('stop');
+    const [probes] = (await figures) as [ProbeFigures];
+    await this.#probes.terminate();
+    return { ...probes, worstMib: this.#worstMib };
   }
 
   #lookAtMemory(): void {

@@ -13,7 +13,9 @@ export const monotonicClock: AlarmClock = {
     let timer: NodeJS.Timeout;
     let ringing: NodeJS.Immediate | undefined;
     const wait = () => {
-      timer = setTimeout(due, Math.min(Math.ceil(atMs - performance.now()), LONGEST_TIMER_MS));
+      // Node 24 warns of a negative time.
+      const leftMs = Math.max(1, Math.ceil(atMs - performance.now()));
+      timer = setTimeout(due, Math.min(leftMs, LONGEST_TIMER_MS));
     };
     const due = () => {
       if (performance.now() < atMs) wait();

@@ -47,6 +47,46 @@ it.each([14, 16, 20])('takes a body of 16 MiB alone under a bound of %d MiB, in 
   expect(inbound.take(MIB, 16 * MIB)).toBe(false);
 });
 
+it('refuses bodies that have stalled for half a second, the oldest first, to make room for others', () => {
+  const KIB = 1024;
+  const [small, large] = [64 * KIB, 800 * KIB];
+  let nowMs = 0;
+  const inbound = new InboundBytes(1024 * KIB, 0, () => nowMs);
+  const dropped: string[] = [];
+  const body = (name: string, bytes: number) => {
+    expect(inbound.take(bytes)).toBe(true);
+    const unfinished = {
+      arrivedBytes: bytes,
+      makeRoom: () => {
+        dropped.push(name);
+        inbound.release(bytes);
+      },
+    };
+    inbound.noteProgress(unfinished);
+    return unfinished;
+  };
+  const whole = body('whole', small);
+  inbound.forget(whole);
+  const first = body('first', small);
+  body('large', large);
+  nowMs = 100;
+  body('second', small);
+  nowMs = 499;
+  inbound.noteProgress(first);
+  expect([inbound.take(small), inbound.fits(small)]).toEqual([false, false]);
+  nowMs = 500;
+  expect(inbound.fits(large)).toBe(true);
+  expect(dropped).toEqual([]);
+  expect(inbound.take(small)).toBe(true);
+  expect(dropped).toEqual(['large']);
+  nowMs = 10_000;
+  expect(inbound.take(large)).toBe(true);
+  expect(dropped).toEqual(['large', 'second']);
+  // Small bodies make no room within the part of large ones.
+  expect([inbound.fits(200 * KIB), inbound.take(200 * KIB)]).toEqual([false, false]);
+  expect(dropped).toEqual(['large', 'second']);
+});
+
 it('takes of pages so much in all, and a part of it from each connection', () => {
   const MIB = 1024 * 1024;
   const pages = new PageBytes();

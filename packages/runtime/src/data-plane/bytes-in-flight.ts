@@ -40,37 +40,57 @@ export class BytesInFlight {
 }
 
 /** Bytes of a body beyond these are large. */
-const MOST_SMALL_BYTES = 64 * 1024;
+export const MOST_SMALL_BYTES = 64 * 1024;
 /** Large bytes may take at most this fraction, so that small bodies fit next to them. */
 const LARGE_FRACTION = 0.75;
 
-/** Limit on the bytes of unfinished bodies. */
+/** A body without a new byte for so long may have to make room. */
+const STALLED_MS = 500;
+
+/** A body on its way. */
+export interface UnfinishedBody {
+  /** Bytes so far. */
+  readonly arrivedBytes: number;
+  /** Refuses the body and releases its bytes. */
+  makeRoom(): void;
+}
+
+/** Limit on the bytes of unfinished bodies. Without room, bodies that stall are refused in favor of those that arrive. */
 export class InboundBytes {
   readonly #all: BytesInFlight;
   readonly #large: BytesInFlight;
+  readonly #nowMs: () => number;
+  /** Times of the latest bytes. The body that has waited longest comes first. */
+  readonly #unfinished = { small: new Map<UnfinishedBody, number>(), large: new Map<UnfinishedBody, number>() };
 
   /** A body of `maxBodyBytes` always fits alone. */
-  constructor(most = Number.POSITIVE_INFINITY, maxBodyBytes = 0) {
+  constructor(most = Number.POSITIVE_INFINITY, maxBodyBytes = 0, nowMs: () => number = () => performance.now()) {
     this.#all = new BytesInFlight(Math.max(most, maxBodyBytes));
     this.#large = new BytesInFlight(Math.max(LARGE_FRACTION * most, largePart(maxBodyBytes)));
+    this.#nowMs = nowMs;
   }
 
   get sum(): number {
     return this.#all.sum;
   }
 
-  /** True if a body of this length could be reserved now. */
+  /** True if a body of this length could be reserved now, or if bodies could make room. */
   fits(length: number): boolean {
-    return this.#all.fits(length) && this.#large.fits(largePart(length));
+    const large = largePart(length);
+    if (!this.#large.fits(large)) return this.#stalled(true) !== undefined;
+    return this.#all.fits(length) || this.#stalled(false) !== undefined;
   }
 
   /** Reserves more bytes for a body that has `before`; false if a limit forbids it. */
   take(bytes: number, before = 0): boolean {
     const large = largePart(before + bytes) - largePart(before);
-    if (large > 0 && !this.#large.take(large)) return false;
-    if (this.#all.take(bytes)) return true;
-    this.#large.release(large);
-    return false;
+    while (large > 0 && !this.#large.take(large)) if (!this.#dropStalled(true)) return false;
+    for (;;) {
+      if (this.#all.take(bytes)) return true;
+      if (this.#dropStalled(false)) continue;
+      this.#large.release(large);
+      return false;
+    }
   }
 
   /** Releases all bytes of a body. */
@@ -78,6 +98,46 @@ export class InboundBytes {
     this.#all.release(length);
     this.#large.release(largePart(length));
   }
+
+  /** Call after bytes of a body that is not complete. */
+  noteProgress(body: UnfinishedBody): void {
+    const { small, large } = this.#unfinished;
+    small.delete(body);
+    large.delete(body);
+    (body.arrivedBytes > MOST_SMALL_BYTES ? large : small).set(body, this.#nowMs());
+  }
+
+  /** Call at the end of a body. */
+  forget(body: UnfinishedBody): void {
+    this.#unfinished.small.delete(body);
+    this.#unfinished.large.delete(body);
+  }
+
+  #dropStalled(isLarge: boolean): boolean {
+    const body = this.#stalled(isLarge);
+    if (body === undefined) return false;
+    this.forget(body);
+    body.makeRoom();
+    return true;
+  }
+
+  /** The body that has stalled longest. Only large bodies make room for large ones. */
+  #stalled(isLarge: boolean): UnfinishedBody | undefined {
+    const { small, large } = this.#unfinished;
+    const [first, since] = oldest(large, isLarge ? undefined : oldest(small));
+    return this.#nowMs() - since >= STALLED_MS ? first : undefined;
+  }
+}
+
+type Since = readonly [body: UnfinishedBody | undefined, sinceMs: number];
+
+/** The first entry, or `other` if it is older. */
+function oldest(
+  bodies: ReadonlyMap<UnfinishedBody, number>,
+  other: Since = [undefined, Number.POSITIVE_INFINITY],
+): Since {
+  for (const entry of bodies) return entry[1] <= other[1] ? entry : other;
+  return other;
 }
 
 function largePart(length: number): number {

@@ -3,8 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { AppError } from '@equipoise/core/model';
 import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
-import type { InboundBytes } from '../data-plane/bytes-in-flight.js';
+import { type InboundBytes, MOST_SMALL_BYTES } from '../data-plane/bytes-in-flight.js';
 import { FIRST_BODY_BYTE_MS } from './connection-limit.js';
+import { readTurns } from './fair-turns.js';
 import { dropError } from './refusal.js';
 
 /** Layout of a body in memory: the byte at offset `alignAt` is aligned for every number type. */
@@ -36,6 +37,8 @@ export interface BodyBounds {
   readonly limit?: BodyLimit | undefined;
   /** Time limit; undefined if the connection's server sets the limit. */
   readonly timeoutMs: number | undefined;
+  /** Called for a body in too many chunks, before it is refused. */
+  readonly stopReading?: (() => void) | undefined;
   /** Bytes of all unfinished bodies. Clients that never finish a body must not fill the memory. */
   readonly inbound: InboundBytes;
 }
@@ -119,7 +122,7 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
   const { mostBytes, error } = limitOf(bounds);
   return new Promise((resolve, reject) => {
     let length = 0;
-    let turnEnds = BYTES_PER_TURN.first;
+    const takeTurn = turnsOf(request);
     let isSettled = false;
     let timer: NodeJS.Timeout | undefined;
     const limitTime = (firstMs: number, wholeMs: number) => {
@@ -135,6 +138,7 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
       if (isSettled) return;
       isSettled = true;
       clearTimeout(timer);
+      inbound.forget(unfinished);
       inbound.release(length);
       end();
     };
@@ -144,15 +148,10 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
         received.takeAll();
         reject(problem);
       });
+    const unfinished = { arrivedBytes: 0, makeRoom: () => refuse(dropError('memory-full')) };
     // Every request closes: creating the error for a complete body would take 5 % of the time for a small request.
     const cutOff = () => {
       if (!isSettled) refuse(new AppError('MALFORMED_REQUEST', 'The body ended early.'));
-    };
-    const endTurn = () => {
-      if (length < turnEnds) return;
-      turnEnds = length + BYTES_PER_TURN.later;
-      request.pause();
-      setImmediate(() => request.resume());
     };
     const take = (chunk: Uint8Array<ArrayBuffer>) => {
       if (isSettled) return;
@@ -160,16 +159,30 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
       else if (!inbound.take(chunk.length, length)) refuse(dropError('memory-full'));
       else {
         length += chunk.length;
+        unfinished.arrivedBytes = length;
+        inbound.noteProgress(unfinished);
         try {
           received.take(chunk);
-          endTurn();
+          takeTurn(length, chunk.length);
         } catch (problem) {
+          bounds.stopReading?.();
           refuse(problem as AppError);
         }
       }
     };
     request.on('data', take).on('end', ended).on('error', cutOff).on('close', cutOff);
   });
+}
+
+/** Counts the bytes of a large body. The body waits once it has had its turn. */
+function turnsOf(request: RequestBody): (length: number, bytes: number) => void {
+  let turnEnds = BYTES_PER_TURN.first;
+  return (length, bytes) => {
+    if (length <= MOST_SMALL_BYTES) return;
+    const hasHadTurn = length >= turnEnds;
+    if (hasHadTurn) turnEnds = length + BYTES_PER_TURN.later;
+    readTurns.take(request, bytes, hasHadTurn);
+  };
 }
 
 /** Copies: Node's buffers may be slices of a shared pool, and the body moves to a replica. */

@@ -23,6 +23,8 @@ export const smallPort: PortLimits = { mostConnections: 256, mostStreams: 1024, 
 export const MOST_PIPELINED = 64;
 /** Maximum memory for unsent data and tables of one HTTP/2 connection. Above it, new streams are refused. */
 export const SESSION_MEMORY_MIB = 64;
+/** A stream whose request takes longer may be refused when another one needs its place. */
+export const STALLED_MS = 500;
 /** Maximum wait for the first byte of a body over HTTP/2. */
 export const FIRST_BODY_BYTE_MS = 10_000;
 

@@ -17,16 +17,18 @@ import {
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { linkOf } from './backpressure.js';
-import type { PortLimits } from './connection-limit.js';
+import { type PortLimits, STALLED_MS } from './connection-limit.js';
 
 /** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
 export type ServingPhase = 'starting' | 'serving' | 'draining' | 'closing';
 
 /** A new connection may have its share of all streams, within these bounds. */
-export const MOST_STREAMS_PER_CONNECTION = 1000;
+export const MOST_STREAMS_PER_CONNECTION = 256;
 const LEAST_STREAMS_PER_CONNECTION = 64;
 /** A connection is closed after this many refused streams in a row. */
 const MOST_REFUSED = 100;
+/** Idle connections among which a full port chooses. */
+const MOST_LOOKS = 16;
 /** Highest stream number: a GOAWAY with it refuses no stream. */
 const LAST_STREAM = 2 ** 31 - 1;
 const LOOK_MS = 10;
@@ -76,6 +78,10 @@ export class OpenSessions {
   /** A session is removed when its socket is closed. */
   readonly #connections = new Map<ServerHttp2Session, Connection>();
   readonly #limits: PortLimits;
+  /** Sessions without a stream, and those that are destroyed, the oldest first. */
+  readonly #idle = new Set<ServerHttp2Session>();
+  /** Arrival times of streams whose requests are not complete, the oldest first. */
+  readonly #unfinished = new Map<ServerHttp2Stream, number>();
   #streamCount = 0;
   /** Time when a session's last stream ended, or the session began. */
   readonly #idleSinceMs = new WeakMap<ServerHttp2Session, number>();
@@ -97,6 +103,7 @@ export class OpenSessions {
       const socket = session.socket.once('end', () => session.destroy());
       const connection = { socket, streams };
       this.#connections.set(session, connection);
+      this.#idle.add(session);
       this.#idleSinceMs.set(session, performance.now());
       // nghttp2 itself refuses streams above this share, at a far lower cost.
       const share = Math.floor(limits.mostStreams / this.#connections.size);
@@ -111,24 +118,31 @@ export class OpenSessions {
       session.once('close', () => {
         clearInterval(look);
         this.#connections.delete(session);
+        this.#idle.delete(session);
       });
       outliveStreams(session, streams);
       session.on('error', () => session.destroy());
       session.setLocalWindowSize(windowBytes);
       // Runs before the server's own listener, which serves the stream.
       session.prependListener('stream', (stream) => {
-        if (streams.size >= limits.mostStreams - this.#streamCount) {
+        const isFull = streams.size >= limits.mostStreams - this.#streamCount;
+        if (isFull && !(streams.size < LEAST_STREAMS_PER_CONNECTION && this.#closeStalled())) {
           this.#refuse(session, stream, ++refused);
           return;
         }
         refused = 0;
         streams.add(stream);
+        this.#unfinished.set(stream, performance.now());
+        stream.once('end', () => this.#unfinished.delete(stream));
+        this.#idle.delete(session);
         this.#streamCount++;
         if (this.#draining) this.#goAway(session, stream);
         stream.on('close', () => {
           streams.delete(stream);
+          this.#unfinished.delete(stream);
           this.#streamCount--;
           if (streams.size > 0) return;
+          if (this.#connections.has(session)) this.#idle.add(session);
           this.#idleSinceMs.set(session, performance.now());
           if (this.#goneAway.has(session)) session.close();
         });
@@ -156,16 +170,18 @@ export class OpenSessions {
   }
 
   /**
-   * Closes a connection without a stream; false if there is none. Connections without queued bytes come first, and of
-   * these the ended ones.
+   * Closes a connection without a stream; false if there is none. Looks at the oldest of them: connections without
+   * queued bytes come first, and of these the ended ones.
    */
   closeIdle(): boolean {
-    const idle = [...this.#connections].filter(
-      ([{ destroyed }, { streams, socket }]) => (streams.size === 0 || destroyed) && !socket.destroyed,
-    );
-    const sent = (entry: (typeof idle)[number]) => linkOf(entry[1]).held === 0;
-    const [session] = idle.find((entry) => hasEnded(...entry) && sent(entry)) ?? idle.find(sent) ?? idle[0] ?? [];
+    const ranked = [...this.#oldestIdle()].map(([session, connection]) => ({
+      session,
+      rank: linkOf(connection).held > 0 ? 0 : hasEnded(session, connection) ? 2 : 1,
+    }));
+    const best = Math.max(...ranked.map(({ rank }) => rank));
+    const session = ranked.find(({ rank }) => rank === best)?.session;
     if (session === undefined) return false;
+    this.#idle.delete(session);
     this.cut(session);
     return true;
   }
@@ -196,6 +212,30 @@ export class OpenSessions {
     setImmediate(() => {
       for (const session of this.#connections.keys()) this.cut(session);
     });
+  }
+
+  /** Not all of them: a flood of connections would make each search long. */
+  *#oldestIdle(): Generator<[ServerHttp2Session, Connection]> {
+    let looks = 0;
+    for (const session of this.#idle) {
+      const connection = this.#connections.get(session);
+      if (connection === undefined || connection.socket.destroyed) this.#idle.delete(session);
+      else {
+        yield [session, connection];
+        if (++looks === MOST_LOOKS) return;
+      }
+    }
+  }
+
+  /** Makes room for a stream: refuses the oldest stream whose request does not end. Its client may retry. */
+  #closeStalled(): boolean {
+    for (const [stream, sinceMs] of this.#unfinished) {
+      if (performance.now() - sinceMs < STALLED_MS) return false;
+      this.#unfinished.delete(stream);
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return true;
+    }
+    return false;
   }
 
   #refuse(session: ServerHttp2Session, stream: ServerHttp2Stream, inARow: number): void {

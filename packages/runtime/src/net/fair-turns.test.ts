@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { FairTurns, MemoryQueue } from './fair-turns.js';
+import { FairTurns, MemoryQueue, ReadTurns } from './fair-turns.js';
 
 describe('calls of many connections', () => {
   const turns: (() => void)[] = [];
@@ -61,6 +61,50 @@ describe('calls of many connections', () => {
     send('a', 65);
     fair.begin(connection('b'), () => fair.begin(connection('a'), () => begun.push('last')));
     expect(next()).toEqual(['a64', 'last']);
+  });
+});
+
+describe('bodies of many connections', () => {
+  const CHUNK = 64 * 1024;
+  const turns: (() => void)[] = [];
+  let reads: ReadTurns;
+
+  beforeEach(() => {
+    turns.length = 0;
+    reads = new ReadTurns((turn) => turns.push(turn));
+  });
+
+  const bodies = (count: number) =>
+    Array.from({ length: count }, () => {
+      const body = { isPaused: false, pause: () => (body.isPaused = true), resume: () => (body.isPaused = false) };
+      return body;
+    });
+  const next = () => turns.shift()?.();
+
+  it('are read at once up to 2 MiB in a turn, and continue in order', () => {
+    const all = bodies(100);
+    for (const body of all) reads.take(body, CHUNK, false);
+    expect(all.filter(({ isPaused }) => isPaused)).toEqual(all.slice(32));
+    next();
+    expect(all.filter(({ isPaused }) => isPaused)).toEqual(all.slice(64));
+    // A body that has continued waits behind the others.
+    reads.take(all[32] as (typeof all)[number], 2 * 1024 * 1024 + 1, false);
+    next();
+    expect(all.filter(({ isPaused }) => isPaused)).toEqual([all[32], ...all.slice(96)]);
+    next();
+    expect(all.filter(({ isPaused }) => isPaused)).toEqual([]);
+    next();
+    expect(turns).toEqual([]);
+  });
+
+  it('wait for the next turn after their own', () => {
+    const [body, other] = bodies(2);
+    if (body === undefined || other === undefined) throw new Error('no bodies');
+    reads.take(body, CHUNK, true);
+    reads.take(other, CHUNK, false);
+    expect([body.isPaused, other.isPaused]).toEqual([true, false]);
+    next();
+    expect(body.isPaused).toBe(false);
   });
 });
 

@@ -1,8 +1,13 @@
-/** Turns of connections, so that no client delays the others: at the event loop and at limited memory. */
+/**
+ * Turns of connections, so that no client delays the others: for the start of calls, for the bytes of bodies, and at
+ * limited memory.
+ */
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 
 /** Maximum calls that begin in one turn. */
 const MOST_PER_TURN = 64;
+/** Waiting calls begin in one turn for at most this time. */
+const MOST_MS_PER_TURN = 4;
 
 /** Waiting items by connection. Connections are served round-robin, the items of one in order. */
 class RoundRobin<T> {
@@ -44,11 +49,13 @@ class RoundRobin<T> {
 /** Spreads the start of multiplexed and pipelined calls over turns of the event loop. */
 export class FairTurns {
   readonly #nextTurn: (turn: () => void) => void;
+  readonly #nowMs: () => number;
   readonly #waiting = new RoundRobin<() => void>();
   #begun = 0;
 
-  constructor(nextTurn: (turn: () => void) => void = setImmediate) {
+  constructor(nextTurn: (turn: () => void) => void = setImmediate, nowMs: () => number = () => performance.now()) {
     this.#nextTurn = nextTurn;
+    this.#nowMs = nowMs;
   }
 
   /** Begins a call at once, or later if the turn is full. Calls of one connection begin in order. */
@@ -62,16 +69,71 @@ export class FairTurns {
     call();
   }
 
-  /** Begins waiting calls, up to the bound per turn. */
+  /** Begins waiting calls, up to the bounds of a turn, and at least one. */
   #turn(): void {
     this.#begun = 0;
-    while (this.#begun < MOST_PER_TURN) {
+    const endsAtMs = this.#nowMs() + MOST_MS_PER_TURN;
+    while (this.#begun < MOST_PER_TURN && this.#nowMs() < endsAtMs) {
       const call = this.#waiting.shift();
       if (call === undefined) return;
       this.#start(call);
     }
   }
 }
+
+/** Bytes of large bodies that all ports read in one turn. One connection may read 2 MiB in a turn, all of them a second. */
+const MOST_READ_PER_TURN = 2 * 1024 * 1024;
+/** A body that continues brings at least one chunk of 64 KiB. */
+const MOST_RESUMED_PER_TURN = MOST_READ_PER_TURN / (64 * 1024);
+
+/** A body that is being read or discarded. */
+export interface PausableBody {
+  pause(): unknown;
+  resume(): unknown;
+}
+
+/** Spreads the reading of large bodies over turns of the event loop. Waiting bodies continue in order. */
+export class ReadTurns {
+  readonly #nextTurn: (turn: () => void) => void;
+  readonly #waiting = new Set<PausableBody>();
+  #read = 0;
+  #isScheduled = false;
+
+  constructor(nextTurn: (turn: () => void) => void = setImmediate) {
+    this.#nextTurn = nextTurn;
+  }
+
+  /** Counts bytes of a large body. Pauses the body if it has had its turn, or the turn is full. */
+  take(body: PausableBody, bytes: number, hasHadTurn: boolean): void {
+    this.#read += bytes;
+    if (hasHadTurn || this.#read > MOST_READ_PER_TURN) {
+      body.pause();
+      this.#waiting.add(body);
+    }
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#nextTurn(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#isScheduled = false;
+    this.#read = 0;
+    let resumed = 0;
+    for (const body of this.#waiting) {
+      if (resumed++ === MOST_RESUMED_PER_TURN) break;
+      this.#waiting.delete(body);
+      body.resume();
+    }
+    if (this.#waiting.size > 0) this.#schedule();
+  }
+}
+
+/** All ports share the event loop. */
+export const readTurns = new ReadTurns();
 
 /** Grants memory. Waiting connections take turns; a small request does not overtake a large one whose turn it is. */
 export class MemoryQueue {

@@ -10,7 +10,8 @@ import { type AnswerSink, type SlowReaders, watchSlowStream, writeAnswer } from 
 import { type BodyLayout, type BodyLimit, type RequestBody, readBody } from './body.js';
 import { Call, type Caller, type CallRules, type Purpose } from './call.js';
 import type { ServingPhase } from './drain.js';
-import { refusal } from './refusal.js';
+import { readTurns } from './fair-turns.js';
+import { refusal, stopParser } from './refusal.js';
 
 export interface HttpExchange {
   readonly request: RequestBody & {
@@ -33,6 +34,8 @@ export interface HttpExchange {
   stream(): StreamSink;
   headersIn(phase: ServingPhase): Readonly<Record<string, string>>;
   discardRest(): void;
+  /** Ignores the rest of the connection. */
+  stopReading?(): void;
 }
 
 export interface HttpResponse extends AnswerSink {
@@ -93,6 +96,10 @@ export class Http1Exchange implements HttpExchange {
     return phase === 'draining' || phase === 'closing' ? CLOSE_HEADERS : NO_HEADERS;
   }
 
+  stopReading(): void {
+    stopParser(this.request.socket);
+  }
+
   discardRest(): void {
     const { request } = this;
     let chunks = 0;
@@ -100,10 +107,9 @@ export class Http1Exchange implements HttpExchange {
     request.on('data', ({ length }: Uint8Array) => {
       if (++chunks === MOST_DISCARDED_CHUNKS) request.socket.destroy();
       bytes += length;
-      if (bytes < MOST_DISCARDED_PER_TURN) return;
-      bytes = 0;
-      request.pause();
-      setImmediate(() => request.resume());
+      const hasHadTurn = bytes >= MOST_DISCARDED_PER_TURN;
+      if (hasHadTurn) bytes = 0;
+      readTurns.take(request, length, hasHadTurn);
     });
     request.resume();
     const cutOff = setTimeout(() => request.socket.destroy(), LINGER_MS);
@@ -225,6 +231,7 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
       limit,
       inbound,
       timeoutMs: bodyTimeoutMs,
+      stopReading: () => this.exchange.stopReading?.(),
       beforeReading: () => {
         if (awaitsContinue) response.writeContinue();
       },

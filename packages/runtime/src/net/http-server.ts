@@ -82,7 +82,6 @@ interface Http1Connection {
   unanswered: number;
   /** Response to the last request, until the response has left. */
   last: ServerResponse | undefined;
-  hasAsked: boolean;
   isRefused: boolean;
 }
 
@@ -96,6 +95,11 @@ function isHttp1({ httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
   return httpVersionMajor === 1 && hosts <= 1;
 }
 
+function firstOf<T>(items: Iterable<T>): T | undefined {
+  for (const item of items) return item;
+  return undefined;
+}
+
 class Connections {
   readonly #server: HttpServer;
   readonly #limits: PortLimits;
@@ -104,6 +108,8 @@ class Connections {
   readonly #sockets = new Set<Socket>();
   readonly #sessions: OpenSessions;
   readonly #http1 = new Map<Duplex, Http1Connection>();
+  /** Connections that wait for no answer, the oldest first: without a request so far, and after an answer. */
+  readonly #idle = { unasked: new Set<Duplex>(), answered: new Set<Duplex>() };
   readonly #slowReaders: SlowReaders;
   readonly #turns = new FairTurns();
   readonly #closeHandshakes: () => void;
@@ -165,9 +171,10 @@ class Connections {
     const isSecure = 'setSecureContext' in this.#server;
     this.#server.prependListener(isSecure ? 'secureConnection' : 'connection', (socket: Socket | TLSSocket) => {
       if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') return;
-      this.#http1.set(socket, { unanswered: 0, last: undefined, hasAsked: false, isRefused: false });
+      this.#http1.set(socket, { unanswered: 0, last: undefined, isRefused: false });
+      this.#idle.unasked.add(socket);
       socket.once('close', () => {
-        this.#http1.delete(socket);
+        this.#forget(socket);
         this.#slowReaders.closed(socket);
       });
     });
@@ -179,13 +186,19 @@ class Connections {
 
   /** Closes an idle connection, preferably one that has sent no request yet. */
   #closeIdle(): boolean {
-    const idle = [...this.#http1].filter(([, { unanswered }]) => unanswered === 0);
-    const [socket] = idle.find(([, { hasAsked }]) => !hasAsked) ?? idle[0] ?? [];
+    const { unasked, answered } = this.#idle;
+    const socket = firstOf(unasked) ?? firstOf(answered);
     if (socket === undefined) return this.#sessions.closeIdle();
-    // Removed at once, so that the next search skips it.
-    this.#http1.delete(socket);
+    // Forgotten at once, so that the next search skips it.
+    this.#forget(socket);
     socket.destroy();
     return true;
+  }
+
+  #forget(socket: Duplex): void {
+    this.#http1.delete(socket);
+    this.#idle.unasked.delete(socket);
+    this.#idle.answered.delete(socket);
   }
 
   #begin(
@@ -202,11 +215,12 @@ class Connections {
     const connection = this.#http1.get(socket);
     // Ignore pipelined requests of a client that is gone or was refused.
     if (connection === undefined || connection.isRefused || socket.destroyed) return;
-    connection.hasAsked = true;
     connection.unanswered++;
     connection.last = response;
+    this.#idle.unasked.delete(socket);
+    this.#idle.answered.delete(socket);
     response.on('close', () => {
-      connection.unanswered--;
+      if (--connection.unanswered === 0 && this.#http1.has(socket)) this.#idle.answered.add(socket);
       if (connection.last === response) connection.last = undefined;
     });
     const isPipelined = connection.unanswered > MOST_PIPELINED;

@@ -8,6 +8,12 @@ export interface ListeningPlace {
   readonly port: number;
 }
 
+/**
+ * Connections that may wait to be accepted: Node accepts one per turn of the event loop. The operating system ignores
+ * connections beyond these, and their clients try again after a second. Linux allows at most 4,096 by default.
+ */
+const MOST_UNACCEPTED = 4096;
+
 /** Returns `host:port`, IPv6 in brackets. Throws AppError WRONG_USAGE for an invalid port. */
 export function placeText({ host, port }: ListeningPlace): string {
   const text = `${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -26,7 +32,7 @@ export function listen(server: Server, place: ListeningPlace): Promise<Listening
         reject(new AppError('PORT_IN_USE', `${holder} already listens on ${text}.`));
       } else reject(new AppError('WRONG_USAGE', `Cannot listen on ${text}: ${cause.message}.`, { cause }));
     });
-    server.listen(place.port, place.host, () => {
+    server.listen({ port: place.port, host: place.host, backlog: MOST_UNACCEPTED }, () => {
       const { address, port } = server.address() as AddressInfo;
       resolve({ host: address, port });
     });

@@ -76,6 +76,7 @@ export const notHttp1 = (): AppError =>
 export function refuseAndClose(response: ServerResponse, error: AppError): void {
   const { status, text, headers } = refusal(error);
   const { socket } = response.req;
+  stopParser(socket);
   // Node resumes a connection after each answer.
   socket.pause().on('resume', () => socket.pause());
   response.writeHead(status, {
@@ -85,6 +86,29 @@ export function refuseAndClose(response: ServerResponse, error: AppError): void 
     connection: 'close',
   });
   response.end(text);
+}
+
+const PARSER_CALLBACKS = ['kOnHeadersComplete', 'kOnBody', 'kOnMessageComplete'] as const;
+
+type Parser = Record<number, unknown> & { readonly constructor: Readonly<Record<string, unknown>> };
+
+/**
+ * Makes Node's parser ignore the rest of a connection. Node reads up to 64 KiB at once, and would otherwise create
+ * objects for thousands of requests or chunks that are ignored. Node reuses parsers, so the end of the connection
+ * restores this one.
+ */
+export function stopParser(socket: Duplex): void {
+  const { parser } = socket as { readonly parser?: Parser | null };
+  if (!parser) return;
+  for (const name of PARSER_CALLBACKS) {
+    const index = parser.constructor[name];
+    if (typeof index !== 'number' || parser[index] === undefined) continue;
+    const callback = parser[index];
+    parser[index] = undefined;
+    socket.once('close', () => {
+      parser[index] = callback;
+    });
+  }
 }
 
 /**

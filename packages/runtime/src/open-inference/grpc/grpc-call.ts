@@ -4,9 +4,11 @@
  * status.
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { MOST_SMALL_BYTES, type UnfinishedBody } from '../../data-plane/bytes-in-flight.js';
 import { watchSlowStream, writeAnswer } from '../../net/backpressure.js';
 import { Call, type Caller, type CallRules, type Purpose } from '../../net/call.js';
 import { FIRST_BODY_BYTE_MS } from '../../net/connection-limit.js';
+import { readTurns } from '../../net/fair-turns.js';
 import { dropError } from '../../net/refusal.js';
 import {
   acceptedEncodings,
@@ -44,11 +46,10 @@ export interface CallStream {
   readonly headers: IncomingHttpHeaders;
 }
 
-export abstract class GrpcCall<
-  R extends { readonly purpose: Purpose },
-  A = Uint8Array,
-  C extends Caller = Caller,
-> extends Call<R, A, C> {
+export abstract class GrpcCall<R extends { readonly purpose: Purpose }, A = Uint8Array, C extends Caller = Caller>
+  extends Call<R, A, C>
+  implements UnfinishedBody
+{
   protected readonly stream: ServerHttp2Stream;
   protected readonly headers: IncomingHttpHeaders;
   readonly #message: UnaryMessage;
@@ -69,6 +70,14 @@ export abstract class GrpcCall<
 
   protected get connection(): object {
     return this.stream.session ?? this.stream;
+  }
+
+  get arrivedBytes(): number {
+    return this.#inboundBytes;
+  }
+
+  makeRoom(): void {
+    this.fail(dropError('memory-full'));
   }
 
   protected abstract answer(route: R, message: Uint8Array): A | Promise<A>;
@@ -180,6 +189,7 @@ export abstract class GrpcCall<
       this.stream.on('data', (chunk: Buffer<ArrayBuffer>) => this.#take(chunk));
       this.stream.on('end', () => {
         clearTimeout(this.#messageTimer);
+        this.rules.inbound.forget(this);
         try {
           if (!this.isOver) resolve(this.#message.end());
         } catch (error) {
@@ -194,13 +204,16 @@ export abstract class GrpcCall<
     try {
       if (!this.rules.inbound.take(chunk.length, this.#inboundBytes)) throw dropError('memory-full');
       this.#inboundBytes += chunk.length;
+      this.rules.inbound.noteProgress(this);
       this.#message.take(chunk);
+      if (this.#inboundBytes > MOST_SMALL_BYTES) readTurns.take(this.stream, chunk.length, false);
     } catch (error) {
       this.fail(error);
     }
   }
 
   #releaseInbound(): void {
+    this.rules.inbound.forget(this);
     this.rules.inbound.release(this.#inboundBytes);
     this.#inboundBytes = 0;
   }
