@@ -6,7 +6,7 @@ export { mayComeOfPlan, tooManyItems } from './serve/fan-out-bound.js';
 export { defaultFleetLimits, type FleetEffects, type FleetLimits } from './serve/fleet/fleet-effects.js';
 export { FleetScheduler } from './serve/fleet/fleet-scheduler.js';
 export { GraphWalk, type PayloadAlgebra } from './serve/graph-walk.js';
-export { AccuracyTest } from './serve/health/accuracy-test.js';
+export { AccuracyTest, type ExpectedAccuracy } from './serve/health/accuracy-test.js';
 export type { IssueCounts } from './serve/health/replica-health.js';
 export { PipelineScheduler } from './serve/pipeline-scheduler.js';
 export { ServingReplica } from './serve/replica.js';

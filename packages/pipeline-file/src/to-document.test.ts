@@ -101,7 +101,7 @@ spec:
   control: { mode: advise, intervalMs: 5000, fastIntervalMs: 250, minDwellMs: 1000, surge: { cpuCores: 2, maxSeconds: 90 } }
   admission: { maxQueueLength: 50, maxWaitFraction: 0.5, maxInFlightBytes: 1000000, priorities: { shares: [0.5, 0.1], default: 2 } }
   evaluation: { module: ./evaluate.ts, data: ./data, metric: top-k, output: counts, classes: [a, b], k: 1 }
-  accuracyTable: { combinations: [{ variants: { b: cpu at 0.5, d: omitted }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }], shares: [{ from: b, to: c, variant: cpu at 0.5, upstream: { a: v }, outputs: 30, probability: 0.4 }] }
+  accuracyTable: { combinations: [{ variants: { b: cpu at 0.5, d: omitted }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }], agreements: [{ stage: d, variant: only, shadow: other, agreement: 0.9, confidence95: [0.8, 0.95], items: 70 }], shares: [{ from: b, to: c, variant: cpu at 0.5, upstream: { a: v }, outputs: 30, probability: 0.4 }] }
 `;
 
 /** Another test compares the generated page with its generator. */

@@ -364,9 +364,16 @@ function withUpstream<Shares extends Branch | Items>(
 const atLeast = (least: number, values: NonNullable<Share['byVariant']>): NonNullable<Share['byVariant']> =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Math.max(least, value)]));
 
-export function toAccuracyTable({ combinations, shares, modelError, productError }: FileTable): MeasuredTable {
+export function toAccuracyTable({
+  combinations,
+  shares,
+  agreements,
+  modelError,
+  productError,
+}: FileTable): MeasuredTable {
   return withoutUndefined({
     shares,
+    agreements: agreements as MeasuredTable['agreements'],
     modelError,
     productError,
     combinations: combinations.map(({ variants, confidence95, verdict: _, droppedFor: __, ...rest }) =>

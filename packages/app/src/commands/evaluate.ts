@@ -143,8 +143,13 @@ function evaluationText(spec: PipelineSpec, { table, stageRuns, leftOut, compute
     const items = expected === undefined ? [] : [`${Number(expected.toFixed(2))} items`];
     return `${from} (${variantBehind(variant, upstream)}) → ${to}: ${[...taken, ...items].join(', ')} of ${outputs} outputs`;
   });
+  const agreements = (table.agreements ?? []).map(
+    ({ stage, variant, shadow, agreement, confidence95: [low, high], items }) =>
+      `${stage} (${variant}) agrees with its shadow ${shadow} on ${fractionText(agreement)} (${fractionText(low)} to ${fractionText(high)}) of ${items} items`,
+  );
   const notes = [
     ...shares,
+    ...agreements,
     `${samples} ${samples === 1 ? 'sample' : 'samples'}, ${stageRuns} stage runs`,
     ...(leftOut === undefined ? [] : [leftOut.reason]),
     ...(computed === undefined ? [] : [computedText(computed)]),

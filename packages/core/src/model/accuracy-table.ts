@@ -15,8 +15,19 @@ export interface MeasuredCombination {
   readonly measured?: boolean;
 }
 
+/** Measured agreement of a variant with the shadow of its stage: mean score (0…1) of `items` answers to equal inputs. */
+export interface MeasuredAgreement {
+  readonly stage: StageId;
+  readonly variant: VariantId;
+  readonly shadow: VariantId;
+  readonly agreement: number;
+  readonly confidence95: readonly [number, number];
+  readonly items: number;
+}
+
 export interface AccuracyTable {
   readonly combinations: readonly MeasuredCombination[];
+  readonly agreements?: readonly MeasuredAgreement[];
   /** Root mean square errors for measured combinations: of computing each from the others, and of the product. */
   readonly modelError?: number;
   readonly productError?: number;

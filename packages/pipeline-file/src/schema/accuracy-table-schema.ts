@@ -65,6 +65,24 @@ export const accuracyTableSchema = z
       .describe(
         'Measured shares of edges by variant and threshold. They replace `when.probability` and `fanOut.expected`. A fan-out with a `distribution` keeps it.',
       ),
+    agreements: z
+      .array(
+        z.strictObject({
+          stage: z.string().describe('Name of the stage.'),
+          variant: z.string().describe('Name of the variant that was compared.'),
+          shadow: z.string().describe('Name of the variant of the `shadow`.'),
+          agreement: fraction().describe('Mean score of the compared answers.'),
+          confidence95: z
+            .array(fraction())
+            .length(2)
+            .describe('Lower and upper end of the 95 % confidence interval of the agreement.'),
+          items: count().describe('Number of compared answers.'),
+        }),
+      )
+      .optional()
+      .describe(
+        'Measured agreement of variants with the `shadow` of their stage. A server expects it of the answers that it compares.',
+      ),
     stageRuns: count().optional().describe('Number of items that stages ran for the measurement, for people.'),
     leftOut: z
       .strictObject({

@@ -1,6 +1,14 @@
 /** Agreement of each variant with the shadow of its stage. Reports when it is lower than expected. */
-import type { CanaryScores, PipelineSpec, StageId, StageSpec, TensorMap, VariantId } from '@equipoise/core/model';
-import { AccuracyTest } from '@equipoise/core/serve';
+import type {
+  AccuracyTable,
+  CanaryScores,
+  PipelineSpec,
+  StageId,
+  StageSpec,
+  TensorMap,
+  VariantId,
+} from '@equipoise/core/model';
+import { AccuracyTest, type ExpectedAccuracy } from '@equipoise/core/serve';
 
 export interface WatchedAgreement {
   readonly stageId: StageId;
@@ -37,7 +45,7 @@ export class AgreementWatch {
   readonly #watched: readonly WatchedAgreement[];
   readonly #listeners: (() => void)[] = [];
 
-  constructor({ stages }: Pick<PipelineSpec, 'stages'>) {
+  constructor({ stages, accuracyTable }: Pick<PipelineSpec, 'stages' | 'accuracyTable'>) {
     this.#watched = stages.flatMap((stage) => {
       const { shadow } = stage;
       if (shadow === undefined) return [];
@@ -46,7 +54,7 @@ export class AgreementWatch {
         stageId: stage.id,
         variantId: id,
         shadowId: shadow.variantId,
-        test: new AccuracyTest(leastAgreement(stage, id)),
+        test: new AccuracyTest(measuredAgreement(accuracyTable, stage, id) ?? leastAgreement(stage, id)),
         ...{ scores: 0, loss: 0, failed: 0, skipped: 0 },
       }));
     });
@@ -96,6 +104,18 @@ export class AgreementWatch {
     }
     return undefined;
   }
+}
+
+/** Agreement that `equipoise evaluate` measured; undefined if it did not, or with another shadow. */
+function measuredAgreement(
+  table: AccuracyTable | undefined,
+  { id, shadow }: StageSpec,
+  variantId: VariantId,
+): ExpectedAccuracy | undefined {
+  const found = table?.agreements?.find(
+    ({ stage, variant, shadow: other }) => stage === id && variant === variantId && other === shadow?.variantId,
+  );
+  return found && { accuracy: found.agreement, confidence95: found.confidence95 };
 }
 
 /**

@@ -130,6 +130,36 @@ describe('evaluatePipeline', () => {
     ]);
   });
 
+  it('gives the agreement of variants with the shadow of their stage', async () => {
+    const metric = { kind: 'mae', scale: 10, output: 'total' } as const;
+    const stages = [
+      stage('first', [accurate('low', 0.5), accurate('same', 0.5), accurate('best', 0.9)]),
+      stage('last', [accurate('one', 0.9), accurate('two', 0.9)]),
+    ].map((each, index) =>
+      index > 0 ? each : { ...each, shadow: { variantId: 'best' as never, fraction: 1, cpuCores: 1, metric } },
+    );
+    const [first, last] = stages.map(({ id }) => id) as [never, never];
+    const spec = pipeline(stages, { edges: [{ from: first, to: last }], outputs: [{ from: last }] });
+    const number = inMs(({ variant: { id } }, input) => {
+      const value = id === 'low' ? Math.max(0, one(input) - 1) : one(input);
+      return { x: int32([], value), total: int32([], value) };
+    });
+    const module: EvaluationModule = {
+      loadSamples: async () => [0, 1, 2, 3, 4].map((k) => ({ inputs: { x: int32([], k) }, label: k })),
+      score: () => 1,
+    };
+    const { table } = await bench({ spec, module }, { first: number, last: number }).evaluate();
+    const of = { stage: 'first', shadow: 'best', items: 5 };
+    // Four of five numbers differ by 1, each a loss of 0.1.
+    expect(table.agreements).toEqual([
+      { ...of, variant: 'low', agreement: expect.closeTo(0.92, 9), confidence95: expect.anything() },
+      { ...of, variant: 'same', agreement: 1, confidence95: [expect.closeTo(0.566, 2), 1] },
+    ]);
+    const [low = 0, high = 0] = table.agreements?.[0]?.confidence95 ?? [];
+    expect(low).toBeLessThan(0.92);
+    expect(high).toBeGreaterThan(0.92);
+  });
+
   it('gives the shares behind each variant of an earlier stage if they differ', async () => {
     const stages = [
       stage('detect', [accurate('coarse', 0.6), accurate('fine', 0.8)]),

@@ -8,6 +8,7 @@ import {
   AppError,
   type Clock,
   type EdgeSpec,
+  type MeasuredAgreement,
   measurementCause,
   type PipelineSpec,
   type ProfileSet,
@@ -30,6 +31,7 @@ import {
 } from './evaluation-module.js';
 import { type AnswersFile, KeptAnswers } from './kept-answers.js';
 import { SampleAnswers, type SampleResult } from './sample-answers.js';
+import { ShadowAgreements } from './shadow-agreement.js';
 import { type MeasuredShare, ShareCounts } from './share-counts.js';
 import { type VariantChoice, type VariantCombinations, variantCombinations } from './variant-combinations.js';
 
@@ -84,7 +86,12 @@ type ComputedAccuracies = Pick<AccuracyTable, 'modelError' | 'productError'> & {
 
 export interface Evaluation {
   /** Shares are absent without `when` edges and fan-outs. */
-  readonly table: { readonly combinations: readonly Combination[]; readonly shares?: readonly MeasuredShare[] };
+  readonly table: {
+    readonly combinations: readonly Combination[];
+    readonly shares?: readonly MeasuredShare[];
+    /** Absent without shadows. */
+    readonly agreements?: readonly MeasuredAgreement[];
+  };
   /** About combinations that were not measured; absent if there are none. */
   readonly computed?: ComputedAccuracies;
   /** Number of items that stages ran. */
@@ -116,7 +123,8 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
     scoreOf: (c, numbers) => scoreOfNumbers(module, numbers, answers[c] as readonly AnsweredSample[]),
   });
   const counts = new ShareCounts(spec);
-  const stageRuns = await runRace(request, { race, samples, choices, answers, counts });
+  const shadows = new ShadowAgreements(spec.stages);
+  const stageRuns = await runRace(request, { race, samples, choices, answers, counts, shadows });
   const combinations = race.results().map(({ verdict, droppedFor, ...measured }, c): Combination => {
     if (Number.isNaN(measured.accuracy)) throw undefinedScore(spec, measured.samples);
     const better = droppedFor === undefined ? undefined : choices[droppedFor];
@@ -130,8 +138,9 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
   });
   const computed = every.omitted.length > 0 && { computed: computedAccuracies(spec, combinations, every.omitted) };
   const shares = counts.all();
+  const agreements = shadows.all();
   return {
-    table: { combinations, ...(shares.length > 0 && { shares }) },
+    table: { combinations, ...(shares.length > 0 && { shares }), ...(agreements.length > 0 && { agreements }) },
     stageRuns,
     ...(leftOut !== undefined && { leftOut }),
     ...computed,
@@ -236,11 +245,12 @@ interface RaceRun {
   /** By combination, then by sample; filled by the run. */
   readonly answers: readonly AnsweredSample[][];
   readonly counts: ShareCounts;
+  readonly shadows: ShadowAgreements;
 }
 
 /** Runs the blocks of the race and returns the number of stage runs. */
 async function runRace(request: EvaluationRequest, run: RaceRun): Promise<number> {
-  const { race, samples, choices, answers, counts } = run;
+  const { race, samples, choices, answers, counts, shadows } = run;
   const { spec, module, launcher, clock, cacheBytes, search, kept, onProgress } = request;
   const budgetRuns = search?.budgetRuns ?? Number.POSITIVE_INFINITY;
   const runner = new SampleAnswers(spec, launcher, cacheBytes);
@@ -280,6 +290,7 @@ async function runRace(request: EvaluationRequest, run: RaceRun): Promise<number
           running,
           given.map(({ edges }) => edges),
         );
+        for (const { compared = [] } of given) shadows.add(compared);
         given.forEach(({ outputs }, index) => {
           (answers[combinations[index] as number] as AnsweredSample[])[number] = { outputs, label };
         });

@@ -20,6 +20,7 @@ import { copyTensors, responseTensors } from '../data-plane/payload-algebra.js';
 import { flowCores, stagesBefore } from '../profiling/flow.js';
 import { tensorsDigest } from '../profiling/profile-identity.js';
 import { SampleWalk } from '../profiling/sample-walk.js';
+import { type ComparedItems, comparedItems } from './shadow-agreement.js';
 import type { VariantChoice } from './variant-combinations.js';
 
 /** Limit for the shared outputs of one sample. As many samples as cores run at once. */
@@ -32,6 +33,8 @@ export interface CombinationAnswer {
   readonly items: readonly number[];
   /** With choices of thresholds: by stage, the digests of its inputs. */
   readonly inputs?: readonly (readonly string[])[];
+  /** Compared answers of the variants that ran in the same call, at its first combination. */
+  readonly compared?: readonly ComparedItems[];
 }
 
 /** Answers of many combinations to one sample, and the number of items that stages ran for them. */
@@ -82,6 +85,7 @@ export class SampleAnswers {
   async answer(inputs: TensorMap, choices: readonly VariantChoice[]): Promise<SampleResult> {
     const shared = new SharedOutputs(this.#cacheBytes);
     const answers: CombinationAnswer[] = [];
+    const shadowed = new ShadowedOutputs(this.#spec);
     let stageRuns = 0;
     for (const choice of choices) {
       const omitted = this.#graph.stages.filter(({ id }) => choice[id] === OMITTED).map(({ index }) => index);
@@ -103,12 +107,13 @@ export class SampleAnswers {
               shared.remember(inputKey(index, choice[stage.id], digests[index]?.[item]), () => run([input])),
             )
           : await shared.remember(this.#keyOf(index, choice), () => run(stageInputs));
+        shadowed.note(stage, choice, stageInputs, outputs);
         walk.leave(index, outputs);
       }
       const outputs = responseTensors(this.#spec.outputs, walk.responses()[0] ?? []);
       answers.push({ outputs, edges: walk.edgeCounts(), items, ...(this.#hasThresholds && { inputs: digests }) });
     }
-    return { answers, stageRuns };
+    return { answers: withCompared(answers, shadowed.compared()), stageRuns };
   }
 
   #thresholdsOf(choice: VariantChoice): ReadonlyMap<number, number> {
@@ -138,6 +143,40 @@ export class SampleAnswers {
   #keyOf(index: number, choice: VariantChoice): string {
     return JSON.stringify([index, this.#dependsOn[index]?.map((id) => choice[id])]);
   }
+}
+
+/** Outputs of stages with a shadow, by input and variant. */
+class ShadowedOutputs {
+  readonly #stages: ReadonlyMap<StageSpec, Map<string, Map<VariantId, TensorMap>>>;
+
+  constructor({ stages }: PipelineSpec) {
+    this.#stages = new Map(stages.flatMap((stage) => (stage.shadow === undefined ? [] : [[stage, new Map()]])));
+  }
+
+  note(stage: StageSpec, choice: VariantChoice, inputs: readonly TensorMap[], outputs: readonly TensorMap[]): void {
+    const byInput = this.#stages.get(stage);
+    if (byInput === undefined) return;
+    const variant = variantOfChoice(choice[stage.id] as VariantId);
+    for (const [item, input] of inputs.entries()) {
+      const key = tensorsDigest(input);
+      const byVariant = byInput.get(key) ?? new Map<VariantId, TensorMap>();
+      byInput.set(key, byVariant);
+      const output = outputs[item];
+      if (output !== undefined) byVariant.set(variant, output);
+    }
+  }
+
+  compared(): readonly ComparedItems[] {
+    return [...this.#stages].flatMap(([stage, byInput]) => comparedItems(stage, byInput));
+  }
+}
+
+function withCompared(
+  answers: readonly CombinationAnswer[],
+  compared: readonly ComparedItems[],
+): readonly CombinationAnswer[] {
+  const [first, ...others] = answers;
+  return first === undefined || compared.length === 0 ? answers : [{ ...first, compared }, ...others];
 }
 
 const inputKey = (index: number, choice: VariantId | undefined, digest: string | undefined): string =>

@@ -191,6 +191,15 @@ describe('agreement that is lower than expected', () => {
     expect(new Bench(specOf(1)).watched?.test.leastExpected).toBeUndefined();
   });
 
+  it('is the measured one if there is one', async () => {
+    const measured = { stage: a, variant: v, agreement: 0.97, confidence95: [0.95, 0.98], items: 500 } as const;
+    const agreements = [{ ...measured, shadow: large }];
+    const spec = { ...specOf(1, [0.9, 0.85, 0.95]), accuracyTable: { combinations: [], agreements } };
+    const { agreement } = new Bench(spec).shadows;
+    expect(agreement.of(a, v)?.test.leastExpected).toBeCloseTo(0.95, 6);
+    expect(agreement.of(a, w)?.test.leastExpected).toBeCloseTo(0.79, 6);
+  });
+
   it('is a fault that names stage, variants and both agreements, while the variant serves', async () => {
     const bench = await new Bench(specOf(1, [0.9, 0.85, 0.95]), { v: () => ({ c: fp32([1], 11) }) }).start();
     const events: LoopEvent[] = [];

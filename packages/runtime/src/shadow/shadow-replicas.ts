@@ -25,8 +25,8 @@ import {
 } from '../accuracy/agreement-watch.js';
 import { tensorBytes } from '../data-plane/bytes-in-flight.js';
 import { copyTensors } from '../data-plane/payload-algebra.js';
+import { answerAsLabel } from '../evaluate/answer-as-label.js';
 import { metricScore } from '../evaluate/metric-score.js';
-import { answerAsLabel } from './answer-as-label.js';
 
 export interface ShadowDeps {
   readonly launcher: ReplicaLauncher;
@@ -48,7 +48,7 @@ export class ShadowReplicas implements ItemShadows {
   readonly agreement: AgreementWatch;
   readonly #shadows: ReadonlyMap<StageId, StageShadow>;
 
-  constructor(spec: Pick<PipelineSpec, 'stages' | 'baseDir'>, deps: ShadowDeps) {
+  constructor(spec: Pick<PipelineSpec, 'stages' | 'baseDir' | 'accuracyTable'>, deps: ShadowDeps) {
     this.agreement = new AgreementWatch(spec);
     const problems = new Map<StageId, string>();
     const tell = (stageId: StageId, problem: string | undefined) => {

@@ -1,6 +1,6 @@
 /** An answer as the label of another answer, for metrics that compare the two. */
 import type { ShadowSpec, TensorMap } from '@equipoise/core/model';
-import { outputOf, rankedClasses, valuesOf } from '../evaluate/metric-score.js';
+import { outputOf, rankedClasses, valuesOf } from './metric-score.js';
 
 /** Throws AppError INVALID_PIPELINE if the answer lacks what the metric reads. */
 export function answerAsLabel(metric: ShadowSpec['metric'], outputs: TensorMap): unknown {

@@ -1,7 +1,7 @@
 import type { ShadowSpec, Tensor, TensorMap } from '@equipoise/core/model';
 import { expect, it } from 'vitest';
-import { metricScore } from '../evaluate/metric-score.js';
 import { answerAsLabel } from './answer-as-label.js';
+import { metricScore } from './metric-score.js';
 
 const fp32 = (shape: readonly number[], ...values: number[]): Tensor => ({
   datatype: 'FP32',
