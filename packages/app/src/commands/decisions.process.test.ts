@@ -2,8 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { readDecisionLog } from '@equipoise/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { replayInThreads } from '../replay/replay-in-threads.js';
 import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
@@ -91,6 +93,24 @@ describe('equipoise replay', () => {
     expect(ended.exitCode).toBe(1);
     expect(ended.stdout).toMatch(/1 different\n/);
     expect(ended.stdout).toMatch(/synthetic.*decision\.reason.*"because"/);
+  });
+
+  it('replays a long log in threads, with the verdicts in the order of the log', async () => {
+    const { setups, decisions } = await readDecisionLog(join(folder.path, 'log.jsonl'));
+    const many = Array.from({ length: 4 }, () => decisions).flat();
+    const [{ pipelineName, record }] = many.slice(-1) as [(typeof many)[number]];
+    const other = { ...record, decision: { ...record.decision, reason: 'because' } } as typeof record;
+    const log = { setups, decisions: [...many, { pipelineName, record: other }, ...decisions] };
+    const told: number[] = [];
+    const inThreads = await replayInThreads(log, { threads: 2, onProgress: (replayed) => told.push(replayed) });
+    expect(inThreads.map(({ kind }) => kind)).toEqual([
+      ...many.map(({ record: { trigger } }) => (trigger === 'start' ? 'not-replayable' : 'same')),
+      'different',
+      ...decisions.map(({ record: { trigger } }) => (trigger === 'start' ? 'not-replayable' : 'same')),
+    ]);
+    expect(inThreads).toEqual(await replayInThreads(log, { threads: 1 }));
+    expect(told.length).toBeGreaterThan(2);
+    expect(told.at(-1)).toBe(log.decisions.length);
   });
 
   it('says with exit code 1 that there was nothing to compare', async () => {

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { AppError } from '@equipoise/core/model';
-import { type Difference, LogReplay, logLines, type RecordedLog, readDecisionLog } from '@equipoise/runtime';
+import { type Difference, logLines, type RecordedLog, type ReplayVerdict, readDecisionLog } from '@equipoise/runtime';
 import pc from 'picocolors';
+import { replayInThreads } from '../replay/replay-in-threads.js';
 import { outputFile } from '../report/output-file.js';
 import { counted } from '../terminal/counted.js';
 import { PlanProgress } from '../terminal/plan-progress.js';
@@ -46,21 +47,19 @@ async function verdictsOn(log: RecordedLog, path: string): Promise<Replayed> {
   const notReplayable: Record<string, number> = {};
   const different: DifferentDecision[] = [];
   let same = 0;
-  const replayer = new LogReplay(log.setups);
+  const { length } = log.decisions;
   const progress = new PlanProgress(`replaying ${path}`);
-  try {
-    for (const [index, { pipelineName, record }] of log.decisions.entries()) {
-      progress.say(`replaying ${path}, decision ${index + 1} of ${log.decisions.length}`);
-      const verdict = replayer.verdictOn(record);
-      if (verdict.kind === 'same') same += 1;
-      else if (verdict.kind === 'different')
-        different.push({ pipeline: pipelineName, id: record.id, differences: verdict.differences });
-      else notReplayable[verdict.reason] = (notReplayable[verdict.reason] ?? 0) + 1;
-    }
-  } finally {
-    await progress.stop();
+  const verdicts = await replayInThreads(log, {
+    onProgress: (replayed) => progress.say(`replaying ${path}, ${replayed} of ${counted(length, 'decision')}`),
+  }).finally(() => progress.stop());
+  for (const [index, { pipelineName, record }] of log.decisions.entries()) {
+    const verdict = verdicts[index] as ReplayVerdict;
+    if (verdict.kind === 'same') same += 1;
+    else if (verdict.kind === 'different')
+      different.push({ pipeline: pipelineName, id: record.id, differences: verdict.differences });
+    else notReplayable[verdict.reason] = (notReplayable[verdict.reason] ?? 0) + 1;
   }
-  return { decisions: log.decisions.length, same, different, notReplayable };
+  return { decisions: length, same, different, notReplayable };
 }
 
 interface Replayed {

@@ -18,7 +18,8 @@ export function stepReplay(rules: ControllerRules): StepReplay {
   return (input, observation) => {
     const { pins = {}, corrections, edges, starts: times = [], state } = input;
     learned = input.learned;
-    const key = JSON.stringify([pins, corrections, edges]);
+    // The counts behind a learned edge change no rule.
+    const key = JSON.stringify([pins, corrections, edges?.map(({ edge, kind, value }) => [edge, kind, value])]);
     if (remembered?.key !== key) {
       const { partsFor: _, learning: __, ...fixed } = correctedRules(rules, input);
       remembered = { key, session: new ControlSession({ ...fixed, recordedForecast: () => learned }) };
