@@ -1,8 +1,8 @@
 /**
  * `npm run bench:dashboard [-- --screenshots FOLDER]`: the dashboard of shelf-scan in Chromium, while it serves images. It
  * opens every view, obeys a pin, makes a plan for a moved slider, rolls back, and reconnects after a restart; then it
- * replays an hour of points of ten stages. Prints a
- * table of times; exit code 1 if a bar is missed or the page has an error. Needs a profile: `npx equipoise profile
+ * replays an hour of points of ten stages. Prints
+ * each step, then a table of times; exit code 1 if a bar is missed or the page has an error. Needs a profile: `npx equipoise profile
  * examples/shelf-scan/pipeline.yaml --quick`.
  */
 import { spawn } from 'node:child_process';
@@ -41,7 +41,18 @@ const { values } = parseArgs({ options: { screenshots: { type: 'string' } } });
 const { screenshots } = values;
 const folder = fileURLToPath(new URL('../../examples/shelf-scan', import.meta.url));
 const measured: Measured[] = [];
-const note = (what: string, ms: number, barMs?: number) => measured.push({ what, ms, barMs });
+const problems: string[] = [];
+
+/** Prints each step at once, so that a run that is stopped keeps its figures. */
+function note(what: string, ms: number, barMs?: number): void {
+  measured.push({ what, ms, barMs });
+  process.stdout.write(`${what}: ${(ms / 1000).toFixed(2)} s\n`);
+}
+
+function report(found: readonly string[]): void {
+  problems.push(...found);
+  for (const each of found) process.stdout.write(`problem: ${each}\n`);
+}
 
 async function timed<Value>(what: string, barMs: number | undefined, run: () => Promise<Value>): Promise<Value> {
   const startedAtMs = performance.now();
@@ -94,16 +105,14 @@ async function look(page: Page, view: string): Promise<readonly string[]> {
   return findings;
 }
 
-async function openViews(page: Page): Promise<readonly string[]> {
-  const findings: string[] = [];
+async function openViews(page: Page): Promise<void> {
   for (const view of VIEWS) {
     await timed(`view ${view}`, undefined, async () => {
       await page.getByRole('link', { name: view, exact: true }).click();
       await page.locator(SIGNS[view]).first().waitFor();
     });
-    findings.push(...(await look(page, view)));
+    report(await look(page, view));
   }
-  return findings;
 }
 
 async function confirm(page: Page, name: string): Promise<void> {
@@ -165,12 +174,12 @@ try {
   });
   // Traces and time series of some seconds.
   await page.waitForTimeout(15_000);
-  const findings = await openViews(page);
+  await openViews(page);
   await page.setViewportSize({ width: 1440, height: 900 });
   await pin(page);
   await rollBack(page);
   await moveSlider(page);
-  const before = [...errors];
+  report(errors);
   await page.evaluate(() => Object.assign(globalThis, { isSamePage: true }));
   stopLoad();
   port.forwardTo(undefined);
@@ -186,9 +195,9 @@ try {
   );
   const isSame = await page.evaluate(() => 'isSamePage' in globalThis);
   stopLoad();
-  const problems = [...before, ...foreign.map((each) => `request to ${each}`), ...findings];
-  if (!isSame) problems.push('the page was loaded again');
-  process.stdout.write(`${dashboardTable(measured)}\n${problems.length} problems\n${problems.join('\n')}\n`);
+  report(foreign.map((each) => `request to ${each}`));
+  if (!isSame) report(['the page was loaded again']);
+  process.stdout.write(`${dashboardTable(measured)}\n${problems.length} problems\n`);
   const isMissed = measured.some(({ ms, barMs = Number.POSITIVE_INFINITY }) => ms > barMs);
   process.exitCode = isMissed || problems.length > 0 ? 1 : 0;
 } finally {

@@ -143,6 +143,7 @@ export function renderGrafanaDashboard(name: DashboardName): string {
     schemaVersion: 39,
     refresh: '10s',
     time: { from: 'now-1h', to: 'now' },
+    annotations: { list: [] },
     templating: {
       list: [
         { name: 'datasource', type: 'datasource', query: 'prometheus', label: 'Data source' },

@@ -1,5 +1,6 @@
 /** Profiles of variants as series: one per number of cores, over the batch size. */
 import type { ProfileCurve, VariantProfile } from '../api/answers.js';
+import { digits } from '../format/figures.js';
 
 export interface ProfileRow {
   readonly cpuCores: number;
@@ -79,6 +80,6 @@ export function profilePlot({ curves }: VariantProfile, by: 'latency' | 'through
       }),
     })),
     xTicks: sizes.map((size) => ({ at: x(size), label: `${size}` })),
-    yTicks: [0, 0.25, 0.5, 0.75, 1].map((part) => ({ at: y(part * most), label: (part * most).toPrecision(2) })),
+    yTicks: [0, 0.25, 0.5, 0.75, 1].map((part) => ({ at: y(part * most), label: digits(part * most) })),
   };
 }

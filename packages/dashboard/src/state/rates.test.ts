@@ -45,6 +45,23 @@ describe('rates between two readings', () => {
     ]);
   });
 
+  it('of edges follow from those of the stages where edges are not counted, as on a cluster', () => {
+    const onCluster = (of: PipelineCounts): PipelineCounts => ({ ...of, edges: [] });
+    const [before, after] = [onCluster(counts(0, 1)), onCluster(counts(2, 3))];
+    expect(ratesBetween(before, after, graph)?.edges).toEqual([
+      { itemsRps: 30, share: undefined, fanOut: 3 },
+      { itemsRps: 15, share: 0.5, fanOut: undefined },
+      { itemsRps: 15, share: undefined, fanOut: undefined },
+    ]);
+    const second: PipelineGraph['edges'][number] = { from: 'a', to: 'c' };
+    expect(ratesBetween(before, after, { edges: [...graph.edges, second] })?.edges).toEqual([
+      { itemsRps: 30, share: undefined, fanOut: 3 },
+      undefined,
+      { itemsRps: 15, share: undefined, fanOut: undefined },
+      { itemsRps: 10, share: undefined, fanOut: undefined },
+    ]);
+  });
+
   it('are unknown after a restart, and between equal times', () => {
     expect(ratesBetween(counts(5, 3), counts(9, 1), graph)).toBeUndefined();
     expect(ratesBetween(counts(5, 1), counts(5, 2), graph)).toBeUndefined();

@@ -68,7 +68,7 @@ export function ratesBetween(
     stages: byStage,
     edges: edges.map((edge, at) => {
       const [now, then] = [after.edges[at], before.edges[at]];
-      if (now === undefined || then === undefined) return undefined;
+      if (now === undefined || then === undefined) return ratesOfStages(edge, edges, byStage);
       const fanOuts = now.fanOuts - then.fanOuts;
       const items = now.items - then.items;
       const taken = now.taken - then.taken;
@@ -80,5 +80,27 @@ export function ratesBetween(
         fanOut: edge.fanOut === undefined ? undefined : ratio(items, fanOuts),
       };
     }),
+  };
+}
+
+/**
+ * Rates of an edge that is not counted, as on a cluster: an edge without condition and fan-out passes on all that its
+ * stage answers, and the only edge into a stage passes on all that this stage gets.
+ */
+function ratesOfStages(
+  { from, to, fanOut, when }: PipelineGraph['edges'][number],
+  edges: PipelineGraph['edges'],
+  stages: Rates['stages'],
+): EdgeRates | undefined {
+  const [before, after] = [stages[from]?.itemsRps, stages[to]?.itemsRps];
+  if (fanOut === undefined && when === undefined)
+    return before === undefined ? undefined : { itemsRps: before, share: undefined, fanOut: undefined };
+  const isOnly = edges.filter((edge) => edge.to === to).length === 1;
+  if (!isOnly || before === undefined || after === undefined) return undefined;
+  const perOutput = ratio(after, before);
+  return {
+    itemsRps: after,
+    share: when !== undefined && fanOut === undefined ? perOutput : undefined,
+    fanOut: when === undefined ? perOutput : undefined,
   };
 }
