@@ -8,7 +8,7 @@ export interface Measured {
 export function dashboardTable(measured: readonly Measured[]): string {
   const rows = measured.map(
     ({ what, ms, barMs }) =>
-      `| ${what} | ${(ms / 1000).toFixed(2)} s | ${barMs === undefined ? '' : `${barMs / 1000} s${ms > barMs ? ': missed' : ''}`} |`,
+      `| ${what} | ${(ms / 1000).toFixed(3)} s | ${barMs === undefined ? '' : `${barMs / 1000} s${ms > barMs ? ': missed' : ''}`} |`,
   );
   return ['| step | time | bar |', '| --- | --- | --- |', ...rows].join('\n');
 }

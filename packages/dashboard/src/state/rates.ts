@@ -84,8 +84,8 @@ export function ratesBetween(
 }
 
 /**
- * Rates of an edge that is not counted, as on a cluster: an edge without condition and fan-out passes on all that its
- * stage answers, and the only edge into a stage passes on all that this stage gets.
+ * Rates of an edge that is not counted, as on a cluster. An edge without condition and fan-out passes on all answers of
+ * its stage. The only edge into a stage passes on all that this stage gets.
  */
 function ratesOfStages(
   { from, to, fanOut, when }: PipelineGraph['edges'][number],
