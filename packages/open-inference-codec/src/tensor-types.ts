@@ -19,6 +19,11 @@ const MOST_BYTES_ELEMENTS = 32_768;
 /** Maximum characters of the id and the output names of a request, which stay in memory until its answer. */
 const MOST_NAME_CHARACTERS = 16_384;
 
+/** Tensors of an optional source come together or not at all. */
+export interface DeclaredInput extends TensorType {
+  readonly optionalSource?: string;
+}
+
 export interface StatedType {
   readonly name: string;
   readonly datatype: unknown;
@@ -47,12 +52,12 @@ export function checkedType({ name, datatype, shape }: StatedType, declared?: Te
  * dimension than declared, in front: the number of items.
  */
 export class InputCollection {
-  readonly #declared: readonly TensorType[];
+  readonly #declared: readonly DeclaredInput[];
   readonly #tensors = new Map<string, Tensor>();
   #items: number | undefined;
   #bytesElements = 0;
 
-  constructor(declared: readonly TensorType[]) {
+  constructor(declared: readonly DeclaredInput[]) {
     this.#declared = declared;
   }
 
@@ -84,10 +89,9 @@ export class InputCollection {
     this.#tensors.set(name, tensor);
   }
 
-  /** All inputs; throws TENSOR_MISMATCH if a declared input is missing. */
+  /** All inputs; throws TENSOR_MISMATCH if a declared input is missing, unless all of its optional source are. */
   all(): TensorMap {
-    const missing = this.#declared.find(({ name }) => !this.#tensors.has(name));
-    if (missing !== undefined) throw tensorMismatch(missing.name, 'this input is missing');
+    requireInputs(this.#declared, (name) => this.#tensors.has(name));
     return Object.fromEntries(this.#tensors);
   }
 
@@ -103,6 +107,19 @@ export class InputCollection {
       );
     }
   }
+}
+
+/** Throws TENSOR_MISMATCH if a declared input is missing, unless all of its optional source are. */
+export function requireInputs(declared: readonly DeclaredInput[], isGiven: (name: string) => boolean): void {
+  const given = declared.filter(({ name }) => isGiven(name));
+  const missing = declared.find(
+    ({ name, optionalSource }) =>
+      !isGiven(name) &&
+      (optionalSource === undefined ||
+        given.length === 0 ||
+        given.some((other) => other.optionalSource === optionalSource)),
+  );
+  if (missing !== undefined) throw tensorMismatch(missing.name, 'this input is missing');
 }
 
 /** Throws BODY_TOO_LARGE if the id and the output names of a request are too long. */

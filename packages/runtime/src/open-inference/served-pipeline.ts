@@ -86,7 +86,11 @@ export class ServedPipeline {
     const own = source === undefined ? sources : sources.slice(source, source + 1);
     this.sourceName = own[0]?.name ?? 'input';
     this.name = source === undefined ? name : `${name}.${this.sourceName}`;
-    this.inputs = own.flatMap(({ tensors }) => tensors);
+    this.inputs = own.flatMap(({ tensors, name: optionalSource, onMissing }) =>
+      source === undefined && sources.length > 1 && onMissing === 'partial'
+        ? tensors.map((tensor) => ({ ...tensor, optionalSource }))
+        : tensors,
+    );
     this.#source = source;
     this.#runner = runner;
     this.#stageTypes = stageTypes;

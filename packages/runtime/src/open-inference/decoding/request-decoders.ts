@@ -15,7 +15,7 @@ import {
   readInferRequest,
   readMessage,
   readRestBody,
-  tensorMismatch,
+  requireInputs,
 } from '@equipoise/open-inference-codec';
 import { tensorBytes } from '../../data-plane/bytes-in-flight.js';
 import { alignedBody } from '../../net/body.js';
@@ -120,10 +120,9 @@ function namedTensors(inputs: readonly SourceTensor[], value: unknown): TensorMa
       details: { inputs: names },
     });
   }
+  requireInputs(inputs, (name) => Object.hasOwn(value, name));
+  const given = inputs.filter(({ name }) => Object.hasOwn(value, name));
   return Object.fromEntries(
-    inputs.map((input) => {
-      if (!Object.hasOwn(value, input.name)) throw tensorMismatch(input.name, 'this input is missing');
-      return [input.name, decodeNested(input, (value as Readonly<Record<string, unknown>>)[input.name])];
-    }),
+    given.map((input) => [input.name, decodeNested(input, (value as Readonly<Record<string, unknown>>)[input.name])]),
   );
 }
