@@ -11,7 +11,7 @@ const INTRODUCTION = `Over the admin API, people and programs observe and contro
 
 Without \`--admin-token-file\` the port listens on loopback addresses only, and refuses requests for other hosts or from pages of other sites (403). With \`--admin-token-file\`, each request except \`/livez\` and \`/readyz\` needs \`authorization: Bearer TOKEN\`.
 
-Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. In the long run 50 \`GET\` requests per second (bursts up to 100) and 5 \`POST\` requests per second (bursts up to 20) are allowed; further requests get 429 with \`Retry-After\`. Errors have the form of [the serving port](http-api.md#errors). Their statuses: 400 body is not JSON, 401 no valid token, 403 (above), 404 unknown path or name, 409 not possible now, 413 body too large, 415 wrong media type, 422 wrong fields (the message lists them all), 429 too many requests.
+Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. In the long run 50 \`GET\` requests per second (bursts up to 100) and 5 \`POST\` requests per second (bursts up to 20) are allowed, and answers may take a quarter of the time of the serving thread (bursts up to 1.5 s); further requests get 429 with \`Retry-After\`. Errors have the form of [the serving port](http-api.md#errors). Their statuses: 400 body is not JSON, 401 no valid token, 403 (above), 404 unknown path or name, 409 not possible now, 413 body too large, 415 wrong media type, 422 wrong fields (the message lists them all), 429 too many requests.
 
 The decision log records every change of mode, pins or plan with its reason.`;
 

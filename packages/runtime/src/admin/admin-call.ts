@@ -100,7 +100,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
       case 'route': {
         const query = route.query === undefined ? {} : checked(route.query, Object.fromEntries(url.searchParams));
         const body = route.body === undefined ? undefined : checked(route.body, await this.#jsonBody());
-        return route.ask({ names, query, body });
+        return this.#port.access.countWork(() => route.ask({ names, query, body }));
       }
     }
   }

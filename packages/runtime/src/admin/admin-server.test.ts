@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { planWith } from '../loop/pipeline-control.test-support.js';
+import { AdminAccess } from './admin-access.js';
 import { adminRoutes } from './admin-routes.js';
 import { AdminBench } from './admin-server.test-support.js';
 import { type AdminServerOptions, startAdminServer } from './start-admin-server.js';
@@ -413,6 +414,24 @@ describe('the admin port', () => {
     nowMs = 200;
     expect(await bench.post(`${P}/pause`)).toMatchObject({ status: 200 });
     expect(await bench.post(`${P}/pause`)).toMatchObject({ status: 429 });
+  });
+
+  it('bounds the time that its answers take', () => {
+    let nowMs = 0;
+    const access = new AdminAccess(undefined, () => nowMs);
+    const ask = (costMs: number) => {
+      access.check('GET', { host: 'localhost' });
+      return access.countWork(() => {
+        nowMs += costMs;
+        return 'answer';
+      });
+    };
+    for (let count = 0; count < 3; count++) expect(ask(1000)).toBe('answer');
+    // 3 s of work take 12 s to pay for, of which 3 s are over. A burst may owe 6 s.
+    const limited = expect.objectContaining({ code: 'RATE_LIMITED', details: { retryAfterMs: 3000 } });
+    expect(() => ask(1)).toThrow(limited);
+    nowMs += 3000;
+    expect(ask(1)).toBe('answer');
   });
 
   it('has the metrics where there are any, and says whether its pipelines are ready', async () => {

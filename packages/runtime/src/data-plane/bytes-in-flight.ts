@@ -49,19 +49,17 @@ const STALLED_MS = 500;
 
 /** A body on its way. */
 export interface UnfinishedBody {
-  /** Bytes so far. */
-  readonly arrivedBytes: number;
   /** Refuses the body and releases its bytes. */
   makeRoom(): void;
 }
 
-/** Limit on the bytes of unfinished bodies. Without room, bodies that stall are refused in favor of those that arrive. */
+/** Limit on the bytes of unfinished bodies. Without room, bodies that stall are refused in favor of small ones. */
 export class InboundBytes {
   readonly #all: BytesInFlight;
   readonly #large: BytesInFlight;
   readonly #nowMs: () => number;
   /** Times of the latest bytes. The body that has waited longest comes first. */
-  readonly #unfinished = { small: new Map<UnfinishedBody, number>(), large: new Map<UnfinishedBody, number>() };
+  readonly #unfinished = new Map<UnfinishedBody, number>();
 
   /** A body of `maxBodyBytes` always fits alone. */
   constructor(most = Number.POSITIVE_INFINITY, maxBodyBytes = 0, nowMs: () => number = () => performance.now()) {
@@ -74,23 +72,23 @@ export class InboundBytes {
     return this.#all.sum;
   }
 
-  /** True if a body of this length could be reserved now, or if bodies could make room. */
+  /** True if a body of this length could be reserved now, also because another one makes room for a small one. */
   fits(length: number): boolean {
     const large = largePart(length);
-    if (!this.#large.fits(large)) return this.#stalled(true) !== undefined;
-    return this.#all.fits(length) || this.#stalled(false) !== undefined;
+    return this.#large.fits(large) && (this.#all.fits(length) || (large === 0 && this.#stalled() !== undefined));
   }
 
   /** Reserves more bytes for a body that has `before`; false if a limit forbids it. */
   take(bytes: number, before = 0): boolean {
+    const isSmall = before + bytes <= MOST_SMALL_BYTES;
     const large = largePart(before + bytes) - largePart(before);
-    while (large > 0 && !this.#large.take(large)) if (!this.#dropStalled(true)) return false;
-    for (;;) {
-      if (this.#all.take(bytes)) return true;
-      if (this.#dropStalled(false)) continue;
+    if (large > 0 && !this.#large.take(large)) return false;
+    while (!this.#all.take(bytes)) {
+      if (isSmall && this.#dropStalled()) continue;
       this.#large.release(large);
       return false;
     }
+    return true;
   }
 
   /** Releases all bytes of a body. */
@@ -101,43 +99,28 @@ export class InboundBytes {
 
   /** Call after bytes of a body that is not complete. */
   noteProgress(body: UnfinishedBody): void {
-    const { small, large } = this.#unfinished;
-    small.delete(body);
-    large.delete(body);
-    (body.arrivedBytes > MOST_SMALL_BYTES ? large : small).set(body, this.#nowMs());
+    this.#unfinished.delete(body);
+    this.#unfinished.set(body, this.#nowMs());
   }
 
   /** Call at the end of a body. */
   forget(body: UnfinishedBody): void {
-    this.#unfinished.small.delete(body);
-    this.#unfinished.large.delete(body);
+    this.#unfinished.delete(body);
   }
 
-  #dropStalled(isLarge: boolean): boolean {
-    const body = this.#stalled(isLarge);
+  #dropStalled(): boolean {
+    const body = this.#stalled();
     if (body === undefined) return false;
     this.forget(body);
     body.makeRoom();
     return true;
   }
 
-  /** The body that has stalled longest. Only large bodies make room for large ones. */
-  #stalled(isLarge: boolean): UnfinishedBody | undefined {
-    const { small, large } = this.#unfinished;
-    const [first, since] = oldest(large, isLarge ? undefined : oldest(small));
-    return this.#nowMs() - since >= STALLED_MS ? first : undefined;
+  /** The body that has stalled longest. */
+  #stalled(): UnfinishedBody | undefined {
+    for (const [body, sinceMs] of this.#unfinished) return this.#nowMs() - sinceMs >= STALLED_MS ? body : undefined;
+    return undefined;
   }
-}
-
-type Since = readonly [body: UnfinishedBody | undefined, sinceMs: number];
-
-/** The first entry, or `other` if it is older. */
-function oldest(
-  bodies: ReadonlyMap<UnfinishedBody, number>,
-  other: Since = [undefined, Number.POSITIVE_INFINITY],
-): Since {
-  for (const entry of bodies) return entry[1] <= other[1] ? entry : other;
-  return other;
 }
 
 function largePart(length: number): number {

@@ -23,6 +23,11 @@ export const smallPort: PortLimits = { mostConnections: 256, mostStreams: 1024, 
 export const MOST_PIPELINED = 64;
 /** Maximum memory for unsent data and tables of one HTTP/2 connection. Above it, new streams are refused. */
 export const SESSION_MEMORY_MIB = 64;
+/**
+ * Streams that a client may reset: so many at once, and so many per second in the long run. Then Node closes the
+ * connection, since Node 24. Node's own limits are 1,000 and 33.
+ */
+export const resetLimits = { streamResetBurst: 200, streamResetRate: 100 };
 /** A stream whose request takes longer may be refused when another one needs its place. */
 export const STALLED_MS = 500;
 /** Maximum wait for the first byte of a body over HTTP/2. */

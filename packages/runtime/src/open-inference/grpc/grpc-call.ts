@@ -12,6 +12,7 @@ import { readTurns } from '../../net/fair-turns.js';
 import { dropError } from '../../net/refusal.js';
 import {
   acceptedEncodings,
+  checkStatedSize,
   decompressed,
   framed,
   queuedBytes,
@@ -70,10 +71,6 @@ export abstract class GrpcCall<R extends { readonly purpose: Purpose }, A = Uint
 
   protected get connection(): object {
     return this.stream.session ?? this.stream;
-  }
-
-  get arrivedBytes(): number {
-    return this.#inboundBytes;
   }
 
   makeRoom(): void {
@@ -145,13 +142,14 @@ export abstract class GrpcCall<R extends { readonly purpose: Purpose }, A = Uint
   }
 
   async #unpacked(message: WholeMessage, maxBytes: number): Promise<Uint8Array> {
+    const unpacking = { encoding: String(this.headers['grpc-encoding'] ?? 'identity'), maxBytes };
+    checkStatedSize(message, unpacking);
     this.#isUnpacking = true;
     this.#unpackedBytes = queuedBytes(message.bytes.length, maxBytes);
     if (this.#unpackedBytes > 0) await unpackingMemory.take(this.connection, this.#unpackedBytes);
     try {
       this.#throwIfOver();
-      const encoding = String(this.headers['grpc-encoding'] ?? 'identity');
-      const bytes = await decompressed(message, { encoding, maxBytes });
+      const bytes = await decompressed(message, unpacking);
       this.#throwIfOver();
       return bytes;
     } finally {

@@ -1,7 +1,7 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { framed } from './grpc-bench.test-support.js';
-import { decompressed, framed as framedParts, mostUnpacked, UnaryMessage } from './grpc-message.js';
+import { checkStatedSize, decompressed, framed as framedParts, mostUnpacked, UnaryMessage } from './grpc-message.js';
 import { grpcStatus } from './grpc-status.js';
 
 const bytes = Buffer.from('some bytes');
@@ -82,6 +82,13 @@ describe('memory for unpacking', () => {
   it('is taken for what so many bytes can become', () => {
     expect(mostUnpacked(gzipSync(new Uint8Array(1_000_000)).length, 1e9)).toBeGreaterThan(1_000_000);
     expect(mostUnpacked(1_000_000, 5000)).toBe(5000);
+  });
+
+  it('is not taken for a message that states too large a size', () => {
+    const message = { compressed: true, bytes: gzipSync(bytes) };
+    expect(() => checkStatedSize(message, { encoding: 'gzip', maxBytes: bytes.length })).not.toThrow();
+    expect(() => checkStatedSize(message, { encoding: 'gzip', maxBytes: bytes.length - 1 })).toThrow('larger than');
+    expect(() => checkStatedSize(message, { encoding: 'deflate', maxBytes: 0 })).not.toThrow();
   });
 
   it('is bounded, too, if a message states a wrong length', async () => {

@@ -80,11 +80,18 @@ export function mostUnpacked(packedBytes: number, maxBytes: number): number {
   return Math.min(maxBytes, MOST_EXPANSION * packedBytes);
 }
 
+interface Unpacking {
+  readonly encoding: string;
+  readonly maxBytes: number;
+}
+
+/** Throws the error of a message that states a larger size than allowed, so that it need not be unpacked. */
+export function checkStatedSize({ bytes }: WholeMessage, { encoding, maxBytes }: Unpacking): void {
+  if (statedBytes(bytes, encoding) > maxBytes) throw tooLarge(maxBytes);
+}
+
 /** Rejects with a GrpcError if the content cannot be decompressed. */
-export async function decompressed(
-  { bytes }: WholeMessage,
-  { encoding, maxBytes }: { readonly encoding: string; readonly maxBytes: number },
-): Promise<Uint8Array> {
+export async function decompressed({ bytes }: WholeMessage, { encoding, maxBytes }: Unpacking): Promise<Uint8Array> {
   if (encoding !== 'gzip' && encoding !== 'deflate') {
     const problem = `Messages may be compressed by ${acceptedEncodings}.`;
     throw new GrpcError(grpcStatus.unimplemented, problem, 'UNSUPPORTED_MEDIA_TYPE');
