@@ -129,6 +129,43 @@ describe('the diagnosis of a window', () => {
     expect(missed(50, 25)).toMatchObject({ verdict: 'healthy', text: expect.stringContaining('more by chance') });
   });
 
+  it('compares a rise with the plan over a minute, too, if it only does harm now and then', () => {
+    const missed = (arrived: number) => {
+      const given = input();
+      for (let second = 60; second < SECONDS; second++) {
+        const row = second * rowWidth(shape);
+        const lost = second % 20 === 0 ? 25 : 0;
+        for (const [field, value] of Object.entries({ arrived, staleSignals: 1, completed: arrived - lost }))
+          given.history.rows[row + placeOf(field as PipelineField)] = value;
+        given.history.rows[row + placeOf('queue-full')] = lost;
+      }
+      return diagnose(given);
+    };
+    // The plan carries 60 requests per second.
+    expect(missed(68)).toMatchObject({ verdict: 'incident', cause: 'stale-source', harm: { missed: 75 } });
+    expect(missed(60)).toMatchObject({ verdict: 'healthy' });
+  });
+
+  it.each([
+    ['is as quick as before', 500, 'slow-replica'],
+    ['is slow, too', 1500, 'unknown'],
+  ])('blames the only replica, which hung, if its replacement %s', (_, serviceMs, cause) => {
+    const given = input();
+    const set = (second: number, field: StageField, value: number) => {
+      given.history.rows[second * rowWidth(shape) + placeOfStage(1, field)] = value;
+    };
+    for (let second = 60; second < SECONDS; second++) {
+      if (second >= 70) set(second, 'serviceMs', serviceMs);
+      if (second >= 70) continue;
+      for (const [field, value] of Object.entries({ completed: 0, 'deadline-passed': 50 }))
+        given.history.rows[second * rowWidth(shape) + placeOf(field as PipelineField)] = value;
+      for (const field of ['batches', 'items', 'serviceMs', 'expectedMs'] as const) set(second, field, 0);
+      set(second, 'dropped', 50);
+    }
+    set(69, 'replacedSlow', 1);
+    expect(diagnose(given)).toMatchObject({ verdict: 'incident', cause, stageId: 'b' });
+  });
+
   it('does not blame a rise that the plan was made for', () => {
     const planned = { ...lost, provisionedRps: 130, arrived: 120 };
     const later = { all: planned, b: { arrived: 90, dropped: 20, serviceMs: 1500 } };

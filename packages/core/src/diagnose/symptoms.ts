@@ -70,8 +70,11 @@ export function missedSpan(
     const change = logChange(missesByBlock({ missed, ended }, each, slo), undefined, 2 * alpha);
     return change !== undefined && change.low > 0;
   });
-  const isMissed = isCertain || sumIn(span, (at) => missed[at] as number) > slo.allowedFraction * requests;
-  return isMissed ? { ...worstSpan({ missed, ended }, span, slo.allowedFraction), isCertain } : undefined;
+  const fraction = sumIn(span, (at) => missed[at] as number) / requests;
+  if (!isCertain && fraction <= slo.allowedFraction) return undefined;
+  // Misses that chance may explain are few, and may come as long as their cause lasts.
+  const suspected = isCertain ? 10 * slo.allowedFraction : fraction;
+  return { ...worstSpan({ missed, ended }, span, { allowed: slo.allowedFraction, suspected }), isCertain };
 }
 
 /** Missed and allowed misses by block; empty if there are too few blocks. */
@@ -99,9 +102,13 @@ function slidingSpans(span: Span, length: number): readonly Span[] {
   return spans;
 }
 
-/** Segment with the largest log likelihood ratio of a tenfold miss rate (at most halfway to 1) against the allowed one. */
-function worstSpan({ missed, ended }: Misses, span: Span, allowed: number): Span {
-  const high = Math.min((1 + allowed) / 2, 10 * allowed);
+/** Segment with the largest log likelihood ratio of a suspected miss rate (at most halfway to 1) against the allowed one. */
+function worstSpan(
+  { missed, ended }: Misses,
+  span: Span,
+  { allowed, suspected }: { readonly allowed: number; readonly suspected: number },
+): Span {
+  const high = Math.min((1 + allowed) / 2, suspected);
   const [onMiss, onHit] = [Math.log(high / allowed), Math.log((1 - high) / (1 - allowed))];
   let [best, sum, from] = [{ score: Number.NEGATIVE_INFINITY, from: span.from, to: span.to }, 0, span.from];
   for (let at = span.from; at < span.to; at++) {

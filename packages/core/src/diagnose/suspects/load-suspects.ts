@@ -11,6 +11,8 @@ import { times } from './service-suspects.js';
 const LEAST_CHANGE = Math.log(1.05);
 /** A plan that answers the rise may be decided before the harm begins. */
 const PLANNED_BEFORE_S = 15;
+/** A rise is compared with the plan over its peak and over this time. */
+const LASTING_S = 60;
 
 export function loadSuspects(file: CaseFile, stage: number): readonly Suspect[] {
   return [...rateSuspects(file, stage), ...edgeSuspects(file), ...capacitySuspects(file, stage)];
@@ -91,9 +93,14 @@ function isBeyondPlan(file: CaseFile, stage: number): boolean {
   const rates = lately.map((at) => history.figure(at, 'provisionedRps')).filter(Number.isFinite);
   const planned = rates.length === 0 ? provisionedRps(file) : Math.min(...rates);
   if (planned === undefined) return true;
-  const peak = peakOf(file);
-  const arrived = sumIn(peak, (at) => history.figure(at, 'arrived'));
-  if (poissonTail(arrived, planned * (peak.to - peak.from)) < file.alpha) return true;
+  const isMore = (span: Span) =>
+    poissonTail(
+      sumIn(span, (at) => history.figure(at, 'arrived')),
+      planned * (span.to - span.from),
+    ) <
+    file.alpha / 2;
+  // A small excess does harm now and then as long as it lasts, so the worst part alone may not show it.
+  if (isMore(peakOf(file)) || isMore({ from, to: Math.min(file.asked.to, from + LASTING_S) })) return true;
   const items = meanIn(episode, (at) => history.stageFigure(at, stage, 'arrived'));
   return items > meanIn(episode, (at) => history.stageFigure(at, stage, 'capacityRps'));
 }

@@ -18,6 +18,8 @@ const FEWEST_BATCHES = 5;
 const LENGTHS = [1, 2, 4, 12];
 /** A replica hangs before requests miss the SLO. */
 const REPLACED_BEFORE_S = 10;
+/** Replicas that count as left where all hung, so that the score is finite. */
+const LEFT_OF_NONE = 0.5;
 /** Least noise of ln(service time), so that equal times do not make every difference certain. */
 const LEAST_NOISE = 0.05;
 
@@ -154,7 +156,7 @@ function profileSuspects(file: CaseFile, stage: number, peers: number | undefine
 
 /**
  * Replicas that hung or were slow, and that the server replaced: a batch that never ends is in no service time. Peers
- * that go on show that the stage as a whole is not to blame.
+ * that go on, or replacements that are as quick as before, show that the stage as a whole is not to blame.
  */
 function replacedSuspects(file: CaseFile, stage: number): readonly Suspect[] {
   const { history, episode } = file;
@@ -162,12 +164,12 @@ function replacedSuspects(file: CaseFile, stage: number): readonly Suspect[] {
   const span = { from: Math.max(0, episode.from - REPLACED_BEFORE_S), to: episode.to };
   const replaced = sumIn(span, (at) => history.stageFigure(at, stage, 'replacedSlow'));
   const most = Math.max(...secondsOf(span).map((at) => history.stageFigure(at, stage, 'ready')));
-  if (replaced === 0 || replaced >= most) return [];
+  if (replaced === 0 || (replaced >= most && !isQuickAgain(file, stage))) return [];
   return [
     {
       cause: 'slow-replica',
       stageId,
-      score: Math.log(most / (most - replaced)),
+      score: Math.log(most / Math.max(LEFT_OF_NONE, most - replaced)),
       summary: `${replaced === 1 ? 'a replica' : `${replaced} replicas`} of stage ${stageId} hung or took several times as long as the peers, and ${replaced === 1 ? 'was' : 'were'} replaced`,
       evidence: [
         {
@@ -179,6 +181,15 @@ function replacedSuspects(file: CaseFile, stage: number): readonly Suspect[] {
       ],
     },
   ];
+}
+
+/** After the incident, batches take as long as before it, or as long as the profile says. */
+function isQuickAgain({ history, episode, before, asked }: CaseFile, stage: number): boolean {
+  const factorIn = (span: Span): number =>
+    sumIn(span, (at) => history.stageFigure(at, stage, 'serviceMs')) /
+    sumIn(span, (at) => history.stageFigure(at, stage, 'expectedMs'));
+  const usual = before === undefined ? 1 : factorIn(before) || 1;
+  return factorIn({ from: episode.to, to: asked.to }) < LEAST_FACTOR * usual;
 }
 
 /** Mean of ln(service ÷ profile) of the other replicas. */
