@@ -33,7 +33,7 @@ export async function loadSamples(dataDir: string): Promise<Sample[]> {
 }
 
 /** `count` mails, evenly spread over all of them. */
-function spread(mails: readonly LabeledMail[], count: number): LabeledMail[] {
+export function spread(mails: readonly LabeledMail[], count: number): LabeledMail[] {
   return mails.filter(
     (_, index) => Math.floor((index * count) / mails.length) !== Math.floor(((index - 1) * count) / mails.length),
   );

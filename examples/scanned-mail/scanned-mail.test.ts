@@ -19,4 +19,18 @@ describe('route', () => {
     const [answer] = await loadRoute().run([item]);
     expect(answer?.['route']?.data).toEqual([route]);
   });
+
+  it.each([
+    ['the whole scan comes before its widest line', 'it', 'es', 'it'],
+    ['the widest line is enough', undefined, 'es', 'es'],
+    ['nothing was read', undefined, undefined, ''],
+  ])('without the language of the letter: %s', async (_, scanLanguage, skimLanguage, route) => {
+    const item: TensorMap = {
+      spam: { datatype: 'FP32', shape: [], data: Float32Array.of(0.1) },
+      ...(scanLanguage !== undefined && { scanLanguage: text(scanLanguage) }),
+      ...(skimLanguage !== undefined && { skimLanguage: text(skimLanguage) }),
+    };
+    const [answer] = await loadRoute().run([item]);
+    expect(answer?.['route']?.data).toEqual([route]);
+  });
 });
