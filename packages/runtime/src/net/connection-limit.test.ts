@@ -1,4 +1,5 @@
 /** Bounds over all connections of a port, with refusals in each protocol. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
@@ -184,6 +185,22 @@ describe('pipelined requests', () => {
     expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual([...Array(64).fill('HTTP/1.1 200'), 'HTTP/1.1 503']);
     expect(answers).toMatch(/connection: close.*"reason":"queue-full".*}$/s);
     expect(refused).toEqual(['pipelined']);
+  });
+
+  it('after a refusal are not parsed, and the parser serves later connections', async () => {
+    const { server } = await start();
+    let parsed = 0;
+    const count = () => {
+      parsed++;
+    };
+    const channel = 'http.server.request.start';
+    subscribe(channel, count);
+    onTestFinished(() => void unsubscribe(channel, count));
+    for (let time = 1; time <= 3; time++) {
+      expect(await said(server, GET.repeat(1000))).toContain('HTTP/1.1 503');
+      expect(parsed).toBe(time * 65);
+    }
+    expect(await said(server, GET, /alive/)).toMatch(/^HTTP\/1.1 200/);
   });
 
   it('within the bound are all answered, however many there are in all', async () => {

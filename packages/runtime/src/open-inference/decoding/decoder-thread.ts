@@ -1,6 +1,7 @@
 /** Entry of the thread that decodes large requests; each message carries one request. */
 import { MessageChannel, parentPort } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
+import { yieldToServing } from '../../yield-to-serving.js';
 import type { DecoderFailure, DecoderQuestion } from './large-requests.js';
 import { type Decoded, type Encoded, type RequestKind, requestDecoders, tensorBuffers } from './request-decoders.js';
 
@@ -18,6 +19,7 @@ function free({ buffer }: Uint8Array): void {
   if (buffer.byteLength > 0) nowhere.postMessage(undefined, [buffer as ArrayBuffer]);
 }
 
+yieldToServing();
 parentPort?.on('message', ({ id, kind, encoded }: DecoderQuestion) => {
   try {
     const decode = requestDecoders[kind] as (encoded: Encoded<RequestKind>) => Decoded<RequestKind>;

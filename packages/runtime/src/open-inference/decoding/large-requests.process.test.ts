@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { type InferRequest, writeGrpcRequest } from '@equipoise/open-inference-codec';
 import { status } from '@grpc/grpc-js';
@@ -31,6 +33,15 @@ afterEach(async () => {
 const bytesOf = (body: string) => Uint8Array.from(Buffer.from(body));
 const encoded = (bytes: Uint8Array<ArrayBuffer>) => ({ bytes, maxJsonBytes: 1e9, inputs: [tensorOf('FP32', [-1])] });
 const call = () => ({ connection: {}, signal: new Cancellation() });
+
+/** Undefined if the thread has ended. */
+function priorityOf(threadId: number): number | undefined {
+  try {
+    return getPriority(threadId);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Enough short numbers to exceed the size decoded in the serving thread. */
 const COUNT = 80_000;
@@ -136,6 +147,16 @@ describe('large JSON', () => {
 describe('the thread', () => {
   afterEach(() => {
     vi.useRealTimers();
+  });
+
+  it.runIf(process.platform === 'linux')('has a lower priority than the serving thread', async () => {
+    const threadIds = () => readdirSync('/proc/self/task').map(Number);
+    const before = threadIds();
+    const requests = new LargeRequests({ inbound: new InboundBytes(), maxBodyBytes: 1e6, maxJsonBytes: 1e6 });
+    ends.push(() => requests.close());
+    await requests.decode(call(), 'run', encoded(bytesOf('{"x":[1]}')));
+    const begun = threadIds().filter((id) => !before.includes(id));
+    expect(begun.map(priorityOf)).toContain(Math.min(19, getPriority() + 5));
   });
 
   it('ends after 30 s without a request, and a new one starts for the next', async () => {
