@@ -135,12 +135,18 @@ export class CaseFile {
     };
   }
 
+  /** The last stretch of good seconds that is long enough: harm that comes now and then has good seconds in between. */
   #before({ missed, ended }: Misses): Span | undefined {
-    const to = this.episode.from - GAP_S;
     const isGood = (at: number) => (missed[at] as number) <= 10 * this.allowedFraction * (ended[at] as number);
-    let from = to;
-    while (from > Math.max(0, to - MOST_BEFORE_S) && isGood(from - 1)) from -= 1;
-    return to - from >= LEAST_BEFORE_S ? { from, to } : undefined;
+    const last = this.episode.from - GAP_S;
+    const first = Math.max(0, last - MOST_BEFORE_S);
+    for (let [from, to] = [last, last]; from > first; ) {
+      if (isGood(from - 1)) from -= 1;
+      else if (to - from >= LEAST_BEFORE_S) return { from, to };
+      else [from, to] = [from - 1, from - 1];
+      if (from <= first && to - from >= LEAST_BEFORE_S) return { from, to };
+    }
+    return undefined;
   }
 }
 

@@ -129,6 +129,34 @@ describe('the diagnosis of a window', () => {
     expect(missed(50, 25)).toMatchObject({ verdict: 'healthy', text: expect.stringContaining('more by chance') });
   });
 
+  it('compares with the plan if there is no time before the harm', () => {
+    const given = input({ all: { ...lost, arrived: 120 }, b: { arrived: 120, dropped: 20 } });
+    const width = rowWidth(shape);
+    const { atEpochMs, rows } = given.history;
+    for (let second = 60; second < SECONDS; second++)
+      rows[second * width + placeOf('arrived')] = second % 2 === 0 ? 100 : 140;
+    const history = { shape, atEpochMs: atEpochMs.slice(60), rows: rows.slice(60 * width) };
+    expect(diagnose({ ...given, history })).toMatchObject({
+      ...{ verdict: 'incident', cause: 'overload', stageId: 'b' },
+      evidence: [{ measured: expect.closeTo(120, 0), expected: expect.closeTo(60, 3) }, {}],
+    });
+  });
+
+  it('compares with the last calm stretch if harm comes now and then before it lasts', () => {
+    const given = input({ all: { arrived: 120, completed: 120 }, b: { arrived: 120 } });
+    for (let second = 60; second < SECONDS; second++) {
+      const row = second * rowWidth(shape);
+      if (second < 90 && second % 10 > 0) continue;
+      const missed = second < 90 ? 13 : 30;
+      for (const [field, value] of Object.entries({ completed: 120 - missed, 'queue-full': missed }))
+        given.history.rows[row + placeOf(field as PipelineField)] = value;
+    }
+    expect(diagnose(given)).toMatchObject({
+      ...{ verdict: 'incident', cause: 'overload' },
+      evidence: [{ measured: expect.closeTo(120, 0), expected: expect.closeTo(50, 0) }, {}],
+    });
+  });
+
   it('compares a rise with the plan over a minute, too, if it only does harm now and then', () => {
     const missed = (arrived: number) => {
       const given = input();

@@ -48,6 +48,14 @@ export function logChange(during: Pairs, before: Pairs | undefined, alpha: numbe
   return Number.isFinite(half) ? { value, low: value - half, high: value + half } : undefined;
 }
 
+/** The ratio of the pairs against one that is known exactly, with an interval. */
+export const logChangeFrom = (known: number, during: Pairs, alpha: number): Interval | undefined =>
+  logChange(
+    during.map(([y, x]) => [y, known * x] as const),
+    undefined,
+    alpha,
+  );
+
 /**
  * P(X ≥ count) for Poisson X, continued to fractional counts: the regularized lower incomplete gamma function P(count,
  * mean), by its series.

@@ -3,7 +3,7 @@ import { stageLoads } from '../../estimate/stage-load.js';
 import { type CaseFile, meanIn } from '../case-file.js';
 import type { Suspect } from '../incident-card.js';
 import { specWithEdges } from '../measured-spec.js';
-import { type Interval, logChange, type Pairs, poissonTail } from '../statistics.js';
+import { type Interval, logChange, logChangeFrom, type Pairs, poissonTail } from '../statistics.js';
 import { type Span, secondsOf, sumIn } from '../symptoms.js';
 import { times } from './service-suspects.js';
 
@@ -27,14 +27,7 @@ function rateSuspects(file: CaseFile, stage: number): readonly Suspect[] {
     before === undefined
       ? provisioned === undefined
         ? undefined
-        : logChange(
-            arrived(episode),
-            [
-              [provisioned, 1],
-              [provisioned, 1],
-            ],
-            file.alpha,
-          )
+        : logChangeFrom(provisioned, arrived(episode), file.alpha)
       : logChange(arrived(peakOf(file)), arrived(before), file.alpha);
   if (change === undefined || change.low <= LEAST_CHANGE || !isBeyondPlan(file, stage)) return [];
   const [now, then] = [Math.exp(change.value), meanIn(before ?? episode, (at) => history.figure(at, 'arrived'))];
@@ -189,14 +182,7 @@ function grownEdge(file: CaseFile, index: number): GrownEdge | undefined {
     of.reduce((sum, [each]) => sum + each, 0) / of.reduce((sum, [, each]) => sum + each, 0);
   const earlier = before && pairs(before);
   const then = earlier === undefined ? stated : ratioOf(earlier);
-  const change = logChange(
-    during,
-    earlier ?? [
-      [stated, 1],
-      [stated, 1],
-    ],
-    alpha,
-  );
+  const change = earlier === undefined ? logChangeFrom(stated, during, alpha) : logChange(during, earlier, alpha);
   return change === undefined || !(then > 0) ? undefined : { change, now: ratioOf(during), then };
 }
 
