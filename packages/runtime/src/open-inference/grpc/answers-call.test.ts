@@ -89,6 +89,16 @@ describe('AnswerService/Listen', () => {
     ]);
   });
 
+  it('sends ids and outputs of any kind', async () => {
+    const half = { datatype: 'FP16', shape: [1], data: Uint16Array.of(0x3c00) } as const;
+    const text = { datatype: 'BYTES', shape: [2], data: ['\ud800', Uint8Array.of(0xff)] } as const;
+    const { address, infer } = await start({ script: () => ({ half, text }) as unknown as TensorMap });
+    const client = await listen(address);
+    const id = `\u{1f600}${'x'.repeat(1000)}`;
+    await infer(id, 1);
+    expect(await client.read(1)).toMatchObject([{ id, outcome: { case: 'answer', value: { id } } }]);
+  });
+
   it('tells a tenant only its own answers, and nothing without a token', async () => {
     const { address, infer } = await start({ tenants: tenantsOf('north n-1', 'south s-1') });
     const client = await listen(address, 'bench', 'n-1');
