@@ -10,7 +10,7 @@ import { plannedRps } from '../options/prepared-stage.js';
 import type { StageOption } from '../options/stage-option.js';
 import { choiceKey, type SurrogateChoice } from '../options/surrogate.js';
 import { type ExpectedTimes, expectedLatency, expectedTimes } from './expected-times.js';
-import { type Effects, LatencyModel, type Predicted, type Prediction } from './latency-model.js';
+import { type Effects, LatencyModel, type Predicted, type Prediction, TrackedSum } from './latency-model.js';
 import { MarginModel } from './margin-model.js';
 
 /** `holds`: probability that a choice is verified. `perWork`: the same per unit of work (a full verification). */
@@ -32,14 +32,12 @@ interface KnownRun extends Run {
   readonly peaks: readonly StagePeak[];
 }
 
-/** A choice with its expected latency. `indices` are positions of its effects in the model; −1 if unknown. */
+/** A choice with its expected latency, and what the model predicts about the error of that latency. */
 export interface ExpectedChoice {
   readonly choice: SurrogateChoice;
   readonly key: string;
   readonly latencyMs: number;
-  readonly effects: Effects;
-  readonly indices: Int32Array;
-  indexedAt: number;
+  readonly tracked: TrackedSum;
 }
 
 /**
@@ -148,7 +146,9 @@ export class ChoiceJudge {
     const { fraction } = run;
     const made = this.#simulate(choice, fraction);
     const { verdict } = made;
-    this.#observe(fraction < 1 ? withLook(expected, RUNS.indexOf(run)) : expected, made, run);
+    const { latencyMs, tracked } = expected;
+    const effects = fraction < 1 ? withLook(tracked.effects, RUNS.indexOf(run)) : tracked.effects;
+    this.#observe({ effects, latencyMs }, made, run);
     if (fraction === 1 && verdict.latencyMs > 0)
       this.#margin.observe(Math.log(verdict.latencyMs / this.#prepared.sloMs), showsSloMet(verdict));
     if (fraction > 1 || (fraction === 1 && verdict.conclusive)) this.#decide(expected, verdict);
@@ -170,8 +170,7 @@ export class ChoiceJudge {
 
   /** True if it has an option that no run had. */
   isNew(expected: ExpectedChoice): boolean {
-    this.#index(expected);
-    return !this.#looks.has(expected.key) && expected.indices.some((index) => index < 0);
+    return !this.#looks.has(expected.key) && this.model.hasUnknown(expected.tracked);
   }
 
   /** Judges until decided: by full verification, or by a quick look that shows a miss. */
@@ -227,8 +226,7 @@ export class ChoiceJudge {
       deviations.push(PRIOR.variant * factor, PRIOR.shape * factor, PRIOR.option * factor);
     });
     const effects = { keys, weights: Float64Array.from(weights), deviations: Float64Array.from(deviations) };
-    const indices = new Int32Array(keys.length).fill(-1);
-    return { choice, key: choiceKey(choice), latencyMs, effects, indices, indexedAt: -1 };
+    return { choice, key: choiceKey(choice), latencyMs, tracked: new TrackedSum(effects) };
   }
 
   /** −ln(1 − load factor) of the busiest stage. Queueing estimates err more as it grows. */
@@ -274,21 +272,12 @@ export class ChoiceJudge {
     return Math.hypot(this.#predict(expected).ratio.deviation, RESIDUAL);
   }
 
-  #predict(expected: ExpectedChoice): Prediction {
-    this.#index(expected);
-    return this.model.predict(expected.effects, expected.indices);
-  }
-
-  #index(expected: ExpectedChoice): void {
-    if (expected.indexedAt === this.model.size) return;
-    const { effects, indices } = expected;
-    for (let i = 0; i < indices.length; i++)
-      if ((indices[i] as number) < 0) indices[i] = this.model.indexOf(effects.keys[i] as string);
-    expected.indexedAt = this.model.size;
+  #predict({ tracked }: ExpectedChoice): Prediction {
+    return this.model.predict(tracked);
   }
 
   #observe(
-    { effects, latencyMs }: Pick<ExpectedChoice, 'effects' | 'latencyMs'>,
+    { effects, latencyMs }: { readonly effects: Effects; readonly latencyMs: number },
     made: Run,
     { fraction, noise }: (typeof RUNS)[number],
   ): void {
@@ -312,20 +301,11 @@ const chanceBelow = (z: number): number => (1 - WRONG) * normalCdf(z) + WRONG * 
 /** Normal distribution function by a logistic approximation, within 2e-4. */
 const normalCdf = (z: number): number => 1 / (1 + Math.exp(-1.5976 * z - 0.070566 * z ** 3));
 
-function withLook(
-  { effects, latencyMs }: ExpectedChoice,
-  level: number,
-): Pick<ExpectedChoice, 'effects' | 'latencyMs'> {
-  const { keys, weights, deviations } = effects;
-  return {
-    latencyMs,
-    effects: {
-      keys: [...keys, `look ${level}`],
-      weights: Float64Array.of(...weights, 1),
-      deviations: Float64Array.of(...deviations, PRIOR.look),
-    },
-  };
-}
+const withLook = ({ keys, weights, deviations }: Effects, level: number): Effects => ({
+  keys: [...keys, `look ${level}`],
+  weights: Float64Array.of(...weights, 1),
+  deviations: Float64Array.of(...deviations, PRIOR.look),
+});
 
 /** Probability that a run of this length is worth the needed requests. */
 const chanceConclusive = ({ mean, deviation }: Predicted, fraction: number): number =>

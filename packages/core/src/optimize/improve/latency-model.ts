@@ -22,6 +22,35 @@ export interface Prediction {
   readonly evidence: Predicted | undefined;
 }
 
+/**
+ * Prediction for one choice, kept between observations. An observation changes the moments of a sum of effects by one
+ * product of the gain with the weights, which costs less than their covariance.
+ */
+export class TrackedSum {
+  readonly effects: Effects;
+  /** Positions of the effects in the model; −1 if unknown. */
+  readonly indices: Int32Array;
+  /** Number of observations and of effects of the model that the moments include; −1 before the first prediction. */
+  observations = -1;
+  size = -1;
+  ratio = 0;
+  evidence = 0;
+  variance = 0;
+
+  constructor(effects: Effects) {
+    this.effects = effects;
+    this.indices = new Int32Array(effects.keys.length).fill(-1);
+  }
+}
+
+/** An observation, as it changes the effects. */
+interface Update {
+  readonly gain: Float64Array;
+  readonly variance: number;
+  readonly ratioStep: number;
+  readonly evidenceStep: number;
+}
+
 /** Maximum number of learned effects. An update costs the square of that number. */
 const MOST_EFFECTS = 1000;
 /**
@@ -66,6 +95,8 @@ export class LatencyModel {
   readonly #ratio = new Quantity();
   readonly #evidence = new Quantity();
   readonly #covariance: Float64Array[] = [];
+  readonly #firstDeviations: number[] = [];
+  readonly #updates: Update[] = [];
   #capacity = 0;
 
   get size(): number {
@@ -80,8 +111,52 @@ export class LatencyModel {
     return this.#ratio.means[this.indexOf(key)] ?? 0;
   }
 
-  /** `indices`: positions of the effects; −1 if unknown. */
-  predict({ weights, deviations }: Effects, indices: Int32Array): Prediction {
+  predict(sum: TrackedSum): Prediction {
+    this.#refresh(sum);
+    const deviation = Math.sqrt(Math.max(0, sum.variance));
+    return {
+      ratio: { mean: sum.ratio, deviation: this.#ratio.scale * deviation },
+      evidence: this.#evidence.isKnown
+        ? { mean: EVIDENCE_SPREAD * sum.evidence, deviation: EVIDENCE_SPREAD * this.#evidence.scale * deviation }
+        : undefined,
+    };
+  }
+
+  /** True if no observation had one of the effects. */
+  hasUnknown(sum: TrackedSum): boolean {
+    this.#index(sum);
+    return sum.indices.some((index) => index < 0);
+  }
+
+  #refresh(sum: TrackedSum): void {
+    this.#index(sum);
+    const behind = this.#updates.length - sum.observations;
+    if (behind === 0) return;
+    // Each missed observation costs one product with the weights, and the whole covariance one for each weight.
+    if (sum.observations < 0 || behind > sum.indices.length) this.#sum(sum);
+    else for (let at = sum.observations; at < this.#updates.length; at++) apply(this.#updates[at] as Update, sum);
+    sum.observations = this.#updates.length;
+  }
+
+  /** Finds effects that became known. Until an observation has them, their variance is that of the prior. */
+  #index(sum: TrackedSum): void {
+    if (sum.size === this.size) return;
+    const { indices, effects } = sum;
+    for (let i = 0; i < indices.length; i++) {
+      if ((indices[i] as number) >= 0) continue;
+      const index = this.indexOf(effects.keys[i] as string);
+      indices[i] = index;
+      if (index < 0) continue;
+      const weight = effects.weights[i] as number;
+      const [own, first] = [effects.deviations[i] as number, this.#firstDeviations[index] as number];
+      sum.variance += weight ** 2 * (first ** 2 - own ** 2);
+    }
+    sum.size = this.size;
+  }
+
+  #sum(sum: TrackedSum): void {
+    const { indices } = sum;
+    const { weights, deviations } = sum.effects;
     let ratio = 0;
     let evidence = 0;
     let variance = 0;
@@ -100,13 +175,7 @@ export class LatencyModel {
         if (other >= 0) variance += weight * (weights[j] as number) * (row[other] as number);
       }
     }
-    const deviation = Math.sqrt(Math.max(0, variance));
-    return {
-      ratio: { mean: ratio, deviation: this.#ratio.scale * deviation },
-      evidence: this.#evidence.isKnown
-        ? { mean: EVIDENCE_SPREAD * evidence, deviation: EVIDENCE_SPREAD * this.#evidence.scale * deviation }
-        : undefined,
-    };
+    Object.assign(sum, { ratio, evidence, variance });
   }
 
   /** One Kalman update. `noise`: standard deviation of the observed log ratio. `logEvidence` may be unknown. */
@@ -135,6 +204,8 @@ export class LatencyModel {
     }
     this.#ratio.observe(ratio, variance, gain);
     if (logEvidence !== undefined) this.#evidence.observe(evidence, variance, gain);
+    const evidenceStep = logEvidence === undefined ? 0 : evidence / variance;
+    this.#updates.push({ gain, variance, ratioStep: ratio / variance, evidenceStep });
     for (let i = 0; i < count; i++) {
       const part = (gain[i] as number) / variance;
       if (part === 0) continue;
@@ -152,6 +223,7 @@ export class LatencyModel {
     this.#indices.set(key, index);
     this.#ratio.means.push(0);
     this.#evidence.means.push(0);
+    this.#firstDeviations.push(deviation);
     const row = new Float64Array(this.#capacity);
     row[index] = deviation ** 2;
     this.#covariance.push(row);
@@ -166,4 +238,18 @@ export class LatencyModel {
       this.#covariance[i] = larger;
     });
   }
+}
+
+function apply({ gain, variance, ratioStep, evidenceStep }: Update, sum: TrackedSum): void {
+  const { indices } = sum;
+  const { weights } = sum.effects;
+  let shared = 0;
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i] as number;
+    // Later observations may have brought more effects.
+    if (index >= 0 && index < gain.length) shared += (weights[i] as number) * (gain[index] as number);
+  }
+  sum.ratio += shared * ratioStep;
+  sum.evidence += shared * evidenceStep;
+  sum.variance -= (shared * shared) / variance;
 }
