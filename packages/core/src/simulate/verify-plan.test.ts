@@ -127,6 +127,33 @@ describe('verifyPlan', () => {
   });
 });
 
+it('simulates as many requests of a pipeline of 32 stages as of one of 16', () => {
+  const requestsOf = (count: number): number => {
+    const names = Array.from({ length: count }, (_, i) => `stage-${i}`);
+    const spec = chainSpec(
+      Object.fromEntries(names.map((name) => [name, [{ cpuCores: 1, batchSize: 1, meanMs: 2, p99Ms: 2 }]])),
+    );
+    let items = 0;
+    const real = requireCurves(spec, []);
+    const curves = {
+      ...real,
+      curve: (...of: Parameters<typeof real.curve>) => {
+        const curve = real.curve(...of);
+        if (curve === undefined) return undefined;
+        const law: typeof curve.law = (size) => {
+          items += size;
+          return curve.law(size);
+        };
+        return { ...curve, law };
+      },
+    };
+    const asked = { arrivalRps: 50, spec, curves, hostCores: 64, seed: 1, workStageRequests: 32_000 };
+    verifyPlan(asked, planOf(spec, { maxBatchSize: 1, replicas: 1 }));
+    return items / count;
+  };
+  expect(requestsOf(32) / requestsOf(16)).toBeCloseTo(1, 1);
+});
+
 describe('simulatePlan with a backlog', () => {
   it('has that many requests at the sources at the beginning', () => {
     const latencies: number[] = [];

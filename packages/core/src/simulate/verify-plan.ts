@@ -47,6 +47,8 @@ export interface VerificationInput extends ExpectedLoad {
 export const DEFAULT_WORK_STAGE_REQUESTS = 100_000;
 
 const FEWEST_REQUESTS = 1000;
+/** Longer pipelines get more work, so that their runs have as many requests as those of a pipeline of this length. */
+const LONG_STAGES = 16;
 const WARM_UP_FRACTION = 0.1;
 const SPANS = 20;
 /** With fewer whole periods, incomplete ones count, too. */
@@ -57,7 +59,8 @@ export function verifyPlan(input: VerificationInput, plan: Plan): SimulatedRun {
   const { percentile, latencyMs } = spec.slo;
   if (arrivalRps <= 0) return { latencyMs: 0, percentile, sloAttainmentFraction: 1, conclusive: true, seeds: [seed] };
   const rng = new SeededRng(seed);
-  const requests = Math.max(FEWEST_REQUESTS, Math.round(input.workStageRequests / itemsPerRequest(spec)));
+  const work = input.workStageRequests * Math.max(1, spec.stages.length / LONG_STAGES);
+  const requests = Math.max(FEWEST_REQUESTS, Math.round(work / itemsPerRequest(spec)));
   const time = countedTime(input, requests);
   const sample = new AttainmentSample(time, latencyMs);
   const use = new PeakUse(spec, plan);

@@ -10,7 +10,7 @@ import { problemOf, testPipeline, testStage } from '../planning.test-support.js'
 import { sketchOf } from '../search/plan-of.js';
 import { fitsLimits } from '../surrogate/node-packing.js';
 import { ChoiceJudge } from './choice-judge.js';
-import { ChoiceSearch } from './improve-choice.js';
+import { ChoiceSearch, VISITS_PER_WORK } from './improve-choice.js';
 
 const WORK = 20_000;
 
@@ -100,6 +100,33 @@ describe('the search by simulation', () => {
     expect(effort(free)).toMatchObject({ exhausted: true });
     expect(effort(limited)?.looked ?? 0).toBeLessThan(effort(free)?.looked ?? 0);
   });
+});
+
+it('also ends at a number of visits of stages, because a long pipeline has many candidates', () => {
+  const names = Array.from({ length: 40 }, (_, i) => `stage-${i}`);
+  const stages = names.map((name) =>
+    testStage(name, [
+      { name: 'small', accuracy: 0.9, fixedMs: 6, perItemMs: 8, tail: 2 },
+      { name: 'large', accuracy: 0.95, fixedMs: 9, perItemMs: 9, tail: 2 },
+    ]),
+  );
+  const edges = stages.slice(1).map((stage, i) => ({ from: (stages[i] as typeof stage).id, to: stage.id }));
+  const spec = { ...testPipeline(stages, edges), slo: { latencyMs: 1800, percentile: 99 }, budget: { cpuCores: 80 } };
+  const prepared = prepareProblem(problemOf(spec, 20));
+  const { latencyMs, percentile } = spec.slo;
+  const verdict = { latencyMs: 1.01 * latencyMs, percentile, sloAttainmentFraction: 0.985, conclusive: false };
+  let ranked = 0;
+  const judge = new (class extends ChoiceJudge {
+    override chance(expected: Parameters<ChoiceJudge['chance']>[0]): ReturnType<ChoiceJudge['chance']> {
+      ranked++;
+      return super.chance(expected);
+    }
+  })(prepared, () => ({ ...verdict, seeds: [1] }));
+  const workLimit = 0.5;
+  const { exhausted } = new ChoiceSearch(prepared, judge).run(undefined, workLimit);
+  expect(exhausted).toBe(false);
+  expect(judge.work).toBeLessThan(workLimit);
+  expect(ranked * stages.length).toBeLessThan(2 * VISITS_PER_WORK * workLimit);
 });
 
 it('looks wider where all that a narrow look found has failed', () => {

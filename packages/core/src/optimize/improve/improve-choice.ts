@@ -58,6 +58,13 @@ const LEVELS = 32;
 const OPTIMISTIC = { theta: 0, kappa: 0.75 };
 /** Number of candidates that are ranked at each step. */
 const RANKED = 128;
+/**
+ * Visits of stages that are worth a full verification. Long pipelines have many candidates, so ranking them may take
+ * longer than their simulations.
+ */
+export const VISITS_PER_WORK = 600_000;
+/** Visits per stage to make a candidate, relative to one visit when it is ranked. */
+const VISITS_TO_ADD = 8;
 /** Part of the work limit that is kept for looks at choices next to the incumbent. */
 const POLISH_PART = 0.1;
 /** Least probability in the order of these looks. */
@@ -100,6 +107,8 @@ export class ChoiceSearch {
   readonly #nearby: SurrogateChoice[] = [];
   readonly #classOf = new Map<string, Class>();
   #standing: Standing | undefined;
+  #visits = 0;
+  #mostVisits = 0;
 
   /** Searches only choices whose PAS is below `belowPas`. */
   constructor(prepared: PreparedProblem, judge: ChoiceJudge, belowPas = Number.POSITIVE_INFINITY) {
@@ -121,18 +130,24 @@ export class ChoiceSearch {
     return added;
   }
 
-  /** Improves `held` until no plausible candidate is left, or `workLimit` (in full verifications) is used up. */
+  /**
+   * Improves `held` until no plausible candidate is left, or `workLimit` (in full verifications) is used up by
+   * simulations, or by visits of stages.
+   */
   run(held: HeldChoice | undefined, workLimit: number, hints: Hints = {}): Improvement {
     if (held !== undefined) this.#hold(held);
     const end = this.#judge.work + workLimit;
     this.#tryKnown(hints.known ?? []);
     for (const choice of hints.promising ?? []) this.#suggest(choice);
+    const visits = VISITS_PER_WORK * workLimit;
     let isComplete = true;
     let before: HeldChoice | undefined;
     for (this.#round = 0; isComplete && (this.#round <= ROUNDS.length || this.#held !== before); this.#round++) {
       before = this.#held;
       this.#beginRound();
+      this.#mostVisits = visits * (1 - POLISH_PART);
       isComplete = this.#stepUntil(end - POLISH_PART * workLimit);
+      this.#mostVisits = this.#visits + visits * POLISH_PART;
       if (!isComplete || this.#round >= ROUNDS.length)
         this.#polish(Math.min(end, this.#judge.work + POLISH_PART * workLimit));
     }
@@ -145,7 +160,11 @@ export class ChoiceSearch {
       if (this.#judge.work >= end) return false;
       this.#step(next);
     }
-    return true;
+    return !this.#isSpent;
+  }
+
+  get #isSpent(): boolean {
+    return this.#visits >= this.#mostVisits;
   }
 
   /**
@@ -189,12 +208,13 @@ export class ChoiceSearch {
 
   /** The candidate with the largest expected gain, once its class is expanded. */
   #next(): Candidate | undefined {
-    for (;;) {
+    while (!this.#isSpent) {
       this.#addNeighbours();
       this.#probe();
       const best = this.#mostPromising();
       if (best === undefined || !this.#expand(best.of)) return best;
     }
+    return undefined;
   }
 
   /** Ranks all candidates again after a number of steps that grows with theirs. Between, ranks only the best ones. */
@@ -210,6 +230,7 @@ export class ChoiceSearch {
 
   /** Open candidates that are better than the incumbent and likely enough, best score first. */
   #rank(candidates: readonly Candidate[]): Candidate[] {
+    this.#visits += candidates.length * this.#stages.length;
     const likely = candidates.filter((candidate) => {
       const { key, of, price } = candidate;
       if (this.#open.get(key) !== candidate) return false;
@@ -251,6 +272,7 @@ export class ChoiceSearch {
   }
 
   #suggest(choice: SurrogateChoice): void {
+    this.#visits += choice.length;
     const standing = this.#standingOf(choice);
     if (standing !== undefined) this.#add(standing.of, [{ choice, price: standing.price }]);
   }
@@ -271,7 +293,7 @@ export class ChoiceSearch {
     for (const choice of this.#nearby.splice(0))
       choice.forEach((own, s) => {
         for (const option of this.#stages[s] ?? []) {
-          if (option.option === own.option) continue;
+          if (option.option === own.option || this.#isSpent) continue;
           this.#suggest(choice.map((each, t) => (t === s ? option : each)));
         }
       });
@@ -312,6 +334,7 @@ export class ChoiceSearch {
     const due = this.#classes.filter((each) => each.probed !== this.#round);
     if (due.length === 0) return;
     for (const each of due) {
+      if (this.#isSpent) return;
       each.probed = this.#round;
       this.#add(each, this.#beam(each, PROBE_LEVELS, 1));
     }
@@ -343,6 +366,7 @@ export class ChoiceSearch {
     const deviation = Math.max(LEAST_DEVIATION, this.#judge.deviation(this.#fastestOf(stages)));
     const latencyLimitMs = sloMs * Math.exp(FAR * deviation);
     const shape = { graph, limits, priceLimit, levels };
+    this.#visits += stages.reduce((sum, options) => sum + options.length, 0) * levels * perLevel;
     const spare = stages.map((options, s) => {
       const stage = this.#prepared.stages[s];
       return stage === undefined ? options : pessimistic(options, plannedRps(stage.load));
@@ -374,6 +398,7 @@ export class ChoiceSearch {
       if (holds === false || this.#gain({ pas: of.pas, price }) <= 0 || !fitsLimits(this.#prepared, choice)) continue;
       if (holds === undefined && this.#shapes.mustFail(choice)) continue;
       const candidate: Candidate = Object.assign(this.#judge.expect(choice), { of, price, score: 0 });
+      this.#visits += VISITS_TO_ADD * choice.length;
       this.#open.set(key, candidate);
       this.#ranked.push(candidate);
       this.#shapes.add(candidate);

@@ -58,12 +58,15 @@ export type SearchOutcome =
   | { readonly kind: 'none'; readonly fastest: JudgedChoice | undefined; readonly labels: number };
 
 const ROUNDS = 8;
-/** Maximum rounds if a search by simulation follows. */
+/** Maximum rounds if a search by simulation follows. It reaches few of the plans of a long pipeline. */
 const FIRST_ROUNDS = 2;
+const LONG_PIPELINE = 16;
+/** Growth per round of the least excess, for a long pipeline: simulations near its SLO show nothing. */
+const EXCESS_GROWTH = 2;
 const BISECTIONS = 3;
 /** Smallest positive θ. Smaller halves become 0. */
 const SMALLEST_THETA = 0.05;
-const LEAST_EXCESS = 1.005;
+const LEAST_EXCESS = 0.005;
 const LEVEL_STEPS = 40;
 const MOST_TRIMS = 3;
 const LAST_RESORTS = 8;
@@ -96,7 +99,8 @@ class LevelSearch {
   }
 
   /** First verified attempt. If it is a repair, the level still rises while the surrogate promises a better plan. */
-  firstVerified(rounds = ROUNDS): Attempt | undefined {
+  firstVerified(rounds = ROUNDS, excessGrowth = 1): Attempt | undefined {
+    let leastExcess = LEAST_EXCESS;
     let level = 1 / Math.sqrt(this.#prepared.graph.depth);
     let emptyAt = Number.POSITIVE_INFINITY;
     let best: Attempt | undefined;
@@ -113,7 +117,8 @@ class LevelSearch {
       best = this.#repairedOr(own, best);
       if (this.#isAsGood(best, solution)) return best;
       this.#failedAt = level;
-      const raised = this.#raisedLevel(own);
+      const raised = this.#raisedLevel(own, leastExcess);
+      leastExcess *= excessGrowth;
       level = raised < emptyAt ? raised : (level + emptyAt) / 2;
     }
     return best;
@@ -271,9 +276,9 @@ class LevelSearch {
     return graphLatencyMs(this.#prepared.graph, (s) => optionLatencyMs((choice[s] as SurrogateOption).option, factors));
   }
 
-  #raisedLevel({ level, choice, verdict }: Attempt): number {
+  #raisedLevel({ level, choice, verdict }: Attempt, leastExcess: number): number {
     const { sloMs } = this.#prepared;
-    const targetMs = Math.max(verdict.latencyMs, sloMs * LEAST_EXCESS);
+    const targetMs = Math.max(verdict.latencyMs, sloMs * (1 + leastExcess));
     const proportional = (level * targetMs) / sloMs;
     const atOne = this.#latencyAt(choice, 1);
     if (atOne <= targetMs) return Math.max(proportional, targetMs / atOne);
@@ -289,9 +294,14 @@ class LevelSearch {
 
 export type Improve = (held: JudgedChoice | undefined) => JudgedChoice | undefined;
 
+function firstVerified(search: LevelSearch, of: { readonly improves: boolean; readonly stages: number }) {
+  if (!of.improves) return search.firstVerified();
+  return of.stages > LONG_PIPELINE ? search.firstVerified(ROUNDS, EXCESS_GROWTH) : search.firstVerified(FIRST_ROUNDS);
+}
+
 export function verifiedSearch(prepared: PreparedProblem, judge: Judge, improve?: Improve): SearchOutcome {
   const search = new LevelSearch(prepared, judge);
-  const first = search.firstVerified(improve === undefined ? ROUNDS : FIRST_ROUNDS);
+  const first = firstVerified(search, { improves: improve !== undefined, stages: prepared.spec.stages.length });
   const held = improve === undefined ? first && search.improve(first) : search.improvedBy(improve(first), first);
   if (held !== undefined) return { kind: 'found', found: search.toFoundChoice(held), labels: search.labels };
   const last = search.fastestAttempt();
