@@ -18,7 +18,9 @@ export async function load(variant: LoadableVariant, resources: Resources): Prom
   if (artifactPath === undefined)
     throw new AppError('MODEL_LOAD_FAILED', `Variant '${variant.name}' needs an artifact.`);
   const threads = Math.max(1, Math.floor(resources.cpuCores));
-  const { default: detector } = (await import('eld/large')) as unknown as { default: Detector };
+  // Not a literal, so that the types are checked without the packages of this example, too.
+  const detectorModule: string = 'eld/large';
+  const { default: detector } = (await import(detectorModule)) as { default: Detector };
   const reader = artifactPath.endsWith('.onnx')
     ? await loadPaddleReader(artifactPath, Number(parameters['squash'] ?? 1), threads)
     : await loadTesseractReader(artifactPath);
