@@ -128,8 +128,7 @@ async function pin(page: Page): Promise<void> {
   await page.getByLabel('Variant', { exact: true }).selectOption(wanted);
   await page.getByRole('button', { name: 'Pin', exact: true }).click();
   await page.getByRole('dialog').waitFor();
-  // The next plan takes up to ten seconds to come, its canary thirty.
-  await timed('a pin is obeyed: the graph shows its variant', 60_000, async () => {
+  await timed('a pin is obeyed: the graph shows its variant', 30_000, async () => {
     await confirm(page, 'Pin');
     await page.locator('button.stage', { hasText: 'detect' }).locator('.chip', { hasText: wanted }).waitFor();
   });
