@@ -25,9 +25,14 @@ export const MOST_PIPELINED = 64;
 export const SESSION_MEMORY_MIB = 64;
 /**
  * Streams that a client may reset: so many at once, and so many per second in the long run. Then Node closes the
- * connection, since Node 24. Node's own limits are 1,000 and 33.
+ * connection, since Node 24. Clients reset a stream when its deadline ends, so Node's own rate of 33 is too low.
  */
-export const resetLimits = { streamResetBurst: 200, streamResetRate: 100 };
+export const resetLimits = { streamResetBurst: 1000, streamResetRate: 100 };
+/**
+ * Streams beyond the maximum of a connection that are refused before it is closed. Until a reset stream has been taken
+ * down, it counts as open, so a client that resets many streams is refused some. Node's own limit is 100.
+ */
+export const MOST_REJECTED_STREAMS = 1000;
 /** A stream whose request takes longer may be refused when another one needs its place. */
 export const STALLED_MS = 500;
 /** Maximum wait for the first byte of a body over HTTP/2. */

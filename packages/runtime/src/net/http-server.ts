@@ -13,6 +13,7 @@ import { SlowReaders } from './backpressure.js';
 import {
   limitConnections,
   MOST_PIPELINED,
+  MOST_REJECTED_STREAMS,
   type PortLimits,
   resetLimits,
   SESSION_MEMORY_MIB,
@@ -76,6 +77,7 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
     handshakeTimeout: FIRST_BYTES_TIMEOUT_MS,
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_STREAMS_PER_CONNECTION },
     maxSessionMemory: SESSION_MEMORY_MIB,
+    maxSessionRejectedStreams: MOST_REJECTED_STREAMS,
     ...resetLimits,
   });
   // The HTTP/1.1 part of a secure server reads its options only from properties.

@@ -8,7 +8,13 @@ import {
   type Http2Server,
   type ServerHttp2Session,
 } from 'node:http2';
-import { limitConnections, type PortLimits, resetLimits, SESSION_MEMORY_MIB } from '../../net/connection-limit.js';
+import {
+  limitConnections,
+  MOST_REJECTED_STREAMS,
+  type PortLimits,
+  resetLimits,
+  SESSION_MEMORY_MIB,
+} from '../../net/connection-limit.js';
 import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from '../../net/drain.js';
 import { FairTurns } from '../../net/fair-turns.js';
 import { type ListeningPlace, listen, placeText } from '../../net/listen.js';
@@ -88,6 +94,7 @@ function newServer(tls: ShownIdentity | undefined): Http2Server | Http2SecureSer
   const options = {
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_STREAMS_PER_CONNECTION },
     maxSessionMemory: SESSION_MEMORY_MIB,
+    maxSessionRejectedStreams: MOST_REJECTED_STREAMS,
     ...resetLimits,
   };
   if (tls === undefined) return createServer(options);
