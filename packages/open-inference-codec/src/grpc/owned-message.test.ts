@@ -56,6 +56,12 @@ describe('a message made ready', () => {
     );
   });
 
+  it('may have long texts, whose characters are no parts', () => {
+    const id = 'x'.repeat(16_384);
+    const bytes = writeGrpcRequest('x'.repeat(10_000), { inputs: doubles, id }, true);
+    expect([...ownedMessage(bytes, bounds)]).toEqual([...bytes]);
+  });
+
   it('is whatever bytes came, if they are few: who reads it finds what is wrong (property)', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {

@@ -19,8 +19,8 @@ const weightBytes = { number: 11, bigint: 32, bytes: 110, parameter: 200, entry:
  */
 export const MOST_GRPC_WORK = { tensors: 4096, parameters: 4096, elements: 1_048_576 } as const;
 
-/** Field numbers. Those of requests and answers differ only for raw contents. */
-const messageFields = { parameters: 4, tensors: 5, rawOfRequest: 7, rawOfResponse: 6 } as const;
+/** Field numbers. Those of requests and answers differ only for raw contents. The first three are texts. */
+const messageFields = { lastText: 3, parameters: 4, tensors: 5, rawOfRequest: 7, rawOfResponse: 6 } as const;
 const tensorFields = { shape: 3, parameters: 4, contents: 5 } as const;
 const contentsFields = { int64: 3, uint64: 5, fp32: 6, fp64: 7, bytes: 8 } as const;
 
@@ -87,7 +87,7 @@ class Budget {
 
 function takeField(budget: Budget, bytes: Uint8Array, field: WireField): void {
   if (field.number === messageFields.parameters) budget.take('parameters', 1, weightBytes.parameter);
-  else if (field.wireType !== wireTypes.bytes) budget.take('elements', 1, 0);
+  else if (field.wireType !== wireTypes.bytes || field.number <= messageFields.lastText) budget.take('elements', 1, 0);
   else {
     budget.take('tensors', 1, weightBytes.entry);
     walkFields({ bytes, ...field }, (part) => {
