@@ -40,6 +40,7 @@ export const withRounding = (limit: number): number => limit + ROUNDING * Math.m
 /** True if `amount` is within `limit`, apart from rounding. */
 export const isWithin = (amount: number, limit: number): boolean => amount <= withRounding(limit);
 
+/** Sums to twelve digits, so that no rounding shows: 0.1 + 0.2 is 0.3. */
 export function totalUse(uses: Iterable<ResourceUse>): ResourceUse {
   let [cpuCores, memoryBytes, gpus, costPerHour] = [0, 0, 0, 0];
   for (const use of uses) {
@@ -48,5 +49,7 @@ export function totalUse(uses: Iterable<ResourceUse>): ResourceUse {
     gpus += use[2];
     costPerHour += use[3];
   }
-  return [cpuCores, memoryBytes, gpus, costPerHour];
+  return [rounded(cpuCores), memoryBytes, gpus, rounded(costPerHour)];
 }
+
+const rounded = (sum: number): number => Number(sum.toPrecision(12));
