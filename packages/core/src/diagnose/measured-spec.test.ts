@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { visitScenarios } from '../estimate/visit-scenarios.js';
+import { chainSpec } from '../model/spec-builders.test-support.js';
+import { specWithEdges } from './measured-spec.js';
+
+describe('a spec with measured shares', () => {
+  const chain = chainSpec({ sort: [], decode: [], mood: [], rest: [] });
+  const [sort, ...others] = chain.stages.map(({ id }) => id);
+  const edges = others.map((to, i) => ({
+    from: sort as typeof to,
+    to,
+    when: { condition: 'x', probability: [0.5, 0.3, 0.2][i] as number },
+  }));
+  const spec = { ...chain, edges, outputs: others.map((from) => ({ from })) };
+  const sharesOf = (measured: readonly (readonly [number, number])[]) => {
+    const found = specWithEdges(spec, new Map(measured));
+    expect(() => visitScenarios(found)).not.toThrow();
+    return found.edges.map(({ when }) => when?.probability);
+  };
+
+  it('keeps a measured share, and the others divide what it leaves', () => {
+    expect(sharesOf([[0, 0.96]])).toEqual([0.96, expect.closeTo(0.024), expect.closeTo(0.016)]);
+    expect(sharesOf([[0, 1]])).toEqual([1, 0, 0]);
+  });
+
+  it('keeps the other shares where there is room', () => {
+    expect(sharesOf([[0, 0.2]])).toEqual([0.2, 0.3, 0.2]);
+  });
+
+  it('scales measured shares that sum to more than 1', () => {
+    const shares = sharesOf([
+      [0, 0.8],
+      [1, 0.8],
+    ]);
+    expect(shares).toEqual([expect.closeTo(0.5), expect.closeTo(0.5), 0]);
+    const all = sharesOf([
+      [0, 1],
+      [1, 0.6],
+      [2, 0],
+    ]);
+    expect(all).toEqual([0.625, 0.375, 0]);
+  });
+});
