@@ -2,15 +2,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ControlContext, type ObservingPolicy, ownPolicy } from '@equipoise/core/control';
 import { forecasters } from '@equipoise/core/forecast';
-import { AppError } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
 import { verdictsFor } from '../compose/plan-verification.js';
 import { simulatedRun } from '../compose/simulated-run.js';
 import { type CellOutcome, type CellPipeline, cellName, type ExperimentCell } from './experiment-cell.js';
+import { type FailedCell, failedCell } from './failed-cell.js';
 import { loadOwnPolicy } from './load-own-policy.js';
 import { type RawRequest, writeRaw } from './raw-requests.js';
 import type { ReadGrid } from './read-grid.js';
-import type { FailedCell } from './run-cells.js';
 
 const pipelines = workerData as ReadGrid['pipelines'];
 const verdicts = new Map<string, ControlContext['verifierAt']>();
@@ -53,10 +52,9 @@ async function answerTo(cell: ExperimentCell): Promise<CellOutcome | FailedCell>
     const { policyFile } = cell;
     return simulated(cell, policyFile === undefined ? undefined : ownPolicy(await loadOwnPolicy(policyFile)));
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const code = error instanceof AppError ? error.code : 'INTERNAL_ERROR';
-    if (code === 'INFEASIBLE') return { kind: 'infeasible', cell: { ...cellName(cell), message } };
-    return { kind: 'failed', code, message };
+    const failed = failedCell(error);
+    if (failed.code !== 'INFEASIBLE') return failed;
+    return { kind: 'infeasible', cell: { ...cellName(cell), message: failed.message } };
   }
 }
 

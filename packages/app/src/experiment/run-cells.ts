@@ -2,14 +2,8 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
+import type { FailedCell } from './failed-cell.js';
 import type { ReadGrid } from './read-grid.js';
-
-/** Answer of a thread that ends the run. */
-export interface FailedCell {
-  readonly kind: 'failed';
-  readonly code: AppError['code'];
-  readonly message: string;
-}
 
 /** `nameOf`: name of a cell for people, and fields that identify it for programs. */
 export interface CellRun<Cell, Outcome> {

@@ -1,10 +1,9 @@
 /** Thread that simulates the cells of a sweep. Cells of a point share verification verdicts. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ControlContext } from '@equipoise/core/control';
-import { AppError } from '@equipoise/core/model';
 import { verdictsFor } from '../compose/plan-verification.js';
 import { simulatedRun } from '../compose/simulated-run.js';
-import type { FailedCell } from '../experiment/run-cells.js';
+import { type FailedCell, failedCell } from '../experiment/failed-cell.js';
 import { profilesAt, specAt } from './sweep-axes.js';
 import type { SweepCell, SweepOutcome, SweptPipeline } from './sweep-cell.js';
 
@@ -37,9 +36,8 @@ function answerTo(cell: SweepCell): SweepOutcome | FailedCell {
   try {
     return simulated(cell);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const code = error instanceof AppError ? error.code : 'INTERNAL_ERROR';
-    return code === 'INFEASIBLE' ? { kind: 'infeasible', message } : { kind: 'failed', code, message };
+    const failed = failedCell(error);
+    return failed.code === 'INFEASIBLE' ? { kind: 'infeasible', message: failed.message } : failed;
   }
 }
 

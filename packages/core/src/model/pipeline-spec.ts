@@ -425,6 +425,9 @@ export interface PipelineSpec {
   readonly placement?: PodPlacement;
 }
 
+/** Pipelines with more stages are long: plans and simulations of them get more work. */
+export const MOST_USUAL_STAGES = 16;
+
 /** Nodes of the graph: stages, then combine stages. */
 export const nodeIds = ({ stages, combines = [] }: Pick<PipelineSpec, 'stages' | 'combines'>): readonly StageId[] =>
   [...stages, ...combines].map(({ id }) => id);

@@ -1,6 +1,6 @@
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { MOST_USUAL_STAGES, type PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, SimulatedRun } from '../model/plan.js';
 import type { ServiceCurves } from '../profile/service-curves.js';
 import { servingGraph } from '../serve/serving-graph.js';
@@ -47,8 +47,6 @@ export interface VerificationInput extends ExpectedLoad {
 export const DEFAULT_WORK_STAGE_REQUESTS = 100_000;
 
 const FEWEST_REQUESTS = 1000;
-/** Longer pipelines get more work, so that their runs have as many requests as those of a pipeline of this length. */
-const LONG_STAGES = 16;
 const WARM_UP_FRACTION = 0.1;
 const SPANS = 20;
 /** With fewer whole periods, incomplete ones count, too. */
@@ -59,7 +57,8 @@ export function verifyPlan(input: VerificationInput, plan: Plan): SimulatedRun {
   const { percentile, latencyMs } = spec.slo;
   if (arrivalRps <= 0) return { latencyMs: 0, percentile, sloAttainmentFraction: 1, conclusive: true, seeds: [seed] };
   const rng = new SeededRng(seed);
-  const work = input.workStageRequests * Math.max(1, spec.stages.length / LONG_STAGES);
+  // A run with few requests shows nothing.
+  const work = input.workStageRequests * Math.max(1, spec.stages.length / MOST_USUAL_STAGES);
   const requests = Math.max(FEWEST_REQUESTS, Math.round(work / itemsPerRequest(spec)));
   const time = countedTime(input, requests);
   const sample = new AttainmentSample(time, latencyMs);

@@ -44,8 +44,8 @@ export const MOST_SMALL_BYTES = 64 * 1024;
 /** Large bytes may take at most this fraction, so that small bodies fit next to them. */
 const LARGE_FRACTION = 0.75;
 
-/** A body without a new byte for so long may have to make room. */
-const STALLED_MS = 500;
+/** A body without a new byte, or a stream whose request has not ended, for so long may have to make room. */
+export const STALLED_MS = 500;
 
 /** A body on its way. */
 export interface UnfinishedBody {

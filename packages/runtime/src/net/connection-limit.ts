@@ -21,20 +21,18 @@ export const smallPort: PortLimits = { mostConnections: 256, mostStreams: 1024, 
 
 /** Maximum unanswered HTTP/1.1 requests of one connection. */
 export const MOST_PIPELINED = 64;
-/** Maximum memory for unsent data and tables of one HTTP/2 connection. Above it, new streams are refused. */
-export const SESSION_MEMORY_MIB = 64;
 /**
- * Streams that a client may reset: so many at once, and so many per second in the long run. Then Node closes the
- * connection, since Node 24. Clients reset a stream when its deadline ends, so Node's own rate of 33 is too low.
+ * Limits of one HTTP/2 connection. Above its memory (MiB) for unsent data and tables, new streams are refused. A reset
+ * stream counts as open until it has been taken down, so a client whose deadlines end together is refused some streams
+ * and resets many. Node's own limits (100 refused streams, 33 resets per second) would cost it the connection. Those on
+ * resets apply since Node 24.
  */
-export const resetLimits = { streamResetBurst: 1000, streamResetRate: 100 };
-/**
- * Streams beyond the maximum of a connection that are refused before it is closed. Until a reset stream has been taken
- * down, it counts as open, so a client that resets many streams is refused some. Node's own limit is 100.
- */
-export const MOST_REJECTED_STREAMS = 1000;
-/** A stream whose request takes longer may be refused when another one needs its place. */
-export const STALLED_MS = 500;
+export const http2Limits = {
+  maxSessionMemory: 64,
+  maxSessionRejectedStreams: 1000,
+  streamResetBurst: 1000,
+  streamResetRate: 100,
+};
 /** Maximum wait for the first byte of a body over HTTP/2. */
 export const FIRST_BODY_BYTE_MS = 10_000;
 

@@ -16,8 +16,9 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { STALLED_MS } from '../data-plane/bytes-in-flight.js';
 import { linkOf } from './backpressure.js';
-import { type PortLimits, STALLED_MS } from './connection-limit.js';
+import type { PortLimits } from './connection-limit.js';
 
 /** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
 export type ServingPhase = 'starting' | 'serving' | 'draining' | 'closing';

@@ -81,7 +81,7 @@ export class FairTurns {
   }
 }
 
-/** Bytes of large bodies that all ports read in one turn. One connection may read 2 MiB in a turn, all of them a second. */
+/** Bytes of large bodies that all ports read in one turn. The read that exceeds them is still taken. */
 const MOST_READ_PER_TURN = 2 * 1024 * 1024;
 /** A body that continues brings at least one chunk of 64 KiB. */
 const MOST_RESUMED_PER_TURN = MOST_READ_PER_TURN / (64 * 1024);

@@ -10,14 +10,7 @@ import { Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { SlowReaders } from './backpressure.js';
-import {
-  limitConnections,
-  MOST_PIPELINED,
-  MOST_REJECTED_STREAMS,
-  type PortLimits,
-  resetLimits,
-  SESSION_MEMORY_MIB,
-} from './connection-limit.js';
+import { http2Limits, limitConnections, MOST_PIPELINED, type PortLimits } from './connection-limit.js';
 import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from './drain.js';
 import { FairTurns } from './fair-turns.js';
 import { Http1Exchange, Http2Exchange, type HttpExchange } from './http-call.js';
@@ -76,9 +69,7 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
     allowHTTP1: true,
     handshakeTimeout: FIRST_BYTES_TIMEOUT_MS,
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_STREAMS_PER_CONNECTION },
-    maxSessionMemory: SESSION_MEMORY_MIB,
-    maxSessionRejectedStreams: MOST_REJECTED_STREAMS,
-    ...resetLimits,
+    ...http2Limits,
   });
   // The HTTP/1.1 part of a secure server reads its options only from properties.
   Object.assign(server, http1, { requireHostHeader: true });

@@ -4,6 +4,7 @@
  * infeasible surrogate lowers it. Once a plan is verified, the level is bisected down. The number of rounds is limited.
  */
 
+import { MOST_USUAL_STAGES } from '../../model/pipeline-spec.js';
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
 import {
@@ -60,7 +61,6 @@ export type SearchOutcome =
 const ROUNDS = 8;
 /** Maximum rounds if a search by simulation follows. It reaches few of the plans of a long pipeline. */
 const FIRST_ROUNDS = 2;
-const LONG_PIPELINE = 16;
 /** Growth per round of the least excess, for a long pipeline: simulations near its SLO show nothing. */
 const EXCESS_GROWTH = 2;
 const BISECTIONS = 3;
@@ -296,7 +296,9 @@ export type Improve = (held: JudgedChoice | undefined) => JudgedChoice | undefin
 
 function firstVerified(search: LevelSearch, of: { readonly improves: boolean; readonly stages: number }) {
   if (!of.improves) return search.firstVerified();
-  return of.stages > LONG_PIPELINE ? search.firstVerified(ROUNDS, EXCESS_GROWTH) : search.firstVerified(FIRST_ROUNDS);
+  return of.stages > MOST_USUAL_STAGES
+    ? search.firstVerified(ROUNDS, EXCESS_GROWTH)
+    : search.firstVerified(FIRST_ROUNDS);
 }
 
 export function verifiedSearch(prepared: PreparedProblem, judge: Judge, improve?: Improve): SearchOutcome {

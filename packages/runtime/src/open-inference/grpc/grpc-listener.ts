@@ -8,13 +8,7 @@ import {
   type Http2Server,
   type ServerHttp2Session,
 } from 'node:http2';
-import {
-  limitConnections,
-  MOST_REJECTED_STREAMS,
-  type PortLimits,
-  resetLimits,
-  SESSION_MEMORY_MIB,
-} from '../../net/connection-limit.js';
+import { http2Limits, limitConnections, type PortLimits } from '../../net/connection-limit.js';
 import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from '../../net/drain.js';
 import { FairTurns } from '../../net/fair-turns.js';
 import { type ListeningPlace, listen, placeText } from '../../net/listen.js';
@@ -93,9 +87,7 @@ function takeStream(call: CallStream, onCall: (call: CallStream) => void): void 
 function newServer(tls: ShownIdentity | undefined): Http2Server | Http2SecureServer {
   const options = {
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_STREAMS_PER_CONNECTION },
-    maxSessionMemory: SESSION_MEMORY_MIB,
-    maxSessionRejectedStreams: MOST_REJECTED_STREAMS,
-    ...resetLimits,
+    ...http2Limits,
   };
   if (tls === undefined) return createServer(options);
   const server = createSecureServer({ ...options, ...tls.current, ...strictTls, handshakeTimeout: HANDSHAKE_MS });

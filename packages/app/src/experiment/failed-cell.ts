@@ -1,0 +1,14 @@
+import { AppError } from '@equipoise/core/model';
+
+/** Answer of a thread that ends the run. */
+export interface FailedCell {
+  readonly kind: 'failed';
+  readonly code: AppError['code'];
+  readonly message: string;
+}
+
+export const failedCell = (error: unknown): FailedCell => ({
+  kind: 'failed',
+  code: error instanceof AppError ? error.code : 'INTERNAL_ERROR',
+  message: error instanceof Error ? error.message : String(error),
+});
