@@ -19,7 +19,8 @@ export function stepReplay(rules: ControllerRules): StepReplay {
     const { pins = {}, corrections, edges, starts: times = [], state } = input;
     learned = input.learned;
     // The counts behind a learned edge change no rule.
-    const key = JSON.stringify([pins, corrections, edges?.map(({ edge, kind, value }) => [edge, kind, value])]);
+    const values = edges?.map(({ edge, kind, variantId, upstream, value }) => [edge, kind, variantId, upstream, value]);
+    const key = JSON.stringify([pins, corrections, values]);
     if (remembered?.key !== key) {
       const { partsFor: _, learning: __, ...fixed } = correctedRules(rules, input);
       remembered = { key, session: new ControlSession({ ...fixed, recordedForecast: () => learned }) };

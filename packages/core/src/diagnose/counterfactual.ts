@@ -9,15 +9,16 @@ import { SeededRng } from '../kernel/rng.js';
 import type { Budget, PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
-import { runningStages } from '../model/running-plan.js';
+import { edgesOfPlan } from '../model/resolved-spec.js';
 import type { PlanningProblem } from '../optimize/planning-problem.js';
 import { policies } from '../optimize/policies.js';
 import { curvesOf } from '../profile/service-curves.js';
 import { traceArrivals } from '../simulate/arrivals/trace.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
-import type { CaseFile, DatedDecision } from './case-file.js';
+import type { CaseFile } from './case-file.js';
 import type { Counterfactual, Suspect } from './incident-card.js';
 import { specWithEdges } from './measured-spec.js';
+import { stagesAtOnset } from './stages-at-onset.js';
 import { type Span, secondsOf, sumIn } from './symptoms.js';
 
 const MOST_SECONDS = 60;
@@ -75,8 +76,9 @@ function withoutClients({ history, episode, allowedFraction }: CaseFile): Counte
 }
 
 function withRunningPlan(file: CaseFile, world: World, what: string): Counterfactual | undefined {
-  const plan = runningPlan(file);
-  if (plan === undefined) return undefined;
+  const stages = stagesAtOnset(file);
+  if (stages === undefined) return undefined;
+  const plan = planOfStages(file.input.spec, stages);
   const { requests, missed, holds } = simulated(world, plan);
   if (!holds) return withBetterPlan(world, world.spec.budget) ?? withMoreCores(world);
   return {
@@ -166,24 +168,9 @@ function simulated({ spec, profiles, counts, hostCores, allowedFraction }: World
   return { requests: tally.arrived, missed, holds: missed <= allowedFraction * tally.arrived };
 }
 
-/** Plan in force when the harm began: what the first decision since then saw, or else what the last one before it did. */
-function runningPlan(file: CaseFile): Plan | undefined {
-  const { episode, input } = file;
-  const sinceMs = file.epochMsOf(episode.from) - 1000;
-  const seen = (dated: DatedDecision | undefined) => dated?.runningPlan && runningStages(input.spec, dated.runningPlan);
-  const last = input.decisions.findLast(({ atEpochMs }) => atEpochMs < sinceMs);
-  const stages =
-    seen(input.decisions.find(({ atEpochMs }) => atEpochMs >= sinceMs)) ??
-    (last?.decision.kind === 'apply' ? last.decision.plan.stages : seen(last)) ??
-    file.decided({ from: 0, to: episode.from + 1 }, (decision) =>
-      decision.kind === 'apply' ? decision.plan.stages : undefined,
-    );
-  return stages && planOfStages(input.spec, stages);
-}
-
 function worldOf(file: CaseFile, suspect: Suspect): World {
   const { input, history, episode, allowedFraction } = file;
-  const spec = specWithEdges(input.spec, measuredEdges(file));
+  const spec = specWithEdges(input.spec, measuredEdges(file), edgesOfPlan(input.spec, stagesAtOnset(file)));
   const visits = [...stageLoads(spec, 1).values()].reduce((sum, load) => sum + load.visits, 0);
   const from = Math.max(0, episode.from - LEAD_S);
   const seconds = secondsOf({ from, to: Math.min(episode.to, from + MOST_SECONDS) });

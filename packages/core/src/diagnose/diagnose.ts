@@ -3,11 +3,12 @@
  * each raises the load of the stage that gives way. The reference is the time before; without it, plan and profile.
  * Pure: the same window gives the same card, served or simulated.
  */
+import { AppError } from '../model/app-error.js';
 import { bottleneck } from './bottleneck.js';
 import { CaseFile, type DiagnosisInput } from './case-file.js';
 import { counterfactual } from './counterfactual.js';
 import { firstSignal } from './first-signal.js';
-import type { IncidentCard, Suspect } from './incident-card.js';
+import type { Counterfactual, IncidentCard, Suspect } from './incident-card.js';
 import { clientSuspects } from './suspects/client-suspects.js';
 import { failureSuspects } from './suspects/failure-suspects.js';
 import { loadSuspects } from './suspects/load-suspects.js';
@@ -31,7 +32,7 @@ export function diagnose(input: DiagnosisInput): IncidentCard {
     return { verdict: 'healthy', fromEpochMs, toEpochMs, harm, text };
   }
   const chosen = first ?? unexplained(file);
-  const helps = file.isHarmed ? counterfactual(file, chosen) : undefined;
+  const helps = file.isHarmed ? remedy(file, chosen) : undefined;
   return {
     verdict: 'incident',
     fromEpochMs,
@@ -50,6 +51,16 @@ export function diagnose(input: DiagnosisInput): IncidentCard {
     }),
     ...(helps !== undefined && { counterfactual: helps }),
   };
+}
+
+/** Undefined also for a pipeline that cannot be planned: the rest of the card does not depend on it. */
+function remedy(file: CaseFile, suspect: Suspect): Counterfactual | undefined {
+  try {
+    return counterfactual(file, suspect);
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
 }
 
 /** Strongest first. */

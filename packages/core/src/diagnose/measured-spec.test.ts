@@ -27,6 +27,16 @@ describe('a spec with measured shares', () => {
     expect(sharesOf([[0, 0.2]])).toEqual([0.2, 0.3, 0.2]);
   });
 
+  it('keeps thresholds and changes the shares of all choices in proportion to the one that was measured', () => {
+    const byVariant = { 'x at 0.6': 0.2, 'x at 0.9': 0.4 } as never;
+    const when = { condition: 'output.p < threshold', thresholds: [0.6, 0.9], probability: 0.3, byVariant };
+    const open = { ...spec, edges: [{ from: sort as never, to: others[0] as never, when }] };
+    const running = [{ ...open.edges[0], when: { ...when, probability: 0.4 } }] as never;
+    const [edge] = specWithEdges(open, new Map([[0, 0.6]]), running).edges;
+    expect(edge?.when).toMatchObject({ thresholds: [0.6, 0.9], condition: when.condition });
+    expect(edge?.when?.byVariant).toEqual({ 'x at 0.6': expect.closeTo(0.3), 'x at 0.9': expect.closeTo(0.6) });
+  });
+
   it('scales measured shares that sum to more than 1', () => {
     const shares = sharesOf([
       [0, 0.8],

@@ -1,37 +1,53 @@
 /** The pipeline as it was measured: fan-outs, shares and service times that differ from the file. */
-import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import type { VariantId } from '../model/ids.js';
+import type { EdgeSpec, PipelineSpec, UpstreamShares } from '../model/pipeline-spec.js';
+import { sharesWithinOne } from '../model/shares-within-one.js';
 
-/** Spec in which some edges have other values: items of a fan-out, or the probability of a `when`. */
-export function specWithEdges(spec: PipelineSpec, values: ReadonlyMap<number, number>): PipelineSpec {
+/**
+ * Spec in which some edges have other values: items of a fan-out, or the probability of a `when`. `stated`: edges with
+ * the values of the choices that were measured (`edgesOfPlan`). Shares by variant change in proportion.
+ */
+export function specWithEdges(
+  spec: PipelineSpec,
+  values: ReadonlyMap<number, number>,
+  stated: readonly EdgeSpec[] = spec.edges,
+): PipelineSpec {
   const edges = spec.edges.map((edge, index): EdgeSpec => {
     const value = values.get(index);
     if (value === undefined) return edge;
-    if (edge.fanOut !== undefined) return { ...edge, fanOut: { expected: value } };
-    if (edge.when !== undefined)
-      return { ...edge, when: { condition: edge.when.condition, probability: Math.min(1, value) } };
-    return edge;
+    const { fanOut, when } = edge;
+    if (fanOut !== undefined) {
+      const scaled = inProportion(value, stated[index]?.fanOut?.expected);
+      if (fanOut.byVariant === undefined) return { ...edge, fanOut: { expected: value } };
+      const { distribution: _, ...means } = fanOut;
+      return { ...edge, fanOut: { ...means, expected: scaled(fanOut.expected), ...scaledShares(fanOut, scaled) } };
+    }
+    if (when === undefined) return edge;
+    const scaled = inProportion(value, stated[index]?.when?.probability);
+    const share = (before: number): number => Math.min(1, scaled(before));
+    if (when.byVariant === undefined) return { ...edge, when: { ...when, probability: Math.min(1, value) } };
+    return { ...edge, when: { ...when, probability: share(when.probability), ...scaledShares(when, share) } };
   });
-  return { ...spec, edges: edges.map((edge, index) => withinOne(edges, { edge, index, measured: values })) };
+  return { ...spec, edges: sharesWithinOne(edges, (index) => values.has(index)) };
 }
 
-interface Branch {
-  readonly edge: EdgeSpec;
-  readonly index: number;
-  readonly measured: ReadonlyMap<number, number>;
+type Scale = (before: number) => number;
+
+const inProportion =
+  (value: number, stated: number | undefined): Scale =>
+  (before) =>
+    stated !== undefined && stated > 0 ? (before * value) / stated : value;
+
+interface SharesByChoice {
+  readonly byVariant?: Readonly<Record<VariantId, number>>;
+  readonly byUpstream?: readonly UpstreamShares[];
 }
 
-/** Shares of a stage sum to at most 1: those that were not measured divide what the measured ones leave. */
-function withinOne(edges: readonly EdgeSpec[], { edge, index, measured }: Branch): EdgeSpec {
-  const { when, from } = edge;
-  if (when === undefined) return edge;
-  const sumOf = (isMeasured: boolean): number =>
-    edges.reduce((sum, each, at) => {
-      const counts = each.from === from && measured.has(at) === isMeasured;
-      return counts ? sum + (each.when?.probability ?? 0) : sum;
-    }, 0);
-  const [known, rest] = [sumOf(true), sumOf(false)];
-  if (known + rest <= 1) return edge;
-  const left = rest > 0 ? Math.max(0, 1 - known) / rest : 0;
-  const factor = measured.has(index) ? 1 / Math.max(1, known) : left;
-  return { ...edge, when: { ...when, probability: factor * when.probability } };
+function scaledShares({ byVariant, byUpstream }: SharesByChoice, scaled: Scale): SharesByChoice {
+  const all = (shares: Readonly<Record<VariantId, number>>): Readonly<Record<VariantId, number>> =>
+    Object.fromEntries(Object.entries<number>(shares).map(([id, share]) => [id, scaled(share)]));
+  return {
+    ...(byVariant && { byVariant: all(byVariant) }),
+    ...(byUpstream && { byUpstream: byUpstream.map((of) => ({ ...of, byVariant: all(of.byVariant) })) }),
+  };
 }

@@ -7,7 +7,8 @@ import type { StageId, VariantId } from './ids.js';
 import { omittedNodes, omittedStages, withoutNodes } from './omission.js';
 import type { EdgeSpec, PipelineSpec, UpstreamShares } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
-import { hasThresholdChoices, thresholdChoices, variantOfChoice, withThresholds } from './threshold.js';
+import { sharesWithinOne } from './shares-within-one.js';
+import { atThreshold, hasThresholdChoices, thresholdChoices, variantOfChoice, withThresholds } from './threshold.js';
 
 export type VariantOf = (stage: StageId) => VariantId | undefined;
 
@@ -22,7 +23,7 @@ export const hasSharesByVariant = ({ edges }: Pick<PipelineSpec, 'edges'>): bool
 export function resolvedSpec(spec: PipelineSpec, variantOf: VariantOf): PipelineSpec {
   if (!hasSharesByVariant(spec)) return spec;
   const { edges } = behindUpstream(spec, variantOf);
-  return { ...spec, edges: edges.map((edge) => resolvedEdge(edge, variantOf(edge.from))) };
+  return { ...spec, edges: sharesWithinOne(edges.map((edge) => resolvedEdge(edge, variantOf(edge.from)))) };
 }
 
 /** Measured shares of an edge behind variants of earlier stages. */
@@ -53,17 +54,15 @@ export function upstreamIndex(all: readonly UpstreamShares[], variantOf: Variant
 /** Spec whose shares by variant are those behind the chosen variants of earlier stages; means where none were measured. */
 export function behindUpstream(spec: PipelineSpec, variantOf: VariantOf): PipelineSpec {
   if (!hasSharesByUpstream(spec)) return spec;
-  return {
-    ...spec,
-    edges: spec.edges.map((edge): EdgeSpec => {
-      const { when, fanOut } = edge;
-      return {
-        ...edge,
-        ...(when?.byUpstream && { when: sharesBehind(when, variantOf) }),
-        ...(fanOut?.byUpstream && { fanOut: sharesBehind(fanOut, variantOf) }),
-      };
-    }),
-  };
+  const edges = spec.edges.map((edge): EdgeSpec => {
+    const { when, fanOut } = edge;
+    return {
+      ...edge,
+      ...(when?.byUpstream && { when: sharesBehind(when, variantOf) }),
+      ...(fanOut?.byUpstream && { fanOut: sharesBehind(fanOut, variantOf) }),
+    };
+  });
+  return { ...spec, edges: sharesWithinOne(edges) };
 }
 
 function sharesBehind<Shares extends Pick<NonNullable<EdgeSpec['when']>, 'byVariant' | 'byUpstream'>>(
@@ -91,6 +90,16 @@ function resolvedEdge(edge: EdgeSpec, variant: VariantId | undefined): EdgeSpec 
 }
 
 const branchOf = ({ byVariant: _, ...branch }: NonNullable<EdgeSpec['when']>) => branch;
+
+/** Edges with the stated shares of the choices of a plan; means without a plan. Edges of omitted stages keep their places. */
+export function edgesOfPlan(spec: PipelineSpec, stages: Plan['stages'] | undefined): readonly EdgeSpec[] {
+  const choiceOf: VariantOf = (id) => {
+    const [part] = stages?.[id] ?? [];
+    const hasChoice = thresholdChoices(spec, id).length > 0;
+    return part && atThreshold(part.variantId, hasChoice ? part.threshold : undefined);
+  };
+  return resolvedSpec(spec, choiceOf).edges;
+}
 
 /** Spec without the stages that a plan omits, with its thresholds and the shares of the variants that it runs. */
 export function specOfPlan(spec: PipelineSpec, stages: Plan['stages']): PipelineSpec {

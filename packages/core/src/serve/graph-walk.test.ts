@@ -420,6 +420,24 @@ const combines: Case[] = [
     '5 {xa} without b',
   ],
   [
+    'a member that may be missing and fails last: its failure completes the request',
+    [way('a>m', { onMissing: 'partial' }), way('b>m', { onMissing: 'partial' })],
+    { fails: (_, stage) => stage === 'b', serviceMs: { b: 5 } },
+    '5 {xa} without b',
+  ],
+  [
+    'a member that is dropped last',
+    [way('a>m', { onMissing: 'partial' }), way('b>m', { onMissing: 'partial' })],
+    { replicas: { b: 0 }, expectedMs: { a: 1, b: 1 } },
+    '399 {xa} without b',
+  ],
+  [
+    'a member that fails last, before a branch that is not taken',
+    [way('a>m', { onMissing: 'partial' }), way('b>m', { onMissing: 'partial' }), when('m>c')],
+    { fails: (_, stage) => stage === 'b', serviceMs: { b: 5 } },
+    '5 - without b',
+  ],
+  [
     'an omitted member, with the stage that leads to it alone',
     [way('a>p'), way('p>b'), way('a>c'), way('b>m'), way('c>m')],
     { omits: ['p', 'b'] },
@@ -553,6 +571,13 @@ describe('several sources', () => {
         '2 - x.1cd without l',
       ],
     ];
+  it('complete a request of which the plan and the client leave nothing', () => {
+    const spec = graphSpec([way('a>c'), way('b>c')], { sources: sources({ l: ['a'], r: ['b'] }) });
+    const result = walkThrough(spec, { lacks: [0], omits: ['b'] });
+    expect(result.ends).toEqual(['0 - without l']);
+    expect(result.scheduler.inFlight).toBe(0);
+  });
+
   it.each(left)('%s', (_, edges, to, lacks, end) => {
     const result = walkThrough(graphSpec(edges, { sources: sources(to) }), { lacks });
     expect(result.ends).toEqual([end]);

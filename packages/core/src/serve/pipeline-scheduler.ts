@@ -386,6 +386,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     }
     if (this.#answerMarginMs > 0) request.keepFree(this.#answerMarginMs, this.#leastMs());
     this.#walk.enter(request, inputs);
+    this.#completeIfWhole(request);
     return request;
   }
 
@@ -557,10 +558,12 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   ): void {
     const { request, scope } = item;
     if (item.withdrawn || this.#walk.isCancelled(request, stage, scope)) return;
-    if (!this.#walk.answer(request, item, output)) {
-      this.#walk.leave(request, item, output, variantId);
-      if (request.ended || request.missingOutputs > 0) return;
-    }
+    if (!this.#walk.answer(request, item, output)) this.#walk.leave(request, item, output, variantId);
+    this.#completeIfWhole(request);
+  }
+
+  #completeIfWhole(request: RequestState<Payload, Context>): void {
+    if (request.ended || request.missingOutputs > 0) return;
     this.#end(request);
     this.#canary?.ended(request, this.#nowMs <= request.dueAtMs ? 'in-time' : 'missed');
     this.#effects.complete(request, this.#nowMs);
@@ -597,6 +600,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (request.ended || this.#walk.isCancelled(request, stage, scope)) return;
     this.#losses.set(request, loss);
     this.#walk.lose(request, stage, scope);
+    // A combine stage may answer once its last missing member is known to be lost.
+    this.#completeIfWhole(request);
   }
 
   #endAsLost(request: RequestState<Payload, Context>): void {

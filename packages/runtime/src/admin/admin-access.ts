@@ -33,7 +33,8 @@ export class AdminAccess {
     else this.#token.check(headers.authorization);
     const nowMs = this.#nowMs();
     const owedMs = this.#paidAtMs - nowMs - WORK.burstMs / WORK.fraction;
-    const waitMs = owedMs > 0 ? owedMs : (method === 'POST' ? this.#writes : this.#reads).take(nowMs);
+    // Actions are rarer, and a flood of reads must not keep an operator from a roll-back.
+    const waitMs = method === 'POST' ? this.#writes.take(nowMs) : owedMs > 0 ? owedMs : this.#reads.take(nowMs);
     if (waitMs > 0)
       throw new AppError('RATE_LIMITED', 'The admin port gets too many requests.', {
         details: { retryAfterMs: waitMs },

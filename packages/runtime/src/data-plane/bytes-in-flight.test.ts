@@ -83,6 +83,30 @@ it('refuses bodies that have stalled for half a second, the oldest first, to mak
   expect(inbound.sum).toBe(1024 * KIB);
 });
 
+it('never has a body make room for its own next bytes', () => {
+  const KIB = 1024;
+  let nowMs = 0;
+  const inbound = new InboundBytes(64 * KIB, 0, () => nowMs);
+  const dropped: string[] = [];
+  const body = (name: string) => {
+    const unfinished = {
+      length: 32 * KIB,
+      makeRoom: () => {
+        dropped.push(name);
+        inbound.release(unfinished.length);
+      },
+    };
+    expect(inbound.take(unfinished.length, 0, unfinished)).toBe(true);
+    inbound.noteProgress(unfinished);
+    return unfinished;
+  };
+  const [first] = [body('first'), body('second')];
+  nowMs = 600;
+  expect([inbound.take(16 * KIB, first.length, first), dropped]).toEqual([true, ['second']]);
+  inbound.release(first.length + 16 * KIB);
+  expect(inbound.sum).toBe(0);
+});
+
 it('takes of pages so much in all, and a part of it from each connection', () => {
   const MIB = 1024 * 1024;
   const pages = new PageBytes();

@@ -78,8 +78,9 @@ export class InboundBytes {
     return this.#large.fits(large) && (this.#all.fits(length) || (large === 0 && this.#stalled() !== undefined));
   }
 
-  /** Reserves more bytes for a body that has `before`; false if a limit forbids it. */
-  take(bytes: number, before = 0): boolean {
+  /** Reserves more bytes for `body`, which has `before`; false if a limit forbids it. `body` never makes room itself. */
+  take(bytes: number, before = 0, body?: UnfinishedBody): boolean {
+    if (body !== undefined) this.forget(body);
     const isSmall = before + bytes <= MOST_SMALL_BYTES;
     const large = largePart(before + bytes) - largePart(before);
     if (large > 0 && !this.#large.take(large)) return false;
@@ -97,7 +98,7 @@ export class InboundBytes {
     this.#large.release(largePart(length));
   }
 
-  /** Call after bytes of a body that is not complete. */
+  /** Call after the bytes of a body that is not complete have been reserved. */
   noteProgress(body: UnfinishedBody): void {
     this.#unfinished.delete(body);
     this.#unfinished.set(body, this.#nowMs());

@@ -90,7 +90,7 @@ export class ShareCounts {
   }
 
   all(): readonly MeasuredShare[] {
-    return this.#spec.edges.flatMap(({ from, to }, edge) => {
+    const measured = this.#spec.edges.map(({ from, to }, edge) => {
       const own = [...(this.#tallies[edge] ?? [])];
       const means = own.flatMap(([variant, { all }]) => shareOf({ from, to, variant }, all));
       const behind = own.flatMap(([variant, tally]) =>
@@ -99,8 +99,11 @@ export class ShareCounts {
           return shareOf({ from, to, variant, upstream }, of).filter(({ outputs }) => outputs >= FEWEST_OUTPUTS);
         }),
       );
-      return [...means, ...(matters(means, behind) ? behind : [])];
+      return { from, means, behind };
     });
+    // Shares of one stage come from the same outputs, so that they sum to at most 1.
+    const deciding = new Set(measured.flatMap(({ from, means, behind }) => (matters(means, behind) ? [from] : [])));
+    return measured.flatMap(({ from, means, behind }) => [...means, ...(deciding.has(from) ? behind : [])]);
   }
 }
 

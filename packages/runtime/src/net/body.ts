@@ -156,7 +156,7 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
     const take = (chunk: Uint8Array<ArrayBuffer>) => {
       if (isSettled) return;
       if (length + chunk.length > mostBytes) refuse(error());
-      else if (!inbound.take(chunk.length, length)) refuse(dropError('memory-full'));
+      else if (!inbound.take(chunk.length, length, unfinished)) refuse(dropError('memory-full'));
       else {
         length += chunk.length;
         inbound.noteProgress(unfinished);

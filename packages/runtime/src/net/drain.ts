@@ -125,7 +125,7 @@ export class OpenSessions {
       session.on('error', () => session.destroy());
       session.setLocalWindowSize(windowBytes);
       // Runs before the server's own listener, which serves the stream.
-      session.prependListener('stream', (stream) => {
+      session.prependListener('stream', (stream, _headers, flags: number) => {
         const isFull = streams.size >= limits.mostStreams - this.#streamCount;
         if (isFull && !(streams.size < LEAST_STREAMS_PER_CONNECTION && this.#closeStalled())) {
           this.#refuse(session, stream, ++refused);
@@ -133,8 +133,11 @@ export class OpenSessions {
         }
         refused = 0;
         streams.add(stream);
-        this.#unfinished.set(stream, performance.now());
-        stream.once('end', () => this.#unfinished.delete(stream));
+        // An unread body never ends. A request without a body is complete with its headers.
+        if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) {
+          this.#unfinished.set(stream, performance.now());
+          stream.once('end', () => this.#unfinished.delete(stream));
+        }
         this.#idle.delete(session);
         this.#streamCount++;
         if (this.#draining) this.#goAway(session, stream);

@@ -20,6 +20,7 @@ import { type StageId, stageId, type VariantId } from '../../model/ids.js';
 import type { EdgeSpec, PipelineSpec, UpstreamShares } from '../../model/pipeline-spec.js';
 import { sharesByUpstream, sharesByVariant, upstreamIndex, type VariantOf } from '../../model/resolved-spec.js';
 import { servingVariants } from '../../model/running-plan.js';
+import { sharesWithinOne } from '../../model/shares-within-one.js';
 import type { ControllerRules } from '../rules.js';
 
 export interface EdgeState {
@@ -29,6 +30,8 @@ export interface EdgeState {
    */
   readonly memories: readonly EdgeMemory[];
   readonly inForce: readonly LearnedEdge[];
+  /** Variants of earlier stages at the last tick, by edge; absent before the first one. */
+  readonly upstream?: readonly LearnedPart['upstream'][];
 }
 
 /** Tolerated distance of a value in force from the estimate: relative, and absolute. */
@@ -120,21 +123,26 @@ export function observeEdgeCounts(
   { counts, atMs, due, variantOf = () => undefined }: EdgeNews,
 ): EdgeState {
   const ways = learnedWays(spec);
+  const upstreamNow = ways.map((way) => upstreamInForce(way, variantOf));
+  // If earlier variants changed since the last tick, some of the counts were made behind the old ones.
+  const isSteady = (edge: number): boolean =>
+    before.upstream === undefined || isSame(before.upstream[edge], upstreamNow[edge]);
   const memories = learnedParts(ways).map(({ edge, variantId, upstream, spec: { fanOut, when } }, part) => {
     const memory = before.memories[part] ?? nothingCounted;
     const count = counts[edge];
-    const isHere = upstream === upstreamInForce(ways[edge], variantOf);
+    const isHere = isSame(upstream, upstreamNow[edge]) && isSteady(edge);
     const fresh = variantId === undefined ? count : isHere ? count?.byVariant?.[variantId] : undefined;
     return fresh === undefined || (fanOut === undefined && when === undefined)
       ? memory
       : withCounts(memory, fresh, atMs);
   });
-  return { memories, inForce: due ? learnedEdges(ways, { memories, inForce: before.inForce }) : before.inForce };
+  const inForce = due ? learnedEdges(ways, { memories, inForce: before.inForce }) : before.inForce;
+  return { memories, inForce, upstream: upstreamNow };
 }
 
 /** Variants of earlier stages behind which the shares of an edge were measured; undefined if the means count. */
-function upstreamInForce(edge: EdgeSpec | undefined, variantOf: VariantOf): LearnedPart['upstream'] {
-  const all = edge === undefined ? [] : sharesByUpstream(edge);
+function upstreamInForce(edge: EdgeSpec, variantOf: VariantOf): LearnedPart['upstream'] {
+  const all = sharesByUpstream(edge);
   return all[upstreamIndex(all, variantOf)]?.upstream;
 }
 
@@ -178,7 +186,7 @@ export function learnedSpec(spec: PipelineSpec, inForce: readonly LearnedEdge[])
       ...(each.when?.byVariant && {
         when: {
           ...each.when,
-          byVariant: withLearned(each.when.byVariant, inForce, { edge, kind: 'branch' }),
+          ...sharesByChoice(each.when.byVariant, inForce, edge),
           ...(each.when.byUpstream && upstreamLearned(each.when.byUpstream, inForce, { edge, kind: 'branch' })),
         },
       }),
@@ -188,7 +196,7 @@ export function learnedSpec(spec: PipelineSpec, inForce: readonly LearnedEdge[])
     const learned = presentOf(inForce, { edge: spec.edges.length + index, kind: 'branch' });
     return learned === undefined ? source : { ...source, share: learned.value };
   });
-  return { ...spec, sources, edges: edges.map((each) => withinOne(each, edges)) };
+  return { ...spec, sources, edges: sharesWithinOne(edges) };
 }
 
 type FanOut = NonNullable<EdgeSpec['fanOut']>;
@@ -276,6 +284,12 @@ function itemsByVariant(stated: ByVariant, inForce: readonly LearnedEdge[], edge
   return { expected: values.reduce((sum, value) => sum + value, 0) / values.length, byVariant };
 }
 
+function sharesByChoice(stated: ByVariant, inForce: readonly LearnedEdge[], edge: number) {
+  const byVariant = withLearned(stated, inForce, { edge, kind: 'branch' });
+  const values: readonly number[] = Object.values(byVariant);
+  return { byVariant, probability: values.reduce((sum, value) => sum + value, 0) / values.length };
+}
+
 interface Standing {
   readonly of: Subject;
   readonly estimate: EdgeEstimate | undefined;
@@ -348,31 +362,6 @@ function stretched({ expected, distribution }: FanOut, mean: number): FanOut {
     if (above > 0) fractions[lower + 1] = (fractions[lower + 1] ?? 0) + fraction * above;
   }
   return { expected: mean, distribution: fractions };
-}
-
-/** Scales probabilities down if their rounded sum exceeds 1, for any variant. */
-function withinOne(edge: EdgeSpec, edges: readonly EdgeSpec[]): EdgeSpec {
-  const { when, from } = edge;
-  if (when === undefined) return edge;
-  const branches = edges.flatMap((each) => (each.from === from && each.when !== undefined ? [each.when] : []));
-  const variants = [...new Set(branches.flatMap(({ byVariant = {} }) => Object.keys(byVariant) as VariantId[]))];
-  const sharesOf = (variant?: VariantId): number =>
-    total(
-      branches,
-      ({ byVariant, probability }) => (variant === undefined ? undefined : byVariant?.[variant]) ?? probability,
-    );
-  if (when.byVariant === undefined) {
-    const sum = Math.max(1, sharesOf(), ...variants.map((id) => sharesOf(id)));
-    return sum === 1 ? edge : { ...edge, when: { ...when, probability: when.probability / sum } };
-  }
-  const values = Object.entries(when.byVariant);
-  const byVariant = Object.fromEntries(
-    values.map(([id, value]) => [id, value / Math.max(1, sharesOf(id as VariantId))]),
-  );
-  return {
-    ...edge,
-    when: { ...when, byVariant, probability: total(Object.values(byVariant), Number) / values.length },
-  };
 }
 
 function withCounts(before: EdgeMemory, counts: EdgeTally, atMs: number): EdgeMemory {

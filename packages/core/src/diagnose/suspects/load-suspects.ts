@@ -1,8 +1,11 @@
 /** More work than before: requests, items per request, or less capacity for them. */
 import { stageLoads } from '../../estimate/stage-load.js';
+import type { EdgeSpec } from '../../model/pipeline-spec.js';
+import { edgesOfPlan } from '../../model/resolved-spec.js';
 import { type CaseFile, meanIn } from '../case-file.js';
 import type { Suspect } from '../incident-card.js';
 import { specWithEdges } from '../measured-spec.js';
+import { stagesAtOnset } from '../stages-at-onset.js';
 import { type Interval, logChange, logChangeFrom, type Pairs, poissonTail } from '../statistics.js';
 import { type Span, secondsOf, sumIn } from '../symptoms.js';
 import { times } from './service-suspects.js';
@@ -123,9 +126,10 @@ function capacityEvidence(file: CaseFile, stage: number) {
 
 /** Edges whose fan-out or share grew, each at the stage behind it whose load grew most. */
 function edgeSuspects(file: CaseFile): readonly Suspect[] {
-  const { spec } = file.input;
-  return spec.edges.flatMap((edge, index) => {
-    const grown = grownEdge(file, index);
+  const stated = edgesOfPlan(file.input.spec, stagesAtOnset(file));
+  const spec = { ...file.input.spec, edges: stated };
+  return stated.flatMap((edge, index) => {
+    const grown = grownEdge(file, edge, index);
     if (grown === undefined || grown.change.low <= LEAST_CHANGE) return [];
     const visitsOf = (value: number) => stageLoads(specWithEdges(spec, new Map([[index, value]])), 1);
     const [now, then] = [visitsOf(grown.now), visitsOf(grown.then)];
@@ -162,13 +166,13 @@ interface GrownEdge {
   readonly then: number;
 }
 
-function grownEdge(file: CaseFile, index: number): GrownEdge | undefined {
+/** `edge`: with the share of the plan that ran. */
+function grownEdge(file: CaseFile, edge: EdgeSpec, index: number): GrownEdge | undefined {
   const { history, episode, before, input } = file;
-  const edge = input.spec.edges[index];
   const [y, x, stated] =
-    edge?.fanOut !== undefined
+    edge.fanOut !== undefined
       ? (['items', 'fanOuts', edge.fanOut.expected] as const)
-      : (['taken', 'offered', edge?.when?.probability] as const);
+      : (['taken', 'offered', edge.when?.probability] as const);
   if (stated === undefined || !(stated > 0)) return undefined;
   const pairs = (span: Span): Pairs =>
     file.pairs(

@@ -53,7 +53,7 @@ export abstract class GrpcCall<R extends { readonly purpose: Purpose }, A = Uint
 {
   protected readonly stream: ServerHttp2Stream;
   protected readonly headers: IncomingHttpHeaders;
-  readonly #message: UnaryMessage;
+  #message: UnaryMessage;
   #messageTimer: NodeJS.Timeout | undefined;
   #deadlineAtMs = Number.POSITIVE_INFINITY;
   #deadlineTimer: NodeJS.Timeout | undefined;
@@ -79,7 +79,7 @@ export abstract class GrpcCall<R extends { readonly purpose: Purpose }, A = Uint
 
   protected abstract answer(route: R, message: Uint8Array): A | Promise<A>;
 
-  /** Maximum size of an unpacked message (bytes). */
+  /** Maximum size of a message (bytes), packed or unpacked. */
   protected mostBytes(_: R): number {
     return this.rules.maxBodyBytes;
   }
@@ -90,6 +90,7 @@ export abstract class GrpcCall<R extends { readonly purpose: Purpose }, A = Uint
   }
 
   protected async run(route: R): Promise<A> {
+    this.#message = new UnaryMessage(this.mostBytes(route));
     this.#startTimers(this.headers['grpc-timeout']);
     const message = await this.#received();
     let { bytes } = message;
@@ -200,7 +201,7 @@ export abstract class GrpcCall<R extends { readonly purpose: Purpose }, A = Uint
   #take(chunk: Buffer<ArrayBuffer>): void {
     if (this.isOver) return;
     try {
-      if (!this.rules.inbound.take(chunk.length, this.#inboundBytes)) throw dropError('memory-full');
+      if (!this.rules.inbound.take(chunk.length, this.#inboundBytes, this)) throw dropError('memory-full');
       this.#inboundBytes += chunk.length;
       this.rules.inbound.noteProgress(this);
       this.#message.take(chunk);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { gzipSync } from 'node:zlib';
 import { AppError } from '@equipoise/core/model';
-import { grpcMethods, grpcPath, writeGrpcRequest, writeMessage } from '@equipoise/open-inference-codec';
+import { grpcMethods, grpcPath, listenMethod, writeGrpcRequest, writeMessage } from '@equipoise/open-inference-codec';
 import { Metadata, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { StageFailure } from '../../data-plane/stage-failure.js';
@@ -100,6 +100,8 @@ describe('refusals', () => {
     const { send } = await start();
     const ask = (bytes: number) => send('/inference.GRPCInferenceService/ServerReady', new Uint8Array(bytes)).ended;
     expect((await ask(64 * 1024 + 1)).error?.code).toBe(status.RESOURCE_EXHAUSTED);
+    const listen = await send(grpcPath(listenMethod), new Uint8Array(64 * 1024 + 1)).ended;
+    expect(listen.error?.code).toBe(status.RESOURCE_EXHAUSTED);
   });
 
   it('of typed contents that would take much more memory than their bytes', async () => {

@@ -48,7 +48,6 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
   }
 
   protected answer({ method, purpose }: GrpcRoute, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    if (purpose !== 'inference' && message.length > MOST_QUESTION_BYTES) throw longQuestion();
     const { pipelines, maxBodyBytes, largeRequests, phase, hold } = this.#rules;
     const { requestId, caller: tenant, signal, remainingMs, connection } = this;
     return method(message, {
@@ -66,11 +65,6 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
       onDecoded: () => this.releaseUnpacked(),
     });
   }
-}
-
-function longQuestion(): GrpcError {
-  const problem = `The message of this method is larger than ${MOST_QUESTION_BYTES} bytes.`;
-  return new GrpcError(grpcStatus.resourceExhausted, problem, 'BODY_TOO_LARGE');
 }
 
 export function noSuchMethod(): GrpcError {
