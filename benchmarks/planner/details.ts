@@ -1,6 +1,7 @@
 /** Tables below the bars of a section. */
 
 import type { IpaFigures } from './against-ipa.js';
+import { type ChoiceFigures, type ChoiceTimes, ratiosOf } from './choices.js';
 import type { EndToEndCase } from './end-to-end.js';
 import type { ExactnessFigures } from './exactness.js';
 import { NATIVE_MISSING } from './native-solvers.js';
@@ -108,6 +109,28 @@ ${lines.join('\n')}
 `;
 }
 
+function choiceDetails(figures: ChoiceFigures): string {
+  const middle = (values: readonly number[]): number =>
+    [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+  const row = ([estimator, times]: readonly [string, readonly ChoiceTimes[]]): string => {
+    const figuresOf = [
+      middle(times.map(({ fixedMs }) => fixedMs)),
+      middle(times.map(({ openMs }) => openMs)),
+      middle(ratiosOf(times)),
+      ratiosOf(times).at(-1) ?? 0,
+    ];
+    const cases = middle(times.map((each) => each.cases));
+    return `| ${estimator} | ${times.length} | ${cases} | ${figuresOf.map((each) => each.toFixed(1)).join(' | ')} |`;
+  };
+  return `Ten stages of which three vote. *With choices*: two members are optional, one of three thresholds decides who is asked, and shares depend on variant and threshold. *Without*: one
+choice is made for each. Plans are not verified by simulation. CPU time in milliseconds, medians of five runs.
+
+| estimator | instances | cases | without | with choices | ratio, median | worst |
+|---|---|---|---|---|---|---|
+${Object.entries(figures).map(row).join('\n')}
+`;
+}
+
 export function details(section: string, figures: unknown): string {
   switch (section) {
     case 'exact':
@@ -118,6 +141,8 @@ export function details(section: string, figures: unknown): string {
       return optionTableDetails(figures as Parameters<typeof optionTableDetails>[0]);
     case 'speed':
       return speedDetails(figures as SpeedFigures);
+    case 'choices':
+      return choiceDetails(figures as ChoiceFigures);
     default:
       return ipaDetails(figures as IpaFigures);
   }

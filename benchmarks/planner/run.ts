@@ -1,5 +1,5 @@
 /**
- * `npm run bench:planner [-- SECTION…]`: sections exact, end-to-end, option-table, speed, ipa; default all.
+ * `npm run bench:planner [-- SECTION…]`: sections exact, end-to-end, option-table, speed, choices, ipa; default all.
  * results.json keeps the results of other sections. `-- instances`, `-- monotone`, `-- robust` and `-- recommend` are long
  * runs with flags and results of their own.
  */

@@ -1,5 +1,6 @@
 /** Sections of the benchmark with figures and bars. */
 import { type IpaFigures, measureAgainstIpa } from './against-ipa.js';
+import { type ChoiceFigures, measureChoices, ratiosOf } from './choices.js';
 import { type EndToEndCase, endToEndCase } from './end-to-end.js';
 import { type ExactnessFigures, measureExactness } from './exactness.js';
 import { againstHighs, frontierTimes, optionTableTimes, solveShapes, solveTimes } from './speed.js';
@@ -183,6 +184,17 @@ function ipaBars({ rows }: IpaFigures): readonly Bar[] {
   ];
 }
 
+function choiceBars(figures: ChoiceFigures): readonly Bar[] {
+  return Object.entries(figures).flatMap(([estimator, times]) => {
+    const ratios = ratiosOf(times);
+    const median = ratios[Math.floor(ratios.length / 2)] ?? 0;
+    return [
+      atMost(`ten stages with choices, ${estimator}, median time`, median, 2, '× that without'),
+      { claim: 'the same, worst', figure: `${round(ratios.at(-1) ?? 0)} ×`, bar: 'printed', met: true },
+    ];
+  });
+}
+
 function measureIpa(): IpaFigures {
   const directory = process.env['EQUIPOISE_REFERENCE_DIR'];
   if (directory === undefined) throw new Error('section ipa needs EQUIPOISE_REFERENCE_DIR (published reference data)');
@@ -202,5 +214,6 @@ export const sections: readonly Section[] = [
   { name: 'end-to-end', measure: measureEndToEnd, bars: endToEndBars },
   { name: 'option-table', measure: measureOptionTable, bars: optionTableBars },
   { name: 'speed', measure: measureSpeedAndHighs, bars: speedBars },
+  { name: 'choices', measure: measureChoices, bars: choiceBars },
   { name: 'ipa', measure: measureIpa, bars: ipaBars },
 ];

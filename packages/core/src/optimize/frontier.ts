@@ -207,7 +207,7 @@ function caseFrontier(
   const decided =
     verify !== undefined && isDecidedBySimulation(prepared) ? simulationJudge(prepared, verify) : undefined;
   const isInfeasible = () => relaxationBound(asked) === undefined;
-  const outcome = answerOf(asked, searchPrepared(prepared, verify, decided), { verify, isInfeasible });
+  const outcome = answerOf(asked, searchPrepared(prepared, verify, { judge: decided }), { verify, isInfeasible });
   if (outcome.kind === 'none') return outcome.result;
   const { factors } = outcome.found;
   const { points, tolerance, complete } = exactFront(new SurrogateSolver(prepared), factors);

@@ -32,7 +32,7 @@ function certificateOf(bound: number, found: FoundPlan, labels: number): Omit<Ce
  */
 export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan): PlanResult => {
   const startedAtMs = problem.clock?.nowMs() ?? 0;
-  const cases = boundedCases(problem);
+  const cases = boundedCases(problem, verify !== undefined);
   const bound = cases[0]?.bound;
   // Without any plan, the search only looks for the best effort.
   const search = searchPlan(bound === undefined ? { ...problem, workLimit: 0 } : problem, verify, cases);
@@ -46,7 +46,7 @@ export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan):
 
 /** The plan of `optimize`; undefined if it finds none. Without the reasons for that, whose search may take longer. */
 export function planIfAny(problem: PlanningProblem, verify?: VerifyPlan): Plan | undefined {
-  const cases = boundedCases(problem);
+  const cases = boundedCases(problem, verify !== undefined);
   if (cases.length === 0) return undefined;
   const search = searchPlan(problem, verify, cases);
   return search.kind === 'found' ? search.found.plan : undefined;

@@ -33,6 +33,8 @@ export interface SurrogateProblem {
   readonly nodes?: readonly NodeGroup[] | undefined;
   readonly copies?: number | undefined;
   readonly labelLimit: number;
+  /** Value of a known choice. Worse choices may be left out. */
+  readonly knownValue?: number | undefined;
 }
 
 const DEFAULT_LABEL_LIMIT = 2_000_000;

@@ -88,7 +88,7 @@ interface Fix {
 const ADVICE_WORK_FRACTION = 0.25;
 
 function findPlan(problem: PlanningProblem, verify: VerifyPlan | undefined): FoundPlan | undefined {
-  const cases = boundedCases(problem);
+  const cases = boundedCases(problem, verify !== undefined);
   if (cases.length === 0) return undefined;
   const { workLimit = DEFAULT_WORK_LIMIT } = problem;
   const outcome = searchPlan({ ...problem, workLimit: workLimit * ADVICE_WORK_FRACTION }, verify, cases);

@@ -15,7 +15,7 @@ import { costOf, isBetter, objectiveValue } from '../surrogate/objective-value.j
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { planOf, sketchOf } from './plan-of.js';
 import { harderChoices, knownChoices } from './related-choices.js';
-import { type BoundedCase, boundedCases } from './relaxation-bound.js';
+import { type BoundedCase, boundedCases, casesThatReach } from './relaxation-bound.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
 /** Default of `workLimit`, in full verifications. */
@@ -137,13 +137,15 @@ function searchBySimulation(
   return { kind: 'none', labels, fastest: fastest && toPlan(fastest), tried: judge.tried };
 }
 
-function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): PlanSearch {
+/** `knownValue`: value of a plan of another case. Worse plans are not of interest. */
+function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined, knownValue?: number): PlanSearch {
   const solver = new SurrogateSolver(prepared);
-  const solution = solver.solve(TAILS);
+  const solution = solver.solve(TAILS, { knownValue });
   const { choice, labels } = solution;
   const toPlan = (of: SurrogateChoice): Plan =>
     verifiedPlanOf(prepared, of, verify?.(sketchOf(prepared, optionsOf(of)), prepared.spec.slo));
   if (choice === undefined) {
+    if (knownValue !== undefined) return { kind: 'none', fastest: undefined, tried: 1, labels };
     const fastest = leastLatencyChoice(solver, TAILS);
     return { kind: 'none', fastest: fastest && toPlan(fastest), tried: 1, labels };
   }
@@ -155,9 +157,18 @@ function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): 
 export const isDecidedBySimulation = ({ problem }: PreparedProblem): boolean =>
   problem.estimator !== 'sum-of-tails' && problem.arrivalRps > 0;
 
-/** Searches that share `judge` share its simulations. */
-export function searchPrepared(prepared: PreparedProblem, verify?: VerifyPlan, judge?: ChoiceJudge): PlanSearch {
-  if (prepared.problem.estimator === 'sum-of-tails') return searchOnce(prepared, verify);
+interface SearchHints {
+  /** Searches that share it share its simulations. */
+  readonly judge?: ChoiceJudge | undefined;
+  readonly knownValue?: number | undefined;
+}
+
+export function searchPrepared(
+  prepared: PreparedProblem,
+  verify?: VerifyPlan,
+  { judge, knownValue }: SearchHints = {},
+): PlanSearch {
+  if (prepared.problem.estimator === 'sum-of-tails') return searchOnce(prepared, verify, knownValue);
   return verify !== undefined && isDecidedBySimulation(prepared)
     ? searchBySimulation(prepared, verify, judge)
     : searchByEstimate(prepared, verify);
@@ -178,19 +189,28 @@ export function searchPlan(
   const every = planCases(problem);
   if (every.length === 1) return searchPrepared(prepareProblem(every[0]), verify);
   const { objective = problem.spec.objective, workLimit = DEFAULT_WORK_LIMIT } = problem;
-  const cases = bounded ?? boundedCases(problem);
-  // Without any plan, the searches only look for the best effort.
-  const searched = cases.length > 0 ? cases : every.map((each) => ({ problem: each, bound: undefined }));
+  const cases = bounded ?? boundedCases(problem, verify !== undefined);
+  const perCase = workLimit / Math.max(1, cases.length);
   let found: Found | undefined;
   let none: NotFound = { kind: 'none', fastest: undefined, tried: 0, labels: 0 };
-  for (const { problem: each, bound } of searched) {
-    if (found !== undefined && bound !== undefined && isBetter(objective, found.found.value, bound)) break;
-    const outcome = searchPrepared(prepareProblem({ ...each, workLimit: workLimit / searched.length }), verify);
+  const search = (each: PlanningProblem): void => {
+    const prepared = prepareProblem({ ...each, workLimit: perCase });
+    const outcome = searchPrepared(prepared, verify, { knownValue: found?.found.value });
     if (outcome.kind === 'found') found = found === undefined ? outcome : betterOf(objective, found, outcome);
     else none = bothNone(none, outcome);
+  };
+  // Without any plan, the searches only look for the best effort.
+  if (cases.length === 0) every.forEach(search);
+  let left = cases;
+  while (left[0] !== undefined) {
+    search(left[0].problem);
+    left = casesLeft(left.slice(1), found);
   }
   return found === undefined ? none : { ...found, labels: found.labels + none.labels };
 }
+
+const casesLeft = (cases: readonly BoundedCase[], found: Found | undefined): readonly BoundedCase[] =>
+  found === undefined ? cases : casesThatReach(cases, found.found.value);
 
 /**
  * The better plan; of two equally good ones the cheaper or, for `min-cost`, the more accurate one. The certificate is as

@@ -58,13 +58,15 @@ function variantBoxes(variants: readonly (readonly number[])[], accuracy: Accura
 }
 
 /**
- * Exact search with measured accuracies. Boxes are visited by descending bound on accuracy, because dominance by value
- * is invalid across boxes. Label setting finds the minimum cost of a measured box, or the best product of an unmeasured
- * box. `max-accuracy` stops when bounds fall below the best accuracy, `min-cost` when they fall below the floor.
+ * Exact search with measured accuracies. Dominance by value is invalid across boxes, so label setting solves each box:
+ * minimum cost of a measured box, best product of an unmeasured one. The box of the best optimistic value comes first.
+ * A box must beat or equal the best choice so far, which limits its price.
  */
 
+/** `bound`: highest log accuracy. `leastPrice`: sum of the cheapest options. */
 interface BoundedBox extends VariantBox {
   readonly bound: number;
+  readonly leastPrice: number;
 }
 
 const SOLVER = 'accuracy-table-search';
@@ -79,58 +81,91 @@ function productBound({ accuracy }: SurrogateProblem, variants: VariantBox['vari
   return logPas(mean);
 }
 
-function boundedBoxes(problem: SurrogateProblem): readonly BoundedBox[] {
-  const variants = problem.stages.map((options) => [...new Set(options.map(({ option }) => option.variantIndex))]);
-  if (variants.some((list) => list.length === 0)) return [];
-  return variantBoxes(variants, problem.accuracy)
-    .map((box) => ({
-      ...box,
-      bound: box.measured === undefined ? productBound(problem, box.variants) : logPas(box.measured),
-    }))
-    .sort((a, b) => b.bound - a.bound);
-}
+/** Equal costs differ by less, after rounding. */
+const PRICE_TIE = 1e-12;
+
+const withTie = (price: number): number => price + PRICE_TIE * Math.max(1, Math.abs(price));
 
 class TableSearch {
   readonly #problem: SurrogateProblem;
+  /** Lowest price by stage and variant. */
+  readonly #leastPrices: readonly ReadonlyMap<number, number>[];
   #best: readonly SurrogateOption[] | undefined;
-  #value = Number.NaN;
+  #value: number | undefined;
   labels = 0;
   #openBound = Number.NEGATIVE_INFINITY;
 
   constructor(problem: SurrogateProblem) {
     this.#problem = problem;
+    this.#value = problem.knownValue;
+    this.#leastPrices = problem.stages.map((options) => {
+      const least = new Map<number, number>();
+      for (const o of options) {
+        const { variantIndex } = o.option;
+        least.set(variantIndex, Math.min(least.get(variantIndex) ?? Number.POSITIVE_INFINITY, this.#price(o)));
+      }
+      return least;
+    });
   }
 
   run(): Solution {
-    const boxes = boundedBoxes(this.#problem);
-    for (const box of boxes) {
-      if (this.#isHopeless(box.bound)) break;
-      if (this.labels > this.#problem.labelLimit) {
-        this.#leaveOpen(box);
-        break;
-      }
-      this.#visit(box);
+    for (const box of this.#boxes()) {
+      if (this.#isHopeless(box)) continue;
+      if (this.labels > this.#problem.labelLimit) this.#leaveOpen(box);
+      else this.#visit(box);
     }
     return this.#solution();
+  }
+
+  #boxes(): readonly BoundedBox[] {
+    const { accuracy, objective } = this.#problem;
+    const variants = this.#leastPrices.map((of) => [...of.keys()]);
+    if (variants.some((list) => list.length === 0)) return [];
+    const optimistic = ({ bound, leastPrice }: BoundedBox): number => {
+      if (objective.kind === 'min-cost') return -leastPrice;
+      return objective.kind === 'weights' ? objective.accuracy * Math.exp(bound) - leastPrice : bound;
+    };
+    return variantBoxes(variants, accuracy)
+      .map((box) => ({
+        ...box,
+        bound: box.measured === undefined ? productBound(this.#problem, box.variants) : logPas(box.measured),
+        leastPrice: this.#leastPriceOf(box),
+      }))
+      .sort((a, b) => optimistic(b) - optimistic(a));
   }
 
   #leaveOpen({ bound }: BoundedBox): void {
     this.#openBound = Math.max(this.#openBound, bound);
   }
 
-  #isHopeless(bound: number): boolean {
+  #isHopeless(box: BoundedBox): boolean {
     const { objective } = this.#problem;
-    if (objective.kind === 'min-cost') return Math.exp(bound) < objective.accuracyFloor * (1 - LOG_PAS_TIE);
-    if (this.#best === undefined) return false;
-    if (objective.kind === 'max-accuracy') return bound < logPas(this.#value) - LOG_PAS_TIE;
-    return objective.accuracy * Math.exp(bound) - this.#leastPrice() <= this.#value;
+    if (objective.kind === 'min-cost' && Math.exp(box.bound) < objective.accuracyFloor * (1 - LOG_PAS_TIE)) return true;
+    return box.leastPrice > this.#priceLimit(box);
   }
 
   #leastPrice(): number {
-    return this.#problem.stages.reduce(
-      (sum, options) => sum + options.reduce((least, o) => Math.min(least, this.#price(o)), Number.POSITIVE_INFINITY),
+    return this.#leastPrices.reduce((sum, of) => sum + Math.min(...of.values()), 0);
+  }
+
+  #leastPriceOf({ variants }: VariantBox): number {
+    return this.#leastPrices.reduce(
+      (sum, of, s) => sum + Math.min(...(variants[s] ?? []).map((v) => of.get(v) ?? Number.POSITIVE_INFINITY)),
       0,
     );
+  }
+
+  /** Highest price at which a choice of the box can be at least as good as the best one so far. */
+  #priceLimit({ bound }: BoundedBox): number {
+    const value = this.#value;
+    if (value === undefined) return Number.POSITIVE_INFINITY;
+    const { objective } = this.#problem;
+    if (objective.kind === 'min-cost') return withTie(value);
+    if (objective.kind === 'weights') return withTie(objective.accuracy * Math.exp(bound) - value);
+    const advantage = bound - logPas(value);
+    if (advantage < -LOG_PAS_TIE) return Number.NEGATIVE_INFINITY;
+    if (advantage > LOG_PAS_TIE || this.#best === undefined) return Number.POSITIVE_INFINITY;
+    return withTie(costOf(this.#best));
   }
 
   #price(o: SurrogateOption): number {
@@ -152,7 +187,11 @@ class TableSearch {
       return;
     }
     const costOfOption = (o: SurrogateOption): number => this.#price(o);
-    const solved = solveGoal(within, { goal: { kind: 'cost', scoreFloor: NO_FLOOR }, costOf: costOfOption });
+    const solved = solveGoal(within, {
+      goal: { kind: 'cost', scoreFloor: NO_FLOOR },
+      costOf: costOfOption,
+      costLimit: this.#priceLimit(box),
+    });
     this.labels += solved.solution.labels;
     if (!solved.solution.optimal) this.#leaveOpen(box);
     this.#offer(solved.choice);
@@ -163,9 +202,10 @@ class TableSearch {
     const { objective, accuracy } = this.#problem;
     const value = objectiveValue(objective, accuracy, choice);
     const best = this.#best;
-    const equal =
-      best !== undefined && !isBetter(objective, value, this.#value) && !isBetter(objective, this.#value, value);
-    if (best === undefined || isBetter(objective, value, this.#value) || (equal && this.#isPreferred(choice, best))) {
+    const before = this.#value;
+    const isEqual = before !== undefined && !isBetter(objective, value, before) && !isBetter(objective, before, value);
+    const isImprovement = before === undefined || isBetter(objective, value, before);
+    if (isImprovement || (isEqual && (best === undefined || this.#isPreferred(choice, best)))) {
       this.#best = choice;
       this.#value = value;
     }
@@ -181,15 +221,16 @@ class TableSearch {
     const { labels } = this;
     const optimal = this.#openBound === Number.NEGATIVE_INFINITY;
     const solver = SOLVER;
-    if (this.#best === undefined) return { optimal, gapFraction: optimal ? 0 : 1, solver, labels };
-    return { choice: this.#best, optimal, gapFraction: optimal ? 0 : this.#gap(), solver, labels };
+    if (this.#best === undefined || this.#value === undefined)
+      return { optimal, gapFraction: optimal ? 0 : 1, solver, labels };
+    return { choice: this.#best, optimal, gapFraction: optimal ? 0 : this.#gap(this.#value), solver, labels };
   }
 
   /** Gap to a hypothetical choice: highest accuracy of the open boxes at the minimum price. */
-  #gap(): number {
+  #gap(value: number): number {
     const bound = this.#openValue();
-    const distance = Math.abs(bound - this.#value) / Math.max(1e-12, Math.abs(bound), Math.abs(this.#value));
-    return isBetter(this.#problem.objective, bound, this.#value) ? distance : 0;
+    const distance = Math.abs(bound - value) / Math.max(1e-12, Math.abs(bound), Math.abs(value));
+    return isBetter(this.#problem.objective, bound, value) ? distance : 0;
   }
 
   #openValue(): number {

@@ -1,0 +1,56 @@
+/** Time of a plan with optional members, thresholds and shares by variant, relative to the same pipeline without them. */
+import { optimize } from '../../packages/core/src/optimize/optimize.js';
+import type { Estimator } from '../../packages/core/src/optimize/planning-problem.js';
+import { planCases } from '../../packages/core/src/optimize/problem/plan-cases.js';
+import { choiceInstance } from './choice-instances.js';
+
+/** CPU times, medians of repeats. `cases`: problems that the choices make of one. */
+export interface ChoiceTimes {
+  readonly seed: number;
+  readonly fixedMs: number;
+  readonly openMs: number;
+  readonly cases: number;
+}
+
+export type ChoiceFigures = Readonly<Record<Estimator, readonly ChoiceTimes[]>>;
+
+const INSTANCES = 40;
+const MOST_SEEDS = 200;
+const WARM_UP = 4;
+const REPEATS = 5;
+
+function medianMs(run: () => unknown): number {
+  const times = Array.from({ length: REPEATS }, () => {
+    const before = process.cpuUsage();
+    run();
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000;
+  });
+  return times.sort((a, b) => a - b)[Math.floor(REPEATS / 2)] as number;
+}
+
+/** Undefined if one of the two has no plan: then most of the time goes into advice. */
+function timesOf(seed: number, estimator: Estimator): ChoiceTimes | undefined {
+  const { fixed, open } = choiceInstance(seed, estimator);
+  if ([fixed, open].some((problem) => optimize(problem).kind !== 'feasible')) return undefined;
+  const fixedMs = medianMs(() => optimize({ ...fixed }));
+  const openMs = medianMs(() => optimize({ ...open }));
+  return { seed, fixedMs, openMs, cases: planCases(open).length };
+}
+
+export function measureChoices(): ChoiceFigures {
+  const of = (estimator: Estimator): readonly ChoiceTimes[] => {
+    for (let seed = 0; seed < WARM_UP; seed++) timesOf(1000 + seed, estimator);
+    const times: ChoiceTimes[] = [];
+    for (let seed = 0; times.length < INSTANCES && seed < MOST_SEEDS; seed++) {
+      const found = timesOf(seed, estimator);
+      if (found !== undefined) times.push(found);
+    }
+    return times;
+  };
+  return { 'sum-of-tails': of('sum-of-tails'), distribution: of('distribution') };
+}
+
+/** Ratios of open to fixed, ascending. */
+export const ratiosOf = (times: readonly ChoiceTimes[]): readonly number[] =>
+  times.map(({ fixedMs, openMs }) => openMs / fixedMs).sort((a, b) => a - b);
