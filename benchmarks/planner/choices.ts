@@ -17,7 +17,7 @@ export type ChoiceFigures = Readonly<Record<Estimator, readonly ChoiceTimes[]>>;
 const INSTANCES = 40;
 const MOST_SEEDS = 200;
 const WARM_UP = 4;
-const REPEATS = 5;
+const REPEATS = 3;
 
 function medianMs(run: () => unknown): number {
   const times = Array.from({ length: REPEATS }, () => {
