@@ -60,7 +60,10 @@ function findingsOf<Output>(
   const result = compareWithSchema(rules.schema, root);
   const schemaFindings = result.kind === 'differs' ? result.findings : [];
   if (firstSyntaxErrorAt < Number.POSITIVE_INFINITY) {
-    const isSure = (finding: Finding) => finding.missing !== true && offsetOf(finding, root) < firstSyntaxErrorAt;
+    const isSure = (finding: Finding) =>
+      finding.missing !== true &&
+      offsetOf(finding, root) < firstSyntaxErrorAt &&
+      endOffsetOf(finding, root) <= firstSyntaxErrorAt;
     return { findings: [...findings, ...schemaFindings.filter(isSure)] };
   }
   const semantic = rules.semanticFindings(wellFormedPart(root.value, schemaFindings));
@@ -72,6 +75,10 @@ function findingsOf<Output>(
 
 const offsetOf = (finding: Finding, root: LocatedNode): number =>
   finding.offset ?? offsetAt(root, finding.path, finding.place ?? 'value');
+
+/** A value that contains the error is not sure to be wrong; its key may be. */
+const endOffsetOf = ({ path, place }: Finding, root: LocatedNode): number =>
+  place === 'key' ? 0 : (nodeAt(root, path)?.endOffset ?? 0);
 
 function problemOf(finding: Finding, { root, lines }: YamlReading, text: string): Problem {
   const offset = finding.offset ?? (root === undefined ? 0 : offsetOf(finding, root) + insideOf(finding, root, text));

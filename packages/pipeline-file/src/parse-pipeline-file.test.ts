@@ -122,6 +122,47 @@ describe('a file with mistakes', () => {
   });
 
   test.each([
+    ['batchSizes: [1, 2, 4, 8]', 'batchSizes: ‹[1, 2, 4, 8', 'this "[" ends with "}", expected "]"'],
+    ['[0.5, 1, 2]', '‹[0.5, 1, 2', 'this "[" ends with "}", expected "]"'],
+    ['{ value: 0.61, metric: f1 }', '‹{ value: 0.61, metric: f1 ]', 'this "{" ends with "]", expected "}"'],
+    [
+      'bounds: { replicas: { min: 1, max: 16 }',
+      'bounds: ‹{ replicas: { min: 1, max: 16',
+      'this "{" has no end, expected "}"',
+    ],
+    [
+      '{ from: detect, to: classify, fanOut: { expected: 3 } }',
+      '‹{ from: detect, to: classify, fanOut: { expected: 3 }',
+      'this "{" has no end, expected "}"',
+    ],
+    ['{ latencyMs: 400, percentile: 99 }', '{ latencyMs: ‹[400, percentile: 99', 'this "[" has no end, expected "]"'],
+    [
+      '[{ name: mlp, accuracy: { value: 0.7 }, profile: [',
+      '[{ name: mlp, accuracy: { value: 0.7 }, profile: ‹[[',
+      'this "[" ends with "}", expected "]"',
+    ],
+  ])('tells which bracket has no end, and nothing that follows from it: %#', (whole, marked, message) => {
+    const [before = '', after = ''] = CONTRACT_EXAMPLE.replace(whole, marked).split('‹');
+    expect(problemsOf(parse(before + after))).toEqual([
+      {
+        path: '',
+        line: before.split('\n').length,
+        column: before.length - before.lastIndexOf('\n'),
+        message: `not valid YAML: ${message}`,
+      },
+    ]);
+  });
+
+  test('tells what is wrong before an unclosed bracket', () => {
+    const text = FIVE_MISTAKES.replace('metric: f1 }', 'metric: f1');
+    expect(problemsOf(parse(text)).map(({ line, path }) => [line, path])).toEqual([
+      [5, 'spec.slo.latency'],
+      [7, 'spec.budget.cpuCores'],
+      [13, ''],
+    ]);
+  });
+
+  test.each([
     ['', 'expected a mapping, pipeline.yaml is empty'],
     ['# only a comment\n', 'expected a mapping, pipeline.yaml is empty'],
     ['- a\n', 'expected a mapping, found a list of 1'],

@@ -10,6 +10,8 @@ export interface LocatedEntry {
 export interface LocatedNode {
   readonly value: unknown;
   readonly offset: number;
+  /** Offset of the first character after the value; absent if the value is not in the text. */
+  readonly endOffset?: number;
   /** Scalar as written, such as `1.0` for the value 1. */
   readonly source?: string;
   readonly entries?: ReadonlyMap<string, LocatedEntry>;

@@ -45,7 +45,8 @@ export function readYaml(text: string): YamlReading {
   }
   const composer = new Composer({ prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
   const [document, second] = composer.compose(tokens, true, text.length);
-  const syntax = syntaxFindings(document?.errors ?? [], lines);
+  const errors = document?.errors ?? [];
+  const syntax = syntaxFindings(errors, errors.length === 0 ? undefined : unclosedBracket(tokens), lines);
   const firstSyntaxErrorAt = syntax[0]?.offset ?? Number.POSITIVE_INFINITY;
   const reader = new NodeReader();
   const root = document?.contents ? reader.read(document.contents, { path: [], depth: 0, aliased: false }) : undefined;
@@ -58,15 +59,59 @@ function secondDocument(document: Document.Parsed | undefined): Finding[] {
   return [{ path: [], offset: document.range[0], message: 'expected one document, found a second one' }];
 }
 
-/** Findings for the first syntax errors only: later errors mostly follow from them. */
-function syntaxFindings(errors: readonly YAMLError[], lines: LineCounter): Finding[] {
+/**
+ * Findings for the first syntax errors only: later errors mostly follow from them. The parser finds an unclosed bracket
+ * lines later, so errors after the bracket are left out.
+ */
+function syntaxFindings(
+  errors: readonly YAMLError[],
+  unclosed: SyntaxProblem | undefined,
+  lines: LineCounter,
+): readonly Finding[] {
+  const all = errors.map(({ pos, message }): SyntaxProblem => ({ offset: pos[0], message }));
+  const first = unclosed === undefined ? all : [...all.filter(({ offset }) => offset < unclosed.offset), unclosed];
   const byLine = new Map<number, Finding>();
-  for (const { pos, message } of errors.toSorted((a, b) => a.pos[0] - b.pos[0])) {
-    const { line } = lines.linePos(pos[0]);
+  for (const { offset, message } of first.toSorted((a, b) => a.offset - b.offset)) {
+    const { line } = lines.linePos(offset);
     if (byLine.size === MAX_SYNTAX_ERRORS) break;
-    if (!byLine.has(line)) byLine.set(line, { path: [], offset: pos[0], message: `not valid YAML: ${message}` });
+    if (!byLine.has(line)) byLine.set(line, { path: [], offset, message: `not valid YAML: ${message}` });
   }
   return [...byLine.values()];
+}
+
+interface SyntaxProblem {
+  readonly offset: number;
+  readonly message: string;
+}
+
+/**
+ * The bracket that begins an error: that of the first wrong end. If there is none, the innermost bracket without an end,
+ * in the first such value.
+ */
+function unclosedBracket(tokens: readonly CST.Token[]): SyntaxProblem | undefined {
+  const open: CST.FlowCollection[] = [];
+  forEachToken(tokens, (token) => {
+    if (token.type === 'flow-collection' && !isClosed(token)) open.push(token);
+    return true;
+  });
+  const wrongEndAt = ({ end: [end] }: CST.FlowCollection): number => end?.offset ?? Number.POSITIVE_INFINITY;
+  const [wrong] = open.filter(({ end }) => end.length > 0).sort((a, b) => wrongEndAt(a) - wrongEndAt(b));
+  const [first] = open.sort((a, b) => a.offset - b.offset);
+  const found = wrong ?? (first && innermostOpen(first));
+  if (found === undefined) return undefined;
+  const [end] = found.end;
+  const ends = end === undefined ? 'has no end' : `ends with "${end.source}"`;
+  return { offset: found.offset, message: `this "${found.start.source}" ${ends}, expected "${closingOf(found)}"` };
+}
+
+const closingOf = ({ start }: CST.FlowCollection): string => (start.source === '{' ? '}' : ']');
+
+const isClosed = (token: CST.FlowCollection): boolean => token.end[0]?.source === closingOf(token);
+
+function innermostOpen(token: CST.FlowCollection): CST.FlowCollection {
+  const last = token.items.at(-1);
+  const child = last?.value ?? last?.key;
+  return child?.type === 'flow-collection' && !isClosed(child) ? innermostOpen(child) : token;
 }
 
 interface Place {
@@ -88,10 +133,16 @@ class NodeReader {
     if (node.anchor !== undefined && !place.aliased) this.#anchors.set(node.anchor, node);
     if (node.tag !== undefined && !PLAIN_TAG.test(node.tag))
       return this.#unreadable(place.path, offset, `expected plain data, found the tag ${node.tag}`);
-    if (isMap(node)) return this.#readMapping(node.items as Pair<Node, Node | null>[], place, offset);
-    if (isSeq(node)) return this.#readList(node.items as Node[], place, offset);
+    if (isMap(node))
+      return { ...this.#readMapping(node.items as Pair<Node, Node | null>[], place, offset), ...endOf(node) };
+    if (isSeq(node)) return { ...this.#readList(node.items as Node[], place, offset), ...endOf(node) };
     if (isScalar(node))
-      return { value: node.value, offset, ...(node.source === undefined ? {} : { source: node.source }) };
+      return {
+        value: node.value,
+        offset,
+        ...endOf(node),
+        ...(node.source === undefined ? {} : { source: node.source }),
+      };
     return this.#unreadable(place.path, offset, 'expected plain data');
   }
 
@@ -158,6 +209,8 @@ class NodeReader {
   }
 }
 
+const endOf = ({ range }: Node): { readonly endOffset?: number } => (range ? { endOffset: range[1] } : {});
+
 function isEmptyValue(node: Node | null): node is null {
   return node === null || (isScalar(node) && node.value === null && node.source === '' && node.tag === undefined);
 }
@@ -165,13 +218,23 @@ function isEmptyValue(node: Node | null): node is null {
 /** Maximum nesting levels; a pipeline file needs about ten. */
 const MAX_DEPTH = 64;
 
-/** Offset of a token below `MAX_DEPTH` levels. Not recursive: the composer of `yaml` would exhaust the stack. */
+/** Offset of a token below `MAX_DEPTH` levels. The composer of `yaml` would exhaust the stack. */
 function tooDeepOffset(tokens: readonly CST.Token[]): number | undefined {
+  let tooDeepAt: number | undefined;
+  forEachToken(tokens, (token, depth) => {
+    if (depth > MAX_DEPTH) tooDeepAt = token.offset;
+    return tooDeepAt === undefined;
+  });
+  return tooDeepAt;
+}
+
+/** Visits all tokens until `visit` returns false. Not recursive. */
+function forEachToken(tokens: readonly CST.Token[], visit: (token: CST.Token, depth: number) => boolean): void {
   const open = [...tokens];
   const depths = open.map(() => 0);
   for (let token = open.pop(); token !== undefined; token = open.pop()) {
     const depth = depths.pop() as number;
-    if (depth > MAX_DEPTH) return token.offset;
+    if (!visit(token, depth)) return;
     const put = (child: CST.Token | null | undefined): void => {
       if (child == null) return;
       open.push(child);
@@ -184,5 +247,4 @@ function tooDeepOffset(tokens: readonly CST.Token[]): number | undefined {
         put(value);
       }
   }
-  return undefined;
 }
