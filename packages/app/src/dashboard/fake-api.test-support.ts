@@ -39,11 +39,14 @@ export class FakeApi {
   readonly #fake: FakePipeline;
   readonly #stageIds: readonly string[];
   readonly #startedEpochMs: number;
+  /** Names of the pipelines that are served now. */
+  names: readonly string[];
   /** Requests to the API, by path without query. */
   readonly asked = new Map<string, number>();
 
   constructor(over: Partial<FakePipeline> = {}) {
     this.#fake = { ...USUAL, ...over };
+    this.names = this.#fake.names;
     this.#stageIds = Array.from({ length: this.#fake.stages }, (_, at) => `stage-${at + 1}`);
     this.#startedEpochMs = this.#now;
   }
@@ -58,8 +61,15 @@ export class FakeApi {
       }
       const json = this.#answerOf(pathname, searchParams);
       if (json !== undefined) await route.fulfill({ json });
-      else await route.fulfill({ status: 404, json: { error: 'There is no such path; there are GET /livez.' } });
+      else await route.fulfill({ status: 404, json: { error: this.#notFound(pathname) } });
     });
+  }
+
+  #notFound(path: string): string {
+    const [, name] = /^\/admin\/pipelines\/([^/]+)/.exec(path) ?? [];
+    return name === undefined || this.names.includes(name)
+      ? 'There is no such path; there are GET /livez.'
+      : `No pipeline of this name is served; served: ${this.names.join(', ')}.`;
   }
 
   get #now(): number {
@@ -67,7 +77,8 @@ export class FakeApi {
   }
 
   #answerOf(path: string, query: URLSearchParams): object | undefined {
-    const { names, isOlder } = this.#fake;
+    const { names } = this;
+    const { isOlder } = this.#fake;
     if (path === '/admin/pipelines') return { pipelines: names.map((name) => this.#facts(name)) };
     const [, name = '', rest = ''] = /^\/admin\/pipelines\/([^/]+)(.*)$/.exec(path) ?? [];
     if (!names.includes(name)) return undefined;

@@ -15,14 +15,21 @@ const READ_MS = 30_000;
 /** Plans take long, and a change with a canary answers after its verdict. */
 const ACT_MS = 1_800_000;
 
-export class AdminClient {
-  readonly #token: () => string | undefined;
+export interface AdminClientDeps {
+  readonly token: () => string | undefined;
+  /** False while the page waits for a token. Then calls fail without a request, which the server would only refuse. */
+  readonly mayAsk: () => boolean;
   /** Called with the token of the refused call. */
-  readonly #onUnauthenticated: (shown: string | undefined) => void;
+  readonly onUnauthenticated: (shown: string | undefined) => void;
+}
 
-  constructor(token: () => string | undefined, onUnauthenticated: (shown: string | undefined) => void) {
-    this.#token = token;
-    this.#onUnauthenticated = onUnauthenticated;
+export type AdminApi = Pick<AdminClient, 'get' | 'post' | 'stream'>;
+
+export class AdminClient {
+  readonly #deps: AdminClientDeps;
+
+  constructor(deps: AdminClientDeps) {
+    this.#deps = deps;
   }
 
   /** `isLong`: the answer takes planning. */
@@ -37,32 +44,54 @@ export class AdminClient {
 
   /** Response of a stream; undefined if it is refused. */
   async stream(path: string, signal: AbortSignal): Promise<Response | undefined> {
-    const shown = this.#token();
+    const { mayAsk, token, onUnauthenticated } = this.#deps;
+    if (!mayAsk()) return undefined;
+    const shown = token();
     const response = await fetch(path, { headers: this.#headers(), signal, cache: 'no-store' });
-    if (response.status === 401) this.#onUnauthenticated(shown);
+    if (response.status === 401) onUnauthenticated(shown);
     return response.ok ? response : undefined;
   }
 
   #headers(): Record<string, string> {
-    const token = this.#token();
+    const token = this.#deps.token();
     return token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
   async #call<Value>(path: string, init: RequestInit, timeoutMs: number): Promise<ApiResult<Value>> {
-    const shownToken = this.#token();
+    const { mayAsk, token, onUnauthenticated } = this.#deps;
+    if (!mayAsk()) return { ok: false, failure: { kind: 'unauthenticated' } };
+    const shownToken = token();
     let response: Response;
-    let document: unknown;
+    let text: string;
     try {
       const headers = { ...(init.headers as Record<string, string>), ...this.#headers() };
       response = await fetch(path, { ...init, headers, cache: 'no-store', signal: AbortSignal.timeout(timeoutMs) });
-      document = await response.json();
+      text = await response.text();
     } catch {
       return { ok: false, failure: { kind: 'unreachable' } };
     }
-    if (response.ok) return { ok: true, value: document as Value };
-    if (response.status === 401) this.#onUnauthenticated(shownToken);
-    return { ok: false, failure: failureOf(response.status, document) };
+    const { status } = response;
+    if (status === 401) onUnauthenticated(shownToken);
+    const document = parsed(text);
+    if (response.ok && document !== undefined) return { ok: true, value: document as Value };
+    return { ok: false, failure: document === undefined ? foreignAnswer(status) : failureOf(status, document) };
   }
+}
+
+/** Undefined if the text is not JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The server answers with JSON only. */
+function foreignAnswer(status: number): ApiFailure {
+  if (status === 401) return { kind: 'unauthenticated' };
+  const message = `The answer (status ${status}) is not from Equipoise: a proxy or a sign-in page answers in its place.`;
+  return { kind: 'refused', status, message };
 }
 
 interface ErrorDocument {

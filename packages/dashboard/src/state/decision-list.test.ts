@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DecisionSummary } from '../api/answers.js';
-import { isAction, NO_DECISIONS, withNewest, withOlder } from './decision-list.js';
+import { isAction, isFull, MOST_LISTED, NO_DECISIONS, withNewest, withOlder } from './decision-list.js';
 
 const page = (from: number, to: number, nextBefore?: number) => ({
   decisions: Array.from({ length: from - to + 1 }, (_, at): DecisionSummary => ({ id: from - at, atEpochMs: 0 })),
@@ -34,6 +34,22 @@ describe('the decision list', () => {
     const list = withOlder(withNewest(NO_DECISIONS, page(5, 4, 4)), page(4, 2, 2));
     expect([idsOf(list), list.nextBefore]).toEqual([[5, 4, 3, 2], 2]);
     expect(withOlder(list, page(1, 1)).nextBefore).toBeUndefined();
+  });
+
+  it('of 10,000 decisions grows page by page to its bound, in order, and keeps it while newer ones come', () => {
+    const hundred = (newest: number) => page(newest, Math.max(1, newest - 99), newest > 100 ? newest - 99 : undefined);
+    let list = withNewest(NO_DECISIONS, hundred(10_000));
+    for (let pages = 1; !isFull(list); pages++) {
+      expect(pages).toBeLessThan(100);
+      list = withOlder(list, hundred((list.nextBefore ?? 0) - 1));
+    }
+    for (let newest = 10_001; newest <= 10_200; newest++) list = withNewest(list, hundred(newest));
+    expect(idsOf(list)).toEqual(Array.from({ length: MOST_LISTED }, (_, at) => 10_200 - at));
+    expect([isFull(list), list.nextBefore]).toEqual([true, 10_201 - MOST_LISTED]);
+  });
+
+  it('is not full where nothing is older', () => {
+    expect(isFull(withNewest(NO_DECISIONS, page(MOST_LISTED, 1)))).toBe(false);
   });
 
   it('knows changes and manual actions', () => {

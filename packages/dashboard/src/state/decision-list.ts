@@ -9,6 +9,19 @@ export interface DecisionList {
 
 export const NO_DECISIONS: DecisionList = { decisions: [], nextBefore: undefined };
 
+/** Bounds the rows of the page. Older decisions open by their number. */
+export const MOST_LISTED = 2000;
+
+/** True if older decisions exist, but not in the list. */
+export const isFull = ({ decisions, nextBefore }: DecisionList): boolean =>
+  decisions.length >= MOST_LISTED && nextBefore !== undefined;
+
+function bounded({ decisions, nextBefore }: DecisionList): DecisionList {
+  if (decisions.length <= MOST_LISTED) return { decisions, nextBefore };
+  const listed = decisions.slice(0, MOST_LISTED);
+  return { decisions: listed, nextBefore: listed.at(-1)?.id };
+}
+
 /**
  * `list` with the newest page. If the page does not reach the known decisions, for example after a long sleep, only the
  * page counts: a gap would look like a time without decisions.
@@ -21,12 +34,15 @@ export function withNewest(list: DecisionList, { decisions, nextBefore }: Decisi
   const isAhead = (decisions[0]?.id ?? 0) >= (newestKnown ?? 0);
   if (!isConnected || !isAhead) return { decisions, nextBefore };
   const older = list.decisions.filter(({ id }) => id < oldest);
-  return { decisions: [...decisions, ...older], nextBefore: older.length > 0 ? list.nextBefore : nextBefore };
+  return bounded({
+    decisions: [...decisions, ...older],
+    nextBefore: older.length > 0 ? list.nextBefore : nextBefore,
+  });
 }
 
 export function withOlder(list: DecisionList, { decisions, nextBefore }: DecisionPage): DecisionList {
   const oldest = list.decisions.at(-1)?.id ?? Number.POSITIVE_INFINITY;
-  return { decisions: [...list.decisions, ...decisions.filter(({ id }) => id < oldest)], nextBefore };
+  return bounded({ decisions: [...list.decisions, ...decisions.filter(({ id }) => id < oldest)], nextBefore });
 }
 
 /** True if the decision changed something, or a person acted. */

@@ -3,7 +3,7 @@
  * when there are new decisions. After a lost connection all is read again, because the server may be a new process.
  */
 import { computed, signal } from '@preact/signals';
-import type { AdminClient, ApiFailure } from '../api/admin-client.js';
+import type { AdminApi, ApiFailure, ApiResult } from '../api/admin-client.js';
 import type {
   DecisionPage,
   DecisionRecord,
@@ -16,6 +16,7 @@ import type {
   RunningPlan,
 } from '../api/answers.js';
 import { EventParser, type ServerEvent } from '../api/event-parser.js';
+import type { StreamState } from './connection.js';
 import { type DecisionList, NO_DECISIONS, withNewest, withOlder } from './decision-list.js';
 import { indexAt, mergeHistory } from './history.js';
 import { type Rates, ratesBetween } from './rates.js';
@@ -23,6 +24,8 @@ import { type Rates, ratesBetween } from './rates.js';
 const POLL_MS = 1000;
 const RETRY_MS = 2000;
 const RECONNECT_MS = 1500;
+/** Without events, decisions are read at this interval. */
+const UNTOLD_MS = 5000;
 /** Rates are means over this many seconds: single seconds of a slow stream say little. */
 const RATE_SECONDS = 5;
 const PAGE = 100;
@@ -32,6 +35,8 @@ const MORE_POINTS = 600;
 
 /** Part of the page that an older server may not offer. */
 export type Offer = 'unknown' | 'offered' | 'missing';
+
+const failureIn = (answer: ApiResult<unknown>): ApiFailure | undefined => (answer.ok ? undefined : answer.failure);
 
 export class PipelineState {
   readonly name: string;
@@ -49,7 +54,7 @@ export class PipelineState {
   readonly plan = signal<Plan | undefined>(undefined);
   /** Set while readings fail. */
   readonly failure = signal<ApiFailure | undefined>(undefined);
-  readonly isStreaming = signal(false);
+  readonly stream = signal<StreamState>('connecting');
   /** Local time of the last reading. */
   readonly readAtMs = signal<number | undefined>(undefined);
   /** Time of the server minus time of this machine. */
@@ -61,15 +66,17 @@ export class PipelineState {
     const at = this.replayAt.value;
     return at === undefined ? undefined : this.history.value[Math.max(0, indexAt(this.history.value, at))];
   });
-  readonly #client: AdminClient;
+  readonly #client: AdminApi;
   readonly #path: string;
   readonly #readings: PipelineCounts[] = [];
-  #stopped = new AbortController();
+  #isStopped = false;
   #wake: (() => void) | undefined;
+  #endStream: () => void = () => {};
+  #decisionsReadAtMs = Number.NEGATIVE_INFINITY;
   /** True if the server does not describe graphs: then it has no counts either. */
   #isOlder = false;
 
-  constructor(client: AdminClient, name: string) {
+  constructor(client: AdminApi, name: string) {
     this.#client = client;
     this.name = name;
     this.#path = `/admin/pipelines/${encodeURIComponent(name)}`;
@@ -79,7 +86,7 @@ export class PipelineState {
     return `${this.#path}${route}`;
   }
 
-  get client(): AdminClient {
+  get client(): AdminApi {
     return this.#client;
   }
 
@@ -95,8 +102,9 @@ export class PipelineState {
   }
 
   stop(): void {
-    this.#stopped.abort();
+    this.#isStopped = true;
     document.removeEventListener('visibilitychange', this.#look);
+    this.#endStream();
     this.#wake?.();
   }
 
@@ -104,11 +112,12 @@ export class PipelineState {
   readonly refresh = (): void => this.#wake?.();
 
   readonly #look = (): void => {
-    if (!document.hidden) this.#wake?.();
+    if (document.hidden) this.#endStream();
+    else this.#wake?.();
   };
 
   async #poll(): Promise<void> {
-    while (!this.#stopped.signal.aborted) {
+    while (!this.#isStopped) {
       if (!document.hidden) await this.#read();
       await this.#pause(this.failure.value === undefined ? POLL_MS : RETRY_MS);
     }
@@ -127,22 +136,28 @@ export class PipelineState {
   async #read(): Promise<void> {
     const hadFailed = this.failure.peek() !== undefined;
     // After a lost connection, the server may be another one.
-    if (hadFailed) this.#isOlder = false;
+    if (hadFailed) {
+      this.#isOlder = false;
+      this.historyOffer.value = 'unknown';
+    }
     if (hadFailed || (this.graph.peek() === undefined && !this.#isOlder)) await this.#readGraph();
     const [facts, running, counts] = await Promise.all([
       this.#client.get<PipelineFacts>(this.path('')),
       this.#client.get<RunningPlan>(this.path('/running-plan')),
       this.#isOlder ? undefined : this.#client.get<PipelineCounts>(this.path('/counts')),
     ]);
-    if (this.#stopped.signal.aborted) return;
-    const failed = [facts, running].find((answer) => !answer.ok);
-    this.failure.value = failed?.ok === false ? failed.failure : undefined;
-    if (failed !== undefined) return;
+    if (this.#isStopped) return;
+    const failure = failureIn(facts) ?? failureIn(running);
+    this.failure.value = failure;
+    // A stream that seems open may belong to a connection that is gone.
+    if (failure?.kind === 'unreachable') this.#endStream();
+    if (failure !== undefined) return;
     if (facts.ok) this.facts.value = facts.value;
     if (running.ok) this.running.value = running.value;
     if (counts?.ok) this.#count(counts.value);
     this.readAtMs.value = Date.now();
-    if (hadFailed || this.decisions.peek() === NO_DECISIONS) await this.refreshDecisions();
+    const isUntold = this.stream.peek() !== 'open' && Date.now() - this.#decisionsReadAtMs >= UNTOLD_MS;
+    if (hadFailed || isUntold || this.decisions.peek() === NO_DECISIONS) await this.refreshDecisions();
     await this.#readHistory();
   }
 
@@ -182,6 +197,7 @@ export class PipelineState {
   async refreshDecisions(): Promise<void> {
     const answer = await this.#client.get<DecisionPage>(this.path(`/decisions?limit=${PAGE}`));
     if (!answer.ok) return;
+    this.#decisionsReadAtMs = Date.now();
     this.decisions.value = withNewest(this.decisions.peek(), answer.value);
     const { decisions } = this.decisions.peek();
     const newest = decisions.find(({ kind }) => kind !== undefined);
@@ -207,31 +223,38 @@ export class PipelineState {
     return answer.ok ? answer.value : undefined;
   }
 
+  /** A hidden page does not listen: a browser has six connections to a server for all its tabs. */
   async #listen(): Promise<void> {
-    const { signal } = this.#stopped;
-    while (!signal.aborted) {
-      try {
-        await this.#stream(signal);
-      } catch {
-        // The connection ended; the readings say whether the server answers.
-      }
-      this.isStreaming.value = false;
-      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+    while (!this.#isStopped) {
+      const ending = new AbortController();
+      this.#endStream = () => ending.abort();
+      this.stream.value = document.hidden ? 'connecting' : await this.#events(ending.signal);
+      if (!this.#isStopped) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
     }
   }
 
-  async #stream(signal: AbortSignal): Promise<void> {
+  /** Follows the events until the stream ends. */
+  async #events(signal: AbortSignal): Promise<StreamState> {
+    try {
+      return await this.#stream(signal);
+    } catch {
+      // The connection ended; the readings say whether the server answers.
+      return 'connecting';
+    }
+  }
+
+  async #stream(signal: AbortSignal): Promise<StreamState> {
     const path = `/admin/events?pipeline=${encodeURIComponent(this.name)}`;
     const response = await this.#client.stream(path, signal);
     const reader = response?.body?.pipeThrough(new TextDecoderStream()).getReader();
-    if (reader === undefined) return;
-    this.isStreaming.value = true;
+    if (reader === undefined) return 'refused';
+    this.stream.value = 'open';
     // Decisions may have been made before the stream began.
     void this.refreshDecisions();
     const parser = new EventParser();
     for (;;) {
       const { value, done } = await reader.read();
-      if (done) return;
+      if (done) return 'connecting';
       this.#note(parser.take(value));
     }
   }

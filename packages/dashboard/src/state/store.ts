@@ -2,11 +2,16 @@
 import { computed, effect, signal } from '@preact/signals';
 import { AdminClient, type ApiFailure } from '../api/admin-client.js';
 import type { PipelineFacts } from '../api/answers.js';
+import { chosenPipeline, missingPipeline } from './chosen-pipeline.js';
 import { PipelineState } from './pipeline-state.js';
 import { place } from './route.js';
 import { token, tokenRefused, tokenState } from './token.js';
 
-const client = new AdminClient(() => token.value, tokenRefused);
+const client = new AdminClient({
+  token: () => token.value,
+  mayAsk: () => tokenState.value === 'accepted',
+  onUnauthenticated: tokenRefused,
+});
 
 /** Undefined before the first answer. */
 export const pipelines = signal<readonly PipelineFacts[] | undefined>(undefined);
@@ -16,18 +21,22 @@ export const listFailure = signal<ApiFailure | undefined>(undefined);
 const RETRY_MS = 2000;
 const REFRESH_MS = 10_000;
 
-const shownName = computed(() => place.value.pipeline ?? pipelines.value?.[0]?.name);
+/** Name of the pipeline that the page showed last. */
+const before = signal<string | undefined>(undefined);
 
-/** True if the address names a pipeline that the server does not serve. */
-export const isUnknown = computed(() => {
-  const { pipeline } = place.value;
-  return (
-    pipeline !== undefined && pipelines.value !== undefined && !pipelines.value.some(({ name }) => name === pipeline)
-  );
-});
+const choice = computed(() => ({
+  asked: place.value.pipeline,
+  before: before.value,
+  served: pipelines.value?.map(({ name }) => name),
+}));
 
-/** Depends on the list only in that it is read: the list changes with every reading. */
-const isListed = computed(() => pipelines.value !== undefined);
+/** Name of the chosen pipeline if the server does not serve it. */
+export const missing = computed(() => missingPipeline(choice.value));
+
+/** Changes with the choice only, although the list is read again and again. */
+const shownName = computed(() =>
+  pipelines.value === undefined || missing.value !== undefined ? undefined : chosenPipeline(choice.value),
+);
 
 export const shown = signal<PipelineState | undefined>(undefined);
 
@@ -46,14 +55,21 @@ export function followServer(): void {
   };
   void again();
   effect(() => {
-    if (tokenState.value === 'accepted') void refreshPipelines();
+    if (tokenState.value !== 'accepted') return;
+    void refreshPipelines();
+    shown.peek()?.refresh();
   });
   effect(() => {
-    const name = isListed.value && !isUnknown.value ? shownName.value : undefined;
-    const before = shown.peek();
-    if (before?.name === name) return;
-    before?.stop();
+    const name = shownName.value;
+    const last = shown.peek();
+    if (last?.name === name) return;
+    last?.stop();
     shown.value = name === undefined ? undefined : new PipelineState(client, name);
     shown.peek()?.start();
+    if (name !== undefined) before.value = name;
+  });
+  // The list says what is served instead.
+  effect(() => {
+    if (shown.value?.failure.value?.kind === 'not-found') void refreshPipelines();
   });
 }

@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { Columns } from '../state/series.js';
 import { shownTheme } from '../state/theme.js';
+import { FrameQueue } from './frame-queue.js';
 
 export interface ChartSeries {
   readonly label: string;
@@ -29,6 +30,7 @@ export interface ChartProps {
 
 const HEIGHT_PX = 168;
 const SYNC = uPlot.sync('time');
+const frames = new FrameQueue((run) => requestAnimationFrame(run));
 
 const colorOf = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -84,6 +86,7 @@ export function Chart(props: ChartProps) {
   const { title, unit, columns, series, format, at } = props;
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
+  const drawn = useRef<Columns | undefined>(undefined);
   const values = useRef<HTMLSpanElement>(null);
   const theme = shownTheme.value;
   const shape = series.map(({ label }) => label).join();
@@ -93,6 +96,7 @@ export function Chart(props: ChartProps) {
     const width = Math.max(120, element.clientWidth);
     const made = new uPlot(optionsOf(props, width), columns as unknown as uPlot.AlignedData, element);
     plot.current = made;
+    drawn.current = columns;
     const watch = new ResizeObserver(([entry]) => {
       const wide = Math.floor(entry?.contentRect.width ?? 0);
       if (wide > 0 && wide !== made.width) made.setSize({ width: wide, height: HEIGHT_PX });
@@ -105,7 +109,10 @@ export function Chart(props: ChartProps) {
     };
   }, [theme, shape]);
   useEffect(() => {
-    plot.current?.setData(columns as unknown as uPlot.AlignedData);
+    if (drawn.current === columns) return;
+    drawn.current = columns;
+    // The plot may be a new one by then.
+    frames.put(plot, () => plot.current?.setData(drawn.current as unknown as uPlot.AlignedData));
   }, [columns]);
   const lastOf = (index: number): string => {
     const column = columns[index + 1] ?? [];

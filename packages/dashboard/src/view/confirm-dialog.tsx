@@ -22,13 +22,17 @@ type Progress =
   | { readonly kind: 'running' }
   | { readonly kind: 'failed'; readonly message: string };
 
+interface LastResult {
+  readonly state: PipelineState;
+  readonly text: string;
+  readonly warning?: string | undefined;
+}
+
 const action = signal<Action | undefined>(undefined);
 const progress = signal<Progress>({ kind: 'asked' });
 const reason = signal('');
-/** The answer to the last action, shown until the next one. */
-export const lastResult = signal<{ readonly text: string; readonly warning?: string | undefined } | undefined>(
-  undefined,
-);
+/** The answer to the last action, shown at its pipeline until the next one. */
+export const lastResult = signal<LastResult | undefined>(undefined);
 
 export function confirmAction(asked: Action): void {
   action.value = asked;
@@ -46,20 +50,24 @@ async function perform({ state, route, body, done }: Action): Promise<void> {
   state.refresh();
   void state.refreshDecisions();
   if (!answer.ok) {
-    progress.value = { kind: 'failed', message: failureText(answer.failure) };
+    const { failure } = answer;
+    // The page asks for another token first; then the dialog is still there.
+    progress.value =
+      failure.kind === 'unauthenticated' ? { kind: 'asked' } : { kind: 'failed', message: failureText(failure) };
     return;
   }
   const { result, warning } = answer.value;
-  lastResult.value = { text: result, warning };
+  lastResult.value = { state, text: result, warning };
   action.value = undefined;
   done?.();
 }
 
 const MOST_REASON_CHARACTERS = 500;
 
-export function ConfirmDialog() {
+/** Shows only actions on `state`: the page may have changed to another pipeline meanwhile. */
+export function ConfirmDialog({ state }: { readonly state: PipelineState }) {
   const element = useRef<HTMLDialogElement>(null);
-  const asked = action.value;
+  const asked = action.value?.state === state ? action.value : undefined;
   useEffect(() => {
     const dialog = element.current;
     if (asked !== undefined && dialog?.open === false) dialog.showModal();

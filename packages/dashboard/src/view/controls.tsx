@@ -73,7 +73,9 @@ export function Controls({ state }: { readonly state: PipelineState }) {
           onClick={() =>
             confirmAction({
               title: 'Remove all pins?',
-              effect: <p>The next plan chooses freely at {pinned.join(', ')}. Pins of the pipeline file stay.</p>,
+              effect: (
+                <p>The loop plans again and chooses freely at {pinned.join(', ')}. Pins of the pipeline file stay.</p>
+              ),
               verb: 'Remove pins',
               state,
               route: '/unpin',
@@ -106,7 +108,7 @@ export function Controls({ state }: { readonly state: PipelineState }) {
       >
         Roll back
       </button>
-      {lastResult.value !== undefined && (
+      {lastResult.value?.state === state && (
         <output class="result">
           {lastResult.value.text}
           {lastResult.value.warning !== undefined && <strong> Warning: {lastResult.value.warning}</strong>}
@@ -122,7 +124,7 @@ export function Controls({ state }: { readonly state: PipelineState }) {
           </button>
         </output>
       )}
-      <ConfirmDialog />
+      <ConfirmDialog state={state} />
     </div>
   );
 }

@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import type { DecisionSummary } from '../api/answers.js';
 import { durationText, latencyFigure, momentText, percentFigure, text } from '../format/figures.js';
-import { isAction, kindOf } from '../state/decision-list.js';
+import { isAction, isFull, kindOf } from '../state/decision-list.js';
 import type { PipelineState } from '../state/pipeline-state.js';
 import { hashOf, place } from '../state/route.js';
 import { DecisionDetail } from './decision-detail.js';
@@ -40,7 +40,11 @@ export function DecisionsView({ state }: { readonly state: PipelineState }) {
             <Row key={decision.id} {...{ state, decision, isCurrent: decision.id === id }} />
           ))}
         </ol>
-        {nextBefore !== undefined && <Older state={state} />}
+        {isFull(state.decisions.value) ? (
+          <p class="muted">Open older decisions by their number.</p>
+        ) : (
+          nextBefore !== undefined && <Older state={state} />
+        )}
       </section>
       {isOpen && <DecisionDetail key={id} state={state} id={id} />}
     </div>

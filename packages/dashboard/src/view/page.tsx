@@ -1,7 +1,8 @@
 /** The page: what is shown before there is data, and the shell around a pipeline. */
 import { failureText } from '../api/admin-client.js';
+import { CONNECTION_NAMES, connectionOf } from '../state/connection.js';
 import { hashOf, place, VIEWS, type View } from '../state/route.js';
-import { isUnknown, listFailure, pipelines, shown } from '../state/store.js';
+import { listFailure, missing, pipelines, shown } from '../state/store.js';
 import { theme } from '../state/theme.js';
 import { enterToken, token, tokenState } from '../state/token.js';
 import { Notice } from './notice.js';
@@ -52,9 +53,9 @@ function Content() {
       </Notice>
     );
   }
-  if (isUnknown.value) {
+  if (missing.value !== undefined) {
     return (
-      <Notice kind="empty" title={`No pipeline named ${place.value.pipeline}`}>
+      <Notice kind="empty" title={`No pipeline named ${missing.value}`}>
         <p>The server no longer serves it, or never did. It serves:</p>
         <ul class="plain">
           {all.map(({ name }) => (
@@ -92,7 +93,7 @@ function TopBar() {
           </button>
         )}
       </div>
-      {state !== undefined && tokenState.value === 'accepted' && !isUnknown.value && (
+      {state !== undefined && tokenState.value === 'accepted' && (
         <nav aria-label="Views">
           <ul class="tabs">
             {VIEWS.map((view) => (
@@ -137,13 +138,16 @@ function PipelinePicker() {
 function Connection() {
   const state = shown.value;
   if (state === undefined || tokenState.value !== 'accepted') return null;
-  const isLost = state.failure.value !== undefined;
-  const isLive = !isLost && state.isStreaming.value && state.readAtMs.value !== undefined;
-  const label = isLost ? 'Reconnecting' : isLive ? 'Live' : 'Connecting';
+  const connection = connectionOf({
+    failure: state.failure.value,
+    hasRead: state.readAtMs.value !== undefined,
+    stream: state.stream.value,
+  });
+  const level = { lost: 'is-bad', live: 'is-ok', polling: 'is-ok', connecting: '' }[connection];
   return (
-    <span class={`connection ${isLost ? 'is-bad' : isLive ? 'is-ok' : ''}`} role="status">
+    <span class={`connection ${level}`} role="status">
       <span class="pip" aria-hidden="true" />
-      {label}
+      {CONNECTION_NAMES[connection]}
     </span>
   );
 }

@@ -1,6 +1,6 @@
 /** One pipeline: its banners, controls and the chosen view. */
-import { failureText } from '../api/admin-client.js';
 import { clockText, momentText } from '../format/figures.js';
+import { failureRemedy, failureTitle, skewText } from '../state/connection.js';
 import type { PipelineState } from '../state/pipeline-state.js';
 import { place } from '../state/route.js';
 import { Controls } from './controls.js';
@@ -19,8 +19,8 @@ export function PipelineView({ state }: { readonly state: PipelineState }) {
   if (facts === undefined) {
     if (failure === undefined) return <Notice kind="loading" title={`Reading ${state.name}`} />;
     return (
-      <Notice kind="bad" title={failure.kind === 'not-found' ? `${state.name} is gone` : 'No connection to the server'}>
-        <p>{failureText(failure)}</p>
+      <Notice kind="bad" title={failureTitle(failure)}>
+        <p>{failureRemedy(failure)} This page tries again every two seconds.</p>
       </Notice>
     );
   }
@@ -55,20 +55,17 @@ function ShownView({ state }: { readonly state: PipelineState }) {
   }
 }
 
-const SKEW_SHOWN_MS = 5000;
-
 function Banners({ state }: { readonly state: PipelineState }) {
   const failure = state.failure.value;
   const facts = state.facts.value;
   const readAtMs = state.readAtMs.value;
-  const skewMs = state.skewMs.value;
+  const skew = skewText(state.skewMs.value);
   return (
     <>
       {failure !== undefined && (
         <Banner kind="bad">
-          <strong>{failure.kind === 'not-found' ? 'The pipeline is gone.' : 'Connection lost.'}</strong>{' '}
-          {failureText(failure)} The figures are from {readAtMs === undefined ? 'before' : clockText(readAtMs)}. This
-          page tries again every two seconds.
+          <strong>{failureTitle(failure)}</strong> {failureRemedy(failure)} The figures are from{' '}
+          {readAtMs === undefined ? 'before' : clockText(readAtMs)}. This page tries again every two seconds.
         </Banner>
       )}
       {facts?.faults.map(({ step, message, sinceEpochMs, count }) => (
@@ -88,12 +85,7 @@ function Banners({ state }: { readonly state: PipelineState }) {
           <strong>Not ready.</strong> A stage has no ready replica; requests are dropped.
         </Banner>
       )}
-      {Math.abs(skewMs) > SKEW_SHOWN_MS && (
-        <Banner kind="info">
-          The clock of the server is {Math.round(Math.abs(skewMs) / 1000)} s {skewMs > 0 ? 'ahead of' : 'behind'} this
-          machine. Times on this page are those of the server.
-        </Banner>
-      )}
+      {skew !== undefined && <Banner kind="info">{skew}</Banner>}
     </>
   );
 }

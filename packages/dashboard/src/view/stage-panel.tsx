@@ -1,7 +1,7 @@
 /** Details of one stage, and its pins. */
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import type { GraphStage, StagePins } from '../api/answers.js';
+import type { ControlMode, GraphStage, StagePins } from '../api/answers.js';
 import { digits } from '../format/figures.js';
 import type { PipelineState } from '../state/pipeline-state.js';
 import { confirmAction } from './confirm-dialog.js';
@@ -130,7 +130,14 @@ function Pins({ state, stage, close }: PinFormProps) {
   );
 }
 
+const PIN_EFFECTS: Readonly<Record<ControlMode, string>> = {
+  auto: 'The loop plans with it at once.',
+  advise: 'The loop only advises, so nothing changes before you apply a plan or set Auto.',
+  off: 'The loop is paused, so nothing changes before you set Auto.',
+};
+
 function PinForm({ state, stage, close }: PinFormProps) {
+  const { mode = 'auto' } = state.facts.value ?? {};
   const pins: StagePins = state.facts.value?.pins[stage.stageId as never] ?? {};
   const variant = useSignal<string>(pins.variantId ?? '');
   const replicas = useSignal<string>(pins.replicas === undefined ? '' : `${pins.replicas}`);
@@ -148,7 +155,7 @@ function PinForm({ state, stage, close }: PinFormProps) {
       title: `Pin ${stage.stageId}?`,
       effect: (
         <p>
-          Every plan keeps {choice.join(' and ')} at {stage.stageId}, until you unpin it. The next plan follows it.
+          Every plan keeps {choice.join(' and ')} at {stage.stageId}, until you unpin it. {PIN_EFFECTS[mode]}
         </p>
       ),
       verb: 'Pin',
@@ -159,7 +166,7 @@ function PinForm({ state, stage, close }: PinFormProps) {
     close();
     confirmAction({
       title: `Unpin ${stage.stageId}?`,
-      effect: <p>The next plan chooses freely at {stage.stageId}.</p>,
+      effect: <p>Plans choose freely at {stage.stageId} again.</p>,
       verb: 'Unpin',
       ...{ state, route: '/unpin', body: { stageId: stage.stageId } },
     });
