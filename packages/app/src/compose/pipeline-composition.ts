@@ -323,6 +323,7 @@ export class PipelineComposition {
     await this.#saveSetup();
     this.#followMode(before.spec.control.mode, spec.control.mode);
     this.loop.intervalChanged();
+    this.loop.replan();
     return true;
   }
 

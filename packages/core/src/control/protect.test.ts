@@ -2,9 +2,42 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { poissonCount } from '../forecast/learning/poisson-counts.test-support.js';
 import { SeededRng } from '../kernel/rng.js';
-import { detectBurst, plannedEnvelope } from './protect.js';
+import type { PinsByStage } from '../model/decision-record.js';
+import { variantId } from '../model/ids.js';
+import { planOf } from '../model/spec-builders.test-support.js';
+import { diffPlans } from './diff-plans.js';
+import { changesToApply, detectBurst, plannedEnvelope } from './protect.js';
+import { detect, running, spec } from './step-bench.test-support.js';
 
 const DAY_S = 86_400;
+
+describe('changesToApply', () => {
+  const plan = planOf(spec, { maxBatchSize: 1, replicas: 2 });
+  const forecast = { method: 'test', meanRps: 1, upperRps: 1 };
+  const burst = { windowS: 1, arrivals: 9, plannedArrivals: 3, rateRps: 9 };
+  const changes = diffPlans(running(1, 'other'), plan, spec);
+  const chosen = plan.stages[detect]?.[0]?.variantId ?? variantId('none');
+  const apply = { kind: 'apply', plan, changes, reason: 'test', evidence: { forecast } } as const;
+
+  it('gives a variant that a person pinned a canary of one step, and no other', () => {
+    const switches = { kind: 'switch-variant', stageId: detect };
+    const pinned = changesToApply(apply, { pins: { [detect]: { variantId: chosen } } });
+    expect(pinned).toEqual([expect.objectContaining({ ...switches, oneStep: true })]);
+    const others: readonly PinsByStage[] = [
+      {},
+      { [detect]: { replicas: 2 } },
+      { [detect]: { variantId: variantId('other') } },
+    ];
+    for (const pins of others) expect(changesToApply(apply, { pins })).toEqual(changes);
+  });
+
+  it('skips the canary in a burst and in a roll-back, pinned or not', () => {
+    const pins = { [detect]: { variantId: chosen } };
+    const atOnce = changes.map((change) => ({ ...change, atOnce: true }));
+    expect(changesToApply({ ...apply, evidence: { forecast, burst } }, { pins })).toEqual(atOnce);
+    expect(changesToApply(apply, { isAtOnce: true, pins })).toEqual(atOnce);
+  });
+});
 
 describe('detectBurst', () => {
   it('finds the window that shows the highest rate of those that exceed their bounds, as trying them all does', () => {

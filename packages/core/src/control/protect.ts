@@ -14,6 +14,7 @@
 
 import type { Change } from '../model/change.js';
 import type { Burst, Decision, LoadObservation } from '../model/decision.js';
+import type { PinsByStage } from '../model/decision-record.js';
 import { type ArrivalEnvelope, type Burstiness, dispersionAt, type ExpectedLoad } from '../model/expected-load.js';
 import type { Plan } from '../model/plan.js';
 import { diffPlans, diffUnderWay } from './diff-plans.js';
@@ -90,12 +91,18 @@ export function protect(situation: Situation, protectedLoad: ProtectedLoad): Pro
   return { load, decision: { kind: 'apply', plan, changes, reason, evidence } };
 }
 
-/** Changes to carry out: burst answers and roll-backs skip the canary. */
+/**
+ * Changes to carry out. Burst answers and roll-backs skip the canary; a variant in `pins` has a canary of one step,
+ * because a person chose it and waits for it.
+ */
 export function changesToApply(
   { changes, evidence }: Extract<Decision, { kind: 'apply' }>,
-  isRollback = false,
+  { isAtOnce = false, pins = {} }: { readonly isAtOnce?: boolean; readonly pins?: PinsByStage } = {},
 ): readonly Change[] {
-  return evidence.burst === undefined && !isRollback ? changes : changes.map((change) => ({ ...change, atOnce: true }));
+  if (evidence.burst !== undefined || isAtOnce) return changes.map((change) => ({ ...change, atOnce: true }));
+  return changes.map((change) =>
+    pins[change.stageId]?.variantId === change.to.variantId ? { ...change, oneStep: true } : change,
+  );
 }
 
 function takesAway(change: Change): boolean {

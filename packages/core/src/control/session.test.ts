@@ -64,6 +64,31 @@ describe('a session', () => {
     expect(session.tick(tick)).toEqual(first);
   });
 
+  it('plans before its time for a changed question, and an interval later again', () => {
+    const session = new ControlSession(rulesFor(spec));
+    const plans = (atS: number, asked: { readonly replans?: true } = {}) => {
+      const observation = observe(atS, { counts: steady(30), running: running(2) });
+      return session.tick({ observation, executes: true, ...asked }).decision !== undefined;
+    };
+    expect([plans(1), plans(10), plans(13), plans(14, { replans: true }), plans(15)]).toEqual([
+      ...[false, true, false, true, false],
+    ]);
+    expect([plans(20), plans(23), plans(24)]).toEqual([false, false, true]);
+  });
+
+  it('plans for a changed question after a change under way', () => {
+    const session = new ControlSession(rulesFor(spec));
+    const observation = observe(1, { counts: steady(30), running: running(2) });
+    session.tick({ observation, executes: true });
+    const during = session.tick({
+      observation: { ...observation, atMs: 2000, changing: true },
+      executes: true,
+      replans: true,
+    });
+    const after = session.tick({ observation: { ...observation, atMs: 3000 }, executes: true });
+    expect([during.decision, after.decision?.kind]).toEqual([undefined, expect.any(String)]);
+  });
+
   it('gives a snapshot again that a forgotten tick had', () => {
     const session = new ControlSession(rulesFor(spec));
     const at = (atS: number) => ({ observation: observe(atS, { counts: [], running: running(1) }), executes: true });

@@ -31,6 +31,8 @@ export interface Tick {
   readonly executes: boolean;
   /** True if a person changed replicas since the last tick. */
   readonly changedByHand?: boolean;
+  /** True to plan at this tick: a person changed pins or the pipeline, so the last plan answers another question. */
+  readonly replans?: boolean;
   /** True to get `quiet` in the answer. */
   readonly asksQuiet?: boolean;
 }
@@ -218,8 +220,9 @@ export class ControlSession {
     this.#state = afterHandChange(this.#state);
   }
 
-  #stateBefore({ executes, changedByHand = false, observation: { atMs } }: Tick): ControllerState {
-    const state = changedByHand ? afterHandChange(this.#state) : this.#state;
+  #stateBefore({ executes, changedByHand = false, replans, observation: { atMs } }: Tick): ControllerState {
+    const known = changedByHand ? afterHandChange(this.#state) : this.#state;
+    const state = replans ? { ...known, nextPlanAtMs: atMs } : known;
     const wasAdvice = this.#advises && executes;
     this.#advises = !executes;
     return wasAdvice ? afterAdvising(state, atMs) : state;

@@ -94,4 +94,24 @@ describe('a simulated canary', () => {
     });
     expect([seen[0], seen.at(-1)]).toEqual([true, id === 'large']);
   });
+
+  it('of a pinned variant has one step, and a pin does not wait for the next plan', { timeout: 60_000 }, () => {
+    let obeyedAtMs = Number.POSITIVE_INFINITY;
+    const { tally } = simulateControl({
+      ...{ context: tried, firstPlan: smallPlan, hostCores: 8, seed: 1 },
+      arrivals: piecewiseLinearArrivals(
+        [0, 30].map((atS) => ({ atS, arrivalRps: 20 })),
+        new SeededRng(1),
+      ),
+      actions: [{ atMs: 3_000, pins: { [detect]: { variantId: variantId('large') } } }],
+      onTick: ({ observation: { atMs, runningPlan } }) => {
+        const { canary, replicas = [] } = runningPlan.stages[detect] ?? {};
+        const isObeyed = canary === undefined && replicas.every((each) => each.variantId === 'large');
+        if (isObeyed) obeyedAtMs = Math.min(obeyedAtMs, atMs);
+      },
+    });
+    // The first step takes 8 s. The next plan would come at 10 s, and two steps would take 28 s.
+    expect(obeyedAtMs).toBeLessThanOrEqual(17_000);
+    expect(tally.completed).toBe(tally.arrived);
+  });
 });

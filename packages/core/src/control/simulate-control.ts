@@ -151,6 +151,7 @@ class SimulatedLoop implements SimulatedController {
   #mode: ControlMode;
   #pins: PinsByStage = {};
   #changedByHand = false;
+  #replans = false;
   #planning: Planning | undefined;
   #lastChange: Observation['lastChange'];
 
@@ -178,7 +179,8 @@ class SimulatedLoop implements SimulatedController {
     this.#lastChange = undefined;
     const tick = this.#tick(this.#seen({ ...untold, ...view.observe(), batches: this.batches.take() }));
     this.history?.observed(tick.observation);
-    const isReplan = this.#planningMs > 0 && !view.changing && this.#session.isDue(tick.observation);
+    const isDue = tick.replans || this.#session.isDue(tick.observation);
+    const isReplan = this.#planningMs > 0 && !view.changing && isDue;
     if (!isReplan || this.#session.isUrgent(tick)) return this.#finish(tick);
     this.#planning = { tick, untilMs: view.nowMs + this.#planningMs };
     return undefined;
@@ -198,6 +200,7 @@ class SimulatedLoop implements SimulatedController {
       pins: this.#pins,
       executes: this.#mode === 'auto',
       changedByHand: this.#changedByHand,
+      ...(this.#replans && { replans: true }),
     };
   }
 
@@ -212,6 +215,7 @@ class SimulatedLoop implements SimulatedController {
 
   #finish(tick: Tick, later?: Observation): readonly Change[] {
     this.#changedByHand = false;
+    if (tick.replans) this.#replans = false;
     this.#onTick(tick, later);
     const { decision, trigger = 'plan', observation } = this.#session.tick(tick, () => later);
     this.#session.train();
@@ -219,7 +223,7 @@ class SimulatedLoop implements SimulatedController {
     const { atMs } = observation ?? tick.observation;
     this.decisions.push({ atMs, decision, trigger });
     this.history?.decided(decision);
-    return decision.kind === 'apply' && tick.executes ? changesToApply(decision) : [];
+    return decision.kind === 'apply' && tick.executes ? changesToApply(decision, { pins: this.#pins }) : [];
   }
 
   /** Changes of a manual plan; undefined without one. Each due action preempts planning. */
@@ -237,6 +241,7 @@ class SimulatedLoop implements SimulatedController {
 
   #pin(pins: PinsByStage, view: SimulatedView): void {
     this.#pins = pins;
+    this.#replans = true;
     for (const [id, { variantId }] of Object.entries(pins))
       if (variantId !== undefined) view.endCanary({ stageId: id as StageId, variantId });
   }

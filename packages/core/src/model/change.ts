@@ -30,6 +30,8 @@ export type Change = (
 ) & {
   /** Skips the canary. For burst answers and roll-backs. */
   readonly atOnce?: true;
+  /** Ends the canary after its first step. For a variant that a person pinned. */
+  readonly oneStep?: true;
 };
 
 /**

@@ -75,6 +75,24 @@ describe('a plan that is being made', () => {
     expect(planner.asked.map(({ changedByHand }) => changedByHand)).toEqual([true, true]);
   });
 
+  it('is made again for a changed question, which stays asked until a plan answers it', async () => {
+    const planner = heldPlanner();
+    const { decide } = planner;
+    const bench = new LoopBench({ decide });
+    bench.loop.replan();
+    const first = bench.loop.tick();
+    await planner.isAsked();
+    bench.loop.preemptPlan();
+    await first;
+    for (const times of [2, 3]) {
+      const next = bench.loop.tick();
+      await planner.isAsked(times);
+      planner.answer({});
+      await next;
+    }
+    expect(planner.asked.map(({ replans }) => replans)).toEqual([true, true, undefined]);
+  });
+
   it('is no decision to act once the mode is off', async () => {
     const planner = heldPlanner();
     let mode: ControlMode = 'auto';

@@ -128,6 +128,68 @@ describe('ControlLoop', () => {
     expect(bench.decisions).toBe(2);
   });
 
+  it('plans at once for a changed question: changes before that tick count as one, and the grid begins there', async () => {
+    const asked: (boolean | undefined)[] = [];
+    const bench = new LoopBench({
+      decide: async (_, { replans }) => {
+        asked.push(replans);
+        return {};
+      },
+    });
+    bench.loop.start();
+    await vi.advanceTimersByTimeAsync(1300);
+    bench.loop.replan();
+    bench.loop.replan();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toEqual([undefined, true]);
+    await vi.advanceTimersByTimeAsync(998);
+    expect(asked).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(2);
+    expect(asked).toEqual([undefined, true, undefined]);
+    await bench.loop.stop();
+  });
+
+  it('plans for a changed question right after the change under way, and asks a failing planner only once', async () => {
+    const asked: (boolean | undefined)[] = [];
+    const bench = new LoopBench({
+      decide: async ({ changing }, { replans }) => {
+        if (changing) return {};
+        asked.push(replans);
+        if (asked.length > 1) throw new Error('solver');
+        return { decision: apply, trigger: 'plan' };
+      },
+      applyChange: () => new Promise((resolve) => setTimeout(resolve, 2500)),
+    });
+    bench.loop.start();
+    await vi.advanceTimersByTimeAsync(2000);
+    bench.loop.replan();
+    await vi.advanceTimersByTimeAsync(1499);
+    expect(asked).toEqual([undefined]);
+    await vi.advanceTimersByTimeAsync(2);
+    expect(asked).toEqual([undefined, true]);
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(asked.slice(2)).toEqual([undefined, undefined, undefined]);
+    await bench.loop.stop();
+  });
+
+  it('plans for a question that changed while it was off once it is on again', async () => {
+    let mode: ControlMode = 'off';
+    const asked: (boolean | undefined)[] = [];
+    const decide: LoopOver['decide'] = async (_, { replans }) => {
+      asked.push(replans);
+      return {};
+    };
+    const bench = new LoopBench({ mode: () => mode, decide });
+    bench.loop.start();
+    bench.loop.replan();
+    await vi.advanceTimersByTimeAsync(5500);
+    expect(asked).toEqual([]);
+    mode = 'auto';
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(asked).toEqual([true, undefined]);
+    await bench.loop.stop();
+  });
+
   it('goes over to another interval at once, also while a tick waits for what came before it', async () => {
     const bench = new LoopBench();
     bench.intervalMs = 60_000;

@@ -23,6 +23,7 @@ import type { DecisionLog, LogEntry } from './decision-log.js';
 import { type ActiveFaults, type LoopEvent, messageOf } from './loop-event.js';
 import type { OutcomeTracker } from './outcome-tracker.js';
 import { type Planner, PlanPreempted } from './planner.js';
+import type { PlanningTask } from './planning-session.js';
 
 export interface ControlLoopDeps {
   readonly specDigest: string;
@@ -60,6 +61,8 @@ export interface CanaryToEnd {
   readonly pinned?: Parameters<Actuator['endCanary']>[0];
 }
 
+type TickTask = Extract<PlanningTask, { kind: 'tick' }>;
+
 interface DecidedTick {
   readonly observation: Observation;
   readonly decision: Decision;
@@ -70,6 +73,8 @@ interface DecidedTick {
 export class ControlLoop {
   readonly #deps: ControlLoopDeps;
   #timer: NodeJS.Timeout | undefined;
+  /** True between the timer of a tick and its end. */
+  #isTicking = false;
   #turns: Promise<unknown> = Promise.resolve();
   /** Waiting turns, not counting ticks. */
   #waitingTurns = 0;
@@ -79,6 +84,10 @@ export class ControlLoop {
   #changing: 'loop' | 'hand' | undefined;
   #isPreempted = false;
   #changedByHand = false;
+  /** True until a tick has planned for a changed question, or has failed. */
+  #replans = false;
+  /** True until the tick for it has begun. */
+  #ticksSoon = false;
   /** Burst answer during the loop's changes. It replaces the remaining changes. */
   #urgent: DecidedTick | undefined;
   /** Kept until a tick has reported it. */
@@ -95,6 +104,16 @@ export class ControlLoop {
   /** Moves the next tick to one interval from now. */
   intervalChanged(): void {
     if (this.#timer !== undefined) this.start();
+  }
+
+  /**
+   * Plans at the next tick, which comes as soon as no tick, change or other turn is running. Call it when a person has
+   * changed what plans depend on. Calls before that tick count as one.
+   */
+  replan(): void {
+    this.#replans = true;
+    this.#ticksSoon = true;
+    if (this.#timer !== undefined && !this.#isTicking) this.#schedule(this.#deps.clock.nowMs());
   }
 
   /** Resolves when all turns have ended and decisions are stored. */
@@ -168,7 +187,8 @@ export class ControlLoop {
   async #tick(): Promise<void> {
     // A person must not wait for a plan.
     if (this.#waitingTurns > 0) return;
-    const { mode, pins, outcomes, log, observe, planner } = this.#deps;
+    this.#ticksSoon = false;
+    const { mode, pins, outcomes, log, observe } = this.#deps;
     outcomes.tick();
     log.savePlanAgain();
     if (mode() === 'off') return;
@@ -176,7 +196,9 @@ export class ControlLoop {
     const lastChange = this.#lastChange;
     const observation = { ...observe(), ...(lastChange && { lastChange }) };
     const tick = { observation, pins: pins(), executes, changedByHand: this.#changedByHand };
-    let decided = await this.#decided(observation, planner.ask({ kind: 'tick', ...tick }));
+    const replans = this.#replans && ({ replans: true } as const);
+    this.#replans = false;
+    let decided = await this.#decided(observation, { kind: 'tick', ...tick, ...replans });
     // The mode may have changed meanwhile.
     if (executes && decided?.decision.kind === 'apply' && mode() !== 'auto')
       this.#lastChange = lastChangeOf('given-up', decided.decision.changes, 0);
@@ -188,10 +210,13 @@ export class ControlLoop {
   }
 
   /** Undefined without a decision, or if deciding fails, is preempted or stopped. */
-  async #decided(observation: Observation, asked: Promise<TickAnswer>): Promise<DecidedTick | undefined> {
+  async #decided(observation: Observation, task: TickTask): Promise<DecidedTick | undefined> {
     try {
-      const answer = await this.#answerTo(asked);
-      if (answer === undefined) return undefined;
+      const answer = await this.#answerTo(this.#deps.planner.ask(task));
+      if (answer === undefined) {
+        this.#replans ||= task.replans === true;
+        return undefined;
+      }
       // Reset only now: failed or preempted ticks report no changes.
       this.#changedByHand = false;
       this.#lastChange = undefined;
@@ -332,7 +357,7 @@ export class ControlLoop {
     const isOfLoop = trigger !== 'start' && trigger !== 'manual';
     const isAtOnce = trigger === 'roll-back' || manual?.action === 'roll-back' || manual?.canary === false;
     const by = isOfLoop ? 'loop' : manual && 'hand';
-    const changing = this.#change(plan, changesToApply(decision, isAtOnce), by);
+    const changing = this.#change(plan, changesToApply(decision, { isAtOnce, pins: this.#deps.pins() }), by);
     if (!(await (isOfLoop ? this.#whileLookingOn(changing) : changing))) return undefined;
     // Manual and roll-back plans count as good, so that a restart restores them.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
@@ -394,10 +419,13 @@ export class ControlLoop {
   }
 
   #runTick(atMs: number): void {
+    this.#isTicking = true;
     void this.tick().then(() => {
+      this.#isTicking = false;
       const { clock, intervalMs } = this.#deps;
-      const missed = Math.max(0, Math.floor((clock.nowMs() - atMs) / intervalMs));
-      this.#schedule(atMs + (missed + 1) * intervalMs);
+      const nowMs = clock.nowMs();
+      const missed = Math.max(0, Math.floor((nowMs - atMs) / intervalMs));
+      this.#schedule(this.#ticksSoon ? nowMs : atMs + (missed + 1) * intervalMs);
     });
   }
 }

@@ -7,7 +7,7 @@ import {
   type VariantSpec,
   variantId,
 } from '@equipoise/core/model';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { apply, evidence, observation } from './control-loop.test-support.js';
 import { a, ControlBench, controlledSpec, planWith } from './pipeline-control.test-support.js';
 
@@ -56,6 +56,19 @@ describe('pins', () => {
     bench.control.pin('a', { replicas: 2 });
     bench.control.unpin();
     expect(bench.control.pins).toEqual({});
+  });
+
+  it('make the loop plan at once; a pin that is refused does not', () => {
+    const bench = new ControlBench();
+    const replan = vi.spyOn(bench.bench.loop, 'replan');
+    const replans = (act: () => void) => {
+      replan.mockClear();
+      act();
+      return replan.mock.calls.length;
+    };
+    expect(replans(() => bench.control.pin('a', { replicas: 2 }))).toBe(1);
+    expect(replans(() => bench.control.unpin('a'))).toBe(1);
+    expect(replans(() => expect(() => bench.control.pin('a', { replicas: 9 })).toThrow())).toBe(0);
   });
 
   it.each([

@@ -73,7 +73,10 @@ export interface PipelineControlDeps {
   readonly isFixed: boolean;
   /** True if another router of this machine leads, whose plan is served. Then manual actions are refused. */
   readonly follows: boolean;
-  readonly loop: Pick<ControlLoop, 'turn' | 'enact' | 'preempt' | 'preemptPlan' | 'isChanging' | 'endCanary'>;
+  readonly loop: Pick<
+    ControlLoop,
+    'turn' | 'enact' | 'preempt' | 'preemptPlan' | 'replan' | 'isChanging' | 'endCanary'
+  >;
   readonly log: DecisionLog;
   readonly store: Pick<PlanStore, 'keep' | 'goodPlans'>;
   readonly faults: ActiveFaults;
@@ -222,7 +225,9 @@ export class PipelineControl {
     return this.#setMode('advise', { action: 'advise', ...because(reason) });
   }
 
-  /** Replaces a stage's manual pins; the next plan respects them. A pin to another variant ends the stage's canary. */
+  /**
+   * Replaces a stage's manual pins; the loop plans with them at once. A pin to another variant ends the stage's canary.
+   */
   pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
     this.#checkLeads();
     const stage = this.#checkStagePins(stageId, pins);
@@ -250,6 +255,7 @@ export class PipelineControl {
     this.#lostPins = [];
     // A plan being made ignores these pins.
     this.#deps.loop.preemptPlan();
+    this.#deps.loop.replan();
   }
 
   /** Unpins one stage, or all if none is named. Pins of the pipeline file stay. */

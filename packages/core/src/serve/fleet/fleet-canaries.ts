@@ -1,7 +1,6 @@
 /** Canaries of a fleet: opens, follows, judges and ends them. */
 import type { Change } from '../../model/change.js';
 import type { ReplicaId } from '../../model/ids.js';
-import type { StagePlan } from '../../model/plan.js';
 import { isOfKind } from '../../model/running-plan.js';
 import { canaryFailed } from './change-errors.js';
 import type { CanaryNews, FleetEffects, FleetLimits } from './fleet-effects.js';
@@ -27,8 +26,8 @@ export class FleetCanaries {
     this.#host = host;
   }
 
-  begin(stage: FleetStage, to: StagePlan): void {
-    stage.canary = new StageCanary();
+  begin(stage: FleetStage, { to, oneStep }: Change): void {
+    stage.canary = new StageCanary({ oneStep });
     this.#effects.openCanary(stage.id, to);
   }
 

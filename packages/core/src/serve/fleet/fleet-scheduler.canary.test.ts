@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CanaryCounts } from '../../model/canary-counts.js';
+import type { Change } from '../../model/change.js';
 import { stageId, variantId } from '../../model/ids.js';
 import type { RunningReplica } from '../../model/running-plan.js';
 import { changeTo, FleetBench, planFor, stageA, stageB } from './fleet-bench.test-support.js';
@@ -10,13 +11,17 @@ const good = (nowMs: number) => ({ before: side(0, nowMs / 10), after: side(0, n
 const bad = (nowMs: number) => ({ before: side(0, nowMs / 10), after: side(nowMs / 100, nowMs / 100) });
 
 /** Two replicas of variant `s` run; `l` has never served. */
-function tried(limits: ConstructorParameters<typeof FleetBench>[0] = {}, to = planFor('l', 2)) {
+function tried(
+  limits: ConstructorParameters<typeof FleetBench>[0] = {},
+  to = planFor('l', 2),
+  how: Pick<Change, 'oneStep'> = {},
+) {
   const bench = new FleetBench({ canary: rules, ...limits });
   bench.applied(changeTo(planFor('s', 2)));
   bench.applied(changeTo(planFor('s', 1), stageB));
   bench.events.length = 0;
   bench.outcomes = good;
-  const ends = bench.apply(changeTo(to));
+  const ends = bench.apply({ ...changeTo(to), ...how });
   bench.advanceTo(bench.nowMs + 1_000);
   return { bench, ends };
 }
@@ -58,6 +63,21 @@ describe('FleetScheduler, a canary', () => {
     bench.apply(changeTo(planFor('l', 2)));
     bench.advanceTo(bench.nowMs + 100);
     expect(canaryOf(bench)?.fraction).toBe(0.1);
+  });
+
+  it('of one step goes from 10 % to all; a bad variant is rolled back as ever', () => {
+    const first = tried({}, planFor('l', 2), { oneStep: true });
+    first.bench.advanceTo(12_000);
+    expect([fractions(first.bench), first.ends, first.bench.shown()]).toEqual([
+      ['0.1'],
+      [{ kind: 'done' }],
+      ['l:ready', 'l:ready'],
+    ]);
+    const { bench, ends } = tried({}, planFor('l', 2), { oneStep: true });
+    bench.outcomes = bad;
+    bench.advanceTo(bench.nowMs + 300);
+    expect(ends).toMatchObject([{ kind: 'failed', failure: { code: 'CANARY_FAILED' } }]);
+    expect(bench.shown()).toEqual(['s:ready', 's:ready']);
   });
 
   it('leaves its variant in back-off, twice as long each time, also if it went on by itself', () => {

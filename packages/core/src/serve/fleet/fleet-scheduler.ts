@@ -332,7 +332,7 @@ export class FleetScheduler {
     stage.forgetFailed();
     this.#canaries.endOther(stage, change);
     stage.headFor(change.to);
-    if (isTried && stage.canary === undefined) this.#canaries.begin(stage, change.to);
+    if (isTried && stage.canary === undefined) this.#canaries.begin(stage, change);
   }
 
   #hasRoom(stage: FleetStage, to: StagePlan): boolean {

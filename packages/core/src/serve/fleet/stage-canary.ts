@@ -9,6 +9,7 @@ import { type CanaryVerdict, canaryFractions, DOUBT_ALPHA, judgeCanary, nextFrac
 const LOOK_MS = 250;
 
 export class StageCanary {
+  readonly #fractions: readonly number[];
   fraction = 0;
   /** Outcomes that the step still needs after its minimum time. */
   missingOutcomes = 0;
@@ -18,6 +19,11 @@ export class StageCanary {
   #step = 0;
   #offersMore = false;
   #sinceMs = Number.POSITIVE_INFINITY;
+
+  /** `oneStep`: the variant gets all requests after the first step. */
+  constructor({ oneStep = false }: { readonly oneStep?: boolean | undefined } = {}) {
+    this.#fractions = oneStep ? canaryFractions.slice(0, 1) : canaryFractions;
+  }
 
   /** Fraction to offer now. */
   get target(): number {
@@ -30,7 +36,7 @@ export class StageCanary {
   }
 
   get #stepFraction(): number {
-    return canaryFractions[this.#step] ?? 1;
+    return this.#fractions[this.#step] ?? 1;
   }
 
   /** Sets the fraction to that of the ready replicas, at most `target`. True if it has changed. */
@@ -64,7 +70,7 @@ export class StageCanary {
   }
 
   get hasPassed(): boolean {
-    return this.#step >= canaryFractions.length;
+    return this.#step >= this.#fractions.length;
   }
 }
 
