@@ -188,7 +188,7 @@ Other phases name the step that the next run continues:
   pipeline,
   record: {
     id, atEpochMs, trigger: "start", "plan", "burst", "roll-back" or "manual", mode,
-    observation: {atMs, load: {arrivalsPerSecond, …}, stages: {STAGE: {queueLength, droppedTotal, …}}, runningPlan, failedTotal?, changing?, staleSources, …},
+    observation: {atMs, load: {arrivalsPerSecond, …}, announced?: {arrivalRps, sinceMs, firstArrivalAtMs?}, stages: {STAGE: {queueLength, droppedTotal, …}}, runningPlan, failedTotal?, changing?, staleSources, …},
     manual?: {action, reason?, decisionId?, pins?, canary?: false, warning?},
     decision?: {
       kind: "hold" or "apply", reason, plan?: PLAN, changes?: [CHANGE],

@@ -517,7 +517,7 @@ function addServe(program: Command): void {
     )
     .option(
       '--arrival-rps <n>',
-      'plan for this load at the start; default: restore the last good plan, or plan for 1 request per second',
+      'plan for this load at the start, and for at least this load until a minute after the first request; default: restore the last good plan, or plan for 1 request per second',
       positiveRate,
     )
     .option('--max-body-bytes <n>', 'maximum size of a request body', count, 16 * MIB)

@@ -96,6 +96,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     spec,
     profiles,
     arrivalRps,
+    announces: options.arrivalRps !== undefined,
     policy,
     fixed,
     routers,

@@ -57,6 +57,8 @@ export interface StartOptions {
   readonly profiles: ProfileSet;
   /** Rate for the first plan if none is restored. */
   readonly arrivalRps: number;
+  /** True if a person announced `arrivalRps`: plans carry it until the traffic shows the rate. */
+  readonly announces?: boolean | undefined;
   readonly policy: PolicyName;
   /** Plan to begin with, in place of one for `arrivalRps`. */
   readonly beginsWith?: Plan | undefined;
@@ -126,6 +128,8 @@ export class PipelineComposition {
   #follows: boolean;
   #hasSurge = true;
   #history: ServedHistory | undefined;
+  /** Set while an announced rate may count. */
+  #announced: Observation['announced'];
   #closed: Promise<void> | undefined;
 
   /** `fault`: reason why the store is unusable or has lost its content. */
@@ -268,6 +272,8 @@ export class PipelineComposition {
       },
     };
     await this.loop.enact(this.#look(), decision, { trigger: 'start' });
+    const { announces = false, arrivalRps } = this.#options;
+    if (announces) this.#announced = { arrivalRps, sinceMs: this.runner.nowMs };
     await this.loop.settled();
   }
 
@@ -509,11 +515,22 @@ export class PipelineComposition {
     });
   }
 
+  /** The announced rate, with the time of the first request once there is one. */
+  #announcedLoad(): Observation['announced'] {
+    const { latestArrivalAtMs: firstArrivalAtMs } = this.runner.statistics;
+    const announced = this.#announced;
+    if (announced !== undefined && announced.firstArrivalAtMs === undefined && firstArrivalAtMs !== undefined)
+      this.#announced = { ...announced, firstArrivalAtMs };
+    return this.#announced;
+  }
+
   #look(): Observation {
     const { runner, actuator } = this;
     const { statistics, nowMs: atMs } = runner;
+    const announced = this.#announcedLoad();
     return buildObservation({
       atMs,
+      ...(announced && { announced }),
       load: this.#options.routers?.load(statistics.load(atMs), atMs) ?? statistics.load(atMs),
       stages: Object.entries(runner.stageCounts()).map(([id, { queueLength, dropped }]) => ({
         id: id as StageId,

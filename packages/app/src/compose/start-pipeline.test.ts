@@ -73,6 +73,22 @@ describe('startPipeline', () => {
     expect(decisions[0]?.decision?.reason).toMatch(reason);
   });
 
+  it('shows each decision the announced rate, and the time of the first request', async () => {
+    const spec = await loadSpec(file);
+    const pipeline = await startPipeline({
+      ...{ spec, profiles: [], arrivalRps: 3, announces: true, policy: 'equipoise', fixed: false, resume: false },
+      ...{ stateFile: 'announced.db', mode: 'off', report: () => {} },
+    });
+    const announced = () => pipeline.control.pause().observation.announced;
+    expect(announced()).toEqual({ arrivalRps: 3, sinceMs: expect.any(Number) });
+    await pipeline.runner.submit({});
+    const first = announced();
+    expect(first?.firstArrivalAtMs).toBeGreaterThanOrEqual(first?.sinceMs ?? Number.POSITIVE_INFINITY);
+    await pipeline.runner.submit({});
+    expect(announced()).toEqual(first);
+    await pipeline.close();
+  });
+
   it('is refused where another server adapts the pipeline, unless it is fixed, and goes once that has ended', async () => {
     const spec = await loadSpec(file);
     const options: StartOptions = {

@@ -66,7 +66,7 @@ const section = (title: string): string => `\n${pc.bold(title)}`;
 const because = (reason: string | undefined): string => (reason === undefined ? '' : ` (${reason})`);
 
 function seenText(
-  { load, stages, runningPlan, failedTotal = 0, changing = false, staleSources }: Observation,
+  { load, announced, stages, runningPlan, failedTotal = 0, changing = false, staleSources }: Observation,
   decision: Decision | undefined,
 ): string {
   const rows = Object.entries(runningPlan.stages).map(([id, { replicas, omitted, maxBatchSize }]) => {
@@ -83,6 +83,7 @@ function seenText(
   const { burst, forecast } = decision?.evidence ?? {};
   return [
     loadText(load),
+    ...(announced === undefined ? [] : [`announced at the start: ${rps(announced.arrivalRps)}`]),
     ...(staleSources.length === 0 ? [] : [`no fresh input from ${staleSources.join(', ')}`]),
     ...(forecast === undefined
       ? []

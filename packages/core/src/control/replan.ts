@@ -25,6 +25,10 @@ import type { Situation, UnfinishedSearch } from './situation.js';
 
 /** For this time (ms) after a burst, another is likely. */
 const IN_BURST_MS = 10_000;
+/** Intervals of traffic after which the observed rate counts instead of an announced one. */
+const JUDGED_INTERVALS = 6;
+/** Intervals after the start for which an announced rate counts without traffic. */
+const AWAITED_INTERVALS = 60;
 /** Fractions of the way from the mean rate to the upper rate, tried until a plan is feasible. */
 const FEASIBLE_FRACTIONS = [1, 0.5, 0];
 /** Minimum worthwhile gain in PAS (fraction) while the running plan is good enough. */
@@ -100,14 +104,15 @@ function forecastAhead(situation: Situation, forecaster: Forecaster): Forecast {
 }
 
 /**
- * The learned forecast, or else the simple one; at least the planned rate of a recent burst. Learned methods only see
+ * The learned forecast, or else the simple one; at least the planned rate of a recent burst or an announced rate. Learned methods only see
  * complete bins of the load. If plans act slowly, the simple forecast adds the rise since the last bin.
  */
 function forecasterOf(situation: Situation, state: ControllerState): Forecaster {
   const { rules, observation } = situation;
   const { guardrails, forecaster: simple, recordedForecast: learned } = rules;
   const { learning, planned } = state;
-  const leastRps = isInBurst(state, observation.atMs) ? (planned?.arrivalRps ?? 0) : 0;
+  const burstRps = isInBurst(state, observation.atMs) ? (planned?.arrivalRps ?? 0) : 0;
+  const leastRps = Math.max(burstRps, announcedRps(situation));
   const sane = (each: Forecast, load: LoadObservation) =>
     guardrails === undefined ? each : sanitizeForecast(each, load, guardrails);
   return (load, aheadMs, atMs) => {
@@ -128,6 +133,19 @@ function forecasterOf(situation: Situation, state: ControllerState): Forecaster 
     const mostRps = Math.max(upperRps, risenRps, leastRps);
     return { ...forecast, upperRps: mostRps, ...(passedOver.length > 0 && { passedOver }) };
   };
+}
+
+/**
+ * Rate that a person announced; 0 once the traffic shows the rate. The first seconds of traffic, or none, are no reason
+ * to plan for less.
+ */
+function announcedRps({ spec, observation: { announced, atMs } }: Situation): number {
+  if (announced === undefined) return 0;
+  const { arrivalRps, sinceMs, firstArrivalAtMs = atMs } = announced;
+  const { intervalMs } = spec.control;
+  const counts =
+    atMs - firstArrivalAtMs < JUDGED_INTERVALS * intervalMs && atMs - sinceMs < AWAITED_INTERVALS * intervalMs;
+  return counts ? arrivalRps : 0;
 }
 
 /** Fallback if no method gives a number. */

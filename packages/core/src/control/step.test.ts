@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Observation } from '../model/decision.js';
 import { variantId } from '../model/ids.js';
 import { planOf } from '../model/spec-builders.test-support.js';
 import { type ControllerState, newController } from './controller-state.js';
@@ -38,6 +39,22 @@ describe('controlStep', () => {
     expect(controlStep(rules, after, observe(132, goesOn)).decision).toBeUndefined();
     const grows = { counts: [...steady(20), 100, 260], running: running(replicas) };
     expect(controlStep(rules, after, observe(132, grows)).decision).toMatchObject({ kind: 'apply' });
+  });
+
+  it('plans for at least an announced rate until the traffic shows the load', () => {
+    const upperRps = (announced: Observation['announced'], rps = 1) => {
+      const observation = observe(130, { counts: steady(rps), running: running(3) });
+      const state = { ...newController, nextPlanAtMs: 130_000 };
+      const { decision } = controlStep(rules, state, { ...observation, ...(announced && { announced }) });
+      return decision?.evidence.forecast.upperRps ?? 0;
+    };
+    const announced = { arrivalRps: 50, sinceMs: 60_000 };
+    expect(upperRps(undefined)).toBeLessThan(10);
+    expect(upperRps(announced)).toBe(50);
+    expect(upperRps({ ...announced, firstArrivalAtMs: 71_000 })).toBe(50);
+    expect(upperRps({ ...announced, firstArrivalAtMs: 70_000 })).toBeLessThan(10);
+    expect(upperRps({ ...announced, sinceMs: -470_000 })).toBeLessThan(10);
+    expect(upperRps(announced, 90)).toBeGreaterThanOrEqual(90);
   });
 
   it('plans robustly in both loops, and names the factor in every decision', () => {

@@ -81,10 +81,19 @@ export interface StageObservation {
   readonly variantSinceMs?: number;
 }
 
+/** Rate that a person announced at the start. Times are monotonic; `firstArrivalAtMs` is absent before a request. */
+export interface AnnouncedLoad {
+  readonly arrivalRps: number;
+  readonly sinceMs: number;
+  readonly firstArrivalAtMs?: number;
+}
+
 export interface Observation {
   /** Monotonic time. */
   readonly atMs: number;
   readonly load: LoadObservation;
+  /** Absent if no rate was announced. */
+  readonly announced?: AnnouncedLoad;
   readonly stages: Readonly<Record<StageId, StageObservation>>;
   readonly runningPlan: RunningPlan;
   /** Failures since the start that the plan may have caused (`mayComeOfPlan`); absent if not counted. */
