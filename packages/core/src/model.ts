@@ -49,7 +49,6 @@ export {
   type Objective,
   type OutputSpec,
   type PipelineSpec,
-  type PrioritySpec,
   priorityLevel,
   type Resources,
   runsElsewhere,
