@@ -9,6 +9,7 @@ export * from './data-plane/alarm-clock.js';
 export * from './data-plane/payload-algebra.js';
 export type { PipelineOutcome } from './data-plane/pending-request.js';
 export * from './data-plane/pipeline-runner.js';
+export type { QuarantinedInput } from './data-plane/quarantined-input.js';
 export type { RequestEnd } from './data-plane/request-end.js';
 export * from './data-plane/request-statistics.js';
 export { stageFailureText } from './data-plane/stage-failure.js';

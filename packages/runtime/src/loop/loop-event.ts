@@ -7,7 +7,7 @@ import type {
   StageId,
   VariantId,
 } from '@equipoise/core/model';
-import type { QuarantinedInput } from '../data-plane/pipeline-runner.js';
+import type { QuarantinedInput } from '../data-plane/quarantined-input.js';
 
 /**
  * `accuracy` and `agreement` fail while the accuracy in operation, or the agreement with a shadow, is lower than expected;
