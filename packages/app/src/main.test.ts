@@ -1,6 +1,7 @@
 import { policies } from '@equipoise/core/plan';
 import { afterAll, describe, expect, it } from 'vitest';
-import { buildProgram, policyNames } from './build-program.js';
+import { buildProgram } from './build-program.js';
+import { policyNames } from './commands/shared-flags.js';
 import { documentOf, TestFolder } from './equipoise.test-support.js';
 import { equipoiseHere } from './run-here.test-support.js';
 

@@ -1,7 +1,9 @@
+/** `equipoise k8s`: names, flags and help. */
 import type { RenderTarget } from '@equipoise/adapter-kubernetes';
 import { type Command, Option } from 'commander';
-import { count, cpuFloor, images, leaseName, namespace, positive, positiveRate } from '../../terminal/flag-values.js';
+import { count, cpuFloor, images, leaseName, namespace, positiveRate } from '../../terminal/flag-values.js';
 import { runCommand } from '../../terminal/run-command.js';
+import { jsonFlag, profileScaleFlag } from '../shared-flags.js';
 import {
   prometheusCaFlag,
   prometheusFlag,
@@ -109,19 +111,11 @@ function addDoctor(k8s: Command): void {
     );
 }
 
-const jsonFlag = () => new Option('--json', 'print one JSON document on stdout; progress and logs go to stderr');
-
 const imageFlag = () =>
   new Option(
     '--image <image>',
     'image with Equipoise and the pipeline folder in /pipeline; default: `equipoise` with the tag of this version (in `k8s pipeline`: the --image of the operator); STAGE=IMAGE sets the image of one stage, STAGE/VARIANT=IMAGE that of one variant; repeatable',
   ).argParser(images);
-
-const profileScaleFlag = () =>
-  new Option(
-    '--profile-scale <f>',
-    'use cached profiles of another machine, with their times multiplied by this factor (time here ÷ time there)',
-  ).argParser(positive);
 
 export const leastCpuCoresFlag = () =>
   new Option(
