@@ -1,9 +1,9 @@
 /** A pipeline in a namespace of the node: its commands, pods and control groups. */
-import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../../packages/adapter-kubernetes/src/test-cluster/cluster-objects.test-support.js';
+import { type EndedProgram, outputOf, runToEnd } from '../../packages/testkit/src/run-to-end.js';
 import { PIPELINE_NAME } from './routers-pipeline.js';
 
 const equipoise = fileURLToPath(new URL('../../packages/app/bin/equipoise', import.meta.url));
@@ -12,12 +12,6 @@ const ACCOUNTING = '/sys/fs/cgroup/cpuacct/equipoise-node';
 const MOST_LIKELY_VICTIM = '1000';
 const HEADROOM_BYTES = 1 << 24;
 const MEMORY = '/sys/fs/cgroup/memory/equipoise-node';
-
-interface Ended {
-  readonly exitCode: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export interface Pod {
   readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
@@ -76,24 +70,24 @@ export class NodeWorkload {
     const { namespace } = this.#place;
     await this.kube('delete', 'namespace', namespace, '--ignore-not-found', '--wait=false');
     await eventually(async () => {
-      await this.#run(this.#kubectl, this.#cluster('delete', 'pods', '--all', '--grace-period=1', '--wait=false'));
+      await runToEnd(this.#kubectl, this.#cluster('delete', 'pods', '--all', '--grace-period=1', '--wait=false'));
       return (await this.kube('get', 'namespace', namespace, '--ignore-not-found')).trim() === '';
     }, LIMIT_MS);
   }
 
   /** kubectl in the namespace; rejects if it fails. */
   async kube(...args: readonly string[]): Promise<string> {
-    return this.#succeed(this.#kubectl, this.#cluster(...args));
+    return outputOf(runToEnd(this.#kubectl, this.#cluster(...args)));
   }
 
   /** kubectl in the namespace, whether it succeeds or not. */
-  run(...args: readonly string[]): Promise<Ended> {
-    return this.#run(this.#kubectl, this.#cluster(...args));
+  run(...args: readonly string[]): Promise<EndedProgram> {
+    return runToEnd(this.#kubectl, this.#cluster(...args));
   }
 
   /** kubectl with an object on standard input. */
-  async send(object: unknown, ...args: readonly string[]): Promise<Ended> {
-    return this.#run(this.#kubectl, this.#cluster(...args), JSON.stringify(object));
+  async send(object: unknown, ...args: readonly string[]): Promise<EndedProgram> {
+    return runToEnd(this.#kubectl, this.#cluster(...args), JSON.stringify(object));
   }
 
   #cluster(...args: readonly string[]): readonly string[] {
@@ -104,7 +98,7 @@ export class NodeWorkload {
   async plan(file: string, arrivalRps: number, sizes: PlanSizes): Promise<string> {
     const { routers, replicas, maxBatchSize = 1 } = sizes;
     const load = ['--arrival-rps', String(arrivalRps), '--routers', String(routers), '--target', 'deployment'];
-    const text = await this.#succeed(equipoise, ['plan', this.#place.pipeline, ...load, '--json']);
+    const text = await outputOf(runToEnd(equipoise, ['plan', this.#place.pipeline, ...load, '--json']));
     const document = JSON.parse(text) as { plan: { stages: Record<string, PlannedPart[]> } };
     for (const part of Object.values(document.plan.stages).flat())
       Object.assign(part, { replicas: routers * replicas, maxBatchSize });
@@ -114,30 +108,17 @@ export class NodeWorkload {
 
   /** Applies a plan; resolves when it runs. */
   async apply(planFile: string, { image = this.#place.image }: { readonly image?: string } = {}): Promise<void> {
-    const { pipeline, kubeconfig, namespace } = this.#place;
-    const cluster = ['--kubeconfig', kubeconfig, '--namespace', namespace];
-    await this.#succeed(equipoise, [
-      'k8s',
-      'apply',
-      pipeline,
-      '--plan',
-      planFile,
-      '--image',
-      image,
-      '--no-cpu-limits',
-      ...cluster,
-    ]);
+    const flags = ['--plan', planFile, '--image', image, '--no-cpu-limits'];
+    await outputOf(runToEnd(equipoise, ['k8s', 'apply', this.#place.pipeline, ...flags, ...this.#cluster()]));
     await this.planRuns();
   }
 
   /** Resolves when the plan runs, all pods are ready, and none is terminating. */
   async planRuns(): Promise<void> {
-    const { kubeconfig, namespace } = this.#place;
-    const cluster = ['--kubeconfig', kubeconfig, '--namespace', namespace];
     await eventually(async () => {
       const all = await this.pods('equipoise.dev/pipeline');
       if (!all.every(isReady)) return false;
-      return (await this.#run(equipoise, ['k8s', 'status', PIPELINE_NAME, ...cluster])).exitCode === 0;
+      return (await runToEnd(equipoise, ['k8s', 'status', PIPELINE_NAME, ...this.#cluster()])).exitCode === 0;
     }, LIMIT_MS).catch(async (error: unknown) => {
       throw new Error(await this.kube('get', 'pods,events'), { cause: error });
     });
@@ -181,30 +162,7 @@ export class NodeWorkload {
     for (const process of processesOf(group)) writeFileSync(`/proc/${process}/oom_score_adj`, MOST_LIKELY_VICTIM);
     writeFileSync(join(group, 'memory.limit_in_bytes'), String(useBytes + HEADROOM_BYTES));
     const eater = 'const eaten = []; for (;;) eaten.push(Buffer.alloc(1 << 20, 1));';
-    await this.#run(this.#kubectl, this.#cluster('exec', metadata.name, '--', 'node', '--eval', eater));
-  }
-
-  #succeed(program: string, args: readonly string[]): Promise<string> {
-    return this.#run(program, args).then(({ exitCode, stdout, stderr }) => {
-      if (exitCode !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${exitCode}:\n${stderr}${stdout}`);
-      return stdout;
-    });
-  }
-
-  #run(program: string, args: readonly string[], input?: string): Promise<Ended> {
-    return new Promise((resolve, reject) => {
-      const child = spawn(program, args);
-      let [stdout, stderr] = ['', ''];
-      child.stdout.setEncoding('utf8').on('data', (text: string) => {
-        stdout += text;
-      });
-      child.stderr.setEncoding('utf8').on('data', (text: string) => {
-        stderr += text;
-      });
-      child.on('error', reject);
-      child.on('close', (exitCode) => resolve({ exitCode, stdout, stderr }));
-      child.stdin.on('error', () => undefined).end(input);
-    });
+    await runToEnd(this.#kubectl, this.#cluster('exec', metadata.name, '--', 'node', '--eval', eater));
   }
 }
 

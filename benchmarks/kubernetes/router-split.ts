@@ -3,23 +3,17 @@
  * routers carry against one. The router is the bottleneck there: one thread with first-come service.
  */
 import type { Plan } from '@equipoise/core/model';
-import { routerShares, usualSplit } from '../../packages/core/src/model/router-split.js';
 import { routerCapacityRps } from '../../packages/core/src/optimize/plan-routers.js';
-import { problemOf } from '../../packages/core/src/optimize/planning.test-support.js';
 import { arrivalsByRouter, latenciesOf } from '../../packages/core/src/optimize/split-oracle.test-support.js';
 import {
-  burstinessOf,
-  burstyLoad,
-  foundPlan,
-  oracleLatencies,
-  planForSplit,
-  poissonLoad,
+  type SplitLoad,
+  splitOutcome,
   splitSpec,
   withinSlo,
 } from '../../packages/core/src/optimize/split-plans.test-support.js';
 
 export interface SplitRow {
-  readonly load: 'Poisson' | 'bursty';
+  readonly load: SplitLoad;
   readonly routers: number;
   readonly shares: 'even' | 'uneven by 20 %';
   readonly replicas: number;
@@ -43,7 +37,6 @@ export interface SplitFigures {
   readonly throughput: readonly ThroughputRow[];
 }
 
-const LOADS = { Poisson: poissonLoad, bursty: burstyLoad } as const;
 const SEEDS = 20;
 /** Latency that the router may add at most, at the 99th percentile of all requests. */
 const ROUTER_P99_MS = 5;
@@ -56,20 +49,19 @@ export function measureSplit(): SplitFigures {
   return { plans, throughput: [16, 64, 256].map(throughputRow) };
 }
 
-function splitRows(name: SplitRow['load'], routers: number): readonly SplitRow[] {
-  const load = LOADS[name];
-  const bursts = name === 'bursty' ? { burstiness: burstinessOf(load) } : undefined;
-  const split = usualSplit(routers);
-  const problem = problemOf(splitSpec, load.arrivalRps, bursts);
-  const plan = foundPlan(planForSplit(problem, split, { arrivalRps: load.arrivalRps, ...bursts }));
-  return [routerShares({ ...split, unevenFraction: 0 }), routerShares(split)].map((fractions, index) => {
-    const byRouter = oracleLatencies(plan, load, fractions);
-    return {
-      ...{ load: name, routers, shares: index === 0 ? 'even' : 'uneven by 20 %', replicas: replicasOf(plan) },
-      ...{ sloMs: splitSpec.slo.latencyMs, p99Ms: p99Of(byRouter.flat()) },
-      ...{ attainment: withinSlo(byRouter.flat()), fewestAttainment: Math.min(...byRouter.map(withinSlo)) },
-    };
+function splitRows(load: SplitLoad, routers: number): readonly SplitRow[] {
+  const { plan, even, uneven } = splitOutcome(load, routers);
+  const row = (shares: SplitRow['shares'], byRouter: readonly (readonly number[])[]): SplitRow => ({
+    load,
+    routers,
+    shares,
+    replicas: replicasOf(plan),
+    sloMs: splitSpec.slo.latencyMs,
+    p99Ms: p99Of(byRouter.flat()),
+    attainment: withinSlo(byRouter.flat()),
+    fewestAttainment: Math.min(...byRouter.map(withinSlo)),
   });
+  return [row('even', even), row('uneven by 20 %', uneven)];
 }
 
 const replicasOf = ({ stages }: Plan): number =>

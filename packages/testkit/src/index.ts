@@ -12,4 +12,5 @@ export * from './fakes/stage-specs.js';
 export * from './helm-program.js';
 export * from './manual-clock.js';
 export * from './requires-tool.js';
+export * from './run-to-end.js';
 export * from './self-signed.js';

@@ -2,13 +2,13 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describeWithTool } from '@equipoise/testkit';
+import { describeWithTool, outputOf } from '@equipoise/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
 import { goodPipeline } from '../crd/bad-pipelines.test-support.js';
 import { ControlPlane } from './control-plane.test-support.js';
-import { CHART, deployFolder, helm, helmTool, kubectl, outputOf } from './helm.test-support.js';
+import { CHART, deployFolder, helm, helmTool, kubectl } from './helm.test-support.js';
 import { kubeBinariesFolder } from './kube-binaries.test-support.js';
 
 const KINDS =

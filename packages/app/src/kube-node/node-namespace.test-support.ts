@@ -1,6 +1,5 @@
 /** A namespace on the node, with the pods and requests of a suite. */
-import { spawn } from 'node:child_process';
-import type { Tool } from '@equipoise/testkit';
+import { type EndedProgram, outputOf, runToEnd, type Tool } from '@equipoise/testkit';
 import { inject } from 'vitest';
 import { documentOf, equipoise } from '../equipoise.test-support.js';
 import type { RunningNode } from './node-setup.test-support.js';
@@ -19,36 +18,14 @@ export function runningNode(): RunningNode {
   return node;
 }
 
-export interface Ended {
-  readonly exitCode: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Runs kubectl to its end. */
-export function kubectl(args: readonly string[], input?: string): Promise<Ended> {
+export function kubectl(args: readonly string[], input?: string): Promise<EndedProgram> {
   const { kubectl: program, kubeconfig } = runningNode();
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, ['--kubeconfig', kubeconfig, ...args]);
-    let [stdout, stderr] = ['', ''];
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
-    child.on('error', reject);
-    child.on('close', (exitCode) => resolve({ exitCode, stdout, stderr }));
-    child.stdin.on('error', () => undefined).end(input);
-  });
+  return runToEnd(program, ['--kubeconfig', kubeconfig, ...args], input);
 }
 
 /** Runs kubectl, and throws if it fails. */
-export async function kube(args: readonly string[], input?: string): Promise<string> {
-  const { exitCode, stdout, stderr } = await kubectl(args, input);
-  if (exitCode !== 0) throw new Error(`kubectl ${args.join(' ')} ended with ${exitCode}:\n${stderr}`);
-  return stdout;
-}
+export const kube = (args: readonly string[], input?: string): Promise<string> => outputOf(kubectl(args, input));
 
 /** Polls until `holds` is true. */
 export async function eventually(what: string, holds: () => Promise<boolean>, limitMs = 300_000): Promise<void> {
@@ -147,7 +124,7 @@ export class NodeNamespace {
   }
 
   /** Runs a program of Node in a pod; returns its exit code and output. */
-  runInPod(pod: string, program: string): Promise<Ended> {
+  runInPod(pod: string, program: string): Promise<EndedProgram> {
     const command = ['node', '--input-type=module', '--eval', program];
     return kubectl(['--namespace', this.name, 'exec', pod, '--', ...command]);
   }

@@ -1,12 +1,12 @@
 /** Plans for several routers, judged by the independent simulator of the split. */
 import type { Burstiness, ExpectedLoad } from '../model/expected-load.js';
 import type { Plan, PlanResult } from '../model/plan.js';
-import { loadOfRouter, type RouterSplit } from '../model/router-split.js';
+import { loadOfRouter, type RouterSplit, routerShares, usualSplit } from '../model/router-split.js';
 import { requireCurves } from '../profile/service-curves.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { optimize } from './optimize.js';
 import { problemOfRouter, resultOfRouters } from './plan-routers.js';
-import { testPipeline, testStage } from './planning.test-support.js';
+import { problemOf, testPipeline, testStage } from './planning.test-support.js';
 import type { PlanningProblem } from './planning-problem.js';
 import { arrivalsByRouter, dispersionOf, latenciesOf, type OracleLoad } from './split-oracle.test-support.js';
 
@@ -69,10 +69,33 @@ export const withinSlo = (latencies: readonly number[]): number =>
 const DURATION_MS = 200_000;
 const CONNECTIONS = 480;
 export const poissonLoad = { arrivalRps: 240, durationMs: DURATION_MS, connections: CONNECTIONS };
-export const burstyLoad = { ...poissonLoad, burst: { highFactor: 6, highMs: 400, lowMs: 2_600 } };
+const burstyLoad = { ...poissonLoad, burst: { highFactor: 6, highMs: 400, lowMs: 2_600 } };
 
-export function burstinessOf(load: OracleLoad): Burstiness {
+function burstinessOf(load: OracleLoad): Burstiness {
   const [times = []] = arrivalsByRouter(load, [1], 7);
   const at = (windowMs: number) => dispersionOf(times, windowMs, load.durationMs);
   return { sloMs: splitSpec.slo.latencyMs, dispersionAtSlo: at(splitSpec.slo.latencyMs), dispersionAt10s: at(10_000) };
+}
+
+/** Loads of the comparison, by name. */
+const splitLoads = { Poisson: poissonLoad, bursty: burstyLoad } as const;
+export type SplitLoad = keyof typeof splitLoads;
+
+export interface SplitOutcome {
+  readonly plan: Plan;
+  /** Latencies by router, if all have the same share. */
+  readonly even: readonly (readonly number[])[];
+  /** Latencies by router, if the shares are uneven by 20 %. */
+  readonly uneven: readonly (readonly number[])[];
+}
+
+/** Plan of a load for a number of routers, with its latencies in the independent simulator. */
+export function splitOutcome(name: SplitLoad, routers: number): SplitOutcome {
+  const load = splitLoads[name];
+  const bursts = name === 'bursty' ? { burstiness: burstinessOf(load) } : undefined;
+  const split = usualSplit(routers);
+  const problem = problemOf(splitSpec, load.arrivalRps, bursts);
+  const plan = foundPlan(planForSplit(problem, split, { arrivalRps: load.arrivalRps, ...bursts }));
+  const latencies = (of: RouterSplit) => oracleLatencies(plan, load, routerShares(of));
+  return { plan, even: latencies({ ...split, unevenFraction: 0 }), uneven: latencies(split) };
 }
