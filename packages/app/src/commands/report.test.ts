@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, TestFolder } from '../equipoise.test-support.js';
-import { sampleRun } from '../report/sample-run.test-support.js';
+import type { SavedRun } from '../report/run/saved-run.js';
+import { sampleDecision, sampleRun } from '../report/sample-run.test-support.js';
 import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
@@ -79,7 +80,7 @@ describe('equipoise report', () => {
     expect(written(`plots-${pipeline}/${plots[0]}`)).toMatch(/^<svg .*<\/svg>\n$/s);
   });
 
-  it('reads the last hour of a server, saves it, and makes the same page from the saved run', async () => {
+  it('reads the history of a server, saves it, and makes the same page from the saved run', async () => {
     const served = await report('--admin', admin, '--out', 'served.html', '--save', 'run.json', '--json');
     expect(documentOf(served)).toMatchObject({ pipeline: 'shelf', points: 900, decisions: 3 });
     const pages = [written('served.html')];
@@ -125,5 +126,69 @@ describe('equipoise report', () => {
     const { exitCode, stderr } = await report(...args);
     expect(exitCode).toBeGreaterThan(0);
     expect(stderr).toContain(message);
+  });
+});
+
+describe('equipoise report of a busy server', () => {
+  const end = points.at(-1)?.atEpochMs ?? 0;
+  /** A change each five seconds, of which the first 50 are older than the history. Every third is only advised. */
+  const decisions = Array.from({ length: 230 }, (_, i) => {
+    const { outcome, ...record } = sampleDecision(3 * i + 1, 'busy', 'detect');
+    const isAdvised = i % 3 === 0;
+    const facts = isAdvised ? { mode: 'advise' as const } : { outcome };
+    return { ...record, id: i + 1, atEpochMs: end - 5000 * (229 - i), ...facts };
+  });
+  const heard: string[] = [];
+  let busy: Server;
+  let url = '';
+
+  function busyAnswer(path: string): object {
+    const { pathname, searchParams } = new URL(path, 'http://x');
+    if (pathname.endsWith('/history')) return { stepMs: 1000, points, latencies: run.latencies };
+    const id = Number(/\/decisions\/(\d+)$/.exec(pathname)?.[1]);
+    if (id > 0) return decisions[id - 1] ?? {};
+    if (!pathname.endsWith('/decisions')) return { name: 'busy', slo: run.slo };
+    const before = Number(searchParams.get('before') ?? 1e9);
+    const page = decisions
+      .filter((each) => each.id < before)
+      .toReversed()
+      .slice(0, Number(searchParams.get('limit')))
+      .map(({ id, atEpochMs, mode, decision, outcome }) => ({
+        ...{ id, atEpochMs, mode, outcome, kind: decision?.kind, reason: decision?.reason },
+      }));
+    const last = page.at(-1)?.id ?? 0;
+    return { decisions: page, ...(last > 1 && { nextBefore: last }) };
+  }
+
+  beforeAll(async () => {
+    busy = createServer((request, response) => {
+      heard.push(request.url ?? '');
+      const isLimited = heard.length % 5 === 0;
+      const refusal = { error: 'too many requests', code: 'RATE_LIMITED', details: { retryAfterMs: 1 } };
+      response.writeHead(isLimited ? 429 : 200);
+      response.end(JSON.stringify(isLimited ? refusal : busyAnswer(request.url ?? '')));
+    });
+    busy.listen(0, '127.0.0.1');
+    await once(busy, 'listening');
+    url = `http://127.0.0.1:${(busy.address() as AddressInfo).port}`;
+    await report('--admin', url, '--pipeline', 'busy', '--out', 'busy.html', '--save', 'busy.json');
+  });
+
+  afterAll(() => busy.close());
+
+  it('lists the decisions of the history it shows, with the kind of each', () => {
+    const saved = JSON.parse(written('busy.json')) as SavedRun;
+    expect(saved.decisions.map(({ id }) => id)).toEqual(Array.from({ length: 180 }, (_, i) => i + 51));
+    expect(saved.decisions.every(({ decision }) => decision?.kind === 'apply')).toBe(true);
+    const page = written('busy.html');
+    expect(page).toContain('of 180 decisions, 60 of them only advised');
+    expect(page.match(/<td>advice<\/td>/g)).toHaveLength(60);
+    expect(page.match(/<article class="change"/g)).toHaveLength(80);
+    expect(page).toContain('The newest 80 of 120.');
+  });
+
+  it('reads a hundred changes in full, and waits as the server asks', () => {
+    const full = new Set(heard.filter((path) => /decisions\/\d/.test(path)));
+    expect(full.size).toBe(100);
   });
 });

@@ -8,6 +8,7 @@ import { outputFile } from '../report/output-file.js';
 import { htmlPage } from '../report/page/html-page.js';
 import { savePlots } from '../report/page/save-plots.js';
 import { logPoints } from '../report/run/log-points.js';
+import { isAdvice } from '../report/run/plan-change.js';
 import { runPage } from '../report/run/run-page.js';
 import type { RunRecord } from '../report/run/run-record.js';
 import { isSavedRun, runOfSaved, type SavedRun, savedRun } from '../report/run/saved-run.js';
@@ -30,7 +31,7 @@ export interface ReportOptions extends Partial<AdminAccess> {
 const DEFAULT_LOG = '.equipoise/state.db';
 /** Decisions of a report, the newest ones. */
 const MOST_DECISIONS = 5000;
-/** Decisions of a server that are read in full. */
+/** Changes of the plan that are read in full from a server. */
 const MOST_FULL = 100;
 const PAGE = 200;
 
@@ -101,13 +102,25 @@ async function servedRun(options: ReportOptions & AdminAccess): Promise<SavedRun
     pipeline,
     slo,
     history: { stepMs, points, latencies },
-    decisions: await servedDecisions(options, path, window),
+    decisions: await servedDecisions(options, path, shownWindow(window, history)),
   };
 }
 
-/** Decisions in the window. Those that changed the plan are read in full, the newest first, at most `MOST_FULL`. */
+/** Without a beginning, the window begins with the history that the server still has. */
+function shownWindow({ fromEpochMs, toEpochMs }: Window, { stepMs, points }: SavedRun['history']): Window {
+  const [first] = points;
+  if (Number.isFinite(fromEpochMs) || first === undefined) return { fromEpochMs, toEpochMs };
+  return { fromEpochMs: first.atEpochMs - stepMs, toEpochMs };
+}
+
+/** Line of the decision log as the admin port lists it. */
+interface Summary extends Omit<DecisionRecord, 'observation' | 'decision'> {
+  readonly kind?: 'apply' | 'hold';
+  readonly reason?: string;
+}
+
+/** Decisions in the window, oldest first. The newest changes are read in full, at most `MOST_FULL`. */
 async function servedDecisions(options: AdminAccess, path: string, window: Window): Promise<readonly DecisionRecord[]> {
-  type Summary = DecisionRecord & { readonly kind?: string; readonly reason?: string };
   const found: DecisionRecord[] = [];
   let full = 0;
   let before: number | undefined;
@@ -118,11 +131,10 @@ async function servedDecisions(options: AdminAccess, path: string, window: Windo
       readonly nextBefore?: number;
     };
     for (const summary of page.decisions.filter(({ atEpochMs }) => isWithin(window, atEpochMs))) {
-      const isFull = summary.kind === 'apply' && full < MOST_FULL;
+      const known = summarized(summary);
+      const isFull = summary.kind === 'apply' && !isAdvice(known) && full < MOST_FULL;
       if (isFull) full += 1;
-      found.push(
-        isFull ? ((await askAdmin(options, `${path}/decisions/${summary.id}`)) as DecisionRecord) : summarized(summary),
-      );
+      found.push(isFull ? ((await askAdmin(options, `${path}/decisions/${summary.id}`)) as DecisionRecord) : known);
     }
     const isOver = page.decisions.some(({ atEpochMs }) => atEpochMs <= window.fromEpochMs);
     before = isOver ? undefined : page.nextBefore;
@@ -130,15 +142,12 @@ async function servedDecisions(options: AdminAccess, path: string, window: Windo
   return found.reverse();
 }
 
-/** A decision of which only the reason is known, as one without changes. */
-function summarized({
-  kind: _,
-  reason,
-  ...entry
-}: DecisionRecord & { readonly kind?: string; readonly reason?: string }): DecisionRecord {
+/** A decision of which only kind and reason are known. Without a plan, it has a row and no card. */
+function summarized({ kind = 'hold', reason, ...entry }: Summary): DecisionRecord {
   const observation = { atMs: 0 } as DecisionRecord['observation'];
   const evidence = { forecast: { method: '', meanRps: 0, upperRps: 0 } };
-  return { ...entry, observation, ...(reason !== undefined && { decision: { kind: 'hold', reason, evidence } }) };
+  const decision = { kind, reason, evidence } as DecisionRecord['decision'];
+  return { ...entry, observation, ...(reason !== undefined && decision && { decision }) };
 }
 
 async function fileRun(path: string, options: ReportOptions): Promise<RunRecord> {

@@ -2,6 +2,7 @@
 import { createServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { askAdmin } from '../compose/admin-client.js';
 import { type Serving, syntheticPipeline } from '../equipoise.test-support.js';
 import { serveTests } from '../serve-tests.test-support.js';
 
@@ -134,6 +135,11 @@ describe('the admin port of serve', () => {
     expect((await fetch(admin, { headers })).status).toBe(200);
     const metrics = await fetch(new URL('/metrics', admin), { headers });
     expect(await metrics.text()).toContain('equipoise_decisions_total');
+    const refused = askAdmin({ admin: new URL(admin).origin }, '/admin/pipelines');
+    await expect(refused).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+      message: expect.stringContaining('shows no token'),
+    });
     command.signal('SIGTERM');
     expect(await command.ended).toMatchObject({ exitCode: 0 });
   });

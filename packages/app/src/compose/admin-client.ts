@@ -1,5 +1,6 @@
 /** Requests to the admin port of a server. */
-import { AppError } from '@equipoise/core/model';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AppError, type ErrorCode, type ErrorDetails, errorCodes } from '@equipoise/core/model';
 import { tokenIn } from './admin-port.js';
 
 export interface AdminAccess {
@@ -12,7 +13,16 @@ interface Asked {
   readonly init: RequestInit;
 }
 
+/** Body of a refusal. A proxy may answer anything. */
+interface RefusalBody {
+  readonly error?: unknown;
+  readonly code?: unknown;
+  readonly details?: unknown;
+}
+
 const TIMEOUT_MS = 15_000;
+/** A longer wait is an error at once. */
+const MOST_WAIT_MS = 30_000;
 
 /** The given name, or that of the only pipeline. Rejects with WRONG_USAGE if the server has several. */
 export async function pipelineNamed(options: AdminAccess, name: string | undefined): Promise<string> {
@@ -25,20 +35,73 @@ export async function pipelineNamed(options: AdminAccess, name: string | undefin
   throw new AppError('WRONG_USAGE', `The server has several pipelines; name one of ${[first, ...more].join(', ')}.`);
 }
 
-/** Rejects with UNREACHABLE, or with the error of the server. */
+/**
+ * Rejects with UNREACHABLE, or with the error of the server. If the server asks for a wait of at most `MOST_WAIT_MS`, the
+ * request is sent once more after it.
+ */
 export async function askAdmin(options: AdminAccess, path: string, body?: object): Promise<unknown> {
-  const { url, init } = askedOf(options, path, body);
-  let response: Response;
+  const asked = askedOf(options, path, body);
+  const first = await answerTo(options, asked);
+  const waitMs = waitMsOf(first);
+  if (waitMs === undefined || waitMs > MOST_WAIT_MS) return acceptedBody(asked, first);
+  await delay(waitMs);
+  return acceptedBody(asked, await answerTo(options, asked));
+}
+
+interface AdminAnswer {
+  readonly response: Response;
+  /** Undefined if it is no JSON. */
+  readonly body: unknown;
+}
+
+async function answerTo({ admin }: AdminAccess, { url, init }: Asked): Promise<AdminAnswer> {
   try {
-    response = await fetch(url, init);
+    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const text = await response.text();
+    return { response, body: parsed(text) };
   } catch (cause) {
-    const message = `No admin port answers at ${options.admin}. Start the server, or name its admin port with --admin URL.`;
+    const message = `No admin port answers at ${admin}. Start the server, or name its admin port with --admin URL.`;
     throw new AppError('UNREACHABLE', message, { cause });
   }
-  const answer = (await response.json().catch(() => ({}))) as { readonly error?: { readonly message?: string } };
-  if (response.ok) return answer;
-  const message = `${url} answers ${response.status}: ${answer.error?.message ?? 'this server has no such address; is it of an older version?'}`;
-  throw new AppError(response.status === 404 ? 'NOT_FOUND' : 'WRONG_USAGE', message);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Wait (ms) that the server asks for; undefined if it asks for none. */
+function waitMsOf({ response: { status, headers }, body }: AdminAnswer): number | undefined {
+  if (status !== 429 && status !== 503) return undefined;
+  const exactMs = detailsOf(body)['retryAfterMs'];
+  if (typeof exactMs === 'number' && exactMs >= 0) return exactMs;
+  const header = headers.get('retry-after') ?? '';
+  return /^\d+$/.test(header) ? 1000 * Number(header) : undefined;
+}
+
+/** Throws the refusal as an AppError with the code and the details of the server. */
+function acceptedBody({ url }: Asked, { response: { ok, status }, body }: AdminAnswer): unknown {
+  if (ok) return body ?? {};
+  const { error, code } = refusalOf(body);
+  const text = typeof error === 'string' ? error : 'this server has no such address; is it of an older version?';
+  const usual = status === 404 ? 'NOT_FOUND' : 'WRONG_USAGE';
+  throw new AppError(isErrorCode(code) ? code : usual, `${url} answers ${status}: ${text}`, {
+    details: detailsOf(body),
+  });
+}
+
+const isErrorCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(errorCodes, code);
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+const refusalOf = (body: unknown): RefusalBody => (isObject(body) ? body : {});
+
+function detailsOf(body: unknown): ErrorDetails {
+  const { details } = refusalOf(body);
+  return isObject(details) ? (details as ErrorDetails) : {};
 }
 
 function askedOf({ admin, adminTokenFile }: AdminAccess, path: string, body: object | undefined): Asked {
@@ -50,5 +113,5 @@ function askedOf({ admin, adminTokenFile }: AdminAccess, path: string, body: obj
     ...(body !== undefined && { 'content-type': 'application/json' }),
   };
   const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
-  return { url: new URL(path, admin).href, init: { headers, ...sent, signal: AbortSignal.timeout(TIMEOUT_MS) } };
+  return { url: new URL(path, admin).href, init: { headers, ...sent } };
 }

@@ -59,7 +59,14 @@ function sampleExperiment(name: string): ReportPage {
     policies.flatMap((policy, p) =>
       [1, 2, 3].map((seed) => ({
         platform: 'simulator',
-        ...{ pipeline: name, load, policy, seed, sloAttainmentFraction: 0.93 + 0.015 * p + 0.002 * seed },
+        ...{
+          pipeline: name,
+          load,
+          policy,
+          seed,
+          requests: 4000,
+          sloAttainmentFraction: 0.93 + 0.015 * p + 0.002 * seed,
+        },
         ...{ pasMean: 0.7 + 0.05 * p + 0.001 * seed, cpuCoresMean: 3 + p + l, costPerHourMean: 3 + p + l },
         latencyMs: { p99: 500 - 60 * p + 5 * seed },
       })),

@@ -13,6 +13,7 @@ const isSimulated = (point: SweptPoint): point is Simulated => point.figures !==
 
 export function sweepPage(results: SweepResults): ReportPage {
   const { pipeline, load, seeds, excludeFirstS, points } = results;
+  const shown = shownPoints(results);
   const excluded = excludeFirstS === 0 ? '' : `, the first ${excludeFirstS} s not counted`;
   return {
     kind: 'Sweep',
@@ -22,10 +23,11 @@ export function sweepPage(results: SweepResults): ReportPage {
     sections: [
       {
         title: 'Accuracy and cost',
-        blocks: [{ plots: [tradeOffPlot(points.filter(isSimulated))] }, bestTable(results)],
+        ...(shown.isSample && { text: `${SAMPLE} ${shown.points.length} of ${points.length} points.` }),
+        blocks: [{ plots: [tradeOffPlot(shown.points)] }, bestTable(results)],
       },
       ...axisSections(results),
-      { title: 'All points', blocks: [pointTable('All points', points)] },
+      pointSection(results, shown),
     ],
   };
 }
@@ -45,8 +47,15 @@ function factsOf({ points, subjects, seeds }: SweepResults): readonly Fact[] {
   ];
 }
 
-const nameOf = ({ subject, at }: SweptPoint): string =>
+const LONGEST_NAME = 80;
+
+/** The end of a long name tells plans of one file apart. */
+const fullNameOf = ({ subject, at }: SweptPoint): string =>
   [subject, pointText(at)].filter((part) => part !== '').join(', ');
+
+const shortened = (name: string): string => (name.length > LONGEST_NAME ? `…${name.slice(1 - LONGEST_NAME)}` : name);
+
+const nameOf = (point: SweptPoint): string => shortened(fullNameOf(point));
 
 const tipOf = (point: Simulated): string => {
   const { figures, verdict } = point;
@@ -80,6 +89,37 @@ function frontierOf(points: readonly Simulated[]): readonly Simulated[] {
       if (isBetter) best = pasMean.mean;
       return isBetter;
     });
+}
+
+/** Points of the figure; with more, dots hide each other and the page is too large. */
+const MOST_DOTS = 300;
+const MOST_OF_FRONTIER = 150;
+/** Rows of the table. */
+const MOST_ROWS = 300;
+const SAMPLE = 'The frontier, the best points and a sample of the others by cost:';
+
+interface ShownPoints {
+  readonly points: readonly Simulated[];
+  readonly isSample: boolean;
+}
+
+/** Of many points: the frontier, the best ones, and others at equal distances in the order of their costs. */
+function shownPoints({ points, best: { cheapest, mostAccurate } }: SweepResults): ShownPoints {
+  const simulated = points.filter(isSimulated);
+  if (simulated.length <= MOST_DOTS) return { points: simulated, isSample: false };
+  const bestOnes = points.filter((_, index) => index === cheapest || index === mostAccurate).filter(isSimulated);
+  const kept = new Set([...bestOnes, ...spaced(frontierOf(simulated), MOST_OF_FRONTIER)]);
+  const others = simulated
+    .filter((point) => !kept.has(point))
+    .sort(({ figures: a }, { figures: b }) => a.costPerHourMean.mean - b.costPerHourMean.mean);
+  for (const point of spaced(others, MOST_DOTS - kept.size)) kept.add(point);
+  return { points: simulated.filter((point) => kept.has(point)), isSample: true };
+}
+
+/** At most `most` values (at least 2) at equal distances, with the first and the last. */
+function spaced<Value>(values: readonly Value[], most: number): readonly Value[] {
+  if (values.length <= most) return values;
+  return Array.from({ length: most }, (_, i) => values[Math.round((i * (values.length - 1)) / (most - 1))] as Value);
 }
 
 function tradeOffPlot(points: readonly Simulated[]): PlotSpec {
@@ -132,29 +172,48 @@ function rowOf(point: SweptPoint): readonly string[] {
   ];
 }
 
-const pointTable = (title: string, points: readonly SweptPoint[]): string => htmlTable(title, HEAD, points.map(rowOf));
+/** A table of all points, or of those that the figure shows. */
+function pointSection({ points }: SweepResults, shown: ShownPoints): PageSection {
+  const title = shown.isSample ? 'Points' : 'All points';
+  const rows = (shown.isSample ? shown.points : points.slice(0, MOST_ROWS)).map(rowOf);
+  const which = shown.isSample ? 'The points of the first figure.' : `The first ${rows.length} of ${points.length}.`;
+  return {
+    title,
+    ...(rows.length < points.length && { text: `${which} points.csv has all ${points.length}.` }),
+    blocks: [htmlTable(title, HEAD, rows)],
+  };
+}
 
 /** Series in a plot along an axis; more are not readable. */
 const MOST_SERIES = 8;
+/** Dots of all figures along axes. */
+const MOST_AXIS_DOTS = 700;
+const FEWEST_VALUES = 8;
 const WIDE_RATIO = 30;
 
 function axisSections({ axes, points }: SweepResults): readonly PageSection[] {
-  return axes
-    .filter(({ values }) => values.length > 1)
-    .map(({ name, field, values }) => {
-      const kind = axisKinds[name as keyof typeof axisKinds];
-      const isLog = values.every((value) => value > 0) && Math.max(...values) / Math.min(...values) > WIDE_RATIO;
-      const x: PlotAxis = { label: kind.title, isLoose: true, ...(isLog && { scale: 'log' }) };
-      const groups = groupsAlong(points.filter(isSimulated), field);
-      const left = groups.size - MOST_SERIES;
-      const more = left > 0 ? ` The first ${MOST_SERIES} of ${groups.size} series.` : '';
-      const shown = [...groups].slice(0, MOST_SERIES);
-      return {
-        title: `Along ${kind.title}`,
-        text: `${kind.meaning[0]?.toUpperCase()}${kind.meaning.slice(1)}.${more}`,
-        blocks: [{ plots: FIGURES.map((figure) => axisPlot(shown, { field, x, title: kind.title, figure })) }],
-      };
-    });
+  const long = axes.filter(({ values }) => values.length > 1);
+  return long.map(({ name, field, values }) => {
+    const kind = axisKinds[name as keyof typeof axisKinds];
+    const isLog = values.every((value) => value > 0) && Math.max(...values) / Math.min(...values) > WIDE_RATIO;
+    const x: PlotAxis = { label: kind.title, isLoose: true, ...(isLog && { scale: 'log' }) };
+    const groups = groupsAlong(points.filter(isSimulated), field);
+    const series = Math.min(MOST_SERIES, groups.size);
+    const most = Math.max(FEWEST_VALUES, Math.floor(MOST_AXIS_DOTS / (long.length * FIGURES.length * series)));
+    const drawn = [...groups]
+      .slice(0, MOST_SERIES)
+      .map(([group, own]) => [shortened(group), spaced(own, most)] as const);
+    const notes = [
+      `${kind.meaning[0]?.toUpperCase()}${kind.meaning.slice(1)}.`,
+      ...(groups.size > series ? [`The first ${series} of ${groups.size} series.`] : []),
+      ...(values.length > most ? [`${most} of ${values.length} values.`] : []),
+    ];
+    return {
+      title: `Along ${kind.title}`,
+      text: notes.join(' '),
+      blocks: [{ plots: FIGURES.map((figure) => axisPlot(drawn, { field, x, title: kind.title, figure })) }],
+    };
+  });
 }
 
 /** Points that differ only in one axis. */
@@ -162,7 +221,7 @@ function groupsAlong(points: readonly Simulated[], field: string): ReadonlyMap<s
   const groups = new Map<string, Simulated[]>();
   for (const point of points) {
     const at = Object.fromEntries(Object.entries(point.at).filter(([name]) => name !== field));
-    const name = nameOf({ ...point, at });
+    const name = fullNameOf({ ...point, at });
     groups.set(name, [...(groups.get(name) ?? []), point]);
   }
   return groups;

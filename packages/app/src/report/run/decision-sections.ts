@@ -1,5 +1,5 @@
 /** Sections about decisions: a card for each change of the plan, and a table of all decisions. */
-import type { Decision, DecisionRecord, Plan } from '@equipoise/core/model';
+import type { DecisionRecord, Plan } from '@equipoise/core/model';
 import { counted } from '../../terminal/counted.js';
 import { changeText, triggerTexts } from '../../terminal/decision-text.js';
 import { choiceText, fractionText, msText, percentText, rateText } from '../../terminal/plan-table.js';
@@ -7,44 +7,44 @@ import { escapeXml } from '../markup/escape-xml.js';
 import { htmlTable, type TableCell } from '../page/html.js';
 import type { PageSection } from '../page/html-page.js';
 import type { PlotMark } from '../plot/plot-spec.js';
-
-type Applied = DecisionRecord & { readonly decision: Extract<Decision, { kind: 'apply' }> };
-
-const isChange = (record: DecisionRecord): record is Applied => record.decision?.kind === 'apply';
+import { type Attempt, isAdvice, isAttempt, isInForce } from './plan-change.js';
 
 /** The newest changes have cards. */
 const MOST_CARDS = 80;
 const MOST_ROWS = 400;
 
-const changesOf = (decisions: readonly DecisionRecord[]): readonly Applied[] =>
-  decisions.filter(isChange).slice(-MOST_CARDS);
+const attemptsOf = (decisions: readonly DecisionRecord[]): readonly Attempt[] =>
+  decisions.filter(isAttempt).slice(-MOST_CARDS);
 
 const anchorOf = ({ id }: DecisionRecord): string => `d${id}`;
 
-/** Flags that lead to the cards. */
+/** Flags of the changes in force, which lead to their cards. */
 export const changeMarks = (decisions: readonly DecisionRecord[]): readonly PlotMark[] =>
-  changesOf(decisions).map((record) => ({
-    x: record.atEpochMs / 1000,
-    label: `Decision ${record.id}: ${record.decision.reason}`,
-    href: `#${anchorOf(record)}`,
-  }));
+  attemptsOf(decisions)
+    .filter(isInForce)
+    .map((record) => ({
+      x: record.atEpochMs / 1000,
+      label: `Decision ${record.id}: ${record.decision.reason}`,
+      href: `#${anchorOf(record)}`,
+    }));
 
 export function decisionSections(decisions: readonly DecisionRecord[]): readonly PageSection[] {
   if (decisions.length === 0) return [];
-  const changes = changesOf(decisions);
-  const all = decisions.filter(isChange).length;
-  const newest = all > changes.length ? `The newest ${changes.length} of ${all}. ` : '';
+  const shown = attemptsOf(decisions);
+  const all = decisions.filter((record) => record.decision?.kind === 'apply' && !isAdvice(record)).length;
+  const newest = all > shown.length ? `The newest ${shown.length} of ${all}. ` : '';
   const cards: PageSection = {
     title: 'Changes of the plan',
-    text: `${newest}Each flag in the first plot leads to its change.`,
-    blocks: changes.map(cardHtml),
+    text: `${newest}Each flag in the first plot leads to a change that came into force.`,
+    blocks: shown.map(cardHtml),
   };
-  const rows = decisions.slice(-MOST_ROWS).map(rowOf);
+  const withCards = new Set(shown.map(({ id }) => id));
+  const rows = decisions.slice(-MOST_ROWS).map((record) => rowOf(record, withCards));
   const text =
     decisions.length > MOST_ROWS ? `The newest ${MOST_ROWS} of ${decisions.length}, oldest first.` : 'Oldest first.';
   const head = ['decision', 'time (UTC)', 'by', 'kind', 'reason', 'outcome'];
   return [
-    ...(changes.length > 0 ? [cards] : []),
+    ...(shown.length > 0 ? [cards] : []),
     { title: 'Decisions', text, blocks: [htmlTable('Decisions', head, rows)] },
   ];
 }
@@ -53,15 +53,16 @@ const timeText = (epochMs: number): string => new Date(epochMs).toISOString().sl
 
 const triggerText = ({ trigger }: DecisionRecord): string => (trigger === undefined ? '–' : triggerTexts[trigger]);
 
-function rowOf(record: DecisionRecord): readonly TableCell[] {
+function rowOf(record: DecisionRecord, withCards: ReadonlySet<number>): readonly TableCell[] {
   const { id, atEpochMs, decision, manual } = record;
-  const kind = manual?.action ?? decision?.kind ?? 'none';
-  const link = isChange(record) ? { text: String(id), href: `#${anchorOf(record)}` } : String(id);
+  const kind = manual?.action ?? (isAdvice(record) ? 'advice' : (decision?.kind ?? 'none'));
+  const link = withCards.has(id) ? { text: String(id), href: `#${anchorOf(record)}` } : String(id);
   const reason = decision?.reason ?? manual?.reason ?? '–';
   return [link, timeText(atEpochMs), triggerText(record), kind, reason, outcomeText(record)];
 }
 
-function outcomeText({ outcome, decision }: DecisionRecord): string {
+function outcomeText(record: DecisionRecord): string {
+  const { outcome, decision } = record;
   switch (outcome?.kind) {
     case 'applied':
       return `in force after ${(outcome.tookMs / 1000).toFixed(1)} s`;
@@ -70,11 +71,12 @@ function outcomeText({ outcome, decision }: DecisionRecord): string {
     case 'failed':
       return `${outcome.step} failed: ${outcome.message}`;
     case undefined:
-      return decision?.kind === 'apply' ? 'not recorded' : '–';
+      if (decision?.kind !== 'apply') return '–';
+      return isAdvice(record) ? 'advised only' : 'not recorded';
   }
 }
 
-function cardHtml(record: Applied): string {
+function cardHtml(record: Attempt): string {
   const { id, atEpochMs, decision, outcome } = record;
   const { plan, changes, reason, evidence } = decision;
   const rate = evidence.load?.arrivalRps ?? evidence.forecast.upperRps;

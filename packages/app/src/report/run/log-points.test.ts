@@ -53,6 +53,19 @@ it('has the replicas, their cores and the queue', () => {
   });
 });
 
+it('has the cores of the observed replicas, also before the first plan', () => {
+  expect(points.map(({ cpuCores }) => cpuCores.planned)).toEqual([0.5, 0.5, 0.5]);
+});
+
+it('takes advice for no plan in force', () => {
+  const advised = records.map(({ outcome: _, ...each }) => ({ ...each, mode: 'advise' as const }));
+  expect(logPoints(advised).map(({ accuracy, cost }) => [accuracy, cost])).toEqual(
+    new Array(3).fill([undefined, undefined]),
+  );
+  const replayed = records.map(({ outcome: _, mode: __, ...each }) => each);
+  expect(logPoints(replayed)[1]?.accuracy).toBe(0.8123);
+});
+
 it('has the plan in force before each decision, and the outcome after it', () => {
   expect(points.map(({ accuracy }) => accuracy)).toEqual([undefined, 0.8123, 0.8123]);
   const failed = { ...records[0], outcome: { kind: 'failed', step: 'apply', message: 'x' } } as DecisionRecord;

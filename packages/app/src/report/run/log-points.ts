@@ -1,5 +1,6 @@
 /** Points of a run from its decisions alone: what each tick of the control loop observed. */
 import type { DecisionRecord, Observation, Plan, RunningStage, StageId } from '@equipoise/core/model';
+import { type Attempt, isInForce } from './plan-change.js';
 import type { RunPoint, RunStage } from './run-record.js';
 
 /** Without earlier decisions, the rate is that of the last ten seconds. */
@@ -9,9 +10,8 @@ export function logPoints(decisions: readonly DecisionRecord[]): readonly RunPoi
   let before: DecisionRecord | undefined;
   let plan: Plan | undefined;
   return decisions.map((record) => {
-    const { decision, outcome } = record;
     const point = pointOf(record, before, plan);
-    if (decision?.kind === 'apply' && outcome?.kind !== 'failed' && outcome?.kind !== 'given-up') plan = decision.plan;
+    if (isInForce(record)) plan = (record as Attempt).decision.plan;
     before = record;
     return point;
   });
@@ -19,10 +19,11 @@ export function logPoints(decisions: readonly DecisionRecord[]): readonly RunPoi
 
 function pointOf(record: DecisionRecord, before: DecisionRecord | undefined, plan: Plan | undefined): RunPoint {
   const { atEpochMs, observation, decision, observed } = record;
+  const { runningPlan } = observation;
   const seconds = before === undefined ? FIRST_INTERVAL_S : Math.max(1, (atEpochMs - before.atEpochMs) / 1000);
   const windowS = (observed?.windowMs ?? 0) / 1000;
   const forecastUpperRps = decision?.evidence.forecast.upperRps;
-  const stages = Object.entries(observation.runningPlan.stages).map(([id, running]) => [
+  const stages = Object.entries(runningPlan.stages).map(([id, running]) => [
     id,
     stagePoint(
       running,
@@ -38,10 +39,16 @@ function pointOf(record: DecisionRecord, before: DecisionRecord | undefined, pla
     p50Ms: observed?.latencyMs?.p50 ?? null,
     p99Ms: observed?.latencyMs?.atPercentile ?? null,
     ...(plan !== undefined && { accuracy: plan.predicted.pas, cost: plan.predicted.costPerHour }),
-    cpuCores: { planned: plan?.predicted.cpuCores ?? 0 },
+    cpuCores: { planned: liveCores(runningPlan) },
     stages: Object.fromEntries(stages) as Record<string, RunStage>,
   };
 }
+
+/** Cores of the replicas that are in service or start. */
+const liveCores = ({ stages }: Observation['runningPlan']): number =>
+  Object.values(stages)
+    .flatMap(({ replicas }) => replicas.filter(({ status }) => status === 'ready' || status === 'starting'))
+    .reduce((sum, { resources }) => sum + resources.cpuCores, 0);
 
 function outcomeRates(
   { completed, failed, dropped, sloAttainmentFraction = 1 }: NonNullable<DecisionRecord['observed']>,

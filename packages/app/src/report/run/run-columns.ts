@@ -73,7 +73,7 @@ function merged(group: readonly RunPoint[]): RunPoint {
     drops: Object.fromEntries(reasons.map((reason) => [reason, mean(({ drops = {} }) => drops[reason] ?? 0) ?? 0])),
     p50Ms: most(({ p50Ms }) => p50Ms),
     p99Ms: most(({ p99Ms }) => p99Ms),
-    cpuCores: { planned: last.cpuCores.planned, ...(used !== undefined && { used }) },
+    cpuCores: { ...last.cpuCores, ...(used !== undefined && { used }) },
     stages: Object.fromEntries(
       Object.entries(last.stages).map(([id, stage]) => [
         id,

@@ -1,9 +1,11 @@
 /** Report of a run: key figures, the pipeline and its stages over time, latencies, changes and decisions. */
+import type { DecisionRecord } from '@equipoise/core/model';
 import { counted } from '../../terminal/counted.js';
 import { percentText } from '../../terminal/plan-table.js';
 import { type Fact, htmlHeading } from '../page/html.js';
 import type { PageSection, ReportPage } from '../page/html-page.js';
 import { changeMarks, decisionSections } from './decision-sections.js';
+import { isAdvice, isInForce } from './plan-change.js';
 import { runColumns, thinned } from './run-columns.js';
 import { latencyPlots, loadPlot, pipelinePlots, quantileMs, type RunPlots, stagePlots } from './run-plots.js';
 import type { RunPoint, RunRecord } from './run-record.js';
@@ -88,24 +90,23 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
 export function runFacts(run: RunRecord): readonly Fact[] {
   const { points, decisions } = run;
   const accuracies = points.map(({ accuracy }) => accuracy).filter((value) => value !== undefined);
-  const changes = decisions.filter(({ decision }) => decision?.kind === 'apply').length;
+  const cores = points.map(({ cpuCores }) => cpuCores.planned).filter((value) => value !== undefined);
   return [
     ...(points.length === 0 ? [] : loadFacts(points)),
     ...sloFacts(run),
     ...(accuracies.length === 0
       ? []
       : [{ label: 'Accuracy', value: mean(accuracies).toFixed(3), note: 'mean over time' }]),
-    ...(points.length === 0
-      ? []
-      : [
-          {
-            label: 'Cores planned',
-            value: mean(points.map(({ cpuCores }) => cpuCores.planned)).toFixed(1),
-            note: 'mean',
-          },
-        ]),
-    { label: 'Changes of the plan', value: String(changes), note: `of ${counted(decisions.length, 'decision')}` },
+    ...(cores.length === 0 ? [] : [{ label: 'Cores planned', value: mean(cores).toFixed(1), note: 'mean' }]),
+    changesFact(decisions),
   ];
+}
+
+function changesFact(decisions: readonly DecisionRecord[]): Fact {
+  const advised = decisions.filter(isAdvice).length;
+  const advice = advised === 0 ? '' : `, ${advised} of them only advised`;
+  const note = `of ${counted(decisions.length, 'decision')}${advice}`;
+  return { label: 'Changes of the plan', value: String(decisions.filter(isInForce).length), note };
 }
 
 function loadFacts(points: readonly RunPoint[]): readonly Fact[] {

@@ -19,7 +19,7 @@ export interface RunPoint {
   readonly p99Ms?: number | null;
   readonly accuracy?: number;
   readonly cost?: number;
-  readonly cpuCores: { readonly used?: number; readonly planned: number };
+  readonly cpuCores: { readonly used?: number; readonly planned?: number };
   readonly stages: Readonly<Record<string, RunStage>>;
 }
 
