@@ -25,5 +25,5 @@ export { failsBatches, hangs, randomFaults, slowness } from './simulate/replica-
 export { mergeRuns } from './simulate/routed-runs.js';
 export { batchPolicies, ServingPolicies } from './simulate/serving-policies.js';
 export { simulatePlan } from './simulate/simulate-plan.js';
-export type { SimulatedEnd, SimulatedServiceTimes, SimulationRun } from './simulate/simulation-input.js';
+export type { SimulatedEnd, SimulationRun } from './simulate/simulation-input.js';
 export { costPerHour, type SimulationReport, simulationReport } from './simulate/simulation-report.js';

@@ -93,6 +93,11 @@ const SEARCH_SLOS = 3;
 const FIRST_LOAD = 0.8;
 const LEAST_LOAD = 0.1;
 const MOST_RPS = 3000;
+const LEAST_TIMEOUT_MS = 30_000;
+
+/** Time after which a request fails. A server answers or drops a request soon after its SLO. */
+export const answerTimeoutMs = ({ latencyMs }: PipelineSpec['slo']): number =>
+  Math.max(LEAST_TIMEOUT_MS, 2 * latencyMs + 10_000);
 
 /** Expected duration, and that of the method, which is shorter at rates too low for it. */
 export interface SegmentTimes {
@@ -274,7 +279,9 @@ class Calibration {
     });
     this.#served.take();
     this.#seed += 1;
-    const answer = await load.run({ url: this.#served.url, bodies, requests, arrivalRps, rushing, seed: this.#seed });
+    const { url } = this.#served;
+    const timeoutMs = answerTimeoutMs(spec.slo);
+    const answer = await load.run({ url, bodies, requests, arrivalRps, rushing, seed: this.#seed, timeoutMs });
     if (answer.failed > 0) throw failure(spec, answer.failed, answer.firstRefusal?.message);
     const { cpuMs: clientCpuMs } = answer;
     return { record: this.#served.take(), clientCpuMs, arrivalRps, requests, rushing, sloMs: spec.slo.latencyMs };
@@ -283,7 +290,8 @@ class Calibration {
 
 const percent = (fraction: number): string => `${Math.round(100 * fraction)} %`;
 
-function failure({ name }: PipelineSpec, failed: number, first = 'no answer within 30 s'): AppError {
+function failure({ name, slo }: PipelineSpec, failed: number, refusal: string | undefined): AppError {
+  const first = refusal ?? `no answer within ${answerTimeoutMs(slo) / 1000} s.`;
   const message = `${failed} requests of pipeline ${name} failed during calibration, the first: ${first} Calibration needs a pipeline that answers its samples. Serve it with \`equipoise serve\` and send them with \`equipoise load\` to find the cause.`;
   return new AppError('STAGE_FAILED', message, { details: { failed } });
 }

@@ -12,6 +12,8 @@ export interface LoadTask {
   readonly arrivalRps: number;
   readonly rushing: number;
   readonly seed: number;
+  /** A request without an answer after this time fails. */
+  readonly timeoutMs: number;
 }
 
 export interface LoadAnswer extends Pick<LoadResult, 'ok' | 'dropped' | 'failed' | 'firstRefusal'> {
@@ -19,7 +21,6 @@ export interface LoadAnswer extends Pick<LoadResult, 'ok' | 'dropped' | 'failed'
   readonly cpuMs: number;
 }
 
-const TIMEOUT_MS = 30_000;
 const MOST_CONNECTIONS = 2000;
 const EMPTY = { contentType: 'application/json', bytes: new TextEncoder().encode('{}') };
 
@@ -47,7 +48,7 @@ async function run(task: LoadTask): Promise<LoadAnswer> {
     url: task.url,
     arrivals: arrivals(task),
     bodies: bodies.length === 0 ? [EMPTY] : bodies,
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs: task.timeoutMs,
     maxConnections: MOST_CONNECTIONS,
   });
   const { user, system } = process.cpuUsage(before);

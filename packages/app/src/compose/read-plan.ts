@@ -46,18 +46,21 @@ export interface NamedPlan {
   /** File, with the number of the plan if the file has several. */
   readonly name: string;
   readonly stages: Plan['stages'];
+  /** Default: 1. */
+  readonly routers?: number;
 }
 
 /** Reads a plan, a frontier (`points`) or a list of plans (`plans`). Throws as `readPlan` does. */
 export async function readPlans(path: string, spec: PipelineSpec): Promise<readonly NamedPlan[]> {
   const document = await readJson(path);
   const list = isObject(document) ? (document['points'] ?? document['plans']) : undefined;
-  if (!Array.isArray(list) || list.length === 0)
-    return [{ name: path, stages: stagesOf(stagesIn(document, path), spec, path) }];
-  return list.map((each: unknown, index) => {
-    const name = `${path}#${index + 1}`;
-    return { name, stages: stagesOf(stagesIn(each, name), spec, name) };
-  });
+  if (!Array.isArray(list) || list.length === 0) return [namedPlan(document, spec, path)];
+  return list.map((each: unknown, index) => namedPlan(each, spec, `${path}#${index + 1}`));
+}
+
+function namedPlan(document: unknown, spec: PipelineSpec, name: string): NamedPlan {
+  const routers = routersIn(document);
+  return { name, stages: stagesOf(stagesIn(document, name), spec, name), ...(routers > 1 && { routers }) };
 }
 
 function stagesOf(stages: JsonObject, spec: PipelineSpec, path: string): Plan['stages'] {

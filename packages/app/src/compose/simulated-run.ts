@@ -14,7 +14,6 @@ import {
 import { type Forecaster, forecastMethods, smoothedRate } from '@equipoise/core/forecast';
 import { type PipelineSpec, type Plan, type ProfilePoint, type ProfileSet, SeededRng } from '@equipoise/core/model';
 import {
-  drawMs,
   type PolicyName,
   pipelineAccuracy,
   requireCurves,
@@ -28,7 +27,6 @@ import {
   loadDurationS,
   mergeRuns,
   type SimulatedEnd,
-  type SimulatedServiceTimes,
   type SimulationReport,
   type SimulationRun,
   simulatePlan,
@@ -149,23 +147,9 @@ function trueCurvesOf({ spec, profiles, profileFactor = 1 }: RunRequest): Servic
   return requireCurves({ ...spec, stages }, measured);
 }
 
-/** Draws the batches of a fixed plan from other curves than those that the drop rules expect. */
-function trueTimesOf({ spec }: RunRequest, plan: Plan, curves: ServiceCurves): SimulatedServiceTimes {
-  const curveOf = spec.stages.map(({ id }) => {
-    const part = plan.stages[id]?.[0];
-    return part && curves.curve(id, part.variantId, part.resources.cpuCores);
-  });
-  return {
-    drawMs: ({ stage, batchSize }, rng) => {
-      const curve = curveOf[stage];
-      return curve === undefined ? 0 : drawMs(curve.law(batchSize), rng);
-    },
-  };
-}
-
 function fixedRun(request: RunRequest, plan: Plan, input: RunInput): SimulationRun {
   const { spec, profiles, seed } = request;
-  const trueCurves = trueCurvesOf(request);
+  const profiled = requireCurves(spec, profiles);
   const { pas } = pipelineAccuracy(spec, variantChoice(plan.stages));
   // A plan above the budget needs a host with more cores.
   const hostCores = Math.max(plannedHostCores(spec), Math.ceil(coresOf(plan)));
@@ -174,11 +158,11 @@ function fixedRun(request: RunRequest, plan: Plan, input: RunInput): SimulationR
     spec,
     plan,
     hostCores,
-    curves: requireCurves(spec, profiles),
+    curves: trueCurvesOf(request) ?? profiled,
+    policyCurves: profiled,
     rng: new SeededRng(seed),
     drops: true,
     accuracyOf: () => pas,
-    ...(trueCurves && { serviceTimes: trueTimesOf(request, plan, trueCurves) }),
   });
 }
 

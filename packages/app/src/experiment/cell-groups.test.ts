@@ -45,6 +45,18 @@ describe('cellGroups', () => {
     expect(p99?.low).toBeGreaterThan(0);
   });
 
+  it('is not certain of an attainment without a miss', () => {
+    const perfect = [1, 2, 3].map((seed) => ({ ...cell('rim', seed, 0.5), requests: 1000 }));
+    const [rim] = cellGroups(perfect, 'rim');
+    const { mean, low, high } = rim?.figures['within SLO %'] ?? { mean: 0, low: 0, high: 0 };
+    expect([mean, high]).toEqual([100, 100]);
+    expect(low).toBeGreaterThan(99);
+    expect(low).toBeLessThan(99.9);
+    expect(cellGroups(perfect.slice(1, 2), 'rim')[0]?.figures['within SLO %']).toEqual({
+      ...{ mean: 100, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY },
+    });
+  });
+
   it('compares only seeds that both have, and nothing where there are none', () => {
     const cells = [cell('rim', 1, 0.5), cell('ipa', 1, 0.6), cell('ipa', 2, 0.9), cell('fa2-low', 3, 0.7)];
     const [, ipa, low] = cellGroups(cells, 'rim');

@@ -3,6 +3,7 @@
  * and paired differences from a reference policy.
  */
 import { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from '@equipoise/core/model';
+import { attainmentInterval95 } from '@equipoise/core/simulate';
 import type { CellResult } from './experiment-cell.js';
 import { groupedBy } from './grouped-by.js';
 import type { Platform } from './platform.js';
@@ -56,10 +57,23 @@ export function cellGroups(cells: readonly CellResult[], reference: string): rea
       policy,
       platform,
       seeds: own.length,
-      figures: byFigure((of, range) => rangedMeanInterval95(own.map(of), range)),
+      figures: {
+        ...byFigure((of, range) => rangedMeanInterval95(own.map(of), range)),
+        'within SLO %': attainmentPercent(own),
+      },
       less: isPaired ? byFigure((of) => meanInterval95(differences(own, base, of))) : undefined,
     };
   });
+}
+
+/** Attainment over all requests. Seeds without a miss have an interval, too. */
+function attainmentPercent(cells: readonly CellResult[]): MeanInterval {
+  const counts = cells.map(({ requests, sloAttainmentFraction }) => ({
+    arrived: requests,
+    withinSlo: Math.round(requests * sloAttainmentFraction),
+  }));
+  const { mean, low, high } = attainmentInterval95(counts);
+  return { mean: 100 * mean, low: 100 * low, high: 100 * high };
 }
 
 function byFigure(

@@ -2,12 +2,33 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { VERSION } from '../version.js';
 
-/** Digest of core's code: cells of another version are not reused. */
-export function codeDigest(): string {
-  const folder = dirname(fileURLToPath(import.meta.resolve('@equipoise/core')));
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js'));
-  const hash = createHash('sha256');
-  for (const file of files.sort()) hash.update(file).update(readFileSync(join(folder, file)));
+/** Packages whose code decides the figures of a cell, simulated or served. */
+const PACKAGES = ['@equipoise/core', '@equipoise/runtime', '@equipoise/adapter-embedded'];
+/** Folders of this package that do so, too. */
+const FOLDERS = ['compose', 'experiment', 'sweep'];
+
+const CODE = /\.[jt]s$/;
+const NO_CODE = /\.d\.ts$|\.test(-support)?\.[jt]s$/;
+
+/** Files of the code that decides the figures of a cell. */
+export function decidingFiles(): readonly string[] {
+  const packages = PACKAGES.map((name) => dirname(fileURLToPath(import.meta.resolve(name))));
+  const own = FOLDERS.map((name) => fileURLToPath(new URL(`../${name}`, import.meta.url)));
+  return [...packages, ...own].flatMap(codeIn);
+}
+
+function codeIn(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => CODE.test(file) && !NO_CODE.test(file))
+    .sort()
+    .map((file) => join(folder, file));
+}
+
+/** Digest of the version and the deciding code: cells of another version are not reused. */
+export function codeDigest(files = decidingFiles()): string {
+  const hash = createHash('sha256').update(VERSION);
+  for (const file of files) hash.update(readFileSync(file));
   return hash.digest('hex');
 }

@@ -2,10 +2,11 @@
  * Outcomes of a sweep in one file, a line each, named by the digest of their input. A cell takes milliseconds, so a file
  * for each would take longer than the simulation.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import { writeWhole } from '../experiment/write-whole.js';
+import { fileLines } from './file-lines.js';
 import type { SweepOutcome } from './sweep-cell.js';
 
 interface KeptOutcome {
@@ -27,11 +28,14 @@ export class KeptOutcomes {
       mkdirSync(dirname(path), { recursive: true });
       if (!existsSync(path)) return;
       const isLarge = statSync(path).size > MOST_BYTES;
-      const text = readFileSync(path, 'utf8');
-      for (const line of text.split('\n')) this.#read(line, digests);
+      let last = '';
+      for (const line of fileLines(path)) {
+        this.#read(line, digests);
+        last = line;
+      }
       // An interrupted write leaves the start of a line.
       if (isLarge) writeWhole(path, [...this.#outcomes].map(([digest, outcome]) => lineOf(digest, outcome)).join(''));
-      else if (text !== '' && !text.endsWith('\n')) appendFileSync(path, '\n');
+      else if (last !== '') appendFileSync(path, '\n');
     } catch (cause) {
       throw storeFailure(path, cause);
     }

@@ -4,7 +4,7 @@ import { type PolicyName, requireCurves } from '@equipoise/core/plan';
 import { type LoadSpec, loadDurationS } from '@equipoise/core/simulate';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
-import { readPlans } from '../compose/read-plan.js';
+import { type NamedPlan, readPlans } from '../compose/read-plan.js';
 import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
 import { type Axis, axisKinds, type SweepPoint, specAt, sweepPoints } from './sweep-axes.js';
 import type { SweepCell, SweepSubject, SweptPipeline } from './sweep-cell.js';
@@ -48,7 +48,7 @@ export async function readSweep(file: string, request: SweepRequest, codeDigest:
   const shared = digestOf([codeDigest, content, profiles, excludeFirstS]);
   const seeds = Array.from({ length: seedCount }, (_, index) => seed + index);
   const cells = subjects.flatMap(({ by }, subject) => {
-    const ofSubject = digestOf([shared, 'plan' in by ? by.plan.stages : by.policy]);
+    const ofSubject = digestOf([shared, 'plan' in by ? [by.plan.stages, by.plan.routers] : by.policy]);
     return points.flatMap((at, index) => {
       const { spec: load } = loads[index] as PointLoad;
       const ofPoint = digestOf([ofSubject, at, load]);
@@ -85,15 +85,15 @@ async function readSubjects(spec: PipelineSpec, { plan, policy }: SweepRequest):
   if (plan === undefined) return [...new Set(policy)].map((name) => ({ name, by: { policy: name } }));
   const subjects: SweepSubject[] = [];
   for (const path of plan)
-    for (const { name, stages } of await readPlans(path, spec))
-      subjects.push({ name, by: { plan: fixedPlan(spec, stages) } });
+    for (const named of await readPlans(path, spec))
+      subjects.push({ name: named.name, by: { plan: fixedPlan(spec, named) } });
   return subjects;
 }
 
-/** Only the stages of a saved plan count, not its predictions. */
-function fixedPlan({ slo }: PipelineSpec, stages: Plan['stages']): Plan {
+/** Only the stages and routers of a saved plan count, not its predictions. */
+function fixedPlan({ slo }: PipelineSpec, { stages, routers }: NamedPlan): Plan {
   const predicted = { latencyMs: 0, percentile: slo.percentile, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
-  return { stages, predicted };
+  return { stages, predicted, ...(routers !== undefined && { routers }) };
 }
 
 interface PointLoad {

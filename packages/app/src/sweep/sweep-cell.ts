@@ -1,4 +1,4 @@
-import type { PipelineSpec, ProfileSet } from '@equipoise/core/model';
+import { type PipelineSpec, type ProfileSet, routerShares, usualSplit } from '@equipoise/core/model';
 import type { LoadSpec } from '@equipoise/core/simulate';
 import type { RunFigures, RunRequest } from '../compose/simulated-run.js';
 import { pointText, type SweepPoint } from './sweep-axes.js';
@@ -31,6 +31,16 @@ export interface SweepCell {
 export type SweepOutcome =
   | { readonly kind: 'simulated'; readonly figures: RunFigures }
   | { readonly kind: 'infeasible'; readonly message: string };
+
+/**
+ * Routers of the axis, or those of the plan. The requests of the latter go to routers at random, as `simulate` sends
+ * them.
+ */
+export function routersOf(by: SweepSubject['by'], { routers }: SweepPoint): Pick<RunRequest, 'routers' | 'shares'> {
+  if (routers !== undefined) return { routers };
+  const planned = 'plan' in by ? (by.plan.routers ?? 1) : 1;
+  return planned === 1 ? {} : { routers: planned, shares: routerShares(usualSplit(planned, 0)) };
+}
 
 export function sweepCellText(subjects: readonly SweepSubject[], { subject, at, seed }: SweepCell): string {
   const name = subjects[subject]?.name ?? '';

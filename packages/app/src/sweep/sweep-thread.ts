@@ -5,7 +5,7 @@ import { verdictsFor } from '../compose/plan-verification.js';
 import { simulatedRun } from '../compose/simulated-run.js';
 import { type FailedCell, failedCell } from '../experiment/failed-cell.js';
 import { profilesAt, specAt } from './sweep-axes.js';
-import type { SweepCell, SweepOutcome, SweptPipeline } from './sweep-cell.js';
+import { routersOf, type SweepCell, type SweepOutcome, type SweptPipeline } from './sweep-cell.js';
 
 const { spec, profiles, subjects, excludeFirstS } = workerData as SweptPipeline;
 
@@ -17,15 +17,16 @@ function simulated({ subject, at, seed, load }: SweepCell): SweepOutcome {
   if (by === undefined) throw new RangeError(`no subject ${subject}`);
   const pointSpec = specAt(spec, at);
   const pointProfiles = profilesAt(profiles, at);
-  const { profileFactor, routers } = at;
-  if ('policy' in by && (routers ?? 1) === 1) {
+  const { profileFactor } = at;
+  const routed = routersOf(by, at);
+  if ('policy' in by && (routed.routers ?? 1) === 1) {
     const key = JSON.stringify(at);
     if (shared?.key !== key) shared = { key, verifierAt: verdictsFor(pointSpec, pointProfiles) };
   } else shared = undefined;
   const { figures } = simulatedRun({
     ...{ spec: pointSpec, profiles: pointProfiles, load, seed, by, excludeFirstS },
     ...(profileFactor !== undefined && { profileFactor }),
-    ...(routers !== undefined && { routers }),
+    ...routed,
     ...(shared && { verifierAt: shared.verifierAt }),
   });
   return { kind: 'simulated', figures };

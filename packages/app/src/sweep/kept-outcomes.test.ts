@@ -1,0 +1,41 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { TestFolder } from '../equipoise.test-support.js';
+import { fileLines } from './file-lines.js';
+import { KeptOutcomes } from './kept-outcomes.js';
+
+const folder = new TestFolder();
+afterAll(() => folder.remove());
+
+describe('fileLines', () => {
+  it.each(['', 'a', 'a\n', '\n\nb', 'grüße\n漢字\nend', `${'x'.repeat(50)}\n\n${'y'.repeat(7)}\n`])(
+    'splits %j at any size of its parts',
+    (text) => {
+      const path = join(folder.path, folder.write('lines.txt', text));
+      for (const chunkBytes of [1, 2, 3, 7, 1000]) expect([...fileLines(path, chunkBytes)]).toEqual(text.split('\n'));
+    },
+  );
+});
+
+describe('KeptOutcomes', () => {
+  const digestOf = (i: number) => String(i).padStart(32, '0');
+  const outcome = (i: number) => ({ kind: 'infeasible', message: `plan ${i}` }) as const;
+  const path = join(folder.path, 'cells.jsonl');
+  const all = new Set(Array.from({ length: 5 }, (_, i) => digestOf(i)));
+
+  it('finds what it kept, passes over damage, and completes an interrupted line', () => {
+    const first = new KeptOutcomes(path, all);
+    for (let i = 0; i < 3; i++) first.keep(digestOf(i), outcome(i));
+    const text = readFileSync(path, 'utf8');
+    writeFileSync(path, `${text.slice(0, -20)}`);
+    const second = new KeptOutcomes(path, all);
+    expect([0, 1, 2].map((i) => second.find(digestOf(i)))).toEqual([outcome(0), outcome(1), undefined]);
+    second.keep(digestOf(2), outcome(2));
+    const third = new KeptOutcomes(path, new Set([digestOf(2)]));
+    expect([0, 2].map((i) => third.find(digestOf(i)))).toEqual([undefined, outcome(2)]);
+    const before = readFileSync(path, 'utf8');
+    new KeptOutcomes(path, all);
+    expect(readFileSync(path, 'utf8')).toBe(before);
+  });
+});
