@@ -109,13 +109,15 @@ pas is the pipeline accuracy score. docs/explain/planner.md explains the certifi
 predicted.latencyMs is null in a bestEffort plan if the load exceeds the plan's capacity, because queues then grow without limit. All other numbers are finite.`,
   recommend: `{
   kind: "recommendation", question: {arrivalRps?, slo, budget, accuracyFloor, robustness?},
+  frontier?: {complete, omittedPoints, toleranceFraction}, if accuracy and cost are free,
   answers: [{
     free: "cost", "accuracy", "load", "slo" or "robustness", at?: {free, value} of the other free quantity,
-    kind: "found", value, arrivalRps, slo, robustness?, plan: PLAN of plan,
+    kind: "found", value, arrivalRps, slo, robustness?, certificate?, plan: PLAN of plan,
     verdict?: "met", "missed" or "inconclusive", figures?: FIGURES of sweep
-  } or {free, at?, kind: "none", bindingConstraint, fixes}]
+  } or {free, at?, kind: "none", result: "infeasible" or "not-found", proven, tried?, bindingConstraint, fixes}]
 }
 where value is the cost per hour, the accuracy, the load in rps, the latency of the SLO in ms, or the service factor;
+certificate is that of plan without elapsedMs, for a free cost or accuracy alone; proven is false if the search found no plan but one may exist, and tried counts the judged plans;
 figures are those of a simulation with drops, and absent with --no-verify; the exit code is 1 if every answer is "none"`,
   simulate: `{
   requests, completed, dropped: {REASON: count}, failed,

@@ -12,6 +12,9 @@ interface Answer {
   readonly slo: Slo;
   readonly plan: Plan;
   readonly verdict?: string;
+  readonly certificate?: { readonly claim: string; readonly optimal: boolean };
+  readonly result?: string;
+  readonly proven?: boolean;
 }
 
 const folder = new TestFolder();
@@ -36,6 +39,13 @@ describe('recommend', () => {
     expect(answers.map(({ free, kind }) => `${free} ${kind}`)).toEqual(
       ['cost', 'accuracy', 'load', 'slo', 'robustness'].map((free) => `${free} found`),
     );
+    expect(answers.map(({ certificate }) => certificate?.optimal)).toEqual([
+      true,
+      true,
+      undefined,
+      undefined,
+      undefined,
+    ]);
     const bestOf = (asked: string) => answers.find(({ free }) => free === asked)?.value ?? Number.NaN;
     const feasibleAt = async (arrivalRps: number, ...flags: string[]) =>
       (await run('plan', 'pipeline.yaml', '--no-verify', '--arrival-rps', String(arrivalRps), '--json', ...flags))
@@ -55,6 +65,7 @@ describe('recommend', () => {
   it('says what would make a question feasible', async () => {
     const answers = await answersOf('--arrival-rps', '20', '--budget-cores', '1');
     expect(answers.map(({ kind }) => kind)).toEqual(['found', 'none', 'none', 'none', 'none']);
+    expect(answers[1]).toMatchObject({ result: 'infeasible', proven: true, bindingConstraint: 'budget' });
     expect(answers[0]?.plan.predicted.cpuCores).toBe(2);
     const tight = await answersOf('--arrival-rps', '20', '--slo-ms', '8');
     expect(tight.find(({ free }) => free === 'slo')).toMatchObject({ kind: 'found', slo: { percentile: 99 } });
@@ -65,7 +76,9 @@ describe('recommend', () => {
   });
 
   it('shows the trade-off of two free quantities', async () => {
-    const front = await answersOf('--arrival-rps', '60', '--free', 'accuracy', 'cost');
+    const asked = await recommend('--no-verify', '--json', '--arrival-rps', '60', '--free', 'accuracy', 'cost');
+    const { answers: front, frontier } = documentOf(asked) as { answers: readonly Answer[]; frontier: object };
+    expect(frontier).toEqual({ complete: true, omittedPoints: 0, toleranceFraction: expect.any(Number) });
     expect(front.length).toBeGreaterThan(1);
     expect(front.map(({ at }) => at?.free)).toEqual(front.map(() => 'cost'));
     const loads = await answersOf('--arrival-rps', '20', '--free', 'cost', 'load');

@@ -1,6 +1,6 @@
 /** `equipoise recommend`: the best value of one or two free quantities, while all other conditions are fixed. */
 import { availableParallelism } from 'node:os';
-import { AppError, bindingText, type PipelineSpec, type Plan } from '@equipoise/core/model';
+import { AppError, bindingText, type Certificate, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import type { FreeQuantity, Recommendation } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { withCellProgress } from '../experiment/cell-progress.js';
@@ -9,6 +9,7 @@ import { type Answer, REQUESTS, type RecommendTask, SEEDS, type TaskAnswers } fr
 import { newRecommendThread } from '../recommend/recommend-threads.js';
 import { outputFile } from '../report/output-file.js';
 import { type Estimate, estimateText, sloVerdict } from '../sweep/sweep-figures.js';
+import { counted } from '../terminal/counted.js';
 import { choiceText, coresText, msText, rateText } from '../terminal/plan-table.js';
 import { fixesText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -168,6 +169,7 @@ function documentOf({ spec, accuracyFloor }: Question, answers: readonly Answer[
       ...(options.arrivalRps !== undefined && { arrivalRps: options.arrivalRps }),
       ...{ slo, budget, accuracyFloor, ...(robustness && { robustness }) },
     },
+    ...(answers[0]?.frontier && { frontier: answers[0].frontier }),
     answers: answers.map(({ recommended, at, figures }) => ({
       free: recommended.free,
       ...(at && { at }),
@@ -177,7 +179,7 @@ function documentOf({ spec, accuracyFloor }: Question, answers: readonly Answer[
   };
 }
 
-function foundDocument({ kind, value, plan, problem }: Found) {
+function foundDocument({ kind, value, plan, problem, certificate }: Found) {
   const { arrivalRps, slo, spec } = problem;
   return {
     kind,
@@ -185,12 +187,19 @@ function foundDocument({ kind, value, plan, problem }: Found) {
     arrivalRps,
     slo: slo ?? spec.slo,
     ...(spec.robustness && { robustness: spec.robustness }),
+    ...(certificate && { certificate: proofOf(certificate) }),
     plan,
   };
 }
 
-function noneDocument({ kind, result: { bindingConstraint, fixes } }: Extract<Recommendation, { kind: 'none' }>) {
-  return { kind, bindingConstraint, fixes };
+/** Without the duration, so that the same question has the same answer. */
+const proofOf = ({ elapsedMs: _, ...proof }: Certificate) => proof;
+
+/** Tells a proof that there is no plan from a search that found none. */
+function noneDocument({ kind, result }: Extract<Recommendation, { kind: 'none' }>) {
+  const { bindingConstraint, fixes } = result;
+  const proof = result.kind === 'infeasible' ? { proven: true } : { proven: false, tried: result.tried };
+  return { kind, result: result.kind, ...proof, bindingConstraint, fixes };
 }
 
 function recommendText({ spec, accuracyFloor }: Question, answers: readonly Answer[], options: RecommendOptions) {
@@ -220,7 +229,20 @@ function recommendText({ spec, accuracyFloor }: Question, answers: readonly Answ
   const reading = hasAt ? 'one line per plan' : 'each line frees one quantity and keeps all other conditions';
   const lines = [pc.bold(`${spec.name}: ${asked.join(', ')}`), table, pc.dim(`${note}${reading}`)];
   if (answers.some((answer) => verdictOf(answer) === 'missed')) lines.push(pc.yellow(MISSED));
-  return lines.join('\n');
+  return [...lines, ...proofTexts(answers)].join('\n');
+}
+
+/** Sentences on what is not proven. */
+function proofTexts(answers: readonly Answer[]): readonly string[] {
+  const isOpen = answers.some(
+    ({ recommended }) => recommended.kind === 'none' && recommended.result.kind === 'not-found',
+  );
+  const { complete = true, omittedPoints = 0 } = answers[0]?.frontier ?? {};
+  return [
+    ...(isOpen ? ['"not found" does not prove that there is no plan'] : []),
+    ...(complete ? [] : ['the frontier may lack points: not every plan was judged']),
+    ...(omittedPoints > 0 ? [`${counted(omittedPoints, 'point')} of the frontier omitted`] : []),
+  ].map((text) => pc.dim(text));
 }
 
 function rowOf({ recommended, at, figures }: Answer, hasFigures: boolean): readonly string[] {
@@ -229,7 +251,8 @@ function rowOf({ recommended, at, figures }: Answer, hasFigures: boolean): reado
   if (recommended.kind === 'none') {
     const { result } = recommended;
     const needs = fixesText(result).map((fix) => `\nneeds ${fix}`);
-    const reason = pc.yellow(`none: ${bindingText(result.bindingConstraint)}${needs.slice(0, 1).join('')}`);
+    const found = result.kind === 'infeasible' ? 'none' : 'not found';
+    const reason = pc.yellow(`${found}: ${bindingText(result.bindingConstraint)}${needs.slice(0, 1).join('')}`);
     return [name, '–', '–', '–', '–', ...(hasFigures ? ['–', '–'] : []), reason];
   }
   const { pas, costPerHour, cpuCores } = recommended.plan.predicted;

@@ -1,6 +1,7 @@
 /** Question of `recommend` as plain data, so that a thread can answer it. */
 import {
   type FreeQuantity,
+  type Frontier,
   frontier,
   type PlanningProblem,
   type PlanningQuestion,
@@ -26,12 +27,15 @@ export interface RecommendTask {
   readonly verify: boolean;
 }
 
-/** Answer with what a simulation of its plan adds. */
+/** Answer with what a simulation of its plan adds. `frontier`: of which its plan is a point. */
 export interface Answer {
   readonly recommended: Recommendation;
   readonly at?: FixedQuantity;
   readonly figures?: SeedFigures;
+  readonly frontier?: FrontierFacts;
 }
+
+export type FrontierFacts = Pick<Frontier, 'complete' | 'omittedPoints' | 'toleranceFraction'>;
 
 /** Message of a thread. */
 export interface TaskAnswers {
@@ -60,7 +64,9 @@ function frontierAnswers(question: PlanningQuestion): readonly Answer[] {
   const front = frontier(problem, question.verifierOf?.(problem));
   if (front.kind === 'feasible') return [];
   if (front.kind !== 'frontier') return [{ recommended: { kind: 'none', free: 'accuracy', result: front } }];
+  const { complete, omittedPoints, toleranceFraction } = front;
   return front.points.map(({ pas, costPerHour, plan }) => ({
+    frontier: { complete, omittedPoints, toleranceFraction },
     at: { free: 'cost', value: costPerHour },
     recommended: { kind: 'found', free: 'accuracy', value: pas, plan, problem },
   }));

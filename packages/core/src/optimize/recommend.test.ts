@@ -38,6 +38,16 @@ describe('recommend', () => {
     expect(bestValue('accuracy', 0.95)).toBe(0.9);
   });
 
+  it('says what is proven of optimized values, and nothing of searched ones', () => {
+    const certificateOf = (free: FreeQuantity) => {
+      const answer = recommend({ problem, accuracyFloor: 0 }, free);
+      return answer.kind === 'found' ? answer.certificate : undefined;
+    };
+    expect(certificateOf('cost')).toMatchObject({ claim: 'surrogate', optimal: true });
+    expect(certificateOf('accuracy')).toMatchObject({ claim: 'surrogate', optimal: true });
+    for (const free of ['load', 'slo', 'robustness'] as const) expect(certificateOf(free)).toBeUndefined();
+  });
+
   it('does not count the limit on the free quantity', () => {
     const overloaded = { ...problem, arrivalRps: 1000 };
     expect(bestValue('accuracy', 0, overloaded)).toBeNaN();

@@ -6,7 +6,7 @@
  * value, then verified plans on both sides of it are bisected. It is assumed that a plan for a harder value exists only
  * if there is one for every easier value.
  */
-import type { Plan, PlanResult } from '../model/plan.js';
+import type { Certificate, Plan, PlanResult } from '../model/plan.js';
 import { optimize, planIfAny } from './optimize.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from './planning-problem.js';
 
@@ -21,7 +21,10 @@ export interface PlanningQuestion {
   readonly verifierOf?: ((problem: PlanningProblem) => VerifyPlan) | undefined;
 }
 
-/** `problem`: with the value of the free quantity. `none`: no value has a plan. */
+/**
+ * `problem`: with the value of the free quantity. `certificate`: of a value that the planner optimizes; a searched value
+ * has none. `none`: no value has a plan.
+ */
 export type Recommendation =
   | {
       readonly kind: 'found';
@@ -29,6 +32,7 @@ export type Recommendation =
       readonly value: number;
       readonly plan: Plan;
       readonly problem: PlanningProblem;
+      readonly certificate?: Certificate;
     }
   | { readonly kind: 'none'; readonly free: FreeQuantity; readonly result: Exclude<PlanResult, { kind: 'feasible' }> };
 
@@ -50,8 +54,9 @@ function bestByObjective(question: PlanningQuestion, free: 'cost' | 'accuracy'):
       : { ...asked, objective: { kind: 'max-accuracy' } };
   const result = optimize(problem, question.verifierOf?.(problem));
   if (result.kind !== 'feasible') return { kind: 'none', free, result };
-  const { pas, costPerHour } = result.plan.predicted;
-  return { kind: 'found', free, value: free === 'cost' ? costPerHour : pas, plan: result.plan, problem };
+  const { plan, certificate } = result;
+  const { pas, costPerHour } = plan.predicted;
+  return { kind: 'found', free, value: free === 'cost' ? costPerHour : pas, plan, problem, certificate };
 }
 
 const withoutBudget = (problem: PlanningProblem): PlanningProblem => ({
