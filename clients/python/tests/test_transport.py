@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,8 @@ import pytest
 from conftest import Played
 
 from equipoise_client import AsyncClient, Client, EquipoiseError, RefusedError, Retries, UnreachableError
+from equipoise_client.tensors import infer_body
+from equipoise_client.transport import most_connections
 
 ANSWER = {"model_name": "m", "id": "i", "outputs": []}
 X = {"x": np.array([1], dtype=np.float32)}
@@ -140,3 +144,77 @@ def test_a_wait_may_be_a_date(played: Played) -> None:
     with Client(played.url, retries=ONCE) as client, pytest.raises(RefusedError) as error:
         client.infer("m", X)
     assert error.value.retry_after_s is not None and 3000 < error.value.retry_after_s <= 3600
+
+
+class SlowHead:
+    """A server that sends the head of its answer byte by byte, for at most 20 s."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._ended = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection:
+            for byte in b"HTTP/1.1 200 OK\r\nx: " + b"y" * 400:
+                if self._ended.wait(0.05):
+                    return
+                connection.sendall(bytes([byte]))
+
+    def close(self) -> None:
+        self._ended.set()
+        self._listener.close()
+
+
+def test_a_head_that_trickles_does_not_outlast_the_deadline() -> None:
+    server = SlowHead()
+    try:
+        with Client(server.url) as client, pytest.raises(UnreachableError, match="in time"):
+            client.infer("m", X, timeout_s=0.1)
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(("timeout_s", "longest_s"), [(None, 3601), (7, 8)])
+async def test_without_a_timeout_the_server_sets_the_deadline(timeout_s: float | None, longest_s: float) -> None:
+    waits: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        waits.append(request.extensions["timeout"])
+        return httpx.Response(200, json=ANSWER)
+
+    with Client("http://m", transport=httpx.MockTransport(answer)) as client:
+        client.infer("m", X, timeout_s=timeout_s)
+    async with AsyncClient("http://m", transport=httpx.MockTransport(answer)) as async_client:
+        await async_client.infer("m", X, timeout_s=timeout_s)
+    for wait in waits:
+        assert longest_s - 2 < wait["read"] <= longest_s and wait["connect"] <= 10
+
+
+async def test_headers_and_token_are_both_sent() -> None:
+    seen: list[httpx.Headers] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers)
+        return httpx.Response(200, json=ANSWER)
+
+    options: dict[str, Any] = {"transport": httpx.MockTransport(answer), "headers": {"x-team": "a"}, "token": "secret"}
+    with Client("http://m", **options) as client:
+        client.infer("m", X)
+    async with AsyncClient("http://m", **options) as async_client:
+        await async_client.infer("m", X)
+    assert [(headers["x-team"], headers["authorization"]) for headers in seen] == [("a", "Bearer secret")] * 2
+
+
+def test_limits_of_connections() -> None:
+    assert most_connections({}) == 100
+    assert most_connections({"limits": httpx.Limits(max_connections=3)}) == 3
+    assert most_connections({"limits": httpx.Limits()}) > 10**6
+
+
+def test_an_empty_list_is_text() -> None:
+    body, _ = infer_body({"text": [], "numbers": np.zeros(0)}, outputs=None, request_id=None, parameters={})
+    inputs = json.loads(body)["inputs"]
+    assert [(each["datatype"], each["shape"]) for each in inputs] == [("BYTES", [0]), ("FP64", [0])]

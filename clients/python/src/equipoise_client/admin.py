@@ -27,10 +27,9 @@ from .admin_types import (
     SourceParts,
     TracedRequests,
 )
-from .errors import refusal_of
 from .events import EventLines
 from .retries import Retries
-from .transport import AsyncSender, Call, Sender, http_options, unreachable
+from .transport import AsyncSender, Call, Sender
 
 # A canary or a plan with its simulation takes longer than a question.
 DEFAULT_TIMEOUT_S = 120.0
@@ -97,7 +96,7 @@ def _history_query(from_epoch_ms: float | None, to_epoch_ms: float | None, max_p
     return {"fromEpochMs": from_epoch_ms, "toEpochMs": to_epoch_ms, "maxPoints": max_points}
 
 
-_EVENTS = Call("GET", "/admin/events", _read)
+_EVENTS = "/admin/events"
 
 
 class AdminClient:
@@ -107,7 +106,6 @@ class AdminClient:
         self, base_url: str, *, token: str | None = None, timeout_s: float = DEFAULT_TIMEOUT_S, **options: Any
     ) -> None:
         self._sender = Sender(base_url, token=token, retries=Retries(), **options)
-        self._http = httpx.Client(**http_options(base_url, token, options))
         self._timeout_s = timeout_s
 
     def _send(self, call: Call[Any]) -> Any:
@@ -246,24 +244,14 @@ class AdminClient:
     def events(self, pipeline: str | None = None, *, after: int | None = None) -> Iterator[dict[str, Any]]:
         """Events as they happen. Ends if the server ends; call again with `after` to miss none."""
         lines = EventLines(after)
-        try:
-            with self._http.stream("GET", _EVENTS.path, **lines.request(pipeline)) as response:
-                if response.status_code != 200:
-                    response.read()
-                    raise refusal_of(response)
-                for line in response.iter_lines():
-                    event = lines.take(line)
-                    if event is not None:
-                        yield {"eventId": lines.last_id, **event}
-        except httpx.HTTPError as problem:
-            raise unreachable(_EVENTS, problem) from problem
+        for event in self._sender.events(_EVENTS, lines, pipeline):
+            yield {"eventId": lines.last_id, **event}
 
     def openapi(self) -> dict[str, Any]:
         return cast(dict[str, Any], self._send(_get("/openapi.json")))
 
     def close(self) -> None:
         self._sender.close()
-        self._http.close()
 
     def __enter__(self) -> Self:
         return self
@@ -284,7 +272,6 @@ class AsyncAdminClient:
         self, base_url: str, *, token: str | None = None, timeout_s: float = DEFAULT_TIMEOUT_S, **options: Any
     ) -> None:
         self._sender = AsyncSender(base_url, token=token, retries=Retries(), **options)
-        self._http = httpx.AsyncClient(**http_options(base_url, token, options))
         self._timeout_s = timeout_s
 
     async def _send(self, call: Call[Any]) -> Any:
@@ -419,24 +406,14 @@ class AsyncAdminClient:
 
     async def events(self, pipeline: str | None = None, *, after: int | None = None) -> AsyncIterator[dict[str, Any]]:
         lines = EventLines(after)
-        try:
-            async with self._http.stream("GET", _EVENTS.path, **lines.request(pipeline)) as response:
-                if response.status_code != 200:
-                    await response.aread()
-                    raise refusal_of(response)
-                async for line in response.aiter_lines():
-                    event = lines.take(line)
-                    if event is not None:
-                        yield {"eventId": lines.last_id, **event}
-        except httpx.HTTPError as problem:
-            raise unreachable(_EVENTS, problem) from problem
+        async for event in self._sender.events(_EVENTS, lines, pipeline):
+            yield {"eventId": lines.last_id, **event}
 
     async def openapi(self) -> dict[str, Any]:
         return cast(dict[str, Any], await self._send(_get("/openapi.json")))
 
     async def close(self) -> None:
         await self._sender.close()
-        await self._http.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ import httpx
 from .retries import Retries
 from .serving_types import FeedbackAnswer, IndexEntry, ModelConfig, ModelMetadata, ServerMetadata, Statistics
 from .tensors import JSON_LENGTH_HEADER, Inputs, Outputs, infer_body, infer_outputs
-from .transport import DEFAULT_TIMEOUT_S, AsyncSender, Call, Sender
+from .transport import DEFAULT_TIMEOUT_S, SLO_TIMEOUT_S, AsyncSender, Call, Sender
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ class Client:
     """Blocking client of one server; safe to share between threads.
 
     `timeout_s` of a call is its deadline: the server gets the time that is left, and all attempts end by then. Without
-    it the deadline is that of the pipeline's SLO; the longest is an hour. Calls raise `RefusedError` or
-    `UnreachableError`.
+    it the server sets the deadline, by the SLO of the pipeline, and the client waits for up to an hour. Calls raise
+    `RefusedError` or `UnreachableError`.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Client:
     ) -> InferResult:
         """Runs a pipeline on tensors. A leading dimension beyond the declared shape makes a client batch."""
         call = _infer(pipeline, inputs, outputs=outputs, request_id=request_id, priority=priority, timeout_s=timeout_s)
-        return self._sender.send(call, DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s)
+        return self._sender.send(call, SLO_TIMEOUT_S if timeout_s is None else timeout_s)
 
     def run(
         self,
@@ -169,7 +169,7 @@ class Client:
     ) -> RunResult:
         """Runs a pipeline on a body: an image, text or JSON."""
         call = _run(pipeline, body, content_type=content_type, priority=priority, timeout_s=timeout_s)
-        return self._sender.send(call, DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s)
+        return self._sender.send(call, SLO_TIMEOUT_S if timeout_s is None else timeout_s)
 
     def feedback(
         self,
@@ -250,7 +250,7 @@ class AsyncClient:
         timeout_s: float | None = None,
     ) -> InferResult:
         call = _infer(pipeline, inputs, outputs=outputs, request_id=request_id, priority=priority, timeout_s=timeout_s)
-        return await self._sender.send(call, DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s)
+        return await self._sender.send(call, SLO_TIMEOUT_S if timeout_s is None else timeout_s)
 
     async def run(
         self,
@@ -262,7 +262,7 @@ class AsyncClient:
         timeout_s: float | None = None,
     ) -> RunResult:
         call = _run(pipeline, body, content_type=content_type, priority=priority, timeout_s=timeout_s)
-        return await self._sender.send(call, DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s)
+        return await self._sender.send(call, SLO_TIMEOUT_S if timeout_s is None else timeout_s)
 
     async def feedback(
         self,

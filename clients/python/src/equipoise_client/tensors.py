@@ -87,7 +87,8 @@ def _encoded(name: str, value: Any) -> tuple[str, list[int], bytes]:
 def _is_text(value: Any) -> bool:
     if isinstance(value, str | bytes):
         return True
-    return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(item, str | bytes) for item in value)
+    # An empty list is a list of no texts; an array without elements has a data type.
+    return isinstance(value, list | tuple) and all(isinstance(item, str | bytes) for item in value)
 
 
 def _element(name: str, item: object) -> bytes:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -13,10 +16,13 @@ import httpx
 
 from .errors import EquipoiseError, RefusedError, UnreachableError, refusal_of
 from .events import EventLines
-from .retries import NO_RETRIES, Deadline, Retries
+from .retries import LONGEST_TIMEOUT_S, NO_RETRIES, Deadline, Retries
 
 Answer = TypeVar("Answer")
 DEFAULT_TIMEOUT_S = 30.0
+# Of a call whose deadline the server sets: the SLO of a pipeline may be long.
+SLO_TIMEOUT_S = LONGEST_TIMEOUT_S
+CONNECT_TIMEOUT_S = 10.0
 # A server answers a request that it drops shortly before the deadline of the request.
 ANSWER_GRACE_S = 1.0
 # The number of httpx. A call waits here for its connection, so that it tells the server the time that is then left.
@@ -46,7 +52,7 @@ class Call(Generic[Answer]):
             "content": body,
             "headers": dict(headers),
             "params": dict(self.query(left_s)) or None,
-            "timeout": left_s + ANSWER_GRACE_S,
+            "timeout": httpx.Timeout(left_s + ANSWER_GRACE_S, connect=min(left_s + ANSWER_GRACE_S, CONNECT_TIMEOUT_S)),
         }
 
     def answer(self, response: httpx.Response) -> Answer:
@@ -73,8 +79,10 @@ def wait_before_retry(error: EquipoiseError, attempt: int, retries: Retries, dea
 
 
 def http_options(base_url: str, token: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    headers = {"authorization": f"Bearer {token}"} if token is not None else {}
-    return {"base_url": base_url, "headers": headers, **options}
+    headers = httpx.Headers(options.get("headers"))
+    if token is not None:
+        headers["authorization"] = f"Bearer {token}"
+    return {**options, "base_url": base_url, "headers": headers}
 
 
 def read_response(head: httpx.Response, content: bytes) -> httpx.Response:
@@ -85,8 +93,10 @@ def read_response(head: httpx.Response, content: bytes) -> httpx.Response:
 
 def most_connections(options: Mapping[str, Any]) -> int:
     limits = options.get("limits")
-    most = limits.max_connections if isinstance(limits, httpx.Limits) else None
-    return most or MOST_CONNECTIONS
+    if not isinstance(limits, httpx.Limits):
+        return MOST_CONNECTIONS
+    # httpx: None is no limit.
+    return sys.maxsize if limits.max_connections is None else limits.max_connections
 
 
 def too_late(call: Call[Any]) -> UnreachableError:
@@ -99,7 +109,9 @@ class Sender:
     def __init__(
         self, base_url: str, *, token: str | None = None, retries: Retries = NO_RETRIES, **options: Any
     ) -> None:
-        self._http = httpx.Client(**http_options(base_url, token, options))
+        self._options = http_options(base_url, token, options)
+        self._http = httpx.Client(**self._options)
+        self._streams: httpx.Client | None = None
         self._retries = retries
         self._free = threading.BoundedSemaphore(most_connections(options))
 
@@ -117,11 +129,32 @@ class Sender:
         if not self._free.acquire(timeout=max(deadline.left_s(), LEAST_LEFT_S)):
             raise too_late(call)
         try:
-            return call.answer(self._response(call, deadline))
+            return call.answer(self._begun(call, deadline).result(max(deadline.left_s(), 0) + ANSWER_GRACE_S))
         except httpx.HTTPError as problem:
             raise unreachable(call, problem) from problem
-        finally:
+        except TimeoutError as problem:
+            raise too_late(call) from problem
+
+    def _begun(self, call: Call[Any], deadline: Deadline) -> Future[httpx.Response]:
+        """Sends in a thread of its own: the timeouts of httpx bound single reads, not the whole call."""
+        answer: Future[httpx.Response] = Future()
+
+        def run() -> None:
+            try:
+                response = self._response(call, deadline)
+            except BaseException as problem:
+                self._free.release()
+                answer.set_exception(problem)
+            else:
+                self._free.release()
+                answer.set_result(response)
+
+        try:
+            threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
+        except RuntimeError:
             self._free.release()
+            raise
+        return answer
 
     def _response(self, call: Call[Any], deadline: Deadline) -> httpx.Response:
         """Reads the answer in parts: the timeouts of httpx count from the last part."""
@@ -133,24 +166,31 @@ class Sender:
                     raise too_late(call)
         return read_response(response, b"".join(parts))
 
-    def answers(self, path: str) -> Iterator[dict[str, Any]]:
-        """Server-sent events with their kind as `event`."""
-        lines = EventLines()
+    def events(self, path: str, lines: EventLines, pipeline: str | None = None) -> Iterator[dict[str, Any]]:
+        """Server-sent events as they come; `lines` knows kind and id of the last one."""
         call = Call("GET", path, lambda _: None)
+        # Streams last, so they take no connections of calls.
+        self._streams = self._streams or httpx.Client(**self._options)
         try:
-            with self._http.stream("GET", path, **lines.request(None)) as response:
+            with self._streams.stream("GET", path, **lines.request(pipeline)) as response:
                 if response.status_code != 200:
                     response.read()
                     raise refusal_of(response)
-                for line in response.iter_lines():
-                    event = lines.take(line)
-                    if event is not None:
-                        yield {"event": lines.kind, **event}
+                for part in response.iter_bytes():
+                    yield from lines.events(part)
         except httpx.HTTPError as problem:
             raise unreachable(call, problem) from problem
 
+    def answers(self, path: str) -> Iterator[dict[str, Any]]:
+        """Server-sent events with their kind as `event`."""
+        lines = EventLines()
+        for event in self.events(path, lines):
+            yield {"event": lines.kind, **event}
+
     def close(self) -> None:
         self._http.close()
+        if self._streams is not None:
+            self._streams.close()
 
 
 class AsyncSender:
@@ -159,7 +199,9 @@ class AsyncSender:
     def __init__(
         self, base_url: str, *, token: str | None = None, retries: Retries = NO_RETRIES, **options: Any
     ) -> None:
-        self._http = httpx.AsyncClient(**http_options(base_url, token, options))
+        self._options = http_options(base_url, token, options)
+        self._http = httpx.AsyncClient(**self._options)
+        self._streams: httpx.AsyncClient | None = None
         self._retries = retries
         self._free = asyncio.Semaphore(most_connections(options))
 
@@ -185,20 +227,26 @@ class AsyncSender:
             raise too_late(call) from problem
         return call.answer(response)
 
-    async def answers(self, path: str) -> AsyncIterator[dict[str, Any]]:
-        lines = EventLines()
+    async def events(self, path: str, lines: EventLines, pipeline: str | None = None) -> AsyncIterator[dict[str, Any]]:
         call = Call("GET", path, lambda _: None)
+        self._streams = self._streams or httpx.AsyncClient(**self._options)
         try:
-            async with self._http.stream("GET", path, **lines.request(None)) as response:
+            async with self._streams.stream("GET", path, **lines.request(pipeline)) as response:
                 if response.status_code != 200:
                     await response.aread()
                     raise refusal_of(response)
-                async for line in response.aiter_lines():
-                    event = lines.take(line)
-                    if event is not None:
-                        yield {"event": lines.kind, **event}
+                async for part in response.aiter_bytes():
+                    for event in lines.events(part):
+                        yield event
         except httpx.HTTPError as problem:
             raise unreachable(call, problem) from problem
 
+    async def answers(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        lines = EventLines()
+        async for event in self.events(path, lines):
+            yield {"event": lines.kind, **event}
+
     async def close(self) -> None:
         await self._http.aclose()
+        if self._streams is not None:
+            await self._streams.aclose()
