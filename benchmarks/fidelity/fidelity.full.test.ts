@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { benchMethod } from './configurations.js';
 import { fidelityReport } from './report.js';
 import { runPlan } from './run-plan.js';
 
@@ -17,13 +16,13 @@ function hasTaskset(): boolean {
 
 describe.skipIf(availableParallelism() < 2 || !hasTaskset())('bench:fidelity (needs 2 cores and taskset)', () => {
   it('serves and simulates the same requests', async () => {
-    const plan = await runPlan(0, 0.02);
+    const plan = { ...(await runPlan(0, 0.02)), machine: 'a machine', scale: 0.02 };
     expect(plan.loads.map(({ load }) => load)).toEqual([0.3, 0.45, 0.6, 0.75, 0.88, 'saturation', 1.1]);
     for (const { requests, served, simulated } of plan.loads) {
       expect(requests).toBeGreaterThanOrEqual(5);
       expect(Object.keys(simulated)).toEqual(Object.keys(served));
     }
-    const { text } = fidelityReport({ machine: 'a machine', scale: 0.02, method: benchMethod, plans: [plan] });
+    const { text } = fidelityReport({ plans: [plan] });
     expect(text.match(/^\| shelf-scan \|/gm)).toHaveLength(6);
   });
 });

@@ -7,3 +7,9 @@ export interface PlanResult extends Omit<PlanCalibration, 'measuredSpec'> {
   readonly seconds: number;
   readonly stolenFraction: number;
 }
+
+/** A plan with what it was measured on. `machine` has the commit; `scale` below 1: shorter segments than the method asks. */
+export interface MeasuredPlan extends PlanResult {
+  readonly machine: string;
+  readonly scale: number;
+}

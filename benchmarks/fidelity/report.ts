@@ -1,16 +1,8 @@
-import type { CalibrationMethod } from '../../packages/app/src/calibrate/calibrate-plan.js';
 import type { ComparedLoad } from '../../packages/app/src/calibrate/compared-loads.js';
 import { errorFraction, isBelowSaturation } from '../../packages/app/src/calibrate/trust.js';
 import { barResults, bars, latencyErrors, median } from './bars.js';
-import type { PlanResult } from './plan-result.js';
-
-/** Content of results.json. `scale` below 1: segments shorter than the method asks. */
-export interface FidelityResults {
-  readonly machine: string;
-  readonly scale: number;
-  readonly method: CalibrationMethod;
-  readonly plans: readonly PlanResult[];
-}
+import type { FidelityResults } from './kept-results.js';
+import type { MeasuredPlan, PlanResult } from './plan-result.js';
 
 const signed = (fraction: number): string => `${fraction < 0 ? '−' : '+'}${(100 * Math.abs(fraction)).toFixed(1)} %`;
 /** JSON has no NaN: a figure of no request is null. */
@@ -91,8 +83,16 @@ function floorText(loads: readonly ComparedLoad[]): string {
   return `Noise floor: half of the served requests against the other half differ by ${percent(median(p50))} (p50) and ${percent(median(p99))} (p99) in the median, by ${percent(Math.max(...p50, ...p99))} at most. The error that noise alone gives a figure of all requests is about half of that.`;
 }
 
+/** Machines and commits, with their numbers of plans if there are several. */
+function machinesText(plans: readonly MeasuredPlan[]): string {
+  const counts = new Map<string, number>();
+  for (const { machine } of plans) counts.set(machine, (counts.get(machine) ?? 0) + 1);
+  if (counts.size === 1) return [...counts.keys()].join('');
+  return [...counts].map(([machine, count]) => `${machine} (${count} of ${plans.length} plans)`).join('; ');
+}
+
 /** Report as Markdown, and true if every bar is met. */
-export function fidelityReport({ machine, scale, plans }: FidelityResults): {
+export function fidelityReport({ plans }: Pick<FidelityResults, 'plans'>): {
   readonly text: string;
   readonly met: boolean;
 } {
@@ -101,8 +101,9 @@ export function fidelityReport({ machine, scale, plans }: FidelityResults): {
   const count = plans.reduce((sum, { loads }) => sum + loads.length, 0);
   const minutes = plans.reduce((sum, { seconds }) => sum + seconds, 0) / 60;
   const stolen = Math.max(...plans.map(({ stolenFraction }) => stolenFraction));
+  const scale = Math.min(...plans.map((plan) => plan.scale));
   const shorter = scale === 1 ? '' : ` **Trial: segments of ${Math.round(100 * scale)} % of the method's length.**`;
-  const text = `${machine}. ${plans.length} plans, ${count} configurations (plan and load), ${minutes.toFixed(0)} minutes of load; stolen time at most ${(100 * stolen).toFixed(1)} %.${shorter}
+  const text = `${machinesText(plans)}. ${plans.length} plans, ${count} configurations (plan and load), ${minutes.toFixed(0)} minutes of load; stolen time at most ${(100 * stolen).toFixed(1)} %.${shorter}
 
 | bar | demanded | measured | |
 |---|---|---|---|

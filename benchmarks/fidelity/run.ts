@@ -4,12 +4,13 @@
  * which leaves the tables of the docs alone).
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchMethod, configurations } from './configurations.js';
+import { checkResumable, type FidelityResults, readResults, writeResults } from './kept-results.js';
 import type { PlanResult } from './plan-result.js';
-import { type FidelityResults, fidelityReport } from './report.js';
+import { fidelityReport } from './report.js';
 import { runPlan } from './run-plan.js';
 
 const RESULTS = new URL('results.json', import.meta.url);
@@ -40,12 +41,9 @@ function machine(): string {
 }
 
 function earlier(): FidelityResults {
-  const none = { machine: machine(), scale, method: benchMethod, plans: [] };
-  if ((!values.resume && !values.report) || !existsSync(kept)) return none;
-  const found = JSON.parse(readFileSync(kept, 'utf8')) as FidelityResults;
-  const isOther = JSON.stringify(found.method) !== JSON.stringify(benchMethod);
-  if (values.resume && isOther) throw new Error('results.json is of another method. Run without --resume.');
-  return found;
+  const found = values.resume || values.report ? readResults(kept) : undefined;
+  if (found !== undefined && values.resume) checkResumable(found, benchMethod, scale);
+  return found ?? { method: benchMethod, plans: [] };
 }
 
 let results = earlier();
@@ -61,9 +59,10 @@ for (const [index, { number, pipeline, name }] of left.entries()) {
   const elapsedMs = performance.now() - startedAtMs;
   if (index > 0 && elapsedMs + planMs > 60_000 * Number(values.minutes)) break;
   process.stderr.write(`[${index} of ${left.length} plans done, about ${minutes} min left] ${pipeline}: ${name}\n`);
-  const plan = await runPlan(number, scale);
-  results = { machine: machine(), scale, method: benchMethod, plans: [...results.plans, plan] };
-  writeFileSync(kept, `${JSON.stringify(results, null, 1)}\n`);
+  const measuredOn = { machine: machine(), scale };
+  const plan = { ...(await runPlan(number, scale)), ...measuredOn };
+  results = { method: benchMethod, plans: [...results.plans, plan] };
+  writeResults(kept, results);
 }
 const { text, met } = fidelityReport(results);
 if (!isTrial) {

@@ -32,6 +32,7 @@ function flags(args: readonly string[]) {
         workers: { type: 'string' },
         'limit-s': { type: 'string' },
         quick: { type: 'boolean', default: false },
+        report: { type: 'boolean', default: false },
       },
     }).values;
   } catch (error) {
@@ -58,6 +59,7 @@ export function readQuestion(args: readonly string[], env: Readonly<Record<strin
   const seeds = wholeNumber('seeds', values.seeds, { usual: quick ? 1 : USUAL_SEEDS, most: MOST_SEEDS });
   return {
     quick,
+    report: values.report,
     policies,
     cells,
     seeds,

@@ -1,4 +1,4 @@
-/** Cells of PipeBench: which loads each question is asked under. Chosen so that the whole takes about a quarter hour. */
+/** Cells of PipeBench: which loads each question is asked under. Chosen so that the whole takes about an hour on two cores. */
 import { benchPolicies, type CellPlace } from './policies.js';
 import { type Goal, PUBLISHED } from './questions.js';
 

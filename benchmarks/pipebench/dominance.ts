@@ -1,7 +1,7 @@
 /**
- * Pareto dominance in (attainment, accuracy, cores), seed by seed. With the same seed, two policies get the same
- * arrivals. A figure is better if the 95 % interval of its paired differences excludes 0. A figure is worse only if it
- * is also worse by more than a margin, so that a negligible disadvantage saves nobody.
+ * Pareto dominance of policies over equal seeds. A margin decides what counts, on both sides: a policy is better if the
+ * 95 % interval of the paired differences lies above it, and no worse if the interval does not reach below minus the margin.
+ * So noise proves neither.
  */
 import { type MeanInterval, meanInterval95 } from '@equipoise/core/model';
 import type { CellFigures } from './cell.js';
@@ -17,9 +17,11 @@ export type FigureName = keyof typeof MARGINS;
 export interface Comparison {
   /** Advantage of one policy over another; positive is better. In the units of `MARGINS`. */
   readonly advantages: Readonly<Record<FigureName, MeanInterval>>;
+  /** Better by more than the margin. */
   readonly better: readonly FigureName[];
-  readonly worse: readonly FigureName[];
-  /** Better in one figure, worse in none. */
+  /** Not shown to be at most the margin worse. */
+  readonly maybeWorse: readonly FigureName[];
+  /** Better in one figure, and shown to be no worse in the others. */
   readonly dominates: boolean;
 }
 
@@ -34,7 +36,7 @@ export function compared(one: readonly CellFigures[], other: readonly CellFigure
   };
   const names = Object.keys(MARGINS) as readonly FigureName[];
   const enough = one.length >= LEAST_SEEDS && one.length === other.length;
-  const better = names.filter((name) => enough && advantages[name].low > 0);
-  const worse = names.filter((name) => advantages[name].high < 0 && advantages[name].mean < -MARGINS[name]);
-  return { advantages, better, worse, dominates: better.length > 0 && worse.length === 0 };
+  const better = names.filter((name) => enough && advantages[name].low > MARGINS[name]);
+  const maybeWorse = names.filter((name) => !(advantages[name].low >= -MARGINS[name]));
+  return { advantages, better, maybeWorse, dominates: better.length > 0 && maybeWorse.length === 0 };
 }

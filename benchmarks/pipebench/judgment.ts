@@ -35,6 +35,10 @@ export interface PolicyScore {
 }
 
 export interface Judgment {
+  /** Cells that are on the published ground of a policy that ran there. */
+  readonly groundCells: number;
+  /** Policies with a publication that ran in no cell of their ground. */
+  readonly notOnGround: readonly string[];
   readonly dominations: readonly Domination[];
   readonly scores: readonly PolicyScore[];
   /** True if there are enough seeds to judge. */
@@ -106,8 +110,14 @@ export function judgment(results: readonly CellResult[]): Judgment {
   const dominations = results.flatMap(dominationsOf);
   const names = [...new Set(results.flatMap(({ policies }) => policies.map(({ policy }) => policy)))];
   const others = names.filter((policy) => policy !== OURS);
+  const ranOnGround = (result: CellResult, policy: string): boolean =>
+    onGround(policy, result.cell) && runsOf(result, policy).length > 0;
   const fewest = Math.min(...results.map((result) => runsOf(result, OURS).length || LEAST_SEEDS));
   return {
+    groundCells: results.filter((result) => others.some((policy) => ranOnGround(result, policy))).length,
+    notOnGround: benchPolicies
+      .filter(({ name, ground }) => ground.length > 0 && !results.some((result) => ranOnGround(result, name)))
+      .map(({ name }) => name),
     dominations,
     scores: others.map((policy) => scoreOf(policy, results, dominations)),
     conclusive: fewest >= LEAST_SEEDS,

@@ -10,7 +10,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** Finished runs, and results that are not published. */
 export const FOLDER = here('../../.equipoise/pipebench');
 
-const SOURCES = ['cell.ts', 'loads.ts', 'questions.ts'];
+const SOURCES = ['cell.ts', 'cell-process.ts', 'loads.ts', 'policies.ts', 'questions.ts'];
 const OTHERS = [
   '../literature/grid.json',
   '../literature/filled-points.json',
@@ -18,6 +18,7 @@ const OTHERS = [
   '../control/loads.ts',
   '../control/pipelines.ts',
   '../simulator/day/day-pipeline.ts',
+  '../../packages/app/src/experiment/load-own-policy.ts',
   '../../examples/policies/pipeline.yaml',
   '../../examples/shelf-scan/accuracy.json',
 ];
@@ -29,16 +30,20 @@ function filesUnder(folder: string): readonly string[] {
     .map((name) => join(folder, name));
 }
 
-/** Digest of all that decides figures, apart from the run itself. */
-export function inputsDigest(referenceDir: string | undefined): string {
-  const files = [
+/** Files that decide figures, apart from the run itself. */
+export function decidingFiles(referenceDir: string | undefined): readonly string[] {
+  return [
     ...[...SOURCES, ...OTHERS].map(here),
     ...filesUnder(here('../../packages/core/src')),
+    ...filesUnder(here('../../packages/pipeline-file/src')),
     ...filesUnder(here('../../packages/app/loads')),
     ...(referenceDir === undefined ? [] : filesUnder(join(referenceDir, 'ipa'))),
   ];
+}
+
+export function inputsDigest(referenceDir: string | undefined): string {
   const hash = createHash('sha256');
-  for (const file of files) hash.update(readFileSync(file));
+  for (const file of decidingFiles(referenceDir)) hash.update(readFileSync(file));
   return hash.digest('hex');
 }
 

@@ -13,7 +13,7 @@ import type { RunOutcome } from './cell-process.js';
 import { type BenchRun, benchCells, benchRuns } from './cells.js';
 import { compared } from './dominance.js';
 import { cellResults, judgment } from './judgment.js';
-import { inputsDigest, KeptRuns } from './kept-runs.js';
+import { decidingFiles, inputsDigest, KeptRuns } from './kept-runs.js';
 import { benchLoads } from './loads.js';
 import { benchPolicies, isOnGround } from './policies.js';
 import { questionOf } from './questions.js';
@@ -63,6 +63,20 @@ describe('dominance', () => {
       one: [4, 4, 4, 4, 4].map((n) => figures(1, 0.8, n)),
       other: [3, 5, 4, 3.5, 4.9].map((n) => figures(1, 0.8, n)),
       better: [],
+      dominates: false,
+    },
+    {
+      what: 'cheaper by less than the margin',
+      one: runs(1, 0.8, 4),
+      other: runs(1, 0.8, 4.01),
+      better: [],
+      dominates: false,
+    },
+    {
+      what: 'cheaper, and too noisy to be no worse in attainment',
+      one: [1, 0.99, 1, 0.995, 1].map((attained) => figures(attained, 0.8, 4)),
+      other: [0.99, 1, 1, 1, 0.995].map((attained) => figures(attained, 0.8, 5)),
+      better: ['cost'],
       dominates: false,
     },
     {
@@ -116,6 +130,8 @@ describe('judgment', () => {
   it('says it in the report, which omits no cell and no policy', () => {
     const { text, html } = benchReport(outcome);
     expect(text).toContain('On its own published ground, a policy dominates ours in 1 of 1 cells.');
+    expect(text).toContain('Not tested on their own ground: fa2-low, fa2-high, rim, inferline-like, proteus-like.');
+    expect(text).toMatch(/^\| rim \| 0 \| 0 \| 0 \| 0 \| not tested \|$/m);
     expect(text).toMatch(/video, weights, bursty \| ipa \| yes \| cost \|/);
     expect(text).toMatch(/video, weights, bursty \| mine \| no \| accuracy, cost \|/);
     expect(text).toContain('rim: too small');
@@ -131,7 +147,9 @@ describe('judgment', () => {
       ...each,
       policies: each.policies.filter(({ policy }) => !['ipa', 'mine'].includes(policy)),
     }));
-    expect(benchReport({ ...outcome, results: without }).text).toContain('No policy dominates ours in any cell.');
+    const { text } = benchReport({ ...outcome, results: without });
+    expect(text).toContain('No policy was tested on its own published ground. No policy dominates ours in any cell.');
+    expect(text).not.toContain('No policy dominates ours on its own');
     const few = results.map((each) => ({
       ...each,
       policies: each.policies.map((p) => ({ ...p, runs: p.runs.slice(0, 3) })),
@@ -148,6 +166,20 @@ describe('judgment', () => {
       ).toBe(true);
     expect(benchPolicies.length).toBeGreaterThanOrEqual(9);
   });
+});
+
+it('runs again what changed code decides', () => {
+  const files = decidingFiles(undefined);
+  for (const name of [
+    'pipebench/policies.ts',
+    'pipebench/cell-process.ts',
+    'pipeline-file/src/index.ts',
+    'load-own-policy.ts',
+  ])
+    expect(
+      files.some((file) => file.endsWith(name)),
+      name,
+    ).toBe(true);
 });
 
 describe('a foreign policy', () => {

@@ -7,7 +7,7 @@ import { type PlotSpec, seriesColor } from '../../packages/app/src/report/plot/p
 import type { CellFigures } from './cell.js';
 import { cellText } from './cells.js';
 import { LEAST_SEEDS, MARGINS } from './dominance.js';
-import { type CellResult, type Domination, type Judgment, judgment } from './judgment.js';
+import { type CellResult, type Domination, type Judgment, judgment, type PolicyScore } from './judgment.js';
 import { EXCLUDE_FIRST_S } from './loads.js';
 import { benchPolicies, OURS } from './policies.js';
 
@@ -67,14 +67,14 @@ function dominationTable(dominations: readonly Domination[]): Table {
   return [head, rows];
 }
 
-function scoreTable({ scores }: Judgment): Table {
+function scoreTable({ scores, notOnGround }: Judgment): Table {
   const rows = scores.map((score) => [
     score.policy,
     String(score.cells),
     String(score.dominatesOurs),
     String(score.dominatedByOurs),
     String(score.groundCells),
-    score.groundCells === 0 ? '–' : String(score.dominatesOursOnGround),
+    ownGroundText(score, notOnGround),
   ]);
   const head = [
     'policy',
@@ -87,30 +87,42 @@ function scoreTable({ scores }: Judgment): Table {
   return [head, rows];
 }
 
+function ownGroundText(
+  { policy, groundCells, dominatesOursOnGround }: PolicyScore,
+  notOnGround: readonly string[],
+): string {
+  if (groundCells > 0) return String(dominatesOursOnGround);
+  return notOnGround.includes(policy) ? 'not tested' : '–';
+}
+
 const policyTable = (): Table => [
   ['policy', 'source', 'leaves out', 'its own published ground here'],
   benchPolicies.map(({ name, source, leavesOut, groundText }) => [name, source, leavesOut, groundText]),
 ];
 
-/** The verdict in words. It names the number of cells, also if there are none. */
-function verdict({ dominations, conclusive }: Judgment, cells: number): string {
+/** The verdict in words. It names the number of cells, and what was not tested. */
+function verdict({ dominations, conclusive, groundCells, notOnGround }: Judgment, cells: number): string {
   if (!conclusive) return `No verdict: a judgment needs at least ${LEAST_SEEDS} seeds.`;
   const onGround = dominations.filter(({ onItsGround }) => onItsGround);
   const places = (all: readonly Domination[]): number => new Set(all.map(({ cell }) => cellText(cell))).size;
   const ground =
-    onGround.length === 0
-      ? 'No policy dominates ours on its own published ground.'
-      : `On its own published ground, a policy dominates ours in ${places(onGround)} of ${cells} cells.`;
+    groundCells === 0
+      ? 'No policy was tested on its own published ground.'
+      : onGround.length === 0
+        ? `No policy dominates ours on its own published ground (${groundCells} cells).`
+        : `On its own published ground, a policy dominates ours in ${places(onGround)} of ${groundCells} cells.`;
+  const untested =
+    groundCells > 0 && notOnGround.length > 0 ? ` Not tested on their own ground: ${notOnGround.join(', ')}.` : '';
   const all =
     dominations.length === 0
       ? 'No policy dominates ours in any cell.'
       : `In all, policies dominate ours in ${places(dominations)} of ${cells} cells; the table lists each of them.`;
-  return `${ground} ${all}`;
+  return `${ground}${untested} ${all}`;
 }
 
 const RULES = [
   `All policies run in one simulator with the same arrivals per seed, queues, batches, drops and times to start. The first ${EXCLUDE_FIRST_S} s do not count. A dropped request misses the SLO. Cores include replicas that start or drain.`,
-  `A policy dominates another if the 95 % interval of its paired differences shows that it is better in attainment, accuracy or cores, and if it is worse in none. Worse by at most ${MARGINS.attainment} points of attainment, ${MARGINS.accuracy} points of accuracy or ${MARGINS.cost} % of the cores does not count as worse.`,
+  `A policy dominates another if it is better in attainment, accuracy or cores, and worse in none. The 95 % interval of the paired differences decides, with a margin of ${MARGINS.attainment} points of attainment, ${MARGINS.accuracy} points of accuracy and ${MARGINS.cost} % of the cores: better if the whole interval is above the margin, not worse if the whole interval is above minus the margin.`,
   'Goals: weights (the published weights of IPA, without a budget), min-cost (lowest cost at the accuracy of the middle variants), max-accuracy (highest accuracy within a budget). The budget is 1.25 times the cores of the cheapest plan for 34 rps. A policy that does not know a goal or a budget is judged by the same three figures. Points of audio-qa and sum-qa are partly filled by a rule (benchmarks/literature), so no claim rests on them.',
   'Policies that only scale run the variants of middle accuracy, set by hand, as the README of core/control/baselines describes.',
 ];

@@ -1,19 +1,19 @@
 /**
- * `npm run bench:pipebench [-- --policy FILE.mjs…] [--only WORD…] [--seeds N] [--workers N] [--limit-s N] [--quick]`:
+ * `npm run bench:pipebench [-- --policy FILE.mjs…] [--only WORD…] [--seeds N] [--workers N] [--limit-s N] [--quick] [--report]`:
  * compares policies on one simulator. Finished runs are kept and not run again. Complete results of the built-in policies
- * are written next to this file, others to .equipoise/pipebench.
+ * are written next to this file, others to .equipoise/pipebench. `--report` runs nothing and judges the published runs again.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { madeOn } from '../literature/machine.js';
 import { type BenchQuestion, readQuestion, UsageError } from './bench-question.js';
 import type { RunOutcome } from './cell-process.js';
 import { type BenchRun, benchRuns, cellText } from './cells.js';
-import { cellResults } from './judgment.js';
+import { type CellResult, cellResults } from './judgment.js';
 import { FOLDER, inputsDigest, KeptRuns } from './kept-runs.js';
 import { benchPolicies, OURS } from './policies.js';
-import { benchReport } from './report.js';
+import { type BenchOutcome, benchReport } from './report.js';
 import { nameOfPolicy, runAll } from './run-all.js';
 
 /** Names of foreign policies by path. Throws if two policies have one name. */
@@ -58,14 +58,31 @@ async function outcomesOf({ cells, policies, seeds, referenceDir, workers, limit
   return { outcomes: all.map((run) => [run, outcomes.get(run) as RunOutcome] as const), tookS, waiting };
 }
 
+const PUBLISHED_FOLDER = fileURLToPath(new URL('.', import.meta.url));
+
 async function bench(asked: BenchQuestion): Promise<void> {
   const made = madeOn();
   const names = await foreignNames(asked);
   const { outcomes, tookS, waiting } = await outcomesOf(asked);
   const results = cellResults(outcomes, (policy) => names.get(policy) ?? policy);
   const took = `${waiting.length} of ${outcomes.length} runs took ${(tookS / 60).toFixed(1)} minutes with ${asked.workers} processes.`;
-  const { text, html, judged } = benchReport({ made, took, seeds: asked.seeds, results, skipped: asked.skipped });
-  const folder = asked.isComplete ? fileURLToPath(new URL('.', import.meta.url)) : FOLDER;
+  const outcome = { made, took, seeds: asked.seeds, results, skipped: asked.skipped };
+  written(outcome, asked.isComplete ? PUBLISHED_FOLDER : FOLDER);
+}
+
+/** The runs of the published results. */
+function publishedOutcome(): BenchOutcome {
+  const text = readFileSync(join(PUBLISHED_FOLDER, 'results.json'), 'utf8');
+  const { made, took, results } = JSON.parse(text) as Pick<BenchOutcome, 'made' | 'took'> & {
+    readonly results: readonly CellResult[];
+  };
+  const seeds = Math.max(...results.flatMap(({ policies }) => policies.map(({ runs }) => runs.length)));
+  return { made, took, seeds, results, skipped: [] };
+}
+
+function written(outcome: BenchOutcome, folder: string): void {
+  const { text, html, judged } = benchReport(outcome);
+  const { made, took, results } = outcome;
   const file = (ending: string): string => join(folder, `results.${ending}`);
   writeFileSync(file('md'), text);
   writeFileSync(file('html'), html);
@@ -75,7 +92,9 @@ async function bench(asked: BenchQuestion): Promise<void> {
 }
 
 try {
-  await bench(readQuestion(process.argv.slice(2), process.env));
+  const asked = readQuestion(process.argv.slice(2), process.env);
+  if (asked.report) written(publishedOutcome(), PUBLISHED_FOLDER);
+  else await bench(asked);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = error instanceof UsageError ? 2 : 1;
