@@ -100,14 +100,42 @@ describe('SourceJoin', () => {
     expect(events).toEqual(['100 a0|-']);
   });
 
-  it('refuses new requests while as many as allowed wait, but takes parts that they wait for', () => {
-    const { offer, events } = bench([false, false], { maxWaiting: 2 });
+  it('ends the wait of the oldest request if more wait than allowed', () => {
+    const { offer, events, advanceTo, join } = bench([false, false], { maxWaiting: 2 });
     offer('a', 0);
+    advanceTo(10);
     offer('b', 0);
-    expect(offer('c', 0)).toBe('full');
-    expect(offer('a', 1)).toBeUndefined();
     expect(offer('c', 0)).toBeUndefined();
-    expect(events).toEqual(['0 a0|a1']);
+    expect(join.waiting).toBe(2);
+    // The wait for it has ended.
+    expect(offer('a', 1)).toBe('late');
+    expect([offer('b', 1), offer('c', 1)]).toEqual([undefined, undefined]);
+    expect(events).toEqual(['10 a0|- lacks 1', '10 b0|b1', '10 c0|c1']);
+  });
+
+  it('begins the oldest request early if it can do without the missing part', () => {
+    const { offer, events } = bench([false, true], { maxWaiting: 1 });
+    offer('a', 0);
+    expect([offer('b', 0), offer('b', 1)]).toEqual([undefined, undefined]);
+    expect(events).toEqual(['0 a0|-', '0 b0|b1']);
+  });
+
+  it('joins the parts of others while one client parks parts without partners', () => {
+    const { offer, events, advanceTo, join } = bench([false, false], { maxWaiting: 1000, maxWaitMs: 30_000 });
+    for (let parked = 0; parked < 1000; parked++) offer(`parked ${parked}`, 0);
+    for (let good = 0; good < 50; good++) {
+      advanceTo(10 * good);
+      expect(offer(`good ${good}`, 0)).toBeUndefined();
+      for (let more = 0; more < 20; more++) offer(`more ${good} ${more}`, 0);
+      expect(offer(`good ${good}`, 1)).toBeUndefined();
+    }
+    const joined = events.filter((event) => !event.includes('lacks'));
+    expect(joined).toHaveLength(50);
+    expect(join.waiting).toBe(999);
+    expect(join.counts).toMatchObject([
+      { joined: 50, dropped: 0 },
+      { joined: 50, dropped: 0 },
+    ]);
   });
 
   it('gives a part back; its source may send another one', () => {
@@ -214,16 +242,16 @@ describe('a join by key', () => {
     expect(events).toEqual(['100 a0|- lacks 1', '200 next|late']);
   });
 
-  it('takes a late part that found no place once it comes again', () => {
+  it('makes a place for a late part that waits, once', () => {
     const window = { lengthMs: 10, late: 'wait', hasTimes: true } as const;
-    const { offer, advanceTo } = bench([false, false], { maxWaiting: 2, window });
+    const { offer, advanceTo, events } = bench([false, false], { maxWaiting: 2, window });
     offer('a', 0, 'early', 5);
     advanceTo(100);
     offer('b', 0, 'b0', 100);
     offer('c', 0, 'c0', 100);
-    expect(offer('a', 1, 'late', 5)).toBe('full');
-    offer('b', 1, 'b1', 100);
     expect([offer('a', 1, 'late', 5), offer('a', 1, 'late', 5)]).toEqual([undefined, 'duplicate']);
+    offer('c', 1, 'c1', 100);
+    expect(events).toEqual(['100 early|- lacks 1', '100 b0|- lacks 1', '100 c0|c1']);
   });
 
   it('goes by stated times, however late the parts come, and prefers the nearest request', () => {

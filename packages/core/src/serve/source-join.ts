@@ -6,7 +6,8 @@
  * missing parts if all of their sources are optional; otherwise it is given up.
  *
  * Protocol: as that of `PipelineScheduler`. Memory is bounded: at most `maxWaiting` requests wait, each for a limited
- * time. As many earlier requests are remembered, for as long, to recognize late and repeated parts. At most as many
+ * time. One more request ends the wait of the oldest one early. So parts without partners cannot keep out the parts of
+ * others. As many earlier requests are remembered, for as long, to recognize late and repeated parts. At most as many
  * newest parts of a source are kept, each until its maximum age.
  */
 import { invariant } from '../kernel/invariant.js';
@@ -69,8 +70,9 @@ interface JoinedRequest<Part> extends Linked<JoinedRequest<Part>> {
 }
 
 /**
- * `kept`: as the newest part of its source. The others are refusals. `duplicate`: the source has sent a part of this
- * request before. `late`: the wait has ended without it, or there is a newer part.
+ * `kept`: as the newest part of its source. The others are refusals. `full`: too many requests of its key wait.
+ * `duplicate`: the source has sent a part of this request before. `late`: the wait has ended without it, or there is a
+ * newer part.
  */
 type Offered = 'taken' | 'kept' | 'duplicate' | 'late' | 'full';
 
@@ -200,10 +202,8 @@ export class SourceJoin<Part> {
     if (known === 'duplicate') return known;
     if (known === undefined || !known.isEnded)
       return this.#add(known ?? this.#open(key, atMs, nowMs), { source, part, atMs }, nowMs);
-    const end = this.#takeLate(offered, atMs, nowMs);
-    // A part that found no place may come again.
-    if (end !== 'full') known.times[source] = atMs;
-    return end;
+    known.times[source] = atMs;
+    return this.#takeLate(offered, atMs, nowMs);
   }
 
   #takeLate(offered: OfferedPart<Part>, atMs: number, nowMs: number): Offered {
@@ -265,16 +265,17 @@ export class SourceJoin<Part> {
     return nearest;
   }
 
-  /** Undefined if too many requests wait. */
+  /** Undefined if too many requests of the key wait. If all places are taken, the wait of the oldest request ends. */
   #open(key: string, firstTimeMs: number, nowMs: number): JoinedRequest<Part> | undefined {
     const { maxWaitMs, maxWaiting, sources } = this.#rules;
-    if (this.#waiting.size >= maxWaiting) return undefined;
     const known = this.#byKey.get(key);
     if (known !== undefined && known.length >= MOST_OF_KEY) {
       const oldest = known.find(({ isEnded }) => isEnded);
       if (oldest === undefined) return undefined;
       this.#forgetEnded(oldest);
     }
+    const { first } = this.#waiting;
+    if (first !== undefined && this.#waiting.size >= maxWaiting) this.#end(first, nowMs);
     const request: JoinedRequest<Part> = {
       key,
       parts: sources.map(() => undefined),

@@ -132,7 +132,7 @@ export const sourceJoinSchema = z
     maxWaiting: count()
       .default(fieldDefaults.maxWaiting)
       .describe(
-        'Maximum requests that wait for parts, and keys of each source with `latest`; for each tenant. Parts of further requests are dropped as `queue-full`.',
+        'Maximum requests that wait for parts, and keys of each source with `latest`; for each tenant. A further request ends the wait of the oldest one.',
       ),
   })
   .prefault({})

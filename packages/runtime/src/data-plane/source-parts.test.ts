@@ -92,11 +92,25 @@ describe('parts of a request', () => {
     expect(await Promise.all(outcomes)).toEqual([late, late]);
   });
 
+  it('end the wait of the oldest request if too many wait: its client is told, the newer ones are served', async () => {
+    const { clock, pipeline } = mail();
+    const parked = ['a', 'b', 'c'].map((id) => pipeline.submitPart({ source: LETTER, key: id }, letter(1)));
+    expect(await parked[0]).toEqual(failed('PART_MISSING', /^No part of scan came in time/));
+    expect(await pipeline.submitPart({ source: SCAN, key: 'a' }, scan(1))).toEqual(
+      failed('PART_LATE', /after the wait/),
+    );
+    const partners = ['b', 'c'].map((id) => pipeline.submitPart({ source: SCAN, key: id }, scan(1)));
+    await clock.advanceTo(100);
+    const outcomes = await Promise.all([...parked.slice(1), ...partners]);
+    expect(outcomes.map(({ kind }) => kind)).toEqual(Array(4).fill('completed'));
+    expect(pipeline.inFlightBytes).toBe(0);
+  });
+
   it('are no requests if they are refused', async () => {
     const { clock, pipeline, ends } = mail({ admission: { maxQueueLength: 10, maxInFlightBytes: 12 } });
-    const outcomes = ['a', 'b', 'c'].map((id) => pipeline.submitPart({ source: LETTER, key: id }, letter(1)));
+    const outcomes = ['a', 'b'].map((id) => pipeline.submitPart({ source: LETTER, key: id }, letter(1)));
     const large = pipeline.submitPart({ source: SCAN, key: 'a' }, { scan: fp32([2], 1, 2) });
-    expect([await outcomes[2], await large]).toEqual([dropped('queue-full'), dropped('memory-full')]);
+    expect(await large).toEqual(dropped('memory-full'));
     await clock.advanceTo(1000);
     await Promise.all(outcomes);
     expect(ends).toEqual([]);
@@ -104,7 +118,7 @@ describe('parts of a request', () => {
     expect(pipeline.inFlightBytes).toBe(0);
     expect(pipeline.partCounts).toEqual({
       sources: [
-        { joined: 0, missing: 0, unmatched: 2, late: 0, duplicate: 0, kept: 0, dropped: 1 },
+        { joined: 0, missing: 0, unmatched: 2, late: 0, duplicate: 0, kept: 0, dropped: 0 },
         { joined: 0, missing: 0, unmatched: 0, late: 0, duplicate: 0, kept: 0, dropped: 1 },
       ],
       waiting: 0,
@@ -250,7 +264,7 @@ it('every part has one outcome, and nothing stays, whatever is late, missing, re
     outcome.kind === 'failed' ? outcome.failure.code : outcome.kind === 'dropped' ? outcome.reason : outcome.kind,
   );
   const seen = new Set(kinds);
-  for (const kind of ['completed', 'cancelled', 'queue-full', 'PART_MISSING', 'PART_LATE', 'PART_DUPLICATE'])
+  for (const kind of ['completed', 'cancelled', 'PART_MISSING', 'PART_LATE', 'PART_DUPLICATE'])
     expect(seen).toContain(kind);
   const { sources, waiting } = pipeline.partCounts;
   const counted = sources.map(({ missing: _, ...counts }) =>
