@@ -139,7 +139,10 @@ export async function serveChanges(question: ChangesQuestion): Promise<ChangesFi
   await enact(plan);
   const load: LoadSpec = { kind: 'poisson', arrivalRps, durationS: 86_400 };
   const sent = sendLoad(runner, { load, rng: rng.fork('arrivals'), timeoutMs, ...(content && { content }) });
-  const counts = { scale: 0, 'switch-variant': 0, 'set-batch': 0, 'set-resources': 0, 'set-threshold': 0 };
+  const counts = {
+    ...{ scale: 0, 'switch-variant': 0, 'set-batch': 0, 'set-resources': 0 },
+    ...{ 'set-threshold': 0, 'set-quorum': 0 },
+  };
   const done = () => Object.values(counts).reduce((sum, count) => sum + count, 0);
   let failedChanges = 0;
   while (done() < question.changes) {

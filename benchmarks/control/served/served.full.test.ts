@@ -15,7 +15,14 @@ describe('a served pipeline', () => {
 
   it('tells what was run, with its bars', () => {
     const figures = {
-      changes: { scale: 1, 'switch-variant': 0, 'set-batch': 0, 'set-resources': 0, 'set-threshold': 0 },
+      changes: {
+        scale: 1,
+        'switch-variant': 0,
+        'set-batch': 0,
+        'set-resources': 0,
+        'set-threshold': 0,
+        'set-quorum': 0,
+      },
       failedChanges: 0,
     };
     const synthetic = {

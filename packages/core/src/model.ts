@@ -76,6 +76,14 @@ export {
   showsSloMet,
 } from './model/plan.js';
 export type { LatencyProfile, ProfilePoint, ProfileSet } from './model/profile-point.js';
+export {
+  atQuorum,
+  type QuorumChoice,
+  quorumChoices,
+  quorumOfChoice,
+  quorumsOf,
+  withoutQuorum,
+} from './model/quorum.js';
 export type { DropReason, RequestOutcome } from './model/request-outcome.js';
 export { specOfPlan, variantBehind } from './model/resolved-spec.js';
 export {

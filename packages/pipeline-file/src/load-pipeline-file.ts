@@ -75,7 +75,10 @@ export async function loadAccuracyTable(path: string, spec: PipelineSpec): Promi
     optional: optional ?? false,
     variants: variants.map((variant) => ({ name: variant.id })),
   }));
-  const edges = spec.edges.map(({ from, to, when }) => ({ from, to, when: { threshold: when?.thresholds } }));
+  const edges = spec.edges.map(({ from, to, when, join }) => ({
+    ...{ from, to, when: { threshold: when?.thresholds } },
+    ...(typeof join === 'object' && { join: { quorum: join.quorums ?? join.quorum } }),
+  }));
   return accuracyTableResult(checkAccuracyTableText(text, path, { stages, edges }));
 }
 

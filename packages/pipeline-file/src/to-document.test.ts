@@ -75,6 +75,7 @@ spec:
           accuracy: { value: 0.8 }
           server: { url: ['grpc://one:1', 'grpc://two:1'], model: b, token: { env: B_TOKEN }, headers: { route: b } }
     - name: c
+      pins: { quorum: 2 }
       variants:
         - { name: only, accuracy: { value: 0.9 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5, p99Ms: 8 }] }
     - { name: mean, combine: { method: weighted, tensor: score, output: average, weights: { c: 2, d: 1 } } }
@@ -93,15 +94,15 @@ spec:
         - { name: photo, from: source.image }
         - { name: threshold, constant: { datatype: FP32, shape: [1, 2], data: [0.5, 1] } }
     - { from: b, to: d, join: all }
-    - { from: c, to: mean }
-    - { from: d, to: mean }
+    - { from: c, to: mean, join: { quorum: [1, 2] } }
+    - { from: d, to: mean, join: { quorum: [1, 2] } }
     - { from: c, to: sure }
     - { from: d, to: sure }
   outputs: [{ from: c, tensors: [counts], types: [{ name: counts, datatype: INT32, shape: [-1, 2] }] }]
   control: { mode: advise, intervalMs: 5000, fastIntervalMs: 250, minDwellMs: 1000, surge: { cpuCores: 2, maxSeconds: 90 } }
   admission: { maxQueueLength: 50, maxWaitFraction: 0.5, maxInFlightBytes: 1000000, priorities: { shares: [0.5, 0.1], default: 2 } }
   evaluation: { module: ./evaluate.ts, data: ./data, metric: top-k, output: counts, classes: [a, b], k: 1 }
-  accuracyTable: { combinations: [{ variants: { b: cpu at 0.5, d: omitted }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }], agreements: [{ stage: d, variant: only, shadow: other, agreement: 0.9, confidence95: [0.8, 0.95], items: 70 }], shares: [{ from: b, to: c, variant: cpu at 0.5, upstream: { a: v }, outputs: 30, probability: 0.4 }] }
+  accuracyTable: { combinations: [{ variants: { b: cpu at 0.5, c: only with quorum 2, d: omitted }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }], agreements: [{ stage: d, variant: only, shadow: other, agreement: 0.9, confidence95: [0.8, 0.95], items: 70 }], shares: [{ from: b, to: c, variant: cpu at 0.5, upstream: { a: v }, outputs: 30, probability: 0.4 }] }
 `;
 
 /** Another test compares the generated page with its generator. */

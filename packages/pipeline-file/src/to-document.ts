@@ -128,11 +128,12 @@ function variantEntry({ id, cpuCores, memoryBytes, gpus, server, ...variant }: V
   };
 }
 
-function edgeEntry({ from, to, fanOut, when, inputs, ...how }: EdgeSpec) {
+function edgeEntry({ from, to, fanOut, when, inputs, join, ...how }: EdgeSpec) {
   const { byVariant: itemsByVariant, byUpstream: _, ...items } = fanOut ?? {};
   const { byVariant: shareByVariant, byUpstream: __, thresholds, ...branch } = when ?? {};
   return {
     ...{ from, to, ...how },
+    ...(join && { join: typeof join === 'object' ? { quorum: join.quorums ?? join.quorum } : join }),
     ...(fanOut && { fanOut: { ...items, expected: itemsByVariant ? itemsEntry(itemsByVariant) : fanOut.expected } }),
     ...(when && {
       when: {

@@ -171,6 +171,7 @@ function toStage({
       maxBatchSize: pins.maxBatchSize,
       replicas: pins.replicas,
       threshold: pins.threshold,
+      quorum: pins.quorum,
     }),
     placement: placement && toPlacement(placement),
   });
@@ -228,13 +229,13 @@ function choicesFrom(from: string, stages: readonly FileStage[], edges: readonly
   };
 }
 
-function toEdge({ from, to, fanOut, onMissing, when, inputs, ...kind }: FileEdge, choices: FromChoices): EdgeSpec {
+function toEdge({ from, to, fanOut, join, onMissing, when, inputs }: FileEdge, choices: FromChoices): EdgeSpec {
   const items = fanOut && toShare(fanOut.expected, choices);
   const share = when && toShare(when.probability, choices);
   return withoutUndefined({
-    ...kind,
     from: stageId(from),
     to: stageId(to),
+    join: typeof join === 'object' ? toQuorum(join.quorum) : join,
     onMissing: onMissing === 'partial' ? onMissing : undefined,
     fanOut:
       items &&
@@ -250,6 +251,11 @@ function toEdge({ from, to, fanOut, onMissing, when, inputs, ...kind }: FileEdge
       }),
     inputs: inputs?.map(toEdgeInput),
   });
+}
+
+function toQuorum(given: number | readonly number[]): EdgeSpec['join'] {
+  const [quorum = 1, ...others] = [given].flat();
+  return others.length === 0 ? { quorum } : { quorum, quorums: [quorum, ...others] };
 }
 
 function toEdgeInput({ name, from = name, constant }: FileEdgeInput): NonNullable<EdgeSpec['inputs']>[number] {

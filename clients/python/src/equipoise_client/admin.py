@@ -79,6 +79,7 @@ def _pin_fields(
     max_batch_size: int | None,
     replicas: int | None,
     threshold: float | None,
+    quorum: int | None,
     reason: str | None,
 ) -> Fields:
     return {
@@ -88,6 +89,7 @@ def _pin_fields(
         "maxBatchSize": max_batch_size,
         "replicas": replicas,
         "threshold": threshold,
+        "quorum": quorum,
         "reason": reason,
     }
 
@@ -209,11 +211,11 @@ class AdminClient:
         max_batch_size: int | None = None,
         replicas: int | None = None,
         threshold: float | None = None,
+        quorum: int | None = None,
         reason: str | None = None,
     ) -> ActionResult:
-        return self._act(
-            pipeline, "pin", _pin_fields(stage, variant, cpu_cores, max_batch_size, replicas, threshold, reason)
-        )
+        fields = _pin_fields(stage, variant, cpu_cores, max_batch_size, replicas, threshold, quorum, reason)
+        return self._act(pipeline, "pin", fields)
 
     def unpin(self, pipeline: str, stage: str | None = None, *, reason: str | None = None) -> ActionResult:
         return self._act(pipeline, "unpin", {"stageId": stage, "reason": reason})
@@ -374,9 +376,10 @@ class AsyncAdminClient:
         max_batch_size: int | None = None,
         replicas: int | None = None,
         threshold: float | None = None,
+        quorum: int | None = None,
         reason: str | None = None,
     ) -> ActionResult:
-        fields = _pin_fields(stage, variant, cpu_cores, max_batch_size, replicas, threshold, reason)
+        fields = _pin_fields(stage, variant, cpu_cores, max_batch_size, replicas, threshold, quorum, reason)
         return await self._act(pipeline, "pin", fields)
 
     async def unpin(self, pipeline: str, stage: str | None = None, *, reason: str | None = None) -> ActionResult:

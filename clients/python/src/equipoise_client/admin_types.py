@@ -328,6 +328,7 @@ class RunningStage(TypedDict):
     queueLength: int
     omitted: NotRequired[Literal[True]]
     threshold: NotRequired[float]
+    quorum: NotRequired[int]
     canary: NotRequired[Canary]
     rolledBack: NotRequired[list[RolledBackItem]]
 
@@ -348,6 +349,7 @@ class StagePlan(TypedDict):
     replicas: int
     trafficFraction: float
     threshold: NotRequired[float]
+    quorum: NotRequired[int]
 
 
 class Span(TypedDict):

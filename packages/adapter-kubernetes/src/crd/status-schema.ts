@@ -93,6 +93,7 @@ const stagePlan = mapping('A variant and its resources.', {
   replicas: whole('Number of replicas.'),
   trafficFraction: number('Share of the items of the stage, 0…1.'),
   threshold: number('Threshold of the conditions on the answers of the stage, if the plan chooses one.'),
+  quorum: whole('Quorum of the join whose choice the stage carries, if the plan chooses one.'),
 });
 
 const latency = (description: string): StructuralSchema => ({ ...number(description), nullable: true });

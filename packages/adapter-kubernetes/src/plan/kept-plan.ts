@@ -5,6 +5,7 @@ import {
   type PipelineSpec,
   type Plan,
   planOfRouter,
+  quorumChoices,
   type StageId,
   type StagePlan,
   thresholdChoices,
@@ -89,17 +90,29 @@ export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]):
         maxBatchWaitMs: routed.bounds.maxBatchWaitMs,
         trafficFraction: 1,
         ...routedThreshold(id, { spec, routed: parsed.spec }),
+        ...routedQuorum(id, { spec, routed: parsed.spec }),
       },
     ];
   }
   return planOfStages(spec, stages);
 }
 
+interface RoutedSpec {
+  readonly spec: PipelineSpec;
+  readonly routed: PipelineSpec;
+}
+
 /** The router's file has only the chosen threshold. */
-function routedThreshold(
-  id: StageId,
-  { spec, routed }: { readonly spec: PipelineSpec; readonly routed: PipelineSpec },
-): { readonly threshold?: number } {
+function routedThreshold(id: StageId, { spec, routed }: RoutedSpec): { readonly threshold?: number } {
   const [threshold] = thresholdsOf(routed, id);
   return threshold === undefined || thresholdChoices(spec, id).length === 0 ? {} : { threshold };
+}
+
+/** The router's file has only the chosen quorum, or fewer parts if the plan omits members. */
+function routedQuorum(id: StageId, { spec, routed }: RoutedSpec): { readonly quorum?: number } {
+  const choice = quorumChoices(spec).find(({ carrier }) => carrier === id);
+  const join = routed.edges.find(({ to }) => to === choice?.join)?.join;
+  if (choice === undefined || typeof join !== 'object') return {};
+  const quorum = choice.quorums.find((each) => each >= join.quorum);
+  return quorum === undefined ? {} : { quorum };
 }

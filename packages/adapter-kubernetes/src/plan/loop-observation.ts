@@ -64,7 +64,7 @@ function asRunning(plan: Plan | undefined, spec: PipelineSpec, rolledBackOf: Loo
     const [first] = plan?.stages[id] ?? [];
     if (first === undefined) continue;
     const rolledBack = rolledBackOf(stage);
-    const { variantId, resources, replicas, maxBatchSize, maxBatchWaitMs, threshold } = first;
+    const { variantId, resources, replicas, maxBatchSize, maxBatchWaitMs, threshold, quorum } = first;
     const replica = (_: unknown, index: number): RunningReplica => ({
       replicaId: `${id}/${variantId}/${index}` as ReplicaId,
       variantId,
@@ -75,6 +75,7 @@ function asRunning(plan: Plan | undefined, spec: PipelineSpec, rolledBackOf: Loo
       ...{ replicas: Array.from({ length: replicas }, replica), maxBatchSize, maxBatchWaitMs },
       ...(replicas === 0 && { omitted: true as const }),
       ...(threshold !== undefined && { threshold }),
+      ...(quorum !== undefined && { quorum }),
       ...(rolledBack.length > 0 && { rolledBack }),
     };
   }

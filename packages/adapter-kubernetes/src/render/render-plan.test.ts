@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { type PipelineSpec, type StageSpec, stageId, variantId } from '@equipoise/core/model';
+import { type PipelineSpec, type StageSpec, stageId, type VariantId, variantId } from '@equipoise/core/model';
 import { optimize } from '@equipoise/core/plan';
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../api/kube-object.js';
@@ -92,6 +92,35 @@ it('gives the router the threshold of the plan, from which the plan is read agai
   const [edge] = servedSpec(objects, 'detect-and-classify').edges;
   expect(edge?.when).toEqual({ condition: 'output.sure < threshold', thresholds: [0.8], probability: 0.4 });
   expect(routedPlan(asked, objects)?.stages[detect.id]?.[0]).toMatchObject({ variantId: 'large', threshold: 0.8 });
+});
+
+it('gives the router the quorum of the plan, from which the plan is read again', () => {
+  const { spec, profiles } = exampleOf('examples/policies/pipeline.yaml');
+  const [detect, classify] = spec.stages as readonly [StageSpec, StageSpec];
+  const vote = stageId('vote');
+  const { stages } = planFor(spec, { [detect.id]: 'large' });
+  const asked: PipelineSpec = {
+    ...spec,
+    sources: spec.sources.map((source) => ({ ...source, to: [detect.id, classify.id] })),
+    combines: [{ id: vote, method: 'vote', tensor: 'label', output: 'label' }],
+    edges: [detect, classify].map(({ id: from }) => ({ from, to: vote, join: { quorum: 1, quorums: [1, 2] } })),
+    outputs: [{ from: vote }],
+    accuracyTable: {
+      combinations: [1, 2].map((quorum) => ({
+        variants: {
+          [detect.id]: variantId(`large with quorum ${quorum}`),
+          [classify.id]: classify.variants[0]?.id as VariantId,
+        },
+        accuracy: 0.5,
+      })),
+    },
+  };
+  const chosen = (stages[detect.id] ?? []).map((part) => ({ ...part, quorum: 2 }));
+  const plan = { stages: { ...stages, [detect.id]: chosen } };
+  const objects = renderPlan(requestFor('deployment', { spec: asked, profiles, plan }));
+  const { edges } = servedSpec(objects, 'detect-and-classify');
+  expect(edges.map(({ join }) => join)).toEqual([{ quorum: 2 }, { quorum: 2 }]);
+  expect(routedPlan(asked, objects)?.stages[detect.id]?.[0]).toMatchObject({ variantId: 'large', quorum: 2 });
 });
 
 describe('a stage that is code', () => {

@@ -4,7 +4,14 @@ import { Console } from 'node:console';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { importModule } from '@equipoise/adapter-embedded';
-import { AppError, type PipelineSpec, type StageId, thresholdChoices, variantBehind } from '@equipoise/core/model';
+import {
+  AppError,
+  type PipelineSpec,
+  quorumsOf,
+  type StageId,
+  thresholdChoices,
+  variantBehind,
+} from '@equipoise/core/model';
 import {
   AnswersFile,
   type Evaluation,
@@ -122,7 +129,10 @@ async function measure(
 function evaluationText(spec: PipelineSpec, { table, stageRuns, leftOut, computed }: Evaluation): string {
   const { stages } = spec;
   const chosen = stages
-    .filter(({ id, variants }) => variants.length > 1 || thresholdChoices(spec, id).length > 0)
+    .filter(
+      ({ id, variants }) =>
+        variants.length > 1 || thresholdChoices(spec, id).length > 0 || quorumsOf(spec, id).length > 0,
+    )
     .map(({ id }) => id);
   const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
   const nameOf = (variants: (typeof table.combinations)[number]['variants']) => shown.map((id) => variants[id] ?? '');

@@ -1,4 +1,4 @@
-/** A served pipeline changes the threshold of a cascade, omits an optional member and takes it back, without a gap. */
+/** A served pipeline changes threshold and quorum, omits an optional member and takes it back, without a gap. */
 import { expect, it } from 'vitest';
 import type { Serving } from '../equipoise.test-support.js';
 import { serveTests } from '../serve-tests.test-support.js';
@@ -10,7 +10,7 @@ const MEMBER = `export function load({ parameters }) {
 }
 `;
 
-/** Accuracies differ, so that the first plan is known: the higher threshold, with all members. */
+/** Accuracies differ, so that the first plan is known: the higher threshold and quorum, with all members. */
 const combination = (first: string, third: string, accuracy: number) =>
   `      - { variants: { first: ${first}, second: v, third: ${third} }, accuracy: ${accuracy} }`;
 
@@ -40,16 +40,18 @@ ${stage('first', 0)}${stage('second', 3)}${stage('third', 9, 'optional: true')} 
     - from: first
       to: second
       when: { condition: "output.x[0] < threshold", threshold: [0.5, 0.8], probability: [0.2, 0.4] }
-    - { from: first, to: pick, inputs: [{ name: value }] }
-    - { from: second, to: pick, inputs: [{ name: value }] }
-    - { from: third, to: pick, inputs: [{ name: value }] }
+    - { from: first, to: pick, join: { quorum: [2, 3] }, inputs: [{ name: value }] }
+    - { from: second, to: pick, join: { quorum: [2, 3] }, inputs: [{ name: value }] }
+    - { from: third, to: pick, join: { quorum: [2, 3] }, inputs: [{ name: value }] }
   outputs: [{ from: pick }]
   accuracyTable:
     combinations:
-${combination('v at 0.5', 'v', 0.7)}
-${combination('v at 0.8', 'v', 0.9)}
-${combination('v at 0.5', 'omitted', 0.5)}
-${combination('v at 0.8', 'omitted', 0.6)}
+${combination('v at 0.5 with quorum 2', 'v', 0.65)}
+${combination('v at 0.5 with quorum 3', 'v', 0.7)}
+${combination('v at 0.8 with quorum 2', 'v', 0.8)}
+${combination('v at 0.8 with quorum 3', 'v', 0.9)}
+${combination('v at 0.5 with quorum 3', 'omitted', 0.5)}
+${combination('v at 0.8 with quorum 3', 'omitted', 0.6)}
 `;
 
 const { equipoise, serve } = serveTests({ 'pipeline.yaml': PIPELINE, 'member.mjs': MEMBER });
@@ -90,17 +92,17 @@ const ALL = 4;
 const WITHOUT_SECOND = 4.5;
 const FIRST = 0;
 
-const part = (replicas: number, threshold?: number) => [
-  { variantId: 'v', resources: { cpuCores: 0.25 }, maxBatchSize: 1, replicas, ...(threshold && { threshold }) },
+const part = (replicas: number, choices: object = {}) => [
+  { variantId: 'v', resources: { cpuCores: 0.25 }, maxBatchSize: 1, replicas, ...choices },
 ];
-const planOf = (threshold: number, third: number) => ({
-  stages: { first: part(1, threshold), second: part(1), third: part(third) },
+const planOf = (threshold: number, third: number, quorum = 3) => ({
+  stages: { first: part(1, { threshold, quorum }), second: part(1), third: part(third) },
 });
 
-it('changes thresholds and members while requests run, and shows them everywhere', async () => {
+it('changes thresholds, quorums and members while requests run, and shows them everywhere', async () => {
   const server = await administered();
   expect(await answer(server)).toBe(ALL);
-  expect((await get(server, '/running-plan')).stages.first.threshold).toBe(0.8);
+  expect((await get(server, '/running-plan')).stages.first).toMatchObject({ threshold: 0.8, quorum: 3 });
 
   let isOver = false;
   const seen = new Set<number>();
@@ -108,8 +110,8 @@ it('changes thresholds and members while requests run, and shows them everywhere
     while (!isOver) seen.add(await answer(server));
   };
   const clients = [client(), client()];
-  const change = async (threshold: number, third: number) => {
-    const { status, json } = await post(server, 'apply', planOf(threshold, third));
+  const change = async (threshold: number, third: number, quorum = 3) => {
+    const { status, json } = await post(server, 'apply', planOf(threshold, third, quorum));
     expect({ status, outcome: json.outcome?.kind }).toEqual({ status: 200, outcome: 'applied' });
     const { stages } = await get(server, '/running-plan');
     return { kinds: json.decision.changes.map(({ kind }: Json) => kind), answer: await answer(server), stages };
@@ -128,10 +130,16 @@ it('changes thresholds and members while requests run, and shows them everywhere
   expect(back.answer).toBe(ALL);
   expect(back.kinds.toSorted()).toEqual(['set-threshold', 'switch-variant']);
   expect(back.stages.third.omitted).toBeUndefined();
+  // Any two members may be the first ones.
+  const fewer = await change(0.8, 1, 2);
+  expect(fewer).toMatchObject({ kinds: ['set-quorum'], stages: { first: { threshold: 0.8, quorum: 2 } } });
+  expect([1.5, WITHOUT_SECOND, 6]).toContain(fewer.answer);
+  const all = await change(0.8, 1);
+  expect(all).toMatchObject({ kinds: ['set-quorum'], answer: ALL });
   isOver = true;
   await Promise.all(clients);
   expect(
-    [...seen].every((value) => [ALL, WITHOUT_SECOND, FIRST, 1.5].includes(value)),
+    [...seen].every((value) => [ALL, WITHOUT_SECOND, FIRST, 1.5, 6].includes(value)),
     [...seen].join(),
   ).toBe(true);
 
@@ -140,14 +148,19 @@ it('changes thresholds and members while requests run, and shows them everywhere
     json: { code: 'INVALID_FIELDS', error: expect.stringContaining('it has 0.5, 0.8') },
   });
   expect(await post(server, 'apply', planOf(0.7, 1))).toMatchObject({ status: 422 });
-  expect(await post(server, 'pin', { stageId: 'first', threshold: 0.5 })).toMatchObject({ status: 200 });
-  expect(await (await fetch(`${server.url}/metrics`)).text()).toMatch(
-    /equipoise_threshold\{[^}]*stage="first"[^}]*\} 0.8/,
-  );
+  expect(await post(server, 'apply', planOf(0.8, 1, 1))).toMatchObject({ status: 422 });
+  expect(await post(server, 'pin', { stageId: 'first', quorum: 5 })).toMatchObject({
+    status: 422,
+    json: { code: 'INVALID_FIELDS', error: expect.stringContaining('it has 2, 3') },
+  });
+  expect(await post(server, 'pin', { stageId: 'first', threshold: 0.5, quorum: 3 })).toMatchObject({ status: 200 });
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  expect(metrics).toMatch(/equipoise_threshold\{[^}]*stage="first"[^}]*\} 0.8/);
+  expect(metrics).toMatch(/equipoise_quorum\{[^}]*stage="first"[^}]*\} 3/);
 
   server.command.signal('SIGKILL');
   await server.command.ended;
   const again = await administered();
   expect(again.command.stderr).toContain('restored pins of first');
-  expect((await get(again, '')).pins).toEqual({ first: { threshold: 0.5 } });
+  expect((await get(again, '')).pins).toEqual({ first: { threshold: 0.5, quorum: 3 } });
 }, 120_000);

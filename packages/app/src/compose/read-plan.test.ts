@@ -77,6 +77,11 @@ describe('a saved plan', () => {
       'FILE_UNREADABLE',
       'stage detect: expected no threshold, found 0.7',
     ],
+    [
+      { stages: { ...plan.stages, detect: [{ ...part('small'), quorum: 2 }] } },
+      'FILE_UNREADABLE',
+      'stage detect: expected no quorum, found 2',
+    ],
     [{ plan, arrivalRps: '20' }, 'FILE_UNREADABLE', 'expected arrivalRps, a number of at least 0, found "20"'],
     [
       { stages: { detect: plan.stages.detect } },

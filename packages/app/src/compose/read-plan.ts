@@ -7,6 +7,7 @@ import {
   omittedNodes,
   type PipelineSpec,
   type Plan,
+  quorumsOf,
   type Resources,
   type RunningPlan,
   type RunningStage,
@@ -72,10 +73,10 @@ function stagesOf(stages: JsonObject, spec: PipelineSpec, path: string): Plan['s
     const message = `${path} is a plan of another pipeline: it has the stages ${found}; ${spec.name} has ${ids.join(', ')}.`;
     throw new AppError('NOT_FOUND', message, { details: { path, unknown, missing } });
   }
-  const plan = spec.stages.map(
-    (stage) =>
-      [stage.id, stagePlans(stages[stage.id], { stage, thresholds: thresholdChoices(spec, stage.id), path })] as const,
-  );
+  const plan = spec.stages.map((stage) => {
+    const choices = { threshold: thresholdChoices(spec, stage.id), quorum: quorumsOf(spec, stage.id) };
+    return [stage.id, stagePlans(stages[stage.id], { stage, choices, path })] as const;
+  });
   checkOmitted(
     plan.flatMap(([id, [first]]) => (first?.replicas === 0 ? [id] : [])),
     spec,
@@ -116,6 +117,7 @@ function runningStage(id: StageId, parts: readonly StagePlan[]): RunningStage {
     ...{ replicas, maxBatchSize: first?.maxBatchSize ?? 1, maxBatchWaitMs: first?.maxBatchWaitMs ?? 0 },
     ...(first?.replicas === 0 && { omitted: true as const }),
     ...(first?.threshold !== undefined && { threshold: first.threshold }),
+    ...(first?.quorum !== undefined && { quorum: first.quorum }),
   };
 }
 
@@ -165,7 +167,7 @@ function arrivalRpsIn(document: unknown, path: string): number | undefined {
 interface Place {
   readonly stage: StageSpec;
   /** From which a plan chooses. */
-  readonly thresholds: readonly number[];
+  readonly choices: Readonly<Record<'threshold' | 'quorum', readonly number[]>>;
   readonly path: string;
 }
 
@@ -189,18 +191,20 @@ function stagePlan(value: unknown, at: Place): StagePlan {
     maxBatchWaitMs: numberFrom(value, { field: 'maxBatchWaitMs', least: 0 }, at),
     replicas: wholeNumber(value, 'replicas', at, 0),
     trafficFraction: numberFrom(value, { field: 'trafficFraction', least: 0 }, at),
-    ...thresholdIn(value, at),
+    ...choiceIn(value, 'threshold', at),
+    ...choiceIn(value, 'quorum', at),
   };
 }
 
-/** A stage with several thresholds needs one of them; without one, the first counts. */
-function thresholdIn(value: JsonObject, at: Place): { readonly threshold?: number } {
-  const { threshold } = value;
-  const [first] = at.thresholds;
-  if (threshold === undefined || threshold === null) return first === undefined ? {} : { threshold: first };
-  if (typeof threshold === 'number' && at.thresholds.includes(threshold)) return { threshold };
-  const listed = first === undefined ? 'no threshold' : `one of the thresholds ${at.thresholds.join(', ')}`;
-  throw wrong(at, `expected ${listed}`, threshold);
+/** A stage with several thresholds or quorums needs one of them; without one, the first counts. */
+function choiceIn(value: JsonObject, name: 'threshold' | 'quorum', at: Place): Pick<StagePlan, typeof name> {
+  const chosen = value[name];
+  const choices = at.choices[name];
+  const [first] = choices;
+  if (chosen === undefined || chosen === null) return first === undefined ? {} : { [name]: first };
+  if (typeof chosen === 'number' && choices.includes(chosen)) return { [name]: chosen };
+  const listed = first === undefined ? `no ${name}` : `one of the ${name}s ${choices.join(', ')}`;
+  throw wrong(at, `expected ${listed}`, chosen);
 }
 
 function resourcesOf(value: unknown, at: Place): Resources {

@@ -1,5 +1,5 @@
 /** Report of an evaluation: accuracies of the combinations of variants with intervals. */
-import { type PipelineSpec, type StageId, thresholdChoices, variantBehind } from '@equipoise/core/model';
+import { type PipelineSpec, quorumsOf, type StageId, thresholdChoices, variantBehind } from '@equipoise/core/model';
 import type { Evaluation } from '@equipoise/runtime';
 import { counted } from '../terminal/counted.js';
 import { fractionText } from '../terminal/plan-table.js';
@@ -44,7 +44,10 @@ export function evaluationPage(spec: PipelineSpec, evaluation: Evaluation): Repo
 function rowsOf(spec: PipelineSpec, { table, computed }: Evaluation): readonly Row[] {
   const { stages } = spec;
   const chosen = stages
-    .filter(({ id, variants }) => variants.length > 1 || thresholdChoices(spec, id).length > 0)
+    .filter(
+      ({ id, variants }) =>
+        variants.length > 1 || thresholdChoices(spec, id).length > 0 || quorumsOf(spec, id).length > 0,
+    )
     .map(({ id }) => id);
   const ids: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
   const nameOf = (variants: Readonly<Record<string, string>>) => ids.map((id) => variants[id] ?? '–').join(' · ');

@@ -65,12 +65,13 @@ const variantText = ({ id, accuracy }: VariantSpec): string =>
 
 function edgeLabel({ to, when, fanOut, join, onMissing, inputs }: EdgeSpec, edges: readonly EdgeSpec[]): string {
   const parts = edges.filter((edge) => edge.to === to).length === 1 || join === 'all' ? 'item' : 'result';
-  const count = join === 'any' ? 1 : typeof join === 'object' ? join.quorum : undefined;
+  const count =
+    join === 'any' ? '1' : typeof join === 'object' ? (join.quorums ?? [join.quorum]).join(' or ') : undefined;
   return [
     when &&
       `if ${when.condition}${thresholdText(when.thresholds)} (${shareText(when.byVariant, when.probability, percent)})`,
     fanOut && `× ${shareText(fanOut.byVariant, fanOut.expected, String)} items`,
-    join && (count === undefined ? `join all ${parts}s` : `first ${count === 1 ? parts : `${count} ${parts}s`}`),
+    join && (count === undefined ? `join all ${parts}s` : `first ${count === '1' ? parts : `${count} ${parts}s`}`),
     onMissing && 'missing parts allowed',
     inputs && `passes ${inputs.map(inputText).join(', ')}`,
   ]

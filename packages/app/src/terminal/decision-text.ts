@@ -195,6 +195,8 @@ export function changeText(change: Change): string {
       return `${stageId}: batches of at most ${to.maxBatchSize}`;
     case 'set-threshold':
       return `${stageId}: threshold ${change.fromThreshold ?? 'unset'} → ${to.threshold ?? 'unset'}`;
+    case 'set-quorum':
+      return `${stageId}: quorum ${change.fromQuorum ?? 'unset'} → ${to.quorum ?? 'unset'}`;
     case 'set-resources':
       return `${stageId}: ${change.fromResources.cpuCores} → ${coresText(to.resources.cpuCores)} each`;
   }

@@ -6,17 +6,19 @@ import { counted } from './counted.js';
 import { textTable } from './text-table.js';
 
 export function planTable(plan: Plan): string {
-  const hasThreshold = Object.values(plan.stages).some(([part]) => part?.threshold !== undefined);
+  const settings = (['threshold', 'quorum'] as const).filter((name) =>
+    Object.values(plan.stages).some(([part]) => part?.[name] !== undefined),
+  );
   const rows = Object.entries(plan.stages).flatMap(([id, stagePlans]) =>
-    stagePlans.map(({ variantId, resources, replicas, maxBatchSize, threshold = '' }) => [
+    stagePlans.map(({ variantId, resources, replicas, maxBatchSize, ...chosen }) => [
       ...(replicas === 0
         ? [id, pc.dim('omitted'), '', 0, '']
         : [id, pc.bold(variantId), resources.cpuCores, replicas, maxBatchSize]),
-      ...(hasThreshold ? [threshold] : []),
+      ...settings.map((name) => chosen[name] ?? ''),
     ]),
   );
   const columns = ['stage', 'variant', { right: 'cores' }, { right: 'replicas' }, { right: 'max batch' }];
-  return textTable([...columns, ...(hasThreshold ? [{ right: 'threshold' }] : [])], rows);
+  return textTable([...columns, ...settings.map((name) => ({ right: name }))], rows);
 }
 
 export function planSummary(plan: Plan): string {

@@ -41,6 +41,7 @@ function runningStage(to: StagePlan): RunningStage {
   return {
     ...{ replicas: Array.from({ length: to.replicas }, (_, i) => replica(i)), maxBatchSize, maxBatchWaitMs },
     ...(to.threshold !== undefined && { threshold: to.threshold }),
+    ...(to.quorum !== undefined && { quorum: to.quorum }),
   };
 }
 
@@ -54,10 +55,14 @@ function applied(running: RunningPlan, changes: readonly Change[]): RunningPlan 
   const stages: Record<StageId, RunningStage> = { ...running.stages };
   for (const { kind, stageId: id, to } of changes) {
     const before = stages[id];
-    const { maxBatchSize, maxBatchWaitMs, threshold } = to;
-    const isTuned = (kind === 'set-batch' || kind === 'set-threshold') && before !== undefined;
+    const { maxBatchSize, maxBatchWaitMs, threshold, quorum } = to;
+    const isTuned = kind !== 'scale' && kind.startsWith('set-') && kind !== 'set-resources' && before !== undefined;
     stages[id] = isTuned
-      ? { ...before, maxBatchSize, maxBatchWaitMs, ...(threshold !== undefined && { threshold }) }
+      ? {
+          ...{ ...before, maxBatchSize, maxBatchWaitMs },
+          ...(threshold !== undefined && { threshold }),
+          ...(quorum !== undefined && { quorum }),
+        }
       : runningStage(to);
   }
   return { stages };
@@ -71,6 +76,7 @@ const anyStage = fc
     maxBatchSize: fc.constantFrom(1, 4),
     maxBatchWaitMs: fc.constantFrom(0, 5),
     threshold: fc.constantFrom(0.6, 0.8),
+    quorum: fc.constantFrom(2, 3),
   })
   .map(stagePlan);
 const anyPlan = fc.record({ a: anyStage, b: anyStage }).map(planWith);
@@ -130,6 +136,25 @@ describe('diffPlans', () => {
       fromThreshold: 0.7,
       to: { threshold },
     });
+  });
+
+  it.each([
+    ['a larger quorum after members have grown', 3, 3, ['scale b', 'set-quorum a']],
+    ['a smaller quorum before members shrink', 1, 1, ['set-quorum a', 'scale b']],
+  ])('sets %s', (_, quorum, replicas, order) => {
+    const running = planWith({ a: stagePlan({ threshold: 0.7, quorum: 2 }), b: stagePlan({ replicas: 2 }) });
+    const wanted = planWith({ a: stagePlan({ threshold: 0.9, quorum, maxBatchSize: 4 }), b: stagePlan({ replicas }) });
+    const changes = diffPlans(runningWith(running), wanted, unbounded);
+    const tuning = changes.filter(({ stageId: id }) => id === stageA);
+    expect(tuning.map(({ kind }) => kind)).toEqual(['set-batch', 'set-threshold', 'set-quorum']);
+    expect(tuning.map(({ to }) => [to.threshold, to.quorum])).toEqual([
+      [0.7, 2],
+      [0.9, 2],
+      [0.9, quorum],
+    ]);
+    const shown = changes.map(({ kind, stageId: id }) => `${kind} ${id}`);
+    expect(shown.filter((change) => order.includes(change))).toEqual(order);
+    expect(changes.find(({ kind }) => kind === 'set-quorum')).toMatchObject({ fromQuorum: 2, to: { quorum } });
   });
 
   it('puts what takes capacity away behind what adds it', () => {

@@ -30,8 +30,9 @@ const ORDER: Readonly<Record<Change['kind'], number>> = {
   scale: 1,
   'switch-variant': 2,
   'set-resources': 3,
-  // Stages behind a higher threshold have grown before; those behind a lower one shrink after it.
+  // Stages that a higher threshold or quorum needs have grown before; others shrink after it.
   'set-threshold': 4,
+  'set-quorum': 5,
 };
 
 /**
@@ -86,10 +87,12 @@ function stageChanges(stageId: StageId, running: RunningStage | undefined, to: S
     ...(running.threshold === to.threshold
       ? []
       : [{ kind: 'set-threshold', stageId, fromThreshold: running.threshold, to } as const]),
+    ...(running.quorum === to.quorum ? [] : [{ kind: 'set-quorum', stageId, fromQuorum: running.quorum, to } as const]),
   ];
 }
 
-const restartsNothing = (kind: Change['kind']): boolean => kind === 'set-batch' || kind === 'set-threshold';
+const restartsNothing = (kind: Change['kind']): boolean =>
+  kind === 'set-batch' || kind === 'set-threshold' || kind === 'set-quorum';
 
 function shrinks(change: Change): boolean {
   if (change.kind === 'scale') return change.to.replicas < change.fromReplicas;
@@ -118,19 +121,22 @@ function arrangedChanges(
     first.left.length === 0
       ? first.order
       : inOneRow(arranged(changes, replicas, { bounds, fromCores, isNew, growsIntoSurge: false }));
-  return withOwnThresholds(running, order);
+  return withOwnChoices(running, order);
 }
 
-/** Changes of batching and replicas before that of the threshold keep the present one. */
-function withOwnThresholds(running: RunningPlan, order: readonly Change[]): readonly Change[] {
+/** Changes before that of the threshold or quorum keep the present one. */
+function withOwnChoices(running: RunningPlan, order: readonly Change[]): readonly Change[] {
   return order.map((change, position): Change => {
     const { kind, stageId, to } = change;
-    const present = running.stages[stageId]?.threshold;
-    const isBefore = order
-      .slice(position + 1)
-      .some((later) => later.kind === 'set-threshold' && later.stageId === stageId);
-    if (present === undefined || !isBefore || (kind !== 'set-batch' && kind !== 'scale')) return change;
-    return { ...change, to: { ...to, threshold: present } };
+    if (kind === 'switch-variant' || kind === 'set-resources') return change;
+    const { threshold, quorum } = running.stages[stageId] ?? {};
+    const follows = (later: Change['kind']): boolean =>
+      order.slice(position + 1).some((other) => other.kind === later && other.stageId === stageId);
+    const present = {
+      ...(threshold !== undefined && follows('set-threshold') && { threshold }),
+      ...(quorum !== undefined && follows('set-quorum') && { quorum }),
+    };
+    return Object.keys(present).length === 0 ? change : { ...change, to: { ...to, ...present } };
   });
 }
 

@@ -64,6 +64,43 @@ describe('a pinned threshold', () => {
   });
 });
 
+describe('a pinned quorum', () => {
+  const vote = stageId('vote');
+  const listed = { join: { quorum: 1, quorums: [1, 2] } };
+  const voted: PipelineSpec = {
+    ...chainSpec({ a: points, b: points }),
+    sources: [{ name: 'in', to: [a, b], tensors: [] }],
+    combines: [{ id: vote, method: 'vote', tensor: 'label', output: 'label' }],
+    edges: [a, b].map((from) => ({ from, to: vote, ...listed })),
+    outputs: [{ from: vote }],
+    accuracyTable: {
+      combinations: [0.7, 0.9].map((accuracy, i) => ({
+        variants: { [a]: variantId(`v with quorum ${i + 1}`), [b]: variantId('v') },
+        accuracy,
+      })),
+    },
+  };
+  const [carrier, member] = voted.stages as readonly [StageSpec, StageSpec];
+
+  it('is one of those of the join, at the stage that carries the choice', () => {
+    expect(pinObjection(voted, carrier, { quorum: 2 })).toBeUndefined();
+    expect(pinObjection(voted, carrier, { quorum: 3 })).toBe('a has no quorum 3; it has 1, 2');
+    expect(pinObjection(voted, member, { quorum: 2 })).toBe('b has no choice of quorums');
+  });
+
+  it('holds in each plan, and without it the most accurate one is chosen', () => {
+    const free = optimize({ ...problem, spec: voted });
+    const pinned = optimize({ ...problem, spec: pinnedSpec(voted, { [a]: { quorum: 1 } }) });
+    expect(free).toMatchObject({ plan: { stages: { a: [{ quorum: 2 }] }, predicted: { pas: 0.9 } } });
+    expect(pinned).toMatchObject({ plan: { stages: { a: [{ quorum: 1 }] }, predicted: { pas: 0.7 } } });
+    if (free.kind !== 'feasible') throw new Error('no plan');
+    expect(planObjection(voted, free.plan)).toBeUndefined();
+    expect(keepsPins(pinnedSpec(voted, { [a]: { quorum: 1 } }), free.plan)).toBe(false);
+    expect(brokenPins({ [a]: { quorum: 1 } }, free.plan)).toEqual(['a: quorum 1']);
+    expect(planOfStages(voted, free.plan.stages).predicted.pas).toBe(0.9);
+  });
+});
+
 describe('the threshold of a plan', () => {
   it('is one of those of its stage, and its accuracy the one measured there', () => {
     expect(planObjection(spec, planAt(0.8))).toBeUndefined();

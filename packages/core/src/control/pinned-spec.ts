@@ -3,6 +3,7 @@ import type { StageId } from '../model/ids.js';
 import { isOmissible, omittedStages } from '../model/omission.js';
 import type { PipelineSpec, Prices, StagePins, StageSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
+import { quorumsOf } from '../model/quorum.js';
 import { thresholdChoices } from '../model/threshold.js';
 import {
   isWithin,
@@ -24,11 +25,11 @@ export function pinnedSpec(spec: PipelineSpec, pins: PinsByStage): PipelineSpec 
 
 /** Reason why a stage cannot have `pins`, with the allowed values; undefined if it can. */
 export function pinObjection(
-  { edges }: Pick<PipelineSpec, 'edges'>,
+  graph: Pick<PipelineSpec, 'stages' | 'edges'>,
   { id, variants, bounds, pins: ofFile }: StageSpec,
   pins: StagePins,
 ): string | undefined {
-  const { variantId, cpuCores, maxBatchSize, replicas, threshold } = { ...ofFile, ...pins };
+  const { variantId, cpuCores, maxBatchSize, replicas, threshold, quorum } = { ...ofFile, ...pins };
   const open = variants.filter((variant) => variantId === undefined || variant.id === variantId);
   if (open.length === 0)
     return `${id} has no variant ${variantId}; it has ${variants.map((variant) => variant.id).join(', ')}`;
@@ -40,18 +41,21 @@ export function pinObjection(
     return `${id} does not allow batches of ${maxBatchSize}; it allows ${batchSizes.join(', ')}`;
   if (replicas !== undefined && (replicas < minReplicas || replicas > maxReplicas))
     return `${id} does not allow ${replicas} replicas; it allows ${minReplicas} to ${maxReplicas}`;
-  return thresholdObjection(thresholdChoices({ edges }, id), id, threshold);
+  return (
+    choiceObjection(id, 'threshold', { choices: thresholdChoices(graph, id), asked: threshold }) ??
+    choiceObjection(id, 'quorum', { choices: quorumsOf(graph, id), asked: quorum })
+  );
 }
 
-function thresholdObjection(
-  choices: readonly number[],
+function choiceObjection(
   id: StageId,
-  threshold: number | undefined,
+  what: 'threshold' | 'quorum',
+  { choices, asked }: { readonly choices: readonly number[]; readonly asked: number | undefined },
 ): string | undefined {
-  if (threshold === undefined || choices.includes(threshold)) return undefined;
+  if (asked === undefined || choices.includes(asked)) return undefined;
   return choices.length === 0
-    ? `${id} has no choice of thresholds`
-    : `${id} has no threshold ${threshold}; it has ${choices.join(', ')}`;
+    ? `${id} has no choice of ${what}s`
+    : `${id} has no ${what} ${asked}; it has ${choices.join(', ')}`;
 }
 
 /** Reason why no plan can keep all `pins`: the minimum that they need exceeds the budget. */
@@ -129,12 +133,12 @@ export function profileObjection({ stages }: Plan, curves: Pick<ServiceCurves, '
 
 /** Descriptions of pins that a plan does not keep. */
 export function brokenPins(pins: PinsByStage, { stages }: Pick<Plan, 'stages'>): readonly string[] {
-  return Object.entries(pins).flatMap(([id, { variantId, cpuCores, maxBatchSize, replicas, threshold }]) => {
+  return Object.entries(pins).flatMap(([id, { variantId, cpuCores, maxBatchSize, replicas, threshold, quorum }]) => {
     const [part] = stages[id as StageId] ?? [];
     if (part === undefined) return [];
     const has = { ...part, cpuCores: part.resources.cpuCores };
     const asked = Object.entries(
-      part.replicas === 0 ? { replicas } : { variantId, cpuCores, maxBatchSize, replicas, threshold },
+      part.replicas === 0 ? { replicas } : { variantId, cpuCores, maxBatchSize, replicas, threshold, quorum },
     );
     return asked.flatMap(([name, value]) =>
       value === undefined || value === has[name as keyof typeof has] ? [] : [`${id}: ${name} ${value}`],
@@ -143,9 +147,12 @@ export function brokenPins(pins: PinsByStage, { stages }: Pick<Plan, 'stages'>):
 }
 
 function stagePlanObjection(spec: PipelineSpec, stage: StageSpec, plan: StagePlan): string | undefined {
-  const { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas, threshold } = plan;
-  const chosen = { variantId, cpuCores: resources.cpuCores, maxBatchSize, replicas };
-  const objection = pinObjection(spec, stage, threshold === undefined ? chosen : { ...chosen, threshold });
+  const { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas, threshold, quorum } = plan;
+  const objection = pinObjection(spec, stage, {
+    ...{ variantId, cpuCores: resources.cpuCores, maxBatchSize, replicas },
+    ...(threshold !== undefined && { threshold }),
+    ...(quorum !== undefined && { quorum }),
+  });
   if (objection !== undefined || maxBatchWaitMs <= stage.bounds.maxBatchWaitMs) return objection;
   return `${stage.id} does not allow batches to wait ${maxBatchWaitMs} ms; it allows up to ${stage.bounds.maxBatchWaitMs}`;
 }

@@ -4,7 +4,8 @@ import type { StageId, VariantId } from '../model/ids.js';
 import { isOmissible, OMITTED, withOmitted } from '../model/omission.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
-import { specOfPlan, withKnownThresholds } from '../model/resolved-spec.js';
+import { atQuorum } from '../model/quorum.js';
+import { specOfPlan, withKnownChoices } from '../model/resolved-spec.js';
 import { isOfKind, type RunningPlan, runningStages } from '../model/running-plan.js';
 import { atThreshold } from '../model/threshold.js';
 import { isWithin, limitsOf, type ResourceUse, totalUse, useOf } from '../optimize/problem/resource-use.js';
@@ -18,7 +19,7 @@ export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | 
 
 /** Plan with these stages; it omits optional ones that are not among them. Latency and capacity are unknown: 0. */
 export function planOfStages(spec: PipelineSpec, given: Plan['stages']): Plan {
-  const stages = withKnownThresholds(spec, withOmitted(spec, given));
+  const stages = withKnownChoices(spec, withOmitted(spec, given));
   const [cpuCores, , , costPerHour] = planUse(spec, stages);
   const { pas } = pipelineAccuracy(spec, variantChoice(stages));
   return {
@@ -27,13 +28,15 @@ export function planOfStages(spec: PipelineSpec, given: Plan['stages']): Plan {
   };
 }
 
-/** Choices of stages: variants, with their thresholds. */
+/** Choices of stages: variants, with their thresholds and quorums. */
 export function variantChoice(stages: Plan['stages']): Readonly<Record<StageId, VariantId>> {
   const choice: Record<StageId, VariantId> = {};
   for (const [id, [stagePlan]] of Object.entries(stages))
     if (stagePlan !== undefined)
       choice[id as StageId] =
-        stagePlan.replicas === 0 ? OMITTED : atThreshold(stagePlan.variantId, stagePlan.threshold);
+        stagePlan.replicas === 0
+          ? OMITTED
+          : atQuorum(atThreshold(stagePlan.variantId, stagePlan.threshold), stagePlan.quorum);
   return choice;
 }
 
@@ -47,7 +50,8 @@ export function isSamePlan(a: Plan['stages'], b: Plan['stages'] | undefined): bo
       one.replicas === other.replicas &&
       one.maxBatchSize === other.maxBatchSize &&
       one.maxBatchWaitMs === other.maxBatchWaitMs &&
-      one.threshold === other.threshold
+      one.threshold === other.threshold &&
+      one.quorum === other.quorum
     );
   });
 }
@@ -55,14 +59,15 @@ export function isSamePlan(a: Plan['stages'], b: Plan['stages'] | undefined): bo
 export function keepsPins(spec: PipelineSpec, { stages }: Plan): boolean {
   return spec.stages.every(({ id, pins }) =>
     (stages[id] ?? []).every(
-      ({ variantId, resources, maxBatchSize, replicas, threshold }) =>
+      ({ variantId, resources, maxBatchSize, replicas, threshold, quorum }) =>
         replicas === (pins.replicas ?? replicas) &&
         (pins.omitted ?? replicas === 0) === (replicas === 0) &&
         (replicas === 0 ||
           (variantId === (pins.variantId ?? variantId) &&
             resources.cpuCores === (pins.cpuCores ?? resources.cpuCores) &&
             maxBatchSize === (pins.maxBatchSize ?? maxBatchSize) &&
-            threshold === (pins.threshold ?? threshold))),
+            threshold === (pins.threshold ?? threshold) &&
+            quorum === (pins.quorum ?? quorum))),
     ),
   );
 }

@@ -58,6 +58,21 @@ describe('combinationCosts', () => {
     expect(costsOf(over as Partial<PipelineSpec>, rates)).toEqual(expected);
   });
 
+  it('counts a larger quorum as slower, so that a combination with a smaller one stays', () => {
+    const [a, b, vote] = [stageId('a'), stageId('b'), stageId('vote')];
+    const spec: PipelineSpec = {
+      ...chain,
+      sources: [{ name: 'in', to: [a, b], tensors: [] }],
+      combines: [{ id: vote, method: 'vote', tensor: 'label', output: 'label' }],
+      edges: [a, b].map((from) => ({ from, to: vote, join: { quorum: 1, quorums: [1, 2] } })),
+      outputs: [{ from: vote }],
+    };
+    const choices = [1, 2].map((quorum) => ({ ...choice, [a]: variantId(`v with quorum ${quorum}`) }));
+    const [one = [], two = []] = combinationCosts(spec, [], choices);
+    expect(two.slice(0, -1)).toEqual(one.slice(0, -1));
+    expect([one.at(-1), two.at(-1)]).toEqual([1, 2]);
+  });
+
   it.each([
     ['the first of two branches', { join: 'any' as const }],
     ['a branch that few requests take', { when: { condition: 'output.y[0] < 0.5', probability: 0.1 } }],

@@ -2,7 +2,8 @@
  * Costs of a combination at any load: CPU, GPU and memory time of a request at each variant's most efficient
  * core count and batch, and latency without waiting. If no cost is higher, a combination can replace another one in
  * every plan, apart from the rounding to whole replicas. With `when` edges, `any` or `quorum` joins, a request need not
- * wait for all stages. Then the latency of each stage is a cost, and no combination is too slow.
+ * wait for all stages. Then the latency of each stage is a cost, and no combination is too slow. A larger quorum costs
+ * latency, too.
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { topologicalOrder } from '../estimate/stage-order.js';
@@ -10,6 +11,7 @@ import type { StageId, VariantId } from '../model/ids.js';
 import { OMITTED, omittedNodes, withoutNodes } from '../model/omission.js';
 import type { PipelineSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
+import { quorumChoices, quorumOfChoice } from '../model/quorum.js';
 import { resolvedSpec } from '../model/resolved-spec.js';
 import { variantOfChoice } from '../model/threshold.js';
 import { plannedCurves, requireCurves, type ServiceCurve } from '../profile/service-curves.js';
@@ -42,6 +44,7 @@ export function combinationCosts(
   const awaitsAll = spec.edges.every(({ when, join = 'all' }) => when === undefined && join === 'all');
   const { cpuCores, gpus, memoryBytes, costPerHour } = spec.budget;
   const limits = [cpuCores, gpus, memoryBytes].map((limit) => 1000 * (limit ?? Number.POSITIVE_INFINITY));
+  const carriers = quorumChoices(spec).map(({ carrier }) => carrier);
   const costMatters = spec.objective.kind !== 'max-accuracy' || costPerHour !== undefined;
   return choices.map((choice) => {
     const { coreMs, gpuMs, memoryMs, endMs, stagesMs } = times(choice);
@@ -58,7 +61,8 @@ export function combinationCosts(
       return limit === Number.POSITIVE_INFINITY ? 0 : Math.max(cost, (SURE_FRACTION * limit) / rates.mostRps);
     });
     const shortMs = (SHORT_FRACTION * spec.slo.latencyMs) / latenciesMs.length;
-    return [...counted, ...latenciesMs.map((ms) => Math.max(ms, shortMs))];
+    const quorums = carriers.map((id) => quorumOfChoice(choice[id] as VariantId) ?? 0);
+    return [...counted, ...latenciesMs.map((ms) => Math.max(ms, shortMs)), ...quorums];
   });
 }
 

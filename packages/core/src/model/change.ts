@@ -22,6 +22,12 @@ export type Change = (
       readonly to: StagePlan;
     }
   | {
+      readonly kind: 'set-quorum';
+      readonly stageId: StageId;
+      readonly fromQuorum: number | undefined;
+      readonly to: StagePlan;
+    }
+  | {
       readonly kind: 'set-resources';
       readonly stageId: StageId;
       readonly fromResources: Resources;

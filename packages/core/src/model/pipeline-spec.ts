@@ -167,6 +167,8 @@ export interface StagePins {
   readonly replicas?: number;
   /** For stages with several thresholds. */
   readonly threshold?: number;
+  /** For stages that carry a choice of quorums. */
+  readonly quorum?: number;
   /** For optional stages; by default a plan chooses. */
   readonly omitted?: boolean;
 }
@@ -236,8 +238,11 @@ export interface CombineSpec {
   readonly atLeast?: number;
 }
 
-/** Number of parts to wait for: all, one, or `quorum`. */
-export type Join = 'all' | 'any' | { readonly quorum: number };
+/**
+ * Number of parts to wait for: all, one, or `quorum`. From several `quorums`, ascending, a plan chooses (see
+ * `quorumChoices`); then `quorum` is the first one.
+ */
+export type Join = 'all' | 'any' | { readonly quorum: number; readonly quorums?: readonly number[] };
 
 /**
  * Tensor that an edge passes on as `name`: an output of the stage that it leaves, a tensor of the request (`source`), or

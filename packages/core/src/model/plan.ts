@@ -11,6 +11,8 @@ export interface StagePlan {
   readonly trafficFraction: number;
   /** Threshold of the conditions on the stage's answers, if the plan chooses one. */
   readonly threshold?: number;
+  /** Quorum of the join whose choice the stage carries (`quorumChoices`). */
+  readonly quorum?: number;
 }
 
 export interface PlanPrediction {

@@ -7,6 +7,7 @@ import type { StageId, VariantId } from './ids.js';
 import { omittedNodes, omittedStages, withoutNodes } from './omission.js';
 import type { EdgeSpec, PipelineSpec, UpstreamShares } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
+import { hasQuorumChoices, quorumChoices, withoutQuorum, withQuorums } from './quorum.js';
 import { sharesWithinOne } from './shares-within-one.js';
 import { atThreshold, hasThresholdChoices, thresholdChoices, variantOfChoice, withThresholds } from './threshold.js';
 
@@ -79,7 +80,7 @@ export const withoutUpstream = (spec: PipelineSpec): PipelineSpec => behindUpstr
 function resolvedEdge(edge: EdgeSpec, variant: VariantId | undefined): EdgeSpec {
   const { when, fanOut } = edge;
   const shareOf = (byVariant: Readonly<Record<VariantId, number>>, otherwise: number): number =>
-    (variant === undefined ? undefined : byVariant[variant]) ?? otherwise;
+    (variant === undefined ? undefined : byVariant[withoutQuorum(variant)]) ?? otherwise;
   return {
     ...edge,
     ...(when?.byVariant && {
@@ -101,9 +102,12 @@ export function edgesOfPlan(spec: PipelineSpec, stages: Plan['stages'] | undefin
   return resolvedSpec(spec, choiceOf).edges;
 }
 
-/** Spec without the stages that a plan omits, with its thresholds and the shares of the variants that it runs. */
+/**
+ * Spec without the stages that a plan omits, with its quorums, its thresholds and the shares of the variants that it
+ * runs.
+ */
 export function specOfPlan(spec: PipelineSpec, stages: Plan['stages']): PipelineSpec {
-  const left = withoutOmitted(spec, stages);
+  const left = withoutOmitted(withQuorums(spec, quorumsOfPlan(spec, stages)), stages);
   const fixed = withThresholds(left, thresholdsOfPlan(spec, stages));
   return resolvedSpec(fixed, (id) => stages[id]?.[0]?.variantId);
 }
@@ -129,13 +133,30 @@ export function thresholdsOfPlan(spec: PipelineSpec, stages: Plan['stages']): Re
   return chosen;
 }
 
-/** The stages of a plan, with the first threshold where a choice is missing. */
-export function withKnownThresholds(spec: PipelineSpec, stages: Plan['stages']): Plan['stages'] {
-  const chosen = thresholdsOfPlan(spec, stages);
-  if (chosen.size === 0) return stages;
+/** Quorums that a plan chooses, by carrier. A plan without a quorum has the first one. An omitted join has no choice. */
+export function quorumsOfPlan(spec: PipelineSpec, stages: Plan['stages']): ReadonlyMap<StageId, number> {
+  if (!hasQuorumChoices(spec)) return new Map();
+  const gone = omittedNodes(spec, omittedStages(stages));
+  return new Map(
+    quorumChoices(spec).flatMap(({ carrier, join, quorums }) => {
+      const [stage] = stages[carrier] ?? [];
+      const [first] = quorums;
+      if (stage === undefined || first === undefined || gone?.has(carrier) || gone?.has(join)) return [];
+      return [[carrier, stage.quorum ?? first] as const];
+    }),
+  );
+}
+
+/** The stages of a plan, with the first threshold or quorum where a choice is missing. */
+export function withKnownChoices(spec: PipelineSpec, stages: Plan['stages']): Plan['stages'] {
+  const thresholds = thresholdsOfPlan(spec, stages);
+  const quorums = quorumsOfPlan(spec, stages);
+  if (thresholds.size === 0 && quorums.size === 0) return stages;
   const entries = Object.entries(stages).map(([id, parts]): [string, readonly StagePlan[]] => {
-    const value = chosen.get(id as StageId);
-    return [id, value === undefined ? parts : parts.map((part) => ({ ...part, threshold: value }))];
+    const threshold = thresholds.get(id as StageId);
+    const quorum = quorums.get(id as StageId);
+    const known = { ...(threshold !== undefined && { threshold }), ...(quorum !== undefined && { quorum }) };
+    return [id, parts.map((part) => ({ ...part, ...known }))];
   });
   return Object.fromEntries(entries);
 }

@@ -25,6 +25,8 @@ export interface RunningStage {
   readonly omitted?: true;
   /** Threshold for new requests, if the plan in service chooses one. */
   readonly threshold?: number;
+  /** Quorum for new requests, if the plan in service chooses one at this stage. */
+  readonly quorum?: number;
   readonly canary?: RunningCanary;
   /** Variants in back-off after failed changes; absent if there are none. */
   readonly rolledBack?: readonly RolledBackVariant[];
@@ -102,10 +104,11 @@ function servingStage(stage: RunningStage | undefined): StagePlan | undefined {
   const [replica] = largest;
   if (stage === undefined || replica === undefined) return undefined;
   const { variantId, resources } = replica;
-  const { maxBatchSize, maxBatchWaitMs, threshold } = stage;
+  const { maxBatchSize, maxBatchWaitMs, threshold, quorum } = stage;
   return {
     ...{ variantId, resources, maxBatchSize, maxBatchWaitMs, replicas: largest.length, trafficFraction: 1 },
     ...(threshold !== undefined && { threshold }),
+    ...(quorum !== undefined && { quorum }),
   };
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type StageId, stageId, type VariantId, variantId } from './ids.js';
 import type { PipelineSpec, StageSpec } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
-import { specOfPlan, thresholdsOfPlan, withKnownThresholds } from './resolved-spec.js';
+import { specOfPlan, thresholdsOfPlan, withKnownChoices } from './resolved-spec.js';
 import { chainSpec, planOf } from './spec-builders.test-support.js';
 import { atThreshold, choicesOf, thresholdChoices, thresholdOfChoice, variantOfChoice } from './threshold.js';
 
@@ -62,7 +62,7 @@ describe('the spec of a plan', () => {
 
   it('has the first threshold if the plan names none', () => {
     expect(thresholdsOfPlan(spec, planAt(undefined)).get(a)).toBe(0.6);
-    expect(withKnownThresholds(spec, planAt(undefined))[a]?.[0]?.threshold).toBe(0.6);
+    expect(withKnownChoices(spec, planAt(undefined))[a]?.[0]?.threshold).toBe(0.6);
     expect(specOfPlan(spec, planAt(undefined)).edges[0]?.when?.probability).toBe(0.25);
   });
 
@@ -84,6 +84,6 @@ describe('the spec of a plan', () => {
       outputs: [{ from: stageId('c') }],
     } as PipelineSpec;
     expect(thresholdsOfPlan(withEnd, omitting).size).toBe(0);
-    expect(withKnownThresholds(withEnd, omitting)[a]?.[0]?.threshold).toBeUndefined();
+    expect(withKnownChoices(withEnd, omitting)[a]?.[0]?.threshold).toBeUndefined();
   });
 });

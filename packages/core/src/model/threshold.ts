@@ -31,16 +31,16 @@ export function atThreshold(variant: VariantId, threshold: number | undefined): 
   return threshold === undefined ? variant : (`${variant}${AT}${threshold}` as VariantId);
 }
 
-/** Variant of a choice. */
+/** Variant of a choice, which may have a threshold and a quorum (`atQuorum`). */
 export function variantOfChoice(choice: VariantId): VariantId {
-  const end = choice.lastIndexOf(AT);
+  const end = choice.indexOf(' ');
   return end < 0 ? choice : (choice.slice(0, end) as VariantId);
 }
 
 /** Threshold of a choice; undefined without one. */
 export function thresholdOfChoice(choice: VariantId): number | undefined {
-  const end = choice.lastIndexOf(AT);
-  return end < 0 ? undefined : Number(choice.slice(end + AT.length));
+  const end = choice.indexOf(AT);
+  return end < 0 ? undefined : Number.parseFloat(choice.slice(end + AT.length));
 }
 
 /** Choices of a stage, apart from omitting it: each variant at each threshold. */

@@ -3,7 +3,8 @@
  * come from the surrogate with a pinned variant.
  */
 import { type Plan, showsSloMet } from '../model/plan.js';
-import { specOfPlan, thresholdsOfPlan } from '../model/resolved-spec.js';
+import { hasQuorumChoices } from '../model/quorum.js';
+import { quorumsOfPlan, specOfPlan, thresholdsOfPlan } from '../model/resolved-spec.js';
 import { hasThresholdChoices } from '../model/threshold.js';
 import { changedOutcome, type FoundOutcome, relaxedOutcome } from './explanation/changed-outcome.js';
 import type { ExplainedPlan, VerifierAt } from './explanation/explained-plan.js';
@@ -84,6 +85,7 @@ export function explainPlan(
       spec: specOfPlan(problem.spec, stages),
       ...(omitted.length > 0 && { omitted }),
       ...(hasThresholdChoices(problem.spec) && { thresholds: thresholdsOfPlan(problem.spec, stages) }),
+      ...(hasQuorumChoices(problem.spec) && { quorums: quorumsOfPlan(problem.spec, stages) }),
     });
     return { problem, prepared, result, factors: { theta, kappa }, verifierAt };
   };

@@ -34,6 +34,8 @@ export interface PlanningProblem {
   readonly omitted?: readonly StageSpec[];
   /** Of a case: thresholds of its plans, by stage; `spec` has no other ones. Only measured accuracies count. */
   readonly thresholds?: ReadonlyMap<StageId, number>;
+  /** Of a case: quorums of its plans, by carrier; `spec` has no other ones. Only measured accuracies count. */
+  readonly quorums?: ReadonlyMap<StageId, number>;
   /** Maximum labels in memory during a solve. If reached, the result is the best plan found, with a proven gap. */
   readonly labelLimit?: number;
   /** Maximum work of a search in full verifications; default 165. */

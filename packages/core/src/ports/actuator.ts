@@ -35,6 +35,8 @@ export interface StageBatching {
   readonly maxBatchWaitMs: number;
   /** Of the conditions on the stage's answers, if the plan chooses one. */
   readonly threshold?: number;
+  /** Of the join whose choice the stage carries, if the plan chooses one. */
+  readonly quorum?: number;
 }
 
 export interface ReplicaPool {

@@ -22,6 +22,8 @@ export interface BatchPolicy {
   readonly isOmitted?: boolean;
   /** Threshold of the conditions on the stage's answers, for new requests. */
   readonly threshold?: number;
+  /** Quorum of the join whose choice the stage carries, for new requests. */
+  readonly quorum?: number;
 }
 
 /** Reason to drop an item that would start now and needs `leastMs`; undefined if it is in time. */

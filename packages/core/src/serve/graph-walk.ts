@@ -10,6 +10,7 @@
 import type { VariantId } from '../model/ids.js';
 import type { DiscardRule } from './discardable-work.js';
 import { EdgeCounts } from './edge-counts.js';
+import { type QuorumsInForce, withQuorum } from './quorums-in-force.js';
 import type { RequestState } from './request-state.js';
 import type { ServingEdge, ServingGraph, ServingStage } from './serving-graph.js';
 import { choiceAt, firstThresholds, type ThresholdsInForce, withThreshold } from './thresholds-in-force.js';
@@ -97,6 +98,7 @@ export class GraphWalk<Payload, Context> {
   /** By node: true if requests skip it. */
   readonly #omitted: boolean[];
   #thresholds: ThresholdsInForce;
+  #quorums: QuorumsInForce;
 
   constructor(graph: ServingGraph, algebra: PayloadAlgebra<Payload, Context>, effects: WalkEffects<Payload, Context>) {
     this.edgeCounts = new EdgeCounts(graph.edges.length, graph.sources.length > 1 ? graph.sources.length : 0);
@@ -116,6 +118,7 @@ export class GraphWalk<Payload, Context> {
   /** Sends the part of each source to its stages. Without a part, the stages are skipped. */
   enter(request: RequestState<Payload, Context>, inputs: Payload): void {
     request.thresholds = this.#thresholds;
+    request.quorums = this.#quorums;
     for (let i = 0; i < this.#entries.length; i++) {
       const door = this.#entries[i] as EntryDoor;
       const part = this.#hasSources ? this.#algebra.part(door.source, inputs) : inputs;
@@ -181,6 +184,12 @@ export class GraphWalk<Payload, Context> {
   /** Sets the threshold of a stage for new requests. A request keeps the thresholds under which it entered. */
   setThreshold(stage: number, value: number): void {
     this.#thresholds = withThreshold(this.#thresholds, stage, value);
+  }
+
+  /** Sets the quorum that a stage carries, for new requests. A request keeps the quorums under which it entered. */
+  setQuorum(stage: number, value: number): void {
+    const join = this.#stages[stage]?.quorumJoin;
+    if (join !== undefined) this.#quorums = withQuorum(this.#quorums, join, value);
   }
 
   /** True if a join on every path of an item has continued without it. */
@@ -283,7 +292,7 @@ export class GraphWalk<Payload, Context> {
       this.#deliver(request, stage, scope, input);
       return;
     }
-    const waiting = collectedOf(scope ?? request, stage);
+    const waiting = collectedOf(scope ?? request, stage, awaitedBy(request, stage));
     if (waiting.closed) return;
     waiting.parts[door.slot] = payload;
     waiting.arrived += 1;
@@ -343,7 +352,7 @@ export class GraphWalk<Payload, Context> {
       this.#settleStage(request, stage, absence);
       return;
     }
-    const waiting = collectedOf(absence.scope ?? request, stage);
+    const waiting = collectedOf(absence.scope ?? request, stage, awaitedBy(request, stage));
     if (waiting.closed) return;
     this.#countAbsence(request, door, { waiting, absence });
     this.#decideStage(request, waiting, { stage, scope: absence.scope });
@@ -372,6 +381,11 @@ export class GraphWalk<Payload, Context> {
     for (const edge of stage.outEdges) this.#settleEdge(request, edge, absence);
   }
 }
+
+const awaitedBy = (
+  { quorums }: Pick<RequestState<unknown, unknown>, 'quorums'>,
+  { index, awaited }: ServingStage,
+): number => quorums?.[index] ?? awaited;
 
 /** Index of a source in place of an edge. */
 const sourceIndex = (source: number): number => -1 - source;

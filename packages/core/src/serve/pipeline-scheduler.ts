@@ -252,6 +252,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#lanes.main(stage).setPolicy(policy);
     this.#walk.omit(stage, policy.isOmitted ?? false);
     if (policy.threshold !== undefined) this.#walk.setThreshold(stage, policy.threshold);
+    if (policy.quorum !== undefined) this.#walk.setQuorum(stage, policy.quorum);
     for (const lane of this.#lanes.lanesOf(stage)) this.#lanes.markDirty(lane);
     this.#settle();
   }

@@ -15,6 +15,7 @@ import {
   type PipelineSpec,
   type SourceSpec,
 } from '../model/pipeline-spec.js';
+import { quorumChoices } from '../model/quorum.js';
 import { sharesByVariant } from '../model/resolved-spec.js';
 import { thresholdChoices } from '../model/threshold.js';
 import { type DiscardRule, discardRules, type EarlyJoin } from './discardable-work.js';
@@ -56,11 +57,16 @@ export interface ServingStage {
   readonly combine: CombineSpec | undefined;
   /** Number of in-edges and of sources that enter. */
   readonly inputs: number;
-  /** Awaited inputs; fewer than `inputs` at an `any` or `quorum` join of several in-edges. */
+  /**
+   * Awaited inputs; fewer than `inputs` at an `any` or `quorum` join of several in-edges. If a plan chooses the quorum,
+   * the smallest one.
+   */
   readonly awaited: number;
   readonly outEdges: readonly ServingEdge[];
   /** Thresholds from which a plan chooses; empty without a choice. */
   readonly thresholds: readonly number[];
+  /** Node of the join whose quorum a plan chooses at this stage; undefined without a choice. */
+  readonly quorumJoin: number | undefined;
   /** Edge from an output stage to the response. */
   readonly answer: ServingEdge | undefined;
   /** True if a later join may continue without its items. */
@@ -136,6 +142,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     joins,
   );
   const missable = missableStages(order, edges);
+  const quorumJoins = new Map(quorumChoices(spec).map(({ carrier, join }) => [carrier, indexOf.get(join)]));
   const nodes = ids.map((id, index) => ({
     index,
     id,
@@ -146,6 +153,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     awaited: awaited[index] ?? 0,
     outEdges: edges.filter((edge) => edge.from === index),
     thresholds: thresholdChoices(spec, id),
+    quorumJoin: quorumJoins.get(id),
     answer: answers.find((answer) => answer.from === index),
     missable: missable[index] ?? false,
     discardedBy: rules[index] ?? [],

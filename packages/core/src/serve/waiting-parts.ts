@@ -67,11 +67,15 @@ export function joinedOf<Payload>(group: FanOutGroup<Payload>, edge: ServingEdge
   return waiting;
 }
 
-/** Inputs of a stage with several in-edges. */
-export function collectedOf<Payload>(collector: Collector<Payload>, stage: ServingStage): WaitingParts<Payload> {
+/** Inputs of a stage with several in-edges. `awaited`: number of inputs that its join waits for. */
+export function collectedOf<Payload>(
+  collector: Collector<Payload>,
+  stage: ServingStage,
+  awaited: number,
+): WaitingParts<Payload> {
   const known = find(collector.collected, stage.index);
   if (known !== undefined) return known;
-  const waiting = waitingParts<Payload>(stage.index, stage.inputs, stage.awaited);
+  const waiting = waitingParts<Payload>(stage.index, stage.inputs, awaited);
   if (collector.collected === undefined) collector.collected = [waiting];
   else collector.collected.push(waiting);
   return waiting;

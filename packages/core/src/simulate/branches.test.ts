@@ -179,3 +179,56 @@ describe('a cascade with several thresholds', () => {
     expect(Math.abs(share / (shares[position] as number) - 1)).toBeLessThan(0.05);
   });
 });
+
+describe('a join with several quorums', () => {
+  const vote = { id: stageId('vote'), method: 'vote', tensor: 'label', output: 'label' } as const;
+  const listed = { join: { quorum: 1, quorums: [1, 2, 3] } };
+  const spec: PipelineSpec = {
+    ...chainSpec({ a: takes(10), b: takes(20), c: takes(40) }),
+    sources: [{ name: 'in', to: ['a', 'b', 'c'].map(stageId), tensors: [] }],
+    combines: [vote],
+    edges: ['a', 'b', 'c'].map((member) => edge(member, 'vote', listed)),
+    outputs: [{ from: vote.id }],
+  };
+  const planAt = (quorum: number) => {
+    const { stages: planned, predicted } = planOf(spec, { maxBatchSize: 1, replicas: 8 });
+    const [a] = planned[stageId('a')] as [StagePlan];
+    return { stages: { ...planned, [stageId('a')]: [{ ...a, quorum }] }, predicted };
+  };
+
+  it.each([
+    [1, 10],
+    [2, 20],
+    [3, 40],
+  ])('waits for the %s fastest members: %s ms', (quorum, expectedMs) => {
+    const rng = new SeededRng(3);
+    const { tally } = simulatePlan({
+      spec,
+      curves: requireCurves(spec, []),
+      plan: planAt(quorum),
+      arrivals: poissonArrivals(20, 100_000, rng.fork('arrivals')),
+      rng,
+      hostCores: Number.POSITIVE_INFINITY,
+      drops: false,
+    });
+    expect(tally.completed).toBe(tally.arrived);
+    expect(tally.latencyMs.quantileMs(0.5)).toBeCloseTo(expectedMs, 0);
+  });
+
+  it('spares no member in the drop rule if it waits for all', () => {
+    const behind: PipelineSpec = {
+      ...spec,
+      ...chainSpec({ d: takes(5), a: takes(10), b: takes(20), c: takes(40) }),
+      sources: [{ name: 'in', to: [stageId('d')], tensors: [] }],
+      edges: [...['a', 'b', 'c'].map((member) => edge('d', member)), ...spec.edges],
+      outputs: spec.outputs,
+    };
+    const leastMs = [1, 3].map((quorum) => {
+      const { stages: planned } = planOf(behind, { maxBatchSize: 1, replicas: 1 });
+      const [a] = planned[stageId('a')] as [StagePlan];
+      const plan = { stages: { ...planned, [stageId('a')]: [{ ...a, quorum }] } };
+      return batchPolicies(behind, plan, requireCurves(behind, []))[0]?.remainingMs;
+    });
+    expect(leastMs).toEqual([10, 40]);
+  });
+});

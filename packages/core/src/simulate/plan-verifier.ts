@@ -90,9 +90,10 @@ function planKey({ stages }: Plan): string {
   return Object.entries(stages)
     .flatMap(([id, mixture]) =>
       mixture.map((of) =>
-        [id, of.variantId, of.resources.cpuCores, of.maxBatchSize, of.maxBatchWaitMs, of.replicas, of.threshold].join(
-          ':',
-        ),
+        [
+          ...[id, of.variantId, of.resources.cpuCores, of.maxBatchSize, of.maxBatchWaitMs, of.replicas],
+          ...[of.threshold, of.quorum],
+        ].join(':'),
       ),
     )
     .join(' ');

@@ -3,6 +3,8 @@ import { invariant } from '../kernel/invariant.js';
 import type { StageId } from '../model/ids.js';
 import { defaultRunTimeoutMs, type PipelineSpec, type StageSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
+import { withQuorums } from '../model/quorum.js';
+import { quorumsOfPlan } from '../model/resolved-spec.js';
 import type { ServiceCurves } from '../profile/service-curves.js';
 import { lawFractionBelow, lawQuantileMs } from '../profile/service-law.js';
 import type { BatchPolicy } from '../serve/batch-policy.js';
@@ -21,7 +23,8 @@ export function batchPolicies(
   plan: Pick<Plan, 'stages'>,
   curves: ServiceCurves,
 ): readonly BatchPolicy[] {
-  const graph = servingGraph(spec);
+  // With the largest quorum a join may spare no part.
+  const graph = servingGraph(withQuorums(spec, quorumsOfPlan(spec, plan.stages)));
   const expected = spec.stages.map((stage) => expectedBatches(stage, { plan, curves, sloMs: spec.slo.latencyMs }));
   const isOmitted = (node: number): boolean => plan.stages[graph.nodes[node]?.id as StageId]?.[0]?.replicas === 0;
   const remainingMs = graph.nodes.map(() => 0);
@@ -45,6 +48,7 @@ export function batchPolicies(
     waitShare: shares[index] ?? 1,
     ...(isOmitted(index) && { isOmitted: true }),
     ...(plan.stages[id]?.[0]?.threshold !== undefined && { threshold: plan.stages[id][0].threshold }),
+    ...(plan.stages[id]?.[0]?.quorum !== undefined && { quorum: plan.stages[id][0].quorum }),
   }));
 }
 

@@ -10,7 +10,7 @@ export const accuracyTableSchema = z
           variants: z
             .record(z.string(), z.string())
             .describe(
-              'Variant name by stage name; stages with a single variant may be omitted. For a stage with several thresholds, `VARIANT at THRESHOLD`.',
+              'Variant name by stage name; stages with a single variant may be omitted. For a stage with several thresholds, `VARIANT at THRESHOLD`. For a stage that carries a choice of quorums, ` with quorum QUORUM` follows.',
             ),
           accuracy: fraction().describe('End-to-end accuracy, a fraction 0…1.'),
           confidence95: z

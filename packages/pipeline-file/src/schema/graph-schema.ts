@@ -77,6 +77,7 @@ const edgeInputSchema = z.strictObject({
 const byVariant = <T extends z.ZodNumber>(value: T) => z.union([value, z.record(variantName(), value)]);
 
 const MOST_THRESHOLDS = 16;
+const MOST_QUORUMS = 16;
 
 /** A value or a list with one value per threshold, or these by variant of the stage that the edge leaves. */
 const byChoice = <T extends z.ZodNumber>(value: T) =>
@@ -124,9 +125,20 @@ export const edgeSchema = z.strictObject({
     .union([
       z.enum(['all', 'any']),
       z.strictObject({
-        quorum: count().describe(
-          'Number of items or edges to wait for. If fewer exist, the join waits for all of them. Skipped parts do not count, nor do lost parts with `onMissing: partial`.',
-        ),
+        quorum: z
+          .union([
+            count(),
+            z
+              .array(count())
+              .min(1)
+              .check(({ value, issues }) => {
+                if (value.length <= MOST_QUORUMS) return;
+                issues.push({ code: 'custom', input: value, message: `expected at most ${MOST_QUORUMS} quorums` });
+              }),
+          ])
+          .describe(
+            'Number of items or edges to wait for. If fewer exist, the join waits for all of them. Skipped parts do not count, nor do lost parts with `onMissing: partial`. From a list of ascending values, at most 16, each plan chooses one, at a join of several edges. The accuracy with each must be measured.',
+          ),
       }),
     ])
     .optional()

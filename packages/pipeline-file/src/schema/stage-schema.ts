@@ -42,6 +42,7 @@ const pinsSchema = z
     maxBatchSize: count().optional().describe('Maximum batch size.'),
     replicas: count().optional().describe('Number of replicas.'),
     threshold: z.number().optional().describe('Threshold of the conditions on the edges that leave the stage.'),
+    quorum: count().optional().describe('Quorum of the join whose choice the stage carries.'),
   })
   .prefault({})
   .describe('Choices that the planner must keep.');

@@ -2,6 +2,7 @@
 import { type Draft, type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 import type { PipelineFileInput } from '../schema/pipeline-file-schema.js';
+import { draftQuorums } from './quorums.js';
 import { type CombinationDraft, combinationNames } from './references.js';
 import { choicesOfStage } from './thresholds.js';
 
@@ -20,11 +21,13 @@ export function checkAccuracyTable(
   { graph, path }: { readonly graph: Graph; readonly path: ValuePath },
 ): Finding[] {
   const { stages = [], edges } = graph;
-  const unknownNames = combinationNames(graph);
+  const quorums = draftQuorums(graph);
+  const unknownNames = combinationNames(graph, quorums);
+  const unknownShareNames = combinationNames(graph);
   const shares = [...wellFormedEntries(table.shares)].flatMap(([index, { from, variant }]) =>
     from === undefined
       ? []
-      : [...unknownNames({ [from]: variant }, path)].map(({ place: _, ...finding }) => ({
+      : [...unknownShareNames({ [from]: variant }, path)].map(({ place: _, ...finding }) => ({
           ...finding,
           path: [...path, 'shares', index],
         })),
@@ -32,7 +35,10 @@ export function checkAccuracyTable(
   const several = stages
     .filter(
       (stage) =>
-        (stage?.variants?.length ?? 0) > 1 || stage?.optional === true || choicesOfStage(edges, stage?.name).length > 0,
+        (stage?.variants?.length ?? 0) > 1 ||
+        stage?.optional === true ||
+        choicesOfStage(edges, stage?.name).length > 0 ||
+        quorums.some(({ carrier }) => carrier === stage?.name),
     )
     .map((stage) => stage?.name);
   const seen = new Map<string, number>();

@@ -1,12 +1,13 @@
 /** `any` and `quorum` choose among all edges into a stage, so these edges must agree. */
-import { awaitedParts, type Join, measurementCause, variantId, variantOfChoice } from '@equipoise/core/model';
+import { measurementCause, variantId, variantOfChoice } from '@equipoise/core/model';
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 import type { GraphDraft } from './graph-draft.js';
+import { type JoinDraft, quorumList } from './quorums.js';
 import type { CombinationDraft } from './references.js';
 import { thresholdList } from './thresholds.js';
 
-type InEdge = readonly [number, { readonly join?: unknown; readonly onMissing?: unknown }];
+type InEdge = readonly [number, { readonly join?: JoinDraft; readonly onMissing?: unknown }];
 
 /** Finds early joins that contradict each other, await more parts than edges, or are at an entry stage. */
 export function checkJoins(spec: SpecDraft, graph: GraphDraft): Finding[] {
@@ -22,12 +23,12 @@ function* joinsInto(
   const early = inEdges.filter(([, { join }]) => join !== undefined && join !== 'all');
   const [first] = early;
   if (first === undefined || inEdges.length < 2) return;
-  const awaited = awaitedParts(first[1].join as Join);
-  const odd = inEdges.find(([, { join }]) => awaitedParts(join as Join | undefined) !== awaited);
+  const awaited = awaitedOf(first[1].join);
+  const odd = inEdges.find(([, { join }]) => awaitedOf(join).join() !== awaited.join());
   if (odd !== undefined) {
-    const expected = `expected the join ${describe(first[1].join as Join)} on every edge into "${name}"`;
+    const expected = `expected the join ${describe(first[1].join)} on every edge into "${name}"`;
     const [index, { join }] = odd;
-    const found = join === undefined ? 'none' : describe(join as Join);
+    const found = join === undefined ? 'none' : describe(join);
     yield { path: ['spec', 'edges', index, 'join'], message: `${expected} as on edge ${first[0]}, found ${found}` };
     return;
   }
@@ -35,8 +36,9 @@ function* joinsInto(
     const message = `expected no source to enter "${name}", which waits for some of its edges only; enter at another stage`;
     yield { path: ['spec', 'edges', first[0], 'join'], message };
   }
-  if (awaited > inEdges.length) {
-    const message = `expected a quorum of at most ${inEdges.length}, the number of edges into "${name}", found ${awaited}`;
+  const largest = Math.max(...awaited);
+  if (largest > inEdges.length) {
+    const message = `expected a quorum of at most ${inEdges.length}, the number of edges into "${name}", found ${largest}`;
     yield { path: ['spec', 'edges', first[0], 'join', 'quorum'], message, suggestion: String(inEdges.length) };
   }
 }
@@ -49,7 +51,14 @@ function* uselessPartial([index, { join, onMissing }]: InEdge): Generator<Findin
   yield { path: ['spec', 'edges', index, 'onMissing'], message };
 }
 
-const describe = (join: Join): string => (typeof join === 'object' ? `{ quorum: ${join.quorum} }` : join);
+/** Numbers of awaited parts; empty for all. */
+const awaitedOf = (join: JoinDraft): readonly number[] => (join === 'any' ? [1] : quorumList(join));
+
+function describe(join: JoinDraft): string {
+  if (typeof join !== 'object') return String(join);
+  const all = quorumList(join);
+  return `{ quorum: ${all.length > 1 ? `[${all.join(', ')}]` : all.join()} }`;
+}
 
 const MEASURED = {
   edges: { place: 'behind a join that waits for some edges only', field: ['join'] },

@@ -2,7 +2,7 @@
  * References must name something that exists. A reference may mean a name that is malformed. So while a name is
  * malformed, an unknown reference is reported only if it resembles a known name.
  */
-import { atThreshold, OMITTED, variantId } from '@equipoise/core/model';
+import { atQuorum, atThreshold, OMITTED, type QuorumChoice, variantId } from '@equipoise/core/model';
 import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 import { nearestSpelling } from '../schema-problems/nearest-spelling.js';
@@ -58,8 +58,11 @@ function* shareNames(shares: unknown, of: StageDraft | undefined, path: ValuePat
 
 export type CombinationDraft = Readonly<Record<string, string | undefined>>;
 
-/** Checks the stage and variant names in one combination. */
-export function combinationNames({ stages = [], edges }: Pick<SpecDraft, 'stages' | 'edges'>) {
+/** Checks the stage and variant names in one combination. Carriers of `quorums` name one, too. */
+export function combinationNames(
+  { stages = [], edges }: Pick<SpecDraft, 'stages' | 'edges'>,
+  quorums: readonly QuorumChoice[] = [],
+) {
   const known = knownNames(stages.filter((stage) => stage === undefined || !Object.hasOwn(stage, 'combine')));
   const hasOptional = stages.some((stage) => stage?.optional === true);
   const omitted = hasOptional ? [{ name: OMITTED }] : [];
@@ -68,9 +71,9 @@ export function combinationNames({ stages = [], edges }: Pick<SpecDraft, 'stages
       stage?.name,
       knownNames(
         stage?.variants && [
-          ...atThresholds(stage, edges).map((name) => ({ name })),
-          // If a plan omits the stages behind the thresholds, the variant alone decides.
-          ...(hasOptional ? stage.variants : []),
+          ...atQuorums(stage, atThresholds(stage, edges), quorums).map((name) => ({ name })),
+          // If a plan omits the stages behind the thresholds, or the join, the variant alone decides.
+          ...(hasOptional ? [...stage.variants, ...atThresholds(stage, edges).map((name) => ({ name }))] : []),
           ...omitted,
         ],
       ),
@@ -98,6 +101,17 @@ function atThresholds(
   return names.flatMap((name) =>
     thresholds.map((threshold) => (name === undefined ? name : atThreshold(variantId(name), threshold))),
   );
+}
+
+/** The names, with each quorum if the stage carries a choice. */
+function atQuorums(
+  { name: stage }: StageDraft,
+  names: readonly (string | undefined)[],
+  quorums: readonly QuorumChoice[],
+): readonly (string | undefined)[] {
+  const own = quorums.find(({ carrier }) => carrier === stage)?.quorums ?? [];
+  if (own.length === 0) return names;
+  return names.flatMap((name) => own.map((quorum) => (name === undefined ? name : atQuorum(variantId(name), quorum))));
 }
 
 interface KnownNames {

@@ -190,6 +190,81 @@ const thresholds: Case[] = [
   ],
 ];
 
+/** `detect` and `classify` meet in `count` with a choice of quorums. */
+const quorumOf = (spec: Loose, quorum: unknown, other: unknown = quorum) => {
+  spec.edges = [
+    { from: 'detect', to: 'classify' },
+    { from: 'detect', to: 'count', join: { quorum } },
+    { from: 'classify', to: 'count', join: { quorum: other } },
+  ];
+  spec.evaluation = { metric: 'accuracy', data: './data' };
+};
+const atQuorum = 'spec.edges[1].join.quorum';
+
+const quorums: Case[] = [
+  [
+    'quorums are ascending',
+    (spec) => quorumOf(spec, [2, 1]),
+    { path: `${atQuorum}[1]`, message: /ascending quorums without duplicates, found 1 after 2/ },
+    { path: 'spec.edges[2].join.quorum[1]', message: /found 1 after 2/ },
+  ],
+  [
+    'a quorum is a whole number',
+    (spec) => quorumOf(spec, [1, 1.5], 1),
+    { path: `${atQuorum}[1]`, message: /expected a whole number/ },
+  ],
+  [
+    'the largest quorum has its edges',
+    (spec) => quorumOf(spec, [1, 3]),
+    { path: atQuorum, message: /a quorum of at most 2.*found 3/, suggestion: '2' },
+  ],
+  [
+    'all edges of a join list the same quorums',
+    (spec) => quorumOf(spec, [1, 2], 2),
+    {
+      path: 'spec.edges[2].join',
+      message: /the join { quorum: \[1, 2\] } on every edge into "count" as on edge 1, found { quorum: 2 }/,
+    },
+  ],
+  [
+    'a plan chooses no quorum of items',
+    (spec) => {
+      chainOf(spec, [
+        ['detect', 'classify', FAN_OUT],
+        ['classify', 'count', { join: { quorum: [1, 2] } }],
+      ]);
+    },
+    { path: atQuorum, message: /one quorum, found 1, 2: a plan chooses the quorum of a join of several edges/ },
+  ],
+  [
+    'a member carries the quorum of a combine stage',
+    (spec) => {
+      quorumOf(spec, [1, 2]);
+      for (const stage of spec.stages.slice(0, 2)) stage.optional = true;
+      spec.sources[0].to = ['detect', 'classify'];
+      spec.edges.shift();
+      spec.stages[2] = { name: 'count', combine: { method: 'vote', tensor: 'x' } };
+    },
+    { path: 'spec.edges[0].join.quorum', message: /an edge into "count" from a stage that is not optional/ },
+  ],
+  [
+    'a pinned quorum is listed',
+    (spec) => {
+      quorumOf(spec, [1, 2]);
+      spec.stages[2].pins = { quorum: 3 };
+    },
+    { path: 'spec.stages[2].pins.quorum', message: /one of the quorums 1, 2, found 3/ },
+  ],
+  [
+    'a pinned quorum is a choice of its stage',
+    (spec) => {
+      quorumOf(spec, [1, 2]);
+      spec.stages[0].pins = { quorum: 1 };
+    },
+    { path: 'spec.stages[0].pins.quorum', message: /no pin, because the stage carries no choice of quorums/ },
+  ],
+];
+
 const references: Case[] = [
   [
     'an edge leaves a known stage',
@@ -1301,6 +1376,7 @@ const evaluation: Case[] = [
 const rules = [
   ...names,
   ...thresholds,
+  ...quorums,
   ...references,
   ...graph,
   ...combines,

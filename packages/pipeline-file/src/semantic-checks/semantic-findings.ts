@@ -11,6 +11,7 @@ import { graphDraft } from './graph-draft.js';
 import { checkJoins, checkJointAccuracy } from './joins.js';
 import { checkPlacements } from './placements.js';
 import { checkProfiles } from './profiles.js';
+import { checkQuorums } from './quorums.js';
 import { checkNames, checkReferences } from './references.js';
 import { checkServers } from './servers.js';
 import { checkShadows } from './shadows.js';
@@ -38,6 +39,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkJoins(spec, graph),
     ...checkBranches(spec),
     ...checkThresholds(spec),
+    ...checkQuorums(spec),
     ...checkOutputs(spec),
     ...checkCertainAnswer(graph, topology),
     ...checkJointAccuracy(spec),

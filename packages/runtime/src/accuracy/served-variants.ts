@@ -1,5 +1,12 @@
-/** Choices that answered a request, by stage: variants, at the thresholds under which it began. */
-import { atThreshold, type PipelineSpec, type StageId, type VariantId } from '@equipoise/core/model';
+/** Choices that answered a request, by stage: variants, at the thresholds and quorums under which it began. */
+import {
+  atQuorum,
+  atThreshold,
+  type PipelineSpec,
+  type StageId,
+  type StagePlan,
+  type VariantId,
+} from '@equipoise/core/model';
 
 /** An omitted stage has the variant OMITTED. */
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;
@@ -11,30 +18,33 @@ export interface RequestVariants {
   readonly visited: (VariantId | undefined)[];
   /** In service when the request began. */
   readonly inService: ByStage;
-  readonly thresholds: readonly (number | undefined)[];
+  readonly settings: readonly StageSettings[];
   isMixed: boolean;
 }
+
+/** Threshold and quorum of a stage for new requests. */
+export type StageSettings = Pick<StagePlan, 'threshold' | 'quorum'>;
 
 export class ServedVariants {
   readonly #stages: readonly StageId[];
   readonly #inService: (stage: number) => VariantId | undefined;
-  readonly #thresholdOf: (stage: number) => number | undefined;
+  readonly #settingsOf: (stage: number) => StageSettings;
   #known: VariantChoice = {};
 
-  /** `inService`: the variant in service, or OMITTED; undefined if there are several. `thresholdOf`: that of new requests. */
+  /** `inService`: the variant in service, or OMITTED; undefined if there are several. */
   constructor(
     { stages }: Pick<PipelineSpec, 'stages'>,
     inService: (stage: number) => VariantId | undefined,
-    thresholdOf: (stage: number) => number | undefined = () => undefined,
+    settingsOf: (stage: number) => StageSettings = () => ({}),
   ) {
     this.#stages = stages.map(({ id }) => id);
     this.#inService = inService;
-    this.#thresholdOf = thresholdOf;
+    this.#settingsOf = settingsOf;
   }
 
   begin(): RequestVariants {
-    const thresholds = this.#stages.map((_, stage) => this.#thresholdOf(stage));
-    return { visited: [], inService: this.#allInService(), thresholds, isMixed: false };
+    const settings = this.#stages.map((_, stage) => this.#settingsOf(stage));
+    return { visited: [], inService: this.#allInService(), settings, isMixed: false };
   }
 
   note(request: RequestVariants, stage: number, variant: VariantId): void {
@@ -47,11 +57,11 @@ export class ServedVariants {
    * Stages that the request did not visit have the variant in service. Undefined if the answer mixes choices, or if
    * such a stage changed meanwhile.
    */
-  choiceOf({ visited, inService, thresholds, isMixed }: RequestVariants): VariantChoice | undefined {
+  choiceOf({ visited, inService, settings, isMixed }: RequestVariants): VariantChoice | undefined {
     if (isMixed) return undefined;
     const variants = this.#allInService().map((variant, stage) => {
       const chosen = visited[stage] ?? (variant === inService[stage] ? variant : undefined);
-      return chosen && atThreshold(chosen, thresholds[stage]);
+      return chosen && atQuorum(atThreshold(chosen, settings[stage]?.threshold), settings[stage]?.quorum);
     });
     if (variants.includes(undefined)) return undefined;
     // Requests share the object, because most have the same choice.

@@ -15,6 +15,7 @@ const stagePlan = z
     replicas: z.int(),
     trafficFraction: z.number(),
     threshold: z.number().optional(),
+    quorum: z.int().optional(),
   })
   .meta({ id: 'StagePlan' });
 
@@ -77,6 +78,7 @@ const runningStage = z
     queueLength: z.int(),
     omitted: z.literal(true).optional(),
     threshold: z.number().optional(),
+    quorum: z.int().optional(),
     canary: z.looseObject({ variantId: z.string(), fraction: z.number(), missingOutcomes: z.int() }).optional(),
     rolledBack: z.array(z.looseObject({ variantId: z.string(), untilMs: z.number() })).optional(),
   })

@@ -29,6 +29,7 @@ const pinned = {
   maxBatchSize: count().optional().describe('Maximum batch size.'),
   replicas: count().optional().describe('Number of replicas.'),
   threshold: z.number().optional().describe('Threshold of the conditions on the answers of the stage.'),
+  quorum: count().optional().describe('Quorum of the join whose choice the stage carries.'),
 };
 
 const objective = z
@@ -57,6 +58,7 @@ const stagePlan = z
     replicas: z.int().min(0),
     trafficFraction: z.literal(1).default(1),
     threshold: z.number().optional(),
+    quorum: count().optional(),
   })
   .transform((value): StagePlan => defined(value));
 
@@ -76,7 +78,7 @@ export const pinBody = z
   .strictObject({ stageId: name().transform(stageId).describe('The stage.'), ...pinned, ...reason })
   .refine(
     ({ stageId: _, reason: __, ...pins }) => Object.values(pins).some((value) => value !== undefined),
-    'something to pin: variantId, cpuCores, maxBatchSize, replicas or threshold',
+    'something to pin: variantId, cpuCores, maxBatchSize, replicas, threshold or quorum',
   );
 
 export const unpinBody = z.strictObject({

@@ -85,7 +85,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     schema: answers.runningPlan,
     summary: 'Returns the running plan with all replicas.',
     answer:
-      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, omitted?: true, threshold?, canary?: {variantId, fraction, missingOutcomes}, rolledBack?: [{variantId, untilMs}]}}}`; `canary` is present while a new variant is in its canary steps. `rolledBack` lists the variants of failed changes, which the loop avoids until `untilMs` (on the clock of `atMs` in observations)',
+      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, omitted?: true, threshold?, quorum?, canary?: {variantId, fraction, missingOutcomes}, rolledBack?: [{variantId, untilMs}]}}}`; `canary` is present while a new variant is in its canary steps. `rolledBack` lists the variants of failed changes, which the loop avoids until `untilMs` (on the clock of `atMs` in observations)',
   },
   {
     method: 'GET',

@@ -303,6 +303,8 @@ describe('the admin port', () => {
     ['nothing to pin', 'pin', { stageId: 'a' }, 422, /something to pin/],
     ['what cannot be pinned', 'pin', { stageId: 'a', replicas: 9 }, 422, /does not allow 9 replicas/],
     ['a threshold without a choice', 'pin', { stageId: 'a', threshold: 0.7 }, 422, /a has no choice of thresholds/],
+    ['a quorum without a choice', 'pin', { stageId: 'a', quorum: 2 }, 422, /a has no choice of quorums/],
+    ['a quorum of nothing', 'pin', { stageId: 'a', quorum: 0 }, 422, /quorum: /],
     ['a threshold that is no number', 'pin', { stageId: 'a', threshold: 'high' }, 422, /threshold: /],
     ['a wrong type and a negative number', 'pin', { stageId: 1, replicas: -1 }, 422, /stageId: .*; replicas: /],
     ['an unknown stage', 'pin', { stageId: 'b', replicas: 1 }, 404, /There is no stage b/],

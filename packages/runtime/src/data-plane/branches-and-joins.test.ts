@@ -201,6 +201,26 @@ describe('a combine stage', () => {
     expect(outcomes.map(({ choice }) => choice?.[stageId('b')])).toEqual(['v', 'v', 'omitted', 'omitted', 'v', 'v']);
   });
 
+  it('waits for the quorum of the plan: new requests only, and their choice names it', async () => {
+    const clock = new ManualClock();
+    const listed = { join: { quorum: 2, quorums: [2, 3] } };
+    const spec = voted({
+      feedback: { maxRequests: 1, maxAgeMs: 1 },
+      edges: voters.map((voter) => edge(voter, 'vote', listed)),
+    });
+    const { pipeline } = bench(spec, clock, { a: label(1), b: label(2), c: label(2) });
+    const answers: ReturnType<typeof pipeline.submit>[] = [];
+    for (const quorum of [2, 3, 2]) {
+      pipeline.setBatching(stageId('a'), { maxBatchSize: 1, maxBatchWaitMs: 0, quorum });
+      answers.push(pipeline.submit(x(0)));
+    }
+    await clock.advanceTo(400);
+    const outcomes = await Promise.all(answers);
+    // Of the first two members, the earlier one wins.
+    expect(outcomes).toMatchObject([1, 2, 1].map((winner) => ({ output: { winner: fp32([], winner) } })));
+    expect(outcomes.map(({ choice }) => choice?.[stageId('a')])).toEqual([2, 3, 2].map((k) => `v with quorum ${k}`));
+  });
+
   it('is skipped, as the stages behind it, by a request without items', async () => {
     const inputs = [{ name: 'best', output: 'winner' }] as const;
     const spec = voted({

@@ -390,7 +390,7 @@ export class PipelineRunner implements ReplicaPool {
     return new ServedVariants(
       this.#spec,
       (stage) => (isOmitted(stage) ? OMITTED : this.#replicas.variants[stage]),
-      (stage) => (isOmitted(stage) ? undefined : this.#stages.policy(stage).threshold),
+      (stage) => (isOmitted(stage) ? {} : this.#stages.policy(stage)),
     );
   }
 

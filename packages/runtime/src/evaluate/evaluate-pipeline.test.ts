@@ -281,6 +281,35 @@ describe('evaluatePipeline', () => {
     expect(evaluation.stageRuns).toBe(18);
   });
 
+  it('measures all quorums of a vote from one run of each member', async () => {
+    const stages = ['decode', 'first', 'second', 'third'].map((name) => stage(name, [variant('only')]));
+    const [decode, ...members] = stages.map(({ id }) => id) as [never, never, never, never];
+    const vote = 'vote' as never;
+    const listed = { join: { quorum: 2, quorums: [2, 3] } };
+    const spec = pipeline(stages, {
+      combines: [{ id: vote, method: 'vote', tensor: 'total', output: 'total' }],
+      edges: [
+        ...members.map((to) => ({ from: decode, to })),
+        ...members.map((from) => ({ from, to: vote, ...listed })),
+      ],
+      outputs: [{ from: vote }],
+    });
+    const reads = (wrongFrom: number) =>
+      inMs((_, input) => ({ total: int32([], one(input) + (one(input) >= wrongFrom ? 1 : 0)) }));
+    const module: EvaluationModule = {
+      loadSamples: async () => [5, 0, 4, 1, 3, 2].map((k) => ({ inputs: { x: int32([], k) }, label: k })),
+      score: scenes.score,
+    };
+    const fakeMembers = { decode: inMs((_, input) => input), first: reads(4), second: reads(9), third: reads(9) };
+    const evaluation = await bench({ spec, module }, fakeMembers).evaluate();
+    // With two votes that differ, the first member wins.
+    expect(chosen(evaluation)).toEqual([
+      ['only only with quorum 2 only only', 4 / 6],
+      ['only only with quorum 3 only only', 1],
+    ]);
+    expect(evaluation.stageRuns).toBe(4 * 6);
+  });
+
   it('does the work of each stage once for all combinations that agree on what is before it', async () => {
     const { launcher, evaluate } = bench();
     await evaluate();

@@ -12,6 +12,7 @@ import {
   measurementCause,
   type PipelineSpec,
   type ProfileSet,
+  quorumOfChoice,
   type StageId,
   thresholdOfChoice,
   variantOfChoice,
@@ -163,10 +164,10 @@ function computedAccuracies(
   const adjacent = [...edges, ...combines.flatMap(({ id }) => memberPairs(edges, id))]
     .map(({ from, to }) => [stageAt(from), stageAt(to)] as const)
     .filter((pair) => !pair.includes(-1));
-  // Accuracies at other thresholds are measured on the same answers, so they say little about other variants.
+  // Accuracies at other thresholds and quorums are measured on the same answers, so they say little about other variants.
   const models = new Map(
-    [...new Set(measured.map(({ variants }) => thresholdsKey(variants)))].map((key) => {
-      const own = measured.filter(({ variants }) => thresholdsKey(variants) === key);
+    [...new Set(measured.map(({ variants }) => settingsKey(variants)))].map((key) => {
+      const own = measured.filter(({ variants }) => settingsKey(variants) === key);
       const positions = own.map(({ variants, ...rest }) => ({ ...rest, variants: positionsOf(variants) }));
       return [key, interactionModel({ measured: positions, adjacent })];
     }),
@@ -177,7 +178,7 @@ function computedAccuracies(
   const productError = measurementCause(spec) === undefined ? errorOfProduct(spec, measured) : undefined;
   const isComputed = omitted.length <= MOST_COMPUTED && (modelError ?? 1) <= (productError ?? 1);
   const combinations = omitted.flatMap((variants): ComputedCombination[] => {
-    const model = models.get(thresholdsKey(variants));
+    const model = models.get(settingsKey(variants));
     const predicted = isComputed ? model?.predict(positionsOf(variants)) : undefined;
     return predicted === undefined ? [] : [{ variants, ...predicted, measured: false }];
   });
@@ -188,9 +189,9 @@ function computedAccuracies(
   };
 }
 
-/** Equal for combinations with equal thresholds. */
-const thresholdsKey = (choice: VariantChoice): string =>
-  JSON.stringify(Object.values(choice).map((chosen) => thresholdOfChoice(chosen) ?? null));
+/** Equal for combinations with equal thresholds and quorums. */
+const settingsKey = (choice: VariantChoice): string =>
+  JSON.stringify(Object.values(choice).map((chosen) => [thresholdOfChoice(chosen), quorumOfChoice(chosen)]));
 
 function errorOfProduct({ accuracyTable: _, ...spec }: PipelineSpec, measured: readonly Combination[]) {
   return rootMeanSquare(measured.map(({ variants, accuracy }) => pipelineAccuracy(spec, variants).pas - accuracy));

@@ -4,6 +4,8 @@ import {
   type EdgeCount,
   OMITTED,
   type PipelineSpec,
+  quorumChoices,
+  quorumOfChoice,
   type StageId,
   type StageSpec,
   type TensorMap,
@@ -31,7 +33,7 @@ export interface CombinationAnswer {
   readonly edges: readonly EdgeCount[];
   /** Inputs of each stage. */
   readonly items: readonly number[];
-  /** With choices of thresholds: by stage, the digests of its inputs. */
+  /** With choices of thresholds or quorums: by stage, the digests of its inputs. */
   readonly inputs?: readonly (readonly string[])[];
   /** Compared answers of the variants that ran in the same call, at its first combination. */
   readonly compared?: readonly ComparedItems[];
@@ -46,8 +48,8 @@ export interface SampleResult {
 /**
  * Answers of many combinations to one sample. Combinations with equal variants of a stage and of all stages before it
  * share that stage's outputs, as far as these fit in `cacheBytes`. Choices in file order share most. With choices of
- * thresholds, equal inputs of a variant share their output: a threshold decides which items reach a stage, so no model
- * runs again for another threshold.
+ * thresholds or quorums, equal inputs of a variant share their output. A threshold decides which items reach a stage, and
+ * a quorum which inputs a join has. So no model runs again for the same input.
  */
 export class SampleAnswers {
   readonly #spec: PipelineSpec;
@@ -56,14 +58,16 @@ export class SampleAnswers {
   readonly #cacheBytes: number;
   /** By stage: the stage and all stages before it. */
   readonly #dependsOn: readonly (readonly StageId[])[];
-  readonly #hasThresholds: boolean;
+  /** True with choices of thresholds or quorums. */
+  readonly #sharesByInput: boolean;
 
   constructor(spec: PipelineSpec, launcher: ReplicaLauncher, cacheBytes = CACHE_BYTES) {
     this.#spec = spec;
     this.#graph = servingGraph(spec);
     this.#runners = new VariantRunners(spec, launcher);
     this.#cacheBytes = cacheBytes;
-    this.#hasThresholds = spec.stages.some(({ id }) => thresholdChoices(spec, id).length > 0);
+    this.#sharesByInput =
+      quorumChoices(spec).length > 0 || spec.stages.some(({ id }) => thresholdChoices(spec, id).length > 0);
     this.#dependsOn = spec.stages.map(({ id }, index) => [
       ...stagesBefore(this.#graph, index).flatMap((before) => spec.stages[before]?.id ?? []),
       id,
@@ -89,7 +93,11 @@ export class SampleAnswers {
     let stageRuns = 0;
     for (const choice of choices) {
       const omitted = this.#graph.stages.filter(({ id }) => choice[id] === OMITTED).map(({ index }) => index);
-      const walk = new SampleWalk(this.#graph, [inputs], { omitted, thresholds: this.#thresholdsOf(choice) });
+      const walk = new SampleWalk(this.#graph, [inputs], {
+        omitted,
+        thresholds: this.#numbersOf(choice, thresholdOfChoice),
+        quorums: this.#numbersOf(choice, quorumOfChoice),
+      });
       const items = this.#spec.stages.map(() => 0);
       const digests = this.#spec.stages.map((): readonly string[] => []);
       for (const index of this.#graph.topologicalOrder) {
@@ -101,8 +109,8 @@ export class SampleAnswers {
           stageRuns += some.length;
           return this.#runners.run(stage, variantOf(stage, choice[stage.id]), some);
         };
-        if (this.#hasThresholds) digests[index] = stageInputs.map(tensorsDigest);
-        const outputs = this.#hasThresholds
+        if (this.#sharesByInput) digests[index] = stageInputs.map(tensorsDigest);
+        const outputs = this.#sharesByInput
           ? await runEach(stageInputs, (input, item) =>
               shared.remember(inputKey(index, choice[stage.id], digests[index]?.[item]), () => run([input])),
             )
@@ -111,15 +119,16 @@ export class SampleAnswers {
         walk.leave(index, outputs);
       }
       const outputs = responseTensors(this.#spec.outputs, walk.responses()[0] ?? []);
-      answers.push({ outputs, edges: walk.edgeCounts(), items, ...(this.#hasThresholds && { inputs: digests }) });
+      answers.push({ outputs, edges: walk.edgeCounts(), items, ...(this.#sharesByInput && { inputs: digests }) });
     }
     return { answers: withCompared(answers, shadowed.compared()), stageRuns };
   }
 
-  #thresholdsOf(choice: VariantChoice): ReadonlyMap<number, number> {
+  /** By stage. */
+  #numbersOf(choice: VariantChoice, numberOf: (of: VariantId) => number | undefined): ReadonlyMap<number, number> {
     return new Map(
       this.#graph.stages.flatMap(({ id, index }): readonly (readonly [number, number])[] => {
-        const value = thresholdOfChoice(choice[id] as VariantId);
+        const value = numberOf(choice[id] as VariantId);
         return value === undefined ? [] : [[index, value]];
       }),
     );

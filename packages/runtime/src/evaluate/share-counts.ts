@@ -11,6 +11,7 @@ import {
   thresholdOfChoice,
   type VariantId,
   variantOfChoice,
+  withoutQuorum,
 } from '@equipoise/core/model';
 import type { VariantChoice } from './variant-combinations.js';
 
@@ -52,8 +53,9 @@ export class ShareCounts {
     this.#earlier = spec.edges.map(({ from }) => earlierStages(spec, from));
   }
 
-  /** Adds the counts of one sample, by combination. */
-  add(choices: readonly VariantChoice[], counts: readonly (readonly EdgeCount[])[]): void {
+  /** Adds the counts of one sample, by combination. Shares do not depend on quorums. */
+  add(combinations: readonly VariantChoice[], counts: readonly (readonly EdgeCount[])[]): void {
+    const choices = combinations.map(withoutQuorums);
     this.#spec.edges.forEach(({ from }, edge) => {
       const all = new Map<VariantId | undefined, number>();
       const behind = new Map<string, number>();
@@ -106,6 +108,9 @@ export class ShareCounts {
     return measured.flatMap(({ from, means, behind }) => [...means, ...(deciding.has(from) ? behind : [])]);
   }
 }
+
+const withoutQuorums = (choice: VariantChoice): VariantChoice =>
+  Object.fromEntries(Object.entries(choice).map(([id, chosen]) => [id, withoutQuorum(chosen)]));
 
 /** Stages with several variants before a stage. Optional ones are left out: a plan without them has the mean. */
 function earlierStages({ stages, edges }: PipelineSpec, of: StageId): readonly StageId[] {

@@ -1,21 +1,24 @@
 /**
  * Selects all combinations for evaluation, because stages interact; above a limit, only the most even ones. A variant's
  * rank is by declared accuracy (0 worst, 1 best). Unevenness is the largest minus the smallest rank. Ties go to the
- * larger sum of ranks. Each selected combination is evaluated at all thresholds, because they need no more stage runs.
+ * larger sum of ranks. Each selected combination is evaluated at all thresholds and quorums, because up to the conditions
+ * and joins they need no more stage runs.
  */
 import {
   AppError,
+  atQuorum,
   atThreshold,
   OMITTED,
   omittedNodes,
   type PipelineSpec,
+  quorumChoices,
   type StageId,
   type StageSpec,
   thresholdChoices,
   type VariantId,
 } from '@equipoise/core/model';
 
-/** Choices of stages: a variant, a variant at a threshold, or `OMITTED`. */
+/** Choices of stages: a variant, at its threshold and with its quorum if it has them, or `OMITTED`. */
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;
 
 /** Combinations in file order, and the number of omitted ones with the reason. */
@@ -26,7 +29,7 @@ export interface VariantCombinations {
 }
 
 const MOST_ENUMERATED = 100_000;
-/** With thresholds. */
+/** With thresholds and quorums. */
 const MOST_EVALUATED = 4096;
 
 interface RankedChoice {
@@ -85,7 +88,7 @@ export function variantCombinations(spec: PipelineSpec, most: number): VariantCo
   }
   const all = product(spec);
   const count = all.length;
-  if (count <= most) return { kept: atThresholds(spec, all), omitted: [] };
+  if (count <= most) return { kept: atChoices(spec, all), omitted: [] };
   const mostEvenFirst = ranked(spec, all).sort(
     (a, b) => a.unevenness - b.unevenness || b.rankSum - a.rankSum || a.order - b.order,
   );
@@ -93,24 +96,50 @@ export function variantCombinations(spec: PipelineSpec, most: number): VariantCo
     choices.toSorted((a, b) => a.order - b.order).map(({ choice }) => choice);
   const reason = `of ${count} combinations the ${most} whose variants have the most similar ranks by declared accuracy are evaluated`;
   return {
-    kept: atThresholds(spec, inOrder(mostEvenFirst.slice(0, most))),
+    kept: atChoices(spec, inOrder(mostEvenFirst.slice(0, most))),
     leftOut: { combinations: count - most, reason },
-    omitted: atThresholds(spec, inOrder(mostEvenFirst.slice(most)), Number.POSITIVE_INFINITY),
+    omitted: atChoices(spec, inOrder(mostEvenFirst.slice(most)), Number.POSITIVE_INFINITY),
   };
 }
 
-/**
- * Each combination at each choice of thresholds. Stages whose edges with thresholds lead to omitted stages have none.
- * Throws WRONG_USAGE if there are too many.
- */
-function atThresholds(
+/** Each combination at each choice of thresholds and quorums. Throws WRONG_USAGE if there are too many. */
+function atChoices(
   spec: PipelineSpec,
   choices: readonly VariantChoice[],
   most = MOST_EVALUATED,
 ): readonly VariantChoice[] {
+  const expanded = atQuorums(spec, atThresholds(spec, choices));
+  if (expanded.length <= most || expanded.length === choices.length) return expanded;
+  const message = `The pipeline has ${expanded.length} combinations of variants, thresholds and quorums, more than ${most}; list fewer thresholds or quorums.`;
+  throw new AppError('WRONG_USAGE', message, { details: { combinations: expanded.length } });
+}
+
+/** A combination that omits a join has no quorum for it. */
+function atQuorums(spec: PipelineSpec, choices: readonly VariantChoice[]): readonly VariantChoice[] {
+  const joins = quorumChoices(spec);
+  if (joins.length === 0) return choices;
+  return choices.flatMap((choice) => {
+    const gone = omittedNodes(
+      spec,
+      spec.stages.flatMap(({ id }) => (choice[id] === OMITTED ? [id] : [])),
+    );
+    return joins.reduce<readonly VariantChoice[]>(
+      (before, { carrier, join, quorums }) =>
+        gone?.has(carrier) || gone?.has(join)
+          ? before
+          : before.flatMap((each) =>
+              quorums.map((quorum) => ({ ...each, [carrier]: atQuorum(each[carrier] as VariantId, quorum) })),
+            ),
+      [choice],
+    );
+  });
+}
+
+/** Stages whose edges with thresholds lead to omitted stages have none. */
+function atThresholds(spec: PipelineSpec, choices: readonly VariantChoice[]): readonly VariantChoice[] {
   const deciding = spec.stages.filter(({ id }) => thresholdChoices(spec, id).length > 0).map(({ id }) => id);
   if (deciding.length === 0) return choices;
-  const expanded = choices.flatMap((choice) => {
+  return choices.flatMap((choice) => {
     const edges = spec.edges.filter(({ from, to }) => choice[from] !== OMITTED && choice[to] !== OMITTED);
     return deciding.reduce<readonly VariantChoice[]>(
       (before, id) => {
@@ -123,7 +152,4 @@ function atThresholds(
       [choice],
     );
   });
-  if (expanded.length <= most) return expanded;
-  const message = `The pipeline has ${expanded.length} combinations of variants and thresholds, more than ${most}; list fewer thresholds.`;
-  throw new AppError('WRONG_USAGE', message, { details: { combinations: expanded.length } });
 }

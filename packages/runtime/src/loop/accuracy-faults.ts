@@ -1,5 +1,5 @@
 /** Raises a fault while variants in service are less accurate than expected, or agree less with their shadow. */
-import { atThreshold, OMITTED, type RunningPlan, type StageId } from '@equipoise/core/model';
+import { atQuorum, atThreshold, OMITTED, type RunningPlan, type StageId } from '@equipoise/core/model';
 import type { AccuracyTest } from '@equipoise/core/serve';
 import type { AccuracyWatch, WatchedAccuracy } from '../accuracy/accuracy-watch.js';
 import type { AgreementWatch, WatchedAgreement } from '../accuracy/agreement-watch.js';
@@ -81,10 +81,11 @@ const ofAccuracy: Wording<WatchedAccuracy> = {
   step: 'accuracy',
   isServed: ({ choice }, { stages }) =>
     Object.entries(choice).every(([stage, variant]) => {
-      const { omitted, replicas = [], threshold } = stages[stage as StageId] ?? {};
+      const { omitted, replicas = [], threshold, quorum } = stages[stage as StageId] ?? {};
       if (variant === OMITTED) return omitted;
       return replicas.some(
-        ({ variantId, status }) => atThreshold(variantId, threshold) === variant && status === 'ready',
+        ({ variantId, status }) =>
+          atQuorum(atThreshold(variantId, threshold), quorum) === variant && status === 'ready',
       );
     }),
   subject: ({ variants }) => `accuracy of ${variants}`,

@@ -51,7 +51,7 @@ export class LoopMetrics {
     for (const step of Object.keys(STEPS)) this.#failures.inc({ step }, 0);
     this.#changes = new Counter({
       name: 'equipoise_plan_changes_total',
-      help: 'Changes in the decisions of the control loop, by kind: scale, switch-variant, set-batch, set-resources or set-threshold.',
+      help: 'Changes in the decisions of the control loop, by kind: scale, switch-variant, set-batch, set-resources, set-threshold or set-quorum.',
       labelNames: ['kind'],
       registers,
     });
@@ -168,6 +168,16 @@ export class LoopMetrics {
       collect() {
         this.reset();
         for (const [stage, [plan]] of planned()) if (plan?.threshold !== undefined) this.set({ stage }, plan.threshold);
+      },
+    });
+    new Gauge({
+      name: 'equipoise_quorum',
+      help: 'Quorum of the join whose choice a stage carries, in the plan in force. Absent if the plan chooses none.',
+      labelNames: ['stage'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [stage, [plan]] of planned()) if (plan?.quorum !== undefined) this.set({ stage }, plan.quorum);
       },
     });
   }

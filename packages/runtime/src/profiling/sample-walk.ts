@@ -24,6 +24,8 @@ interface WalkChoices {
   readonly omitted?: readonly number[];
   /** By stage; by default the first one. */
   readonly thresholds?: ReadonlyMap<number, number>;
+  /** By stage that carries the choice; by default the smallest one. */
+  readonly quorums?: ReadonlyMap<number, number>;
 }
 
 /** Call `inputsOf` and then `leave` for each stage in topological order. */
@@ -35,7 +37,7 @@ export class SampleWalk {
   constructor(
     graph: ServingGraph,
     samples: readonly TensorMap[],
-    { omitted = [], thresholds = new Map() }: WalkChoices = {},
+    { omitted = [], thresholds = new Map(), quorums = new Map() }: WalkChoices = {},
   ) {
     this.#waiting = graph.stages.map(() => []);
     const algebra = { ...tensorAlgebra(graph), share: (payload: TensorMap) => payload };
@@ -49,6 +51,7 @@ export class SampleWalk {
     });
     for (const stage of omitted) this.#walk.omit(stage, true);
     for (const [stage, value] of thresholds) this.#walk.setThreshold(stage, value);
+    for (const [stage, value] of quorums) this.#walk.setQuorum(stage, value);
     const sourceOf = sourceTensors(graph);
     samples.forEach((inputs, sequence) => {
       const arrival = { context: { source: sourceOf(inputs) }, arrivedAtMs: 0, deadlineAtMs: Number.POSITIVE_INFINITY };

@@ -25,13 +25,14 @@ function isBurningBudget({ ended, missed }: MissCount, percentile: number): bool
   return missed >= FEWEST_MISSES && missed / ended > FASTEST_BURN * (1 - percentile / 100);
 }
 
-/** True if each stage keeps its kind of replica and its threshold, and loses no replica. */
+/** True if each stage keeps its kind of replica, its threshold and its quorum, and loses no replica. */
 function isGrowth({ stages }: Plan, running: RunningPlan): boolean {
   return Object.entries(running.stages).every(([id, stage]) => {
     const live = liveReplicas(stage);
     const [next] = stages[id as keyof typeof stages] ?? [];
     if (live.length === 0) return true;
-    if (next === undefined || next.replicas < live.length || next.threshold !== stage.threshold) return false;
+    if (next === undefined || next.replicas < live.length) return false;
+    if (next.threshold !== stage.threshold || next.quorum !== stage.quorum) return false;
     return live.every(
       ({ variantId, resources }) => variantId === next.variantId && resources.cpuCores === next.resources.cpuCores,
     );

@@ -68,7 +68,7 @@ function prepareWith(
     problem,
     spec,
     graph,
-    accuracy: accuracyModel(spec, (problem.omitted ?? problem.thresholds) !== undefined),
+    accuracy: accuracyModel(spec, (problem.omitted ?? problem.thresholds ?? problem.quorums) !== undefined),
     objective: spec.objective,
     limits: limitsOf(spec),
     sloMs: spec.slo.latencyMs,

@@ -1,13 +1,14 @@
 /**
- * Cases of a problem with optional stages, with several thresholds, or with shares of edges that depend on variants. A
- * case omits a fixed set of stages and has fixed thresholds, and all variants of a deciding stage have equal shares. So
- * neither graph nor loads depend on the choice, and each case is solved like any other problem. The cases together hold
- * every choice with a known accuracy once.
+ * Cases of a problem with optional stages, with several quorums or thresholds, or with shares of edges that depend on
+ * variants. A case omits a fixed set of stages and has fixed quorums and thresholds, and all variants of a deciding
+ * stage have equal shares. So neither graph nor loads depend on the choice, and each case is solved like any other
+ * problem. The cases together hold every choice with a known accuracy once.
  */
 import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import { OMITTED, omittedNodes, withoutNodes } from '../../model/omission.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
+import { quorumChoices, withQuorums } from '../../model/quorum.js';
 import {
   hasSharesByUpstream,
   hasSharesByVariant,
@@ -23,9 +24,31 @@ const MOST_CASES = 256;
 
 /** The problem itself if nothing divides it. Throws AppError INVALID_PIPELINE if there are too many cases. */
 export function planCases(problem: PlanningProblem): readonly [PlanningProblem, ...PlanningProblem[]] {
-  const [first = problem, ...others] = withinCases(atThresholds(omissions(problem))).flatMap(shareCases);
-  if (others.length >= MOST_CASES) throw tooMany('Optional stages, thresholds and shares by variant');
+  const resolved = atThresholds(atQuorums(problem).flatMap(omissions));
+  const [first = problem, ...others] = withinCases(resolved).flatMap(shareCases);
+  if (others.length >= MOST_CASES) throw tooMany('Optional stages, quorums, thresholds and shares by variant');
   return [first, ...others];
+}
+
+/**
+ * One problem per choice of quorums whose combinations have known accuracies. Without any measurement, one problem
+ * without known accuracies. Pins of carriers leave one quorum.
+ */
+function atQuorums(problem: PlanningProblem): readonly PlanningProblem[] {
+  const { spec } = problem;
+  const choices = quorumChoices(spec);
+  if (choices.length === 0) return [problem];
+  const { stages } = specOf(problem);
+  let combined: readonly ReadonlyMap<StageId, number>[] = [new Map()];
+  for (const { carrier, quorums } of choices) {
+    const pinned = stages.find(({ id }) => id === carrier)?.pins.quorum;
+    const values = pinned !== undefined && quorums.includes(pinned) ? [pinned] : quorums;
+    combined = combined.flatMap((before) => values.map((value) => new Map(before).set(carrier, value)));
+    if (combined.length > MOST_CASES) throw tooMany('Quorums');
+  }
+  const cases = combined.map((quorums) => ({ ...problem, quorums, spec: withQuorums(spec, quorums) }));
+  const measured = cases.filter((each) => (each.spec.accuracyTable?.combinations.length ?? 0) > 0);
+  return measured.length > 0 ? measured : cases.slice(0, 1);
 }
 
 /**
@@ -66,7 +89,7 @@ function omissions(problem: PlanningProblem): readonly PlanningProblem[] {
 function atThresholds(problems: readonly PlanningProblem[]): readonly PlanningProblem[] {
   if (!problems.some(({ spec }) => hasThresholdChoices(spec))) return problems;
   const cases = problems.flatMap(thresholdCases);
-  if (cases.length > MOST_CASES) throw tooMany('Optional stages and thresholds');
+  if (cases.length > MOST_CASES) throw tooMany('Optional stages, quorums and thresholds');
   const measured = cases.filter(({ spec }) => (spec.accuracyTable?.combinations.length ?? 0) > 0);
   return measured.length > 0 ? measured : cases.slice(0, 1);
 }
@@ -90,7 +113,7 @@ function thresholdCases(problem: PlanningProblem): readonly PlanningProblem[] {
 const tooMany = (what: string): AppError =>
   new AppError(
     'INVALID_PIPELINE',
-    `${what} give more than ${MOST_CASES} cases; make fewer stages optional, list fewer thresholds, or give variants equal shares.`,
+    `${what} give more than ${MOST_CASES} cases; make fewer stages optional, list fewer quorums or thresholds, or give variants equal shares.`,
   );
 
 function shareCases(problem: PlanningProblem): readonly PlanningProblem[] {

@@ -21,10 +21,11 @@ interface StablePlan {
   readonly choice: NonNullable<Solution['choice']>;
 }
 
-const pickCase = ({ spec, omitted, thresholds }: PlanningProblem) => ({
+const pickCase = ({ spec, omitted, thresholds, quorums }: PlanningProblem) => ({
   spec,
   ...(omitted && { omitted }),
   ...(thresholds && { thresholds }),
+  ...(quorums && { quorums }),
 });
 
 function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | undefined {

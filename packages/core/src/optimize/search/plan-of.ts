@@ -57,8 +57,13 @@ function stagesOf({ spec, problem }: PreparedProblem, choice: StageChoice): Plan
     const { variantId, resources, maxBatchSize, replicas } = choice[s] as StageOption;
     const { maxBatchWaitMs } = stage.bounds;
     const threshold = problem.thresholds?.get(stage.id);
-    const chosen = { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas, trafficFraction: 1 };
-    return [stage.id, [threshold === undefined ? chosen : { ...chosen, threshold }]];
+    const quorum = problem.quorums?.get(stage.id);
+    const chosen = {
+      ...{ variantId, resources, maxBatchSize, maxBatchWaitMs, replicas, trafficFraction: 1 },
+      ...(threshold !== undefined && { threshold }),
+      ...(quorum !== undefined && { quorum }),
+    };
+    return [stage.id, [chosen]];
   });
   const omitted = problem.omitted?.map((stage): [string, readonly StagePlan[]] => [stage.id, [omittedPlan(stage)]]);
   return Object.fromEntries([...stages, ...(omitted ?? [])]);

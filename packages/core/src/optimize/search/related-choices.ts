@@ -45,7 +45,8 @@ export function knownChoices(prepared: PreparedProblem): readonly SurrogateChoic
   const running = runningPlan && runningStages(prepared.spec, runningPlan);
   const stages = optionsAt(prepared);
   const isOfCase = (plan: Plan['stages']): boolean =>
-    [...(prepared.problem.thresholds ?? [])].every(([id, value]) => plan[id]?.[0]?.threshold === value);
+    [...(prepared.problem.thresholds ?? [])].every(([id, value]) => plan[id]?.[0]?.threshold === value) &&
+    [...(prepared.problem.quorums ?? [])].every(([id, value]) => plan[id]?.[0]?.quorum === value);
   return [...(running ? [running] : []), ...candidates].filter(isOfCase).flatMap((plan) =>
     choicesOf(
       stages,

@@ -108,6 +108,15 @@ describe('FleetScheduler, a change', () => {
     expect(bench.fleet.runningPlan().stages[stageA]?.threshold).toBe(0.8);
   });
 
+  it('sets the quorum alone, without a start', () => {
+    const bench = benchWith({ ...planFor('s', 2), quorum: 2 });
+    expect(bench.fleet.runningPlan().stages[stageA]?.quorum).toBe(2);
+    const to = { ...planFor('s', 2), quorum: 3 };
+    expect(bench.applied({ kind: 'set-quorum', stageId: stageA, fromQuorum: 2, to })).toEqual({ kind: 'done' });
+    expect(bench.events.map(([, , what]) => what)).toEqual(['adopt']);
+    expect(bench.fleet.runningPlan().stages[stageA]?.quorum).toBe(3);
+  });
+
   it('to no replicas lets requests skip the stage first; from none, all replicas are ready first', () => {
     const bench = benchWith(planFor('s', 2));
     expect(bench.applied(changeTo(planFor('t', 0)))).toEqual({ kind: 'done' });

@@ -298,7 +298,7 @@ export class FleetScheduler {
     if (next === undefined) return;
     const stage = this.#stage(next.change.stageId);
     const { kind } = next.change;
-    if (kind === 'set-batch' || kind === 'set-threshold') this.#tune(stage, next);
+    if (kind === 'set-batch' || kind === 'set-threshold' || kind === 'set-quorum') this.#tune(stage, next);
     else if (this.#hasRoom(stage, next.change.to)) this.#begin(stage, next);
     else if (!this.#isOneOnItsOwn(stage)) {
       this.#take();

@@ -104,7 +104,7 @@ export class FleetStage {
     this.settleAlone();
   }
 
-  /** Adopts batching and threshold of a plan, which need no other replicas. */
+  /** Adopts batching, threshold and quorum of a plan, which need no other replicas. */
   tune(to: StagePlan): void {
     if (this.target !== undefined) this.target = tuned(this.target, to);
   }
@@ -180,7 +180,8 @@ export class FleetStage {
       serving.replicas > 0 === target.replicas > 0 &&
       serving.maxBatchSize === target.maxBatchSize &&
       serving.maxBatchWaitMs === target.maxBatchWaitMs &&
-      serving.threshold === target.threshold
+      serving.threshold === target.threshold &&
+      serving.quorum === target.quorum
     );
   }
 
@@ -250,7 +251,7 @@ export class FleetStage {
 
   /** A stage that never ran shows batches of one item. */
   running(nowMs: number): RunningStage {
-    const { maxBatchSize, maxBatchWaitMs, threshold }: Partial<StagePlan> = this.serving ?? {};
+    const { maxBatchSize, maxBatchWaitMs, threshold, quorum }: Partial<StagePlan> = this.serving ?? {};
     const replicas = this.all().map(
       ({ replicaId: id, variantId, resources, status }): RunningReplica => ({
         ...{ replicaId: id, variantId, resources, status },
@@ -263,6 +264,7 @@ export class FleetStage {
       ...{ replicas, maxBatchSize: maxBatchSize ?? 1, maxBatchWaitMs: maxBatchWaitMs ?? 0 },
       ...(this.isOmitted && { omitted: true as const }),
       ...(threshold !== undefined && !this.isOmitted && { threshold }),
+      ...(quorum !== undefined && !this.isOmitted && { quorum }),
       ...(rolledBack.length > 0 && { rolledBack }),
     };
     const { canary, target } = this;
@@ -273,8 +275,12 @@ export class FleetStage {
 }
 
 function tuned(
-  { threshold: _, ...plan }: StagePlan,
-  { maxBatchSize, maxBatchWaitMs, threshold }: StagePlan,
+  { threshold: _, quorum: __, ...plan }: StagePlan,
+  { maxBatchSize, maxBatchWaitMs, threshold, quorum }: StagePlan,
 ): StagePlan {
-  return { ...plan, maxBatchSize, maxBatchWaitMs, ...(threshold !== undefined && { threshold }) };
+  return {
+    ...{ ...plan, maxBatchSize, maxBatchWaitMs },
+    ...(threshold !== undefined && { threshold }),
+    ...(quorum !== undefined && { quorum }),
+  };
 }
