@@ -42,7 +42,7 @@ export function experimentPage(read: ReadGrid, results: ExperimentResults): Repo
 function conditions({ grid: { forecaster, excludeFirstS, loadMs } }: ReadGrid): string {
   const load = loadMs === undefined ? '' : `, every variant ready after ${loadMs} ms`;
   const excluded = excludeFirstS === 0 ? '' : `, the first ${excludeFirstS} s not counted`;
-  return `Forecaster ${forecaster}${load}${excluded}. Points and numbers are means over the seeds. Bars, and values in parentheses or after ±, are their 95 % intervals (Student's; for bounded figures on a scale that keeps the bounds).`;
+  return `Forecaster ${forecaster}${load}${excluded}. Points and numbers are means over the seeds. Bars, and values in parentheses or after ±, are their 95 % intervals (of the attainment Wilson's, of other figures Student's on a scale that keeps their bounds).`;
 }
 
 function experimentFacts(

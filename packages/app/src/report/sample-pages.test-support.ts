@@ -158,6 +158,7 @@ function sampleSweep(name: string): SweepResults {
     [1, 1.2],
   ];
   const estimate = (mean: number) => ({ mean, low: 0.97 * mean, high: 1.02 * mean });
+  const fraction = (mean: number) => ({ mean, low: mean - 0.004, high: Math.min(1, mean + 0.003) });
   const points = ['equipoise', name].flatMap((subject, s) =>
     rates.flatMap((arrivalRps, r) =>
       factors.map((profileFactor, f): SweptPoint => {
@@ -165,7 +166,7 @@ function sampleSweep(name: string): SweepResults {
         if (s === 1 && r === 3) return { ...point, verdict: 'infeasible', infeasible: `no plan for ${name}` };
         const attained = 0.999 - 0.01 * r - 0.03 * f * s;
         const figures = {
-          ...{ sloAttainmentFraction: estimate(attained), pasMean: estimate(0.9 - 0.04 * r - 0.02 * s) },
+          ...{ sloAttainmentFraction: fraction(attained), pasMean: estimate(0.9 - 0.04 * r - 0.02 * s) },
           ...{
             cpuCoresMean: estimate(2 + 3 * r),
             costPerHourMean: estimate(2 + 3 * r + s),

@@ -146,16 +146,18 @@ function tradeOffPlot(points: readonly Simulated[]): PlotSpec {
 
 function bestTable({ best, points }: SweepResults): string {
   const rows = [
-    ['cheapest that meets the SLO', best.cheapest],
-    ['most accurate that meets the SLO', best.mostAccurate],
+    ['cheapest', best.cheapest],
+    ['most accurate', best.mostAccurate],
   ].flatMap(([title, index]) => {
     const point = typeof index === 'number' ? points[index] : undefined;
-    return point === undefined || !isSimulated(point) ? [] : [[String(title), ...rowOf(point)]];
+    return point === undefined || !isSimulated(point) ? [] : [[String(title), ...withoutVerdict(rowOf(point))]];
   });
-  return rows.length === 0 ? '' : htmlTable('Best points', ['best', ...HEAD], rows);
+  return rows.length === 0 ? '' : htmlTable('Best points', ['best that meets the SLO', ...withoutVerdict(HEAD)], rows);
 }
 
 const HEAD = ['point', 'SLO', 'within the SLO %', 'p99 ms', 'accuracy', 'cores', 'cost per hour', 'dropped %'];
+
+const withoutVerdict = (cells: readonly string[]): readonly string[] => cells.filter((_, column) => column !== 1);
 
 function rowOf(point: SweptPoint): readonly string[] {
   if (!isSimulated(point)) return [nameOf(point), point.verdict, ...new Array(6).fill('–')];

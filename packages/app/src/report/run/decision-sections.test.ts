@@ -40,7 +40,7 @@ it('flags changes that came into force, by hand in mode advise too, and counts n
   const [loadPlot] = page.sections[0]?.blocks.flatMap((block) => (typeof block === 'string' ? [] : block.plots)) ?? [];
   expect(loadPlot?.marks?.map(({ href }) => href)).toEqual(['#d1', '#d3', '#d6']);
   expect(page.facts.at(-1)).toEqual({
-    ...{ label: 'Changes of the plan', value: '3', note: 'of 6 decisions, 1 of them only advised' },
+    ...{ label: 'Plan changes', value: '3', note: 'of 6 decisions, 1 of them only advised' },
   });
 });
 

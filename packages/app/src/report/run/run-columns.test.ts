@@ -37,7 +37,7 @@ it('has key figures that follow from the points', () => {
   expect(facts.find(({ label }) => label === 'Within the SLO')).toMatchObject({
     ...{ value: `${(100 * within).toFixed(2)} %`, note: 'p99 ≤ 400 ms', status: 'ok' },
   });
-  expect(facts.find(({ label }) => label === 'Changes of the plan')).toMatchObject({
+  expect(facts.find(({ label }) => label === 'Plan changes')).toMatchObject({
     value: '3',
     note: 'of 4 decisions',
   });
@@ -46,5 +46,5 @@ it('has key figures that follow from the points', () => {
 it('is whole without points, decisions or latencies', () => {
   const { sections, facts } = runPage({ ...run, points: [], decisions: [], latencies: [] });
   expect(sections).toEqual([]);
-  expect(facts.map(({ label }) => label)).toEqual(['Changes of the plan']);
+  expect(facts.map(({ label }) => label)).toEqual(['Plan changes']);
 });

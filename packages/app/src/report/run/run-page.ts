@@ -106,7 +106,7 @@ function changesFact(decisions: readonly DecisionRecord[]): Fact {
   const advised = decisions.filter(isAdvice).length;
   const advice = advised === 0 ? '' : `, ${advised} of them only advised`;
   const note = `of ${counted(decisions.length, 'decision')}${advice}`;
-  return { label: 'Changes of the plan', value: String(decisions.filter(isInForce).length), note };
+  return { label: 'Plan changes', value: String(decisions.filter(isInForce).length), note };
 }
 
 function loadFacts(points: readonly RunPoint[]): readonly Fact[] {
