@@ -1,12 +1,5 @@
 /**
- * Fan-outs, branch shares and shares of optional sources, learned from traffic.
- *
- * Counts of an edge fill blocks of ten seconds (longer with little traffic). Over the last twelve blocks, the estimate
- * is a ratio of sums: items per output, or taken ÷ offered outputs. The pipeline file's value weighs like 20 outputs.
- * Fan-out blocks are clipped at five standard deviations (by the median absolute deviation) from the median.
- *
- * Outputs of the same moment are correlated, so the standard error is computed over blocks (Cochran, Sampling
- * Techniques, 1977, section 6.3). It is at least that of independent outputs.
+ * Fan-outs, branch shares and shares of optional sources, learned from traffic (estimates: edge-memory.ts).
  *
  * A value stays in force until the estimate differs from it by more than a tenth and by more than four standard errors.
  * It moves in steps, so that noise causes no new plans. The branches of a stage are updated together.
@@ -14,14 +7,22 @@
  * Values that the file states by variant are learned by variant, and those that were measured behind variants of earlier
  * stages behind these. A variant without traffic keeps its value.
  */
-import { medianOf } from '../../kernel/count-statistics.js';
-import type { Decision, EdgeCount, EdgeTally, LearnedEdge, Observation } from '../../model/decision.js';
+import type { Decision, EdgeCount, LearnedEdge, Observation } from '../../model/decision.js';
 import { type StageId, stageId, type VariantId } from '../../model/ids.js';
 import type { EdgeSpec, PipelineSpec, UpstreamShares } from '../../model/pipeline-spec.js';
 import { sharesByUpstream, sharesByVariant, upstreamIndex, type VariantOf } from '../../model/resolved-spec.js';
 import { servingVariants } from '../../model/running-plan.js';
 import { sharesWithinOne } from '../../model/shares-within-one.js';
 import type { ControllerRules } from '../rules.js';
+import {
+  type EdgeEstimate,
+  type EdgeMemory,
+  emptyMemory,
+  itemsEstimate,
+  shareEstimate,
+  withCounts,
+  withoutOpen,
+} from './edge-memory.js';
 
 export interface EdgeState {
   /**
@@ -45,38 +46,6 @@ const STEP = 1.05;
 const DIGITS = 2;
 /** Fraction of the tolerance: an estimate this near to the stated value restores it. */
 const AGREES = 0.5;
-
-export interface EdgeMemory {
-  /** Full blocks, oldest first. */
-  readonly blocks: readonly EdgeTally[];
-  readonly open: EdgeTally;
-  /** Start of the open block (ms); absent before the first tick. */
-  readonly openSinceMs?: number;
-}
-
-export interface EdgeEstimate {
-  readonly value: number;
-  readonly standardError: number;
-  readonly outputs: number;
-}
-
-const BLOCK_MS = 10_000;
-/** A block with fewer outputs stays open longer, up to a minute. */
-const FEWEST_OF_BLOCK = 10;
-const LONGEST_BLOCK_MS = 60_000;
-const REMEMBERED_BLOCKS = 12;
-const FEWEST_BLOCKS = 4;
-/** Weight of the stated value, in outputs. */
-const STATED_OUTPUTS = 20;
-const REACH = 5;
-/** Minimum standard deviation ÷ median. A constant fan-out would have 0. */
-const LEAST_DEVIATION_FRACTION = 0.1;
-/** Turns the median absolute deviation into a standard deviation (normal law). */
-const NORMAL_SCALE = 1.4826;
-
-const nothing: EdgeTally = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
-
-const nothingCounted: EdgeMemory = { blocks: [], open: nothing };
 
 /** Adds the counts since the last tick. Values in force change only when a plan is due. */
 export function observeEdges(
@@ -128,7 +97,7 @@ export function observeEdgeCounts(
   const isSteady = (edge: number): boolean =>
     before.upstream === undefined || isSame(before.upstream[edge], upstreamNow[edge]);
   const memories = learnedParts(ways).map(({ edge, variantId, upstream, spec: { fanOut, when } }, part) => {
-    const memory = before.memories[part] ?? nothingCounted;
+    const memory = before.memories[part] ?? emptyMemory;
     const count = counts[edge];
     const isHere = isSame(upstream, upstreamNow[edge]) && isSteady(edge);
     const fresh = variantId === undefined ? count : isHere ? count?.byVariant?.[variantId] : undefined;
@@ -148,12 +117,12 @@ function upstreamInForce(edge: EdgeSpec, variantOf: VariantOf): LearnedPart['ups
 
 /** Drops the open block, because clocks differ between processes. */
 export function snapshotEdges({ memories, inForce }: EdgeState): EdgeState {
-  return { memories: memories.map(({ blocks }) => ({ ...nothingCounted, blocks })), inForce };
+  return { memories: memories.map(withoutOpen), inForce };
 }
 
 function learnedEdges(ways: readonly EdgeSpec[], { memories, inForce }: EdgeState): readonly LearnedEdge[] {
   const standings = learnedParts(ways).flatMap((learned, part) => {
-    const memory = memories[part] ?? nothingCounted;
+    const memory = memories[part] ?? emptyMemory;
     return [fanOutStanding(learned, memory), branchStanding(learned, memory)].flatMap((found) =>
       found === undefined ? [] : [{ ...found, present: presentOf(inForce, found.of) }],
     );
@@ -281,13 +250,13 @@ function withLearned(
 function itemsByVariant(stated: ByVariant, inForce: readonly LearnedEdge[], edge: number): FanOut {
   const byVariant = withLearned(stated, inForce, { edge, kind: 'fan-out' });
   const values: readonly number[] = Object.values(byVariant);
-  return { expected: values.reduce((sum, value) => sum + value, 0) / values.length, byVariant };
+  return { expected: meanOf(values), byVariant };
 }
 
 function sharesByChoice(stated: ByVariant, inForce: readonly LearnedEdge[], edge: number) {
   const byVariant = withLearned(stated, inForce, { edge, kind: 'branch' });
   const values: readonly number[] = Object.values(byVariant);
-  return { byVariant, probability: values.reduce((sum, value) => sum + value, 0) / values.length };
+  return { byVariant, probability: meanOf(values) };
 }
 
 interface Standing {
@@ -364,82 +333,4 @@ function stretched({ expected, distribution }: FanOut, mean: number): FanOut {
   return { expected: mean, distribution: fractions };
 }
 
-function withCounts(before: EdgeMemory, counts: EdgeTally, atMs: number): EdgeMemory {
-  const open = sumOf(before.open, counts);
-  const { openSinceMs = atMs } = before;
-  // The clock may have been set back.
-  const sinceMs = Math.min(openSinceMs, atMs);
-  const ageMs = atMs - sinceMs;
-  const outputs = outputsOf(open);
-  const isFull = ageMs >= LONGEST_BLOCK_MS || (ageMs >= BLOCK_MS && outputs >= FEWEST_OF_BLOCK);
-  if (!isFull) return { ...before, open, openSinceMs: sinceMs };
-  const blocks = outputs === 0 ? before.blocks : [...before.blocks, open].slice(-REMEMBERED_BLOCKS);
-  return { blocks, open: nothing, openSinceMs: atMs };
-}
-
-/** Drops the oldest blocks that new ones would have displaced during a stop of `stoppedMs`. */
-export function withoutStopped({ blocks }: EdgeMemory, stoppedMs: number): EdgeMemory {
-  const places = Math.max(0, REMEMBERED_BLOCKS - Math.floor(stoppedMs / BLOCK_MS));
-  return { ...nothingCounted, blocks: places === 0 ? [] : blocks.slice(-places) };
-}
-
-/** Mean items of a fan-out whose stated value is `stated`; undefined if counts are too few. */
-function itemsEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | undefined {
-  const seen = blocks.filter(({ fanOuts }) => fanOuts > 0).map(({ fanOuts, items }) => ({ of: fanOuts, sum: items }));
-  return estimateOf(withoutOutliers(seen), stated, (mean) => mean);
-}
-
-/** Probability of a branch whose stated value is `stated`; undefined if counts are too few. */
-function shareEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | undefined {
-  const seen = blocks.filter(({ offered }) => offered > 0).map(({ offered, taken }) => ({ of: offered, sum: taken }));
-  return estimateOf(seen, stated, (share) => share * (1 - share));
-}
-
-const outputsOf = ({ offered, fanOuts }: EdgeTally): number => Math.max(offered, fanOuts);
-
-function sumOf(a: EdgeTally, b: EdgeTally): EdgeTally {
-  return {
-    offered: a.offered + b.offered,
-    taken: a.taken + b.taken,
-    fanOuts: a.fanOuts + b.fanOuts,
-    items: a.items + b.items,
-  };
-}
-
-interface Block {
-  readonly of: number;
-  readonly sum: number;
-}
-
-/** `varianceAt`: variance of one independent output at a mean (Poisson items, or one draw of a branch). */
-function estimateOf(
-  blocks: readonly Block[],
-  stated: number,
-  varianceAt: (mean: number) => number,
-): EdgeEstimate | undefined {
-  if (blocks.length < FEWEST_BLOCKS) return undefined;
-  const outputs = total(blocks, ({ of }) => of);
-  const ratio = total(blocks, ({ sum }) => sum) / outputs;
-  const value = (STATED_OUTPUTS * stated + outputs * ratio) / (STATED_OUTPUTS + outputs);
-  const between = total(blocks, ({ of, sum }) => (sum - of * ratio) ** 2) / outputs ** 2;
-  const ofBlocks = Math.sqrt((between * blocks.length) / (blocks.length - 1));
-  const ofOutputs = Math.sqrt(varianceAt(value) / outputs);
-  return { value, outputs, standardError: Math.max(ofBlocks, ofOutputs) };
-}
-
-function withoutOutliers(blocks: readonly Block[]): readonly Block[] {
-  if (blocks.length === 0) return blocks;
-  const ratios = blocks.map(({ of, sum }) => sum / of);
-  const middle = medianOf(ratios);
-  // If most blocks have no items, blocks with items are not outliers.
-  if (middle === 0) return blocks;
-  const deviation = NORMAL_SCALE * medianOf(ratios.map((ratio) => Math.abs(ratio - middle)));
-  const reach = REACH * Math.max(deviation, LEAST_DEVIATION_FRACTION * middle);
-  return blocks.map(({ of, sum }) => ({
-    of,
-    sum: Math.min(Math.max(sum, of * (middle - reach)), of * (middle + reach)),
-  }));
-}
-
-const total = <T>(all: readonly T[], amountOf: (each: T) => number): number =>
-  all.reduce((sum, each) => sum + amountOf(each), 0);
+const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
