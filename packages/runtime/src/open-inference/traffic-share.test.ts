@@ -240,7 +240,9 @@ describe('TrafficShare', () => {
     const url = await other(() => {
       asked += 1;
     });
-    const sharing = new TrafficShare(share(url), runner, 1e6);
+    // The SLO sets the patience, so that no request comes back before the last one is there.
+    const patient = { spec: { ...spec, slo: { latencyMs: 600_000, percentile: 99 } }, nowMs: 0 };
+    const sharing = new TrafficShare(share(url), patient, 1e6);
     const signal = new Cancellation();
     const call = { requestId: 'r', headers: {}, signal, readBody: async () => new Uint8Array(1) } as never;
     const endpoint = async () => ({ status: 200, text: 'here' });
