@@ -90,3 +90,59 @@ describe('other bounds while requests are inside', () => {
     ]);
   });
 });
+
+describe('patient items', () => {
+  const HOUR_MS = 3_600_000;
+  const patient = (bench: Bench, count: number, level = 0) => {
+    for (let i = 0; i < count; i++) bench.arrive(`patient ${i}`, 0, HOUR_MS + i, level);
+  };
+
+  it('do not count for the wait of an item that goes before them', () => {
+    const bench = new Bench(one, { maxWaitFraction: 0.8 });
+    const replica = bench.serve(0, { serviceMs: 10 });
+    patient(bench, 50);
+    bench.arrive('first', 200, 300);
+    bench.arrive('second', 200, 300);
+    for (const nowMs of [201, 211]) bench.finish(replica, nowMs);
+    expect(drops(bench)).toEqual([]);
+    expect(bench.log.filter((line) => line.includes('run')).slice(1)).toEqual([
+      '201 run 0 [first]',
+      '211 run 0 [second]',
+    ]);
+  });
+
+  it('count for items with as much time', () => {
+    const bench = new Bench(one, { maxWaitFraction: 0.8 });
+    bench.serve(0, { serviceMs: 10 });
+    for (let i = 0; i < 19; i++) bench.arrive(`same ${i}`, 200, 300);
+    // One runs and 18 wait, so the last would wait for 185 ms; 2 · 90 ms are allowed.
+    bench.arrive('last', 200, 300);
+    expect(drops(bench)).toEqual(['200 drop last wait-too-long']);
+  });
+
+  it('give their places in a full queue to others, the last of them first, and never to each other', () => {
+    const bench = new Bench(one, { maxQueueLength: 3 });
+    bench.serve(0);
+    patient(bench, 5);
+    bench.arrive('one', 1, 500);
+    bench.arrive('two', 1, 500);
+    expect(drops(bench)).toEqual([
+      '0 drop patient 4 queue-full',
+      '1 drop patient 3 queue-full',
+      '1 drop patient 2 queue-full',
+    ]);
+    bench.arrive('three', 2, 500);
+    bench.arrive('four', 2, 500);
+    expect(drops(bench).slice(3)).toEqual(['2 drop patient 1 queue-full', '2 drop four queue-full']);
+  });
+
+  it('let requests that arrive together in', () => {
+    const bench = new Bench(one, { maxQueueLength: 3, maxWaitFraction: 0.8 });
+    bench.serve(0, { serviceMs: 10 });
+    patient(bench, 4);
+    const arrival = { context: 'batch', arrivedAtMs: 1, deadlineAtMs: 500 };
+    expect(bench.scheduler.refusal(3, arrival)).toBeUndefined();
+    expect(bench.scheduler.refusal(4, arrival)).toBe('queue-full');
+    expect(bench.scheduler.refusal(1, { ...arrival, deadlineAtMs: HOUR_MS })).toBe('queue-full');
+  });
+});

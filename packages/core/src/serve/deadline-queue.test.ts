@@ -11,9 +11,18 @@ const request = (sequence: number, deadlineAtMs: number): Request =>
 const item = (owner: Request, sequence: number): StageItem<undefined, undefined> =>
   new StageItem(owner, { stage: 0, scope: undefined, payload: undefined, enqueuedAtMs: 0, sequence });
 
-const step = fc.oneof(
+type Step =
+  | { readonly kind: 'push' | 'discard'; readonly owner: number }
+  | { readonly kind: 'pop' }
+  | { readonly kind: 'pop last'; readonly after: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('push' as const), owner: fc.nat({ max: 9 }) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('pop' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('pop last' as const), after: fc.integer({ min: -1, max: 4 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('discard' as const), owner: fc.nat({ max: 9 }) }) },
 );
 
@@ -27,21 +36,36 @@ describe('DeadlineQueue', () => {
           const owners = deadlines.map((deadlineAtMs, i) => request(i, deadlineAtMs));
           const queue = new DeadlineQueue<undefined, undefined>();
           let model: StageItem<undefined, undefined>[] = [];
-          steps.forEach((each, sequence) => {
-            const owner = owners[each.kind === 'pop' ? 0 : each.owner] as Request;
-            if (each.kind === 'push') {
-              const pushed = item(owner, sequence);
-              queue.push(pushed);
-              model.push(pushed);
-              model.sort((a, b) => a.deadlineAtMs - b.deadlineAtMs || a.sequence - b.sequence);
-            } else if (each.kind === 'pop') {
-              expect(queue.pop()).toBe(model.shift());
-            } else {
-              queue.discard(({ request }) => request === owner);
-              model = model.filter((kept) => kept.request !== owner);
+          const act = (each: Step, owner: Request, sequence: number) => {
+            switch (each.kind) {
+              case 'push': {
+                const pushed = item(owner, sequence);
+                queue.push(pushed);
+                model.push(pushed);
+                model.sort((a, b) => a.deadlineAtMs - b.deadlineAtMs || a.sequence - b.sequence);
+                break;
+              }
+              case 'pop':
+                expect(queue.pop()).toBe(model.shift());
+                break;
+              case 'pop last': {
+                const isAfter = (model.at(-1)?.deadlineAtMs ?? -1) > each.after;
+                expect(queue.popLast(each.after)).toBe(isAfter ? model.pop() : undefined);
+                break;
+              }
+              case 'discard':
+                queue.discard(({ request }) => request === owner);
+                model = model.filter((kept) => kept.request !== owner);
             }
+          };
+          steps.forEach((each, sequence) => {
+            const owner = owners['owner' in each ? each.owner : 0] as Request;
+            act(each, owner, sequence);
             expect(queue.length).toBe(model.length);
+            expect([...queue]).toHaveLength(model.length);
             expect(queue.peek()).toBe(model[0]);
+            for (const until of [-1, 1, 3])
+              expect(queue.countUntil(until)).toBe(model.filter(({ deadlineAtMs }) => deadlineAtMs <= until).length);
             expect(owner.queuedItems).toBe(model.filter((kept) => kept.request === owner).length);
           });
         },

@@ -15,8 +15,23 @@ export class DeadlineQueue<Payload, Context> {
     return this.#line.length + this.#heap.length;
   }
 
+  /** Number of items with a deadline of at most `deadlineAtMs`. O(items outside the list). */
+  countUntil(deadlineAtMs: number): number {
+    let count = this.#line.length;
+    const last = this.#line.last();
+    if (last !== undefined && last.deadlineAtMs > deadlineAtMs) count = this.#listedUntil(deadlineAtMs);
+    for (const item of this.#heap) if (item.deadlineAtMs <= deadlineAtMs) count += 1;
+    return count;
+  }
+
   peek(): StageItem<Payload, Context> | undefined {
     return this.#heap.length > 0 && this.#heapGoesFirst() ? this.#heap[0] : this.#line.first();
+  }
+
+  /** Items in no order. */
+  *[Symbol.iterator](): Generator<StageItem<Payload, Context>, undefined> {
+    for (let i = 0; i < this.#line.length; i++) yield this.#line.at(i) as StageItem<Payload, Context>;
+    yield* this.#heap;
   }
 
   /** Arrival of the oldest item in ms; Infinity if empty. O(items). */
@@ -49,11 +64,11 @@ export class DeadlineQueue<Payload, Context> {
     }
   }
 
-  /** Removes the last item. O(items outside the list). */
-  popLast(): StageItem<Payload, Context> | undefined {
+  /** Removes the last item, if its deadline is after `deadlineAtMs`. O(items outside the list). */
+  popLast(deadlineAtMs = Number.NEGATIVE_INFINITY): StageItem<Payload, Context> | undefined {
     let last = this.#line.last();
     for (const item of this.#heap) if (last === undefined || goesBefore(last, item)) last = item;
-    if (last === undefined) return undefined;
+    if (last === undefined || last.deadlineAtMs <= deadlineAtMs) return undefined;
     this.#takeOut(last);
     last.request.queuedItems -= 1;
     return last;
@@ -74,6 +89,18 @@ export class DeadlineQueue<Payload, Context> {
 
   #popFirst(): StageItem<Payload, Context> | undefined {
     return this.#heap.length > 0 && this.#heapGoesFirst() ? this.#popHeap() : this.#line.shift();
+  }
+
+  /** Number of items of the list that `countUntil` counts. */
+  #listedUntil(deadlineAtMs: number): number {
+    let low = 0;
+    let high = this.#line.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#line.at(middle) as StageItem<Payload, Context>).deadlineAtMs <= deadlineAtMs) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #takeOut(item: StageItem<Payload, Context>): void {

@@ -39,10 +39,17 @@ export class PriorityQueue<Payload, Context> {
     return this.#length;
   }
 
-  lengthUpTo(level: number): number {
-    let length = 0;
-    for (let i = 0; i <= level; i++) length += this.#level(i).length;
-    return length;
+  /** Number of items of a more urgent level, and of those of this level with a deadline of at most `deadlineAtMs`. */
+  countAhead(level: number, deadlineAtMs: number): number {
+    if (this.#length === 0) return 0;
+    let count = this.#level(level).countUntil(deadlineAtMs);
+    for (let i = 0; i < level; i++) count += this.#level(i).length;
+    return count;
+  }
+
+  /** Items of a level, in no order. */
+  itemsOf(level: number): Iterable<StageItem<Payload, Context>> {
+    return this.#level(level);
   }
 
   push(item: StageItem<Payload, Context>): void {
@@ -86,6 +93,13 @@ export class PriorityQueue<Payload, Context> {
     const last = 31 - Math.clz32(this.#waiting);
     const item = this.#level(last).popLast();
     if (item !== undefined) this.#left(last);
+    return item;
+  }
+
+  /** Removes the last item of a level, if its deadline is after `deadlineAtMs`. */
+  popLastAfter(level: number, deadlineAtMs: number): StageItem<Payload, Context> | undefined {
+    const item = this.#level(level).popLast(deadlineAtMs);
+    if (item !== undefined) this.#left(level);
     return item;
   }
 

@@ -41,6 +41,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   deadlineAtMs: number;
   /** 0 is the most urgent. */
   readonly level: number;
+  readonly client: object | undefined;
   /** Outputs by slot; shorter if the last outputs are missing. */
   outputs: (Payload | undefined)[] = NONE;
   missingOutputs: number;
@@ -66,6 +67,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
     this.arrivedAtMs = arrival.arrivedAtMs;
     this.deadlineAtMs = arrival.deadlineAtMs;
     this.level = arrival.level ?? 0;
+    this.client = arrival.client;
     this.missingOutputs = missingOutputs;
     this.trace = arrival.trace;
   }
@@ -99,6 +101,8 @@ export interface Arrival<Context> {
   readonly deadlineAtMs: number;
   /** See `priorityLevel`; default the most urgent. */
   readonly level?: number;
+  /** Sender, compared by identity. Under overload, clients share the queues (see `client-shares`). */
+  readonly client?: object | undefined;
   readonly trace?: RequestTrace | undefined;
 }
 

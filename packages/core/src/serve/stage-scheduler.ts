@@ -7,12 +7,13 @@
 import type { DropReason } from '../model/request-outcome.js';
 import type { HealthIssue } from '../model/running-plan.js';
 import { type BatchPolicy, companionsUntilMs, lateReason, serviceMs } from './batch-policy.js';
+import { itemsOfHeaviest } from './client-shares.js';
 import type { CoreGate } from './core-gate.js';
 import { DeadlineQueue } from './deadline-queue.js';
 import { machineSlowness, type ReplicaHealth, slownessOf } from './health/replica-health.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
-import type { Arrival, StageItem } from './request-state.js';
+import type { Arrival, RequestState, StageItem } from './request-state.js';
 import type { Rerun } from './rerun.js';
 
 export interface StageLimits {
@@ -43,6 +44,15 @@ const STALL_MS = 50;
 const MOST_WAIT = 2;
 
 const ONE_PRIORITY: readonly number[] = [1];
+
+/**
+ * Items with a later deadline are patient: a request does not wait behind them, and takes their place in a full queue.
+ * They have more time left than the request had on arrival. So requests with equal time-outs are never patient to each
+ * other.
+ */
+function patientAfterMs({ arrivedAtMs, deadlineAtMs }: Pick<Arrival<unknown>, 'arrivedAtMs' | 'deadlineAtMs'>): number {
+  return 2 * deadlineAtMs - arrivedAtMs;
+}
 
 export class StageScheduler<Payload, Context> {
   /** Position in the pipeline, which breaks ties of deadlines. */
@@ -120,9 +130,13 @@ export class StageScheduler<Payload, Context> {
     return this.#limits.maxQueueLength;
   }
 
-  /** Reason to refuse requests that arrive together; undefined if all may enter. Less urgent items do not count. */
-  refusal(items: number, { arrivedAtMs, deadlineAtMs, level = 0 }: Arrival<unknown>): DropReason | undefined {
-    const ahead = this.queue.lengthUpTo(level);
+  /**
+   * Reason to refuse requests that arrive together; undefined if all may enter. Less urgent and patient items do not
+   * count.
+   */
+  refusal(items: number, arrival: Arrival<unknown>): DropReason | undefined {
+    const { arrivedAtMs, deadlineAtMs, level = 0 } = arrival;
+    const ahead = this.queue.countAhead(level, patientAfterMs(arrival));
     if (ahead + this.#suspects.length + items > this.#limits.maxQueueLength) return 'queue-full';
     const leftMs = deadlineAtMs - this.leastMs - arrivedAtMs;
     return this.#wouldWaitTooLong(ahead + items - 1, leftMs, arrivedAtMs) ? 'wait-too-long' : undefined;
@@ -133,19 +147,29 @@ export class StageScheduler<Payload, Context> {
     return this.#aloneMs + this.#policy.remainingMs;
   }
 
-  /** Enqueues an item. If the queue is full, drops a less urgent item or, without one, the new item. */
+  /**
+   * Enqueues an item. If it would wait too long, or the queue is full, drops a less urgent or patient item, or items of a
+   * client with far more of them. Without those, drops the new item.
+   */
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
-    if (
-      this.#limits.maxWaitFraction !== undefined &&
-      this.#wouldWaitTooLong(this.queue.lengthUpTo(item.request.level), this.#latestStartAtMs(item) - nowMs, nowMs)
-    ) {
-      this.#effects.dropItem(item, 'wait-too-long', nowMs);
-      return;
+    const { request } = item;
+    const { maxWaitFraction, maxQueueLength } = this.#limits;
+    if (maxWaitFraction !== undefined) {
+      const ahead = this.queue.countAhead(request.level, patientAfterMs(request));
+      const leftMs = this.#latestStartAtMs(item) - nowMs;
+      const isLate = this.#wouldWaitTooLong(ahead, leftMs, nowMs);
+      if (isLate && !this.#displace(item, (fewer) => !this.#wouldWaitTooLong(ahead - fewer, leftMs, nowMs), nowMs)) {
+        this.#effects.dropItem(item, 'wait-too-long', nowMs);
+        return;
+      }
     }
-    if (this.length >= this.#limits.maxQueueLength) {
-      const displaced = this.queue.popLastBelow(item.request.level);
-      this.#effects.dropItem(displaced ?? item, 'queue-full', nowMs);
-      if (displaced === undefined) return;
+    if (this.length >= maxQueueLength) {
+      const displaced = this.queue.popLastBelow(request.level) ?? this.#popPatient(request);
+      if (displaced !== undefined) this.#effects.dropItem(displaced, 'queue-full', nowMs);
+      else if (!this.#displace(item, () => true, nowMs)) {
+        this.#effects.dropItem(item, 'queue-full', nowMs);
+        return;
+      }
     }
     this.#push(item, nowMs);
   }
@@ -265,6 +289,29 @@ export class StageScheduler<Payload, Context> {
     replica.runsSuspect = false;
     replica.bucket?.batchEnded(nowMs, cpuMs);
     this.#gate.leave(replica.threads);
+  }
+
+  /** Drops as few items of a heavier client as suffice, at most a batch. False if there is none, or they do not suffice. */
+  #displace(item: StageItem<Payload, Context>, suffices: (fewer: number) => boolean, nowMs: number): boolean {
+    const { client, level } = item.request;
+    if (client === undefined) return false;
+    const latestMs = patientAfterMs(item.request);
+    const candidates = itemsOfHeaviest(this.queue.itemsOf(level), client).filter(
+      (each) => each.deadlineAtMs <= latestMs,
+    );
+    const most = Math.min(candidates.length, this.#policy.maxBatchSize);
+    for (let count = 1; count <= most; count++) {
+      if (!suffices(count)) continue;
+      const dropped = candidates.slice(0, count);
+      this.queue.discard(level, (each) => dropped.includes(each));
+      for (const each of dropped) this.#effects.dropItem(each, 'queue-full', nowMs);
+      return true;
+    }
+    return false;
+  }
+
+  #popPatient(request: RequestState<Payload, Context>): StageItem<Payload, Context> | undefined {
+    return this.#limits.dropLate ? this.queue.popLastAfter(request.level, patientAfterMs(request)) : undefined;
   }
 
   #push(item: StageItem<Payload, Context>, nowMs: number): void {

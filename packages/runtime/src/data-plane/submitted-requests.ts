@@ -72,6 +72,7 @@ export class SubmittedRequests {
       arrivedAtMs,
       priority,
       tenant,
+      client,
       signal,
       traceParent,
     }: SubmitOptions = {},
@@ -82,7 +83,7 @@ export class SubmittedRequests {
         const context = this.#pending(new PendingRequest(resolve, arrivedAtMs ?? nowMs, tenant), traceParent);
         const level = this.#level(priority);
         const deadlineAtMs = context.arrivedAtMs + timeoutMs;
-        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs, level, trace: context.traced?.trace };
+        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs, level, client, trace: context.traced?.trace };
         if (!this.#deps.turns.guard(() => this.#arrive(arrival, inputs, signal))) this.#refuse(context, nowMs);
       });
     });

@@ -41,6 +41,7 @@ interface RunOptions extends RequestParameters {
   readonly hold: StartupHold;
   /** Undefined if the server has no tenants. */
   readonly tenant: Tenant | undefined;
+  readonly connection: object;
   /** Number of items of a client batch, the leading dimension of every input; undefined for a single item. */
   readonly items?: number | undefined;
   /** Arrival on the runner's clock; default now. */
@@ -174,12 +175,13 @@ export class ServedPipeline {
 
   async #run(
     inputs: TensorMap,
-    { requestId, timeoutMs, priority, signal, tenant, arrivedAtMs, items, id, traceParent }: RunOptions,
+    { requestId, timeoutMs, priority, signal, tenant, connection, arrivedAtMs, items, id, traceParent }: RunOptions,
   ): Promise<CompletedRun> {
     const sinceMs = arrivedAtMs ?? this.#runner.nowMs;
     const options = {
       signal,
       tenant: tenant?.name,
+      client: tenant ?? connection,
       traceParent,
       ...(arrivedAtMs !== undefined && { arrivedAtMs }),
       ...(timeoutMs !== undefined && { timeoutMs }),

@@ -147,9 +147,9 @@ async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest
   const pipeline = pipelineByName(request.pipelines, modelName);
   requireOpen(request);
   const timeoutMs = timeoutOf(request, parameters.timeoutMs);
-  const { signal, tenant, hold, traceParent } = request;
+  const { signal, tenant, connection, hold, traceParent } = request;
   const requestId = id ?? request.requestId;
-  const options = { requestId, id, signal, tenant, hold, traceParent, items, ...parameters, timeoutMs };
+  const options = { requestId, id, signal, tenant, connection, hold, traceParent, items, ...parameters, timeoutMs };
   const { output, missing } = await pipeline.run(inputs, options);
   const names = { modelName: pipeline.name, id: requestId, missing };
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);

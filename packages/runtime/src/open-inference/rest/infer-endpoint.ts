@@ -26,7 +26,7 @@ const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
 export async function infer(call: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(call);
   const request = await readRequest(call, pipeline);
-  const { signal, arrivedAtMs, tenant, hold, traceParent } = call;
+  const { signal, arrivedAtMs, tenant, connection, hold, traceParent } = call;
   const id = request.id ?? call.requestId;
   const { output, missing } = await pipeline.run(request.inputs, {
     requestId: id,
@@ -34,6 +34,7 @@ export async function infer(call: RestRequest): Promise<Answer> {
     hold,
     arrivedAtMs,
     tenant,
+    connection,
     traceParent,
     items: request.items,
     id: request.id ?? statedId(call),

@@ -18,8 +18,8 @@ export async function run(request: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(request);
   const parameters = readQueryParameters(request.query);
   const inputs = await readInputs(pipeline, request);
-  const { requestId, signal, arrivedAtMs, tenant, hold, traceParent } = request;
-  const carried = { signal, arrivedAtMs, tenant, hold, traceParent };
+  const { requestId, signal, arrivedAtMs, tenant, connection, hold, traceParent } = request;
+  const carried = { signal, arrivedAtMs, tenant, connection, hold, traceParent };
   const options = { requestId, id: statedId(request), ...carried, ...parameters };
   const completed = await pipeline.run(inputs, options);
   const names = { id: requestId, pipeline: pipeline.name };

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { Bench, one } from './scheduler-bench.test-support.js';
+
+const [heavy, light] = [{ name: 'heavy' }, { name: 'light' }];
+
+/** `count` requests of a client with the same deadline, named by client and number. */
+function send(bench: Bench, client: { readonly name: string }, count: number, { atMs = 0, leftMs = 100 } = {}): void {
+  for (let i = 0; i < count; i++) {
+    const context = `${client.name} ${i}`;
+    bench.scheduler.arrive({ context, arrivedAtMs: atMs, deadlineAtMs: atMs + leftMs, client }, context);
+  }
+}
+
+const drops = ({ log }: Bench): readonly string[] => log.filter((line) => line.includes('drop'));
+
+describe('a client with many requests at once', () => {
+  it('gives places in a full queue to a client with few', () => {
+    const bench = new Bench(one, { maxQueueLength: 10 });
+    bench.serve(0);
+    send(bench, heavy, 11);
+    send(bench, light, 2);
+    expect(drops(bench)).toEqual(['0 drop heavy 10 queue-full', '0 drop heavy 9 queue-full']);
+    // It has 8 items left, and no longer 8 more than the other one.
+    send(bench, light, 1, { atMs: 1 });
+    expect(drops(bench).slice(2)).toEqual(['1 drop light 0 queue-full']);
+  });
+
+  it('gives its last places if the wait of the other client would be too long, and no more than suffice', () => {
+    const bench = new Bench(one, { maxWaitFraction: 0.8 });
+    bench.serve(0, { serviceMs: 10 });
+    // One runs and 17 wait, as long as twice the time that they have.
+    send(bench, heavy, 20);
+    expect(drops(bench)).toEqual(['0 drop heavy 19 wait-too-long']);
+    send(bench, light, 1);
+    expect(drops(bench).slice(1)).toEqual(['0 drop heavy 18 queue-full']);
+  });
+
+  it('gives no places of patient items, which are behind anyway', () => {
+    const bench = new Bench(one, { maxWaitFraction: 0.8 });
+    bench.serve(0, { serviceMs: 10 });
+    send(bench, heavy, 5, { leftMs: 3_600_000 });
+    send(bench, heavy, 17);
+    send(bench, light, 2);
+    expect(drops(bench)).toEqual(['0 drop heavy 16 queue-full']);
+  });
+
+  it('keeps its places if one batch of them does not suffice', () => {
+    const bench = new Bench(one, { maxWaitFraction: 0.8 });
+    bench.serve(0, { serviceMs: 10 });
+    send(bench, heavy, 15);
+    send(bench, light, 1, { leftMs: 60 });
+    expect(drops(bench)).toEqual(['0 drop light 0 wait-too-long']);
+  });
+
+  it('is refused as usual if it is alone, or if the others have as many', () => {
+    const bench = new Bench(one, { maxQueueLength: 20 });
+    bench.serve(0);
+    send(bench, heavy, 11);
+    send(bench, light, 10);
+    send(bench, heavy, 1, { atMs: 1 });
+    send(bench, light, 1, { atMs: 2 });
+    bench.arrive('nobody', 3);
+    expect(drops(bench)).toEqual([
+      '1 drop heavy 0 queue-full',
+      '2 drop light 0 queue-full',
+      '3 drop nobody queue-full',
+    ]);
+  });
+});
