@@ -92,11 +92,14 @@ export class HistoryWindow {
 
   /** At most `maxPoints` points: sums of counts, maxima of latencies, the last value of all else. */
   points(maxPoints: number): readonly HistoryPoint[] {
+    return [...this.eachPoint(maxPoints)];
+  }
+
+  /** The points of `points`, each computed when it is asked for. */
+  *eachPoint(maxPoints: number): Generator<HistoryPoint, undefined> {
     const perPoint = this.#secondsPerPoint(maxPoints);
-    const points: HistoryPoint[] = [];
     for (let from = 0; from < this.length; from += perPoint)
-      points.push(this.#point(from, Math.min(this.length, from + perPoint)));
-    return points;
+      yield this.#point(from, Math.min(this.length, from + perPoint));
   }
 
   #point(from: number, to: number): HistoryPoint {

@@ -12,6 +12,7 @@ import { type AdminRequest, pipelineNamed } from './admin-endpoints.js';
 import type { AdminRoute } from './admin-routes.js';
 import { EVENT_STREAM, type EventStreams, type StreamQuestion } from './event-stream.js';
 import { type FileAnswer, fileAnswer, type PageFile } from './page-files.js';
+import type { SlicedWork } from './sliced-work.js';
 
 /** Route for probes, metrics or the event stream. */
 interface PlainRoute extends Route {
@@ -48,6 +49,7 @@ export interface AdminPort {
   readonly pipelines: ReadonlyMap<string, unknown>;
   readonly ready: () => readonly { readonly name: string; readonly ready: boolean }[];
   readonly streams: EventStreams;
+  readonly slices: SlicedWork;
   readonly metrics: SharedPage | undefined;
   /** The OpenAPI document of the port. */
   readonly document: () => Answer;
@@ -100,7 +102,8 @@ export class AdminCall extends HttpCall<FoundRoute> {
       case 'route': {
         const query = route.query === undefined ? {} : checked(route.query, Object.fromEntries(url.searchParams));
         const body = route.body === undefined ? undefined : checked(route.body, await this.#jsonBody());
-        return this.#port.access.countWork(() => route.ask({ names, query, body }));
+        const { access, slices } = this.#port;
+        return access.countWork(() => route.ask({ names, query, body, slices }));
       }
     }
   }

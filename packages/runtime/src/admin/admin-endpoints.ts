@@ -2,7 +2,7 @@
  * Endpoints of the admin port: functions from a request to an answer. They need no socket and refuse by throwing an
  * AppError.
  */
-import type { HistoryRecorder } from '@equipoise/core/history';
+import type { HistoryRecorder, LatencyBucket } from '@equipoise/core/history';
 import { AppError, type DecisionRecord, type PipelineSpec, type StageId } from '@equipoise/core/model';
 import type { Actuator } from '@equipoise/core/ports';
 import type { SourceCounts } from '@equipoise/core/serve';
@@ -25,6 +25,7 @@ import {
   type unpinBody,
   type whyBody,
 } from './admin-bodies.js';
+import type { SlicedWork } from './sliced-work.js';
 
 export interface AdminPipeline {
   readonly spec: PipelineSpec;
@@ -42,6 +43,8 @@ export interface AdminRequest<Body = unknown, Pipeline = AdminPipeline> {
   readonly names: Readonly<Record<string, string>>;
   readonly body: Body;
   readonly query: Readonly<Record<string, unknown>>;
+  /** Writes long lists. */
+  readonly slices: Pick<SlicedWork, 'listText'>;
 }
 
 export type AdminEndpoint<Body, Pipeline = AdminPipeline> = (
@@ -113,10 +116,20 @@ export const plan: WithBody<typeof planBody> = async (call) => {
 export const history: AdminEndpoint<unknown> = (call) => {
   const { maxPoints, ...range } = call.query as z.output<typeof historyQuery>;
   const recorder = pipelineOf(call).history;
-  const window = recorder.history.window(range);
   const latencies = recorder.latencies.window(range);
-  return ok({ stepMs: window.stepMs(maxPoints), points: window.points(maxPoints), latencies });
+  return historyAnswer(call, recorder.history.window(range), { maxPoints, latencies });
 };
+
+/** An hour in seconds is several MB, so it is written in slices. */
+export async function historyAnswer(
+  { slices }: Pick<AdminRequest, 'slices'>,
+  window: Pick<ReturnType<HistoryRecorder['history']['window']>, 'eachPoint' | 'stepMs'>,
+  { maxPoints, latencies }: { readonly maxPoints: number; readonly latencies: readonly LatencyBucket[] },
+): Promise<Answer> {
+  const points = await slices.listText(window.eachPoint(maxPoints));
+  const stepMs = window.stepMs(maxPoints);
+  return { status: 200, text: `{"stepMs":${stepMs},"points":${points},"latencies":${JSON.stringify(latencies)}}` };
+}
 
 export const why: WithBody<typeof whyBody> = async (call) => ok(await pipelineOf(call).diagnosis.why(call.body));
 

@@ -15,6 +15,7 @@ import {
   type AdminRequest,
   decisionNumber,
   decisionPage,
+  historyAnswer,
   pipelineNamed,
 } from './admin-endpoints.js';
 import { type AdminRoute, adminRoutes } from './admin-routes.js';
@@ -112,8 +113,7 @@ const endpoints: Readonly<Record<string, ClusterEndpoint>> = {
   counts: (call) => ok(countFacts(pipelineOf(call))),
   history: (call) => {
     const { maxPoints, ...range } = call.query as z.output<typeof historyQuery>;
-    const window = pipelineOf(call).history.window(range);
-    return ok({ stepMs: window.stepMs(maxPoints), points: window.points(maxPoints), latencies: [] });
+    return historyAnswer(call, pipelineOf(call).history.window(range), { maxPoints, latencies: [] });
   },
   frontier: async (call) => {
     const { arrivalRps } = call.query as z.output<typeof frontierQuery>;

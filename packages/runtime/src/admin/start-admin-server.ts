@@ -18,6 +18,7 @@ import { type ClusterPipelines, clusterRoutes } from './cluster-endpoints.js';
 import type { EventFeed } from './event-feed.js';
 import { EventStreams } from './event-stream.js';
 import { readPageFiles } from './page-files.js';
+import { SlicedWork } from './sliced-work.js';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -83,6 +84,7 @@ function adminPortOf(options: AdminServerOptions, phase: () => ServingPhase): Ad
   } = options;
   const plain = metrics === undefined ? plainRoutes.filter(({ kind }) => kind !== 'metrics') : plainRoutes;
   const subject = subjectOf(pipelines);
+  const access = new AdminAccess(token, nowMs);
   const files = pageFolder === undefined ? [] : readPageFiles(pageFolder);
   const page = files.map((file) => ({ method: 'GET' as const, path: file.path, kind: 'page' as const, file }));
   return {
@@ -98,10 +100,11 @@ function adminPortOf(options: AdminServerOptions, phase: () => ServingPhase): Ad
       onAnswer: () => {},
     },
     router: new Router<AnyAdminRoute>([...page, ...plain, ...subject.routes]),
-    access: new AdminAccess(token, nowMs),
+    access,
     pipelines: subject.pipelines,
     ready: subject.ready,
     streams: new EventStreams(feed),
+    slices: new SlicedWork({ countWork: (slice) => access.countWork(slice) }),
     metrics: metrics && new SharedPage(metrics),
     document: servedDocument(() => adminDocument(options.version, plain)),
   };
