@@ -81,6 +81,18 @@ export function silentClient(url: string, requests = request): Socket {
   return socket;
 }
 
+/** Takes so many answers, after which the server runs as many requests of the connection at a time, and one more. */
+export async function takeAnswers(client: Socket, count: number): Promise<void> {
+  let text = '';
+  const take = (chunk: Buffer) => {
+    text += chunk.toString('latin1');
+  };
+  client.on('data', take).resume();
+  client.write('GET /livez HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(count));
+  while (text.split('HTTP/1.1 200').length <= count) await once(client, 'data');
+  client.off('data', take).pause();
+}
+
 /**
  * Repeats `read` if its result is below `enough` and this process stalled. A stall stops the client, but uses up the
  * patience.

@@ -19,6 +19,7 @@ import {
   request,
   silentClient,
   silentSession,
+  takeAnswers,
   unlessStalled,
 } from './backpressure.test-support.js';
 
@@ -80,7 +81,9 @@ describe('an answer that nobody reads', () => {
 
   it('leaves with its client, and with it those that wait behind it', async () => {
     const { server, codes, asked } = await large({ maxOutboundBytes: 2.5 * ANSWER_BYTES, requestTimeoutMs: 60_000 });
-    const client = silentClient(server.url, request + request);
+    const client = silentClient(server.url, '');
+    await takeAnswers(client, 1);
+    client.write(request + request);
     await expect.poll(() => codes).toEqual(['OK', 'OK']);
     expect(await asked()).toBe(503);
     client.destroy();
@@ -140,8 +143,16 @@ describe('an answer that is read slowly', () => {
     const [count, answerBytes] = [ANSWER_BYTES / 2 ** 20, 2 ** 20];
     const bytesPerMs = ANSWER_BYTES / PATIENCE_MS;
     const read = async () => {
-      const { server, codes } = await large({ answerBytes });
-      const client = silentClient(server.url, request.repeat(count));
+      let answer = () => {};
+      const wait = new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      const { server, runner, codes } = await large({ answerBytes, wait: () => wait });
+      const client = silentClient(server.url, '');
+      await takeAnswers(client, count);
+      client.write(request.repeat(count));
+      await expect.poll(() => runner.inFlight).toBe(count);
+      answer();
       await expect.poll(() => codes.length).toBe(count);
       const closed = server.close({ timeoutMs: 20_000 });
       const length = await readSlowly(client, { bytesPerMs, until: ANSWER_BYTES });

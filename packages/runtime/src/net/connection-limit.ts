@@ -5,7 +5,7 @@
  */
 import type { Server, Socket } from 'node:net';
 
-/** Kinds of refusals. `calm`: an HTTP/2 connection was closed after many refused streams in a row. */
+/** Kinds of refusals. `calm`: an HTTP/2 connection was closed after many refused or wasted streams. */
 export const refusedKinds = ['connection', 'stream', 'pipelined', 'calm'] as const;
 export type RefusedKind = (typeof refusedKinds)[number];
 

@@ -19,6 +19,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { STALLED_MS } from '../data-plane/bytes-in-flight.js';
 import { linkOf } from './backpressure.js';
 import type { PortLimits } from './connection-limit.js';
+import { StreamCredit, TurnNumber } from './stream-credit.js';
 
 /** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
 export type ServingPhase = 'starting' | 'serving' | 'draining' | 'closing';
@@ -72,6 +73,7 @@ function hasEnded({ closed, destroyed }: ServerHttp2Session, { streams }: Connec
 interface Connection {
   readonly socket: Socket;
   readonly streams: ReadonlySet<ServerHttp2Stream>;
+  readonly credit: StreamCredit;
 }
 
 /** HTTP/2 sessions of a port. A session may have at most as many streams as are free, so no session takes all. */
@@ -84,6 +86,7 @@ export class OpenSessions {
   /** Arrival times of streams whose requests are not complete, the oldest first. */
   readonly #unfinished = new Map<ServerHttp2Stream, number>();
   #streamCount = 0;
+  readonly #turn = new TurnNumber();
   /** Time when a session's last stream ended, or the session began. */
   readonly #idleSinceMs = new WeakMap<ServerHttp2Session, number>();
   readonly #goneAway = new WeakSet<ServerHttp2Session>();
@@ -102,7 +105,8 @@ export class OpenSessions {
       // A half-closed client could not extend the window for an answer. `once` returns the socket itself: `session.socket`
       // throws after the end of the session.
       const socket = session.socket.once('end', () => session.destroy());
-      const connection = { socket, streams };
+      const credit = new StreamCredit();
+      const connection = { socket, streams, credit };
       this.#connections.set(session, connection);
       this.#idle.add(session);
       this.#idleSinceMs.set(session, performance.now());
@@ -132,6 +136,7 @@ export class OpenSessions {
           return;
         }
         refused = 0;
+        const turn = this.#turn.now;
         streams.add(stream);
         // An unread body never ends. A request without a body is complete with its headers.
         if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) {
@@ -145,10 +150,8 @@ export class OpenSessions {
           streams.delete(stream);
           this.#unfinished.delete(stream);
           this.#streamCount--;
-          if (streams.size > 0) return;
-          if (this.#connections.has(session)) this.#idle.add(session);
-          this.#idleSinceMs.set(session, performance.now());
-          if (this.#goneAway.has(session)) session.close();
+          if (!credit.count(stream, turn === this.#turn.now)) this.#calm(session);
+          if (streams.size === 0) this.#becameIdle(session);
         });
       });
     });
@@ -196,9 +199,14 @@ export class OpenSessions {
     this.#connections.get(session)?.socket.destroy();
   }
 
+  /** True if calls of the stream's connection may begin before the rest of its input is read. */
+  isGood({ session }: Pick<ServerHttp2Stream, 'session'>): boolean {
+    return session !== undefined && this.#connections.get(session as ServerHttp2Session)?.credit.isGood === true;
+  }
+
   /** Calls `begin` at once, or when the stream is no longer held; never for a refused stream. */
   serve(stream: ServerHttp2Stream, begin: () => void): void {
-    if (stream.closed) return;
+    if (stream.closed || stream.destroyed) return;
     const held = this.#draining ? this.#held.get(stream) : undefined;
     if (held === undefined) begin();
     else void held.then(() => !stream.destroyed && begin());
@@ -251,6 +259,20 @@ export class OpenSessions {
     session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     // If destroyed at once, a TLS session would not send the GOAWAY.
     setImmediate(() => session.destroy());
+  }
+
+  #becameIdle(session: ServerHttp2Session): void {
+    if (this.#connections.has(session)) this.#idle.add(session);
+    this.#idleSinceMs.set(session, performance.now());
+    if (this.#goneAway.has(session)) session.close();
+  }
+
+  /** Closes a connection at once, so that the streams in the rest of its input cost nothing. */
+  #calm(session: ServerHttp2Session): void {
+    if (session.destroyed) return;
+    this.#limits.onRefusal('calm');
+    session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    session.destroy();
   }
 
   #goAway(session: ServerHttp2Session, stream: ServerHttp2Stream): void {

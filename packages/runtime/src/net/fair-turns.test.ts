@@ -57,6 +57,16 @@ describe('calls of many connections', () => {
     expect(turns).toEqual([]);
   });
 
+  it('that may not begin at once begin in the next turn, in order', () => {
+    for (const name of ['a', 'b']) fair.begin(connection(name), () => begun.push(name), false);
+    send('a', 1);
+    send('c', 1);
+    expect(begun).toEqual(['c0']);
+    expect(next()).toEqual(['a', 'b', 'a0']);
+    expect(next()).toEqual([]);
+    expect(turns).toEqual([]);
+  });
+
   it('do not overtake calls of their connection', () => {
     send('a', 65);
     fair.begin(connection('b'), () => fair.begin(connection('a'), () => begun.push('last')));

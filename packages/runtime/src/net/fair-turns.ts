@@ -52,32 +52,43 @@ export class FairTurns {
   readonly #nowMs: () => number;
   readonly #waiting = new RoundRobin<() => void>();
   #begun = 0;
+  #isScheduled = false;
 
   constructor(nextTurn: (turn: () => void) => void = setImmediate, nowMs: () => number = () => performance.now()) {
     this.#nextTurn = nextTurn;
     this.#nowMs = nowMs;
   }
 
-  /** Begins a call at once, or later if the turn is full. Calls of one connection begin in order. */
-  begin(connection: object, call: () => void): void {
-    if (this.#begun < MOST_PER_TURN && !this.#waiting.has(connection)) this.#start(call);
-    else this.#waiting.add(connection, call);
+  /**
+   * Begins a call at once, or later if the turn is full or the call may not. Calls of one connection begin in order. A
+   * call that waits for the next turn costs less if its client cancels it in the meantime.
+   */
+  begin(connection: object, call: () => void, mayBeginAtOnce = true): void {
+    this.#schedule();
+    if (mayBeginAtOnce && this.#begun < MOST_PER_TURN && !this.#waiting.has(connection)) {
+      this.#begun++;
+      call();
+    } else this.#waiting.add(connection, call);
   }
 
-  #start(call: () => void): void {
-    if (this.#begun++ === 0) this.#nextTurn(() => this.#turn());
-    call();
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#nextTurn(() => this.#turn());
   }
 
   /** Begins waiting calls, up to the bounds of a turn, and at least one. */
   #turn(): void {
+    this.#isScheduled = false;
     this.#begun = 0;
     const endsAtMs = this.#nowMs() + MOST_MS_PER_TURN;
     while (this.#begun < MOST_PER_TURN && this.#nowMs() < endsAtMs) {
       const call = this.#waiting.shift();
-      if (call === undefined) return;
-      this.#start(call);
+      if (call === undefined) break;
+      this.#begun++;
+      call();
     }
+    if (this.#begun > 0) this.#schedule();
   }
 }
 

@@ -11,7 +11,7 @@ import { type BodyLayout, type BodyLimit, type RequestBody, readBody } from './b
 import { Call, type Caller, type CallRules, type Purpose } from './call.js';
 import type { ServingPhase } from './drain.js';
 import { readTurns } from './fair-turns.js';
-import { refusal, stopParser } from './refusal.js';
+import { ignoreRest, refusal } from './refusal.js';
 
 export interface HttpExchange {
   readonly request: RequestBody & {
@@ -97,7 +97,7 @@ export class Http1Exchange implements HttpExchange {
   }
 
   stopReading(): void {
-    stopParser(this.request.socket);
+    ignoreRest(this.request.socket);
   }
 
   discardRest(): void {

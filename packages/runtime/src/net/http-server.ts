@@ -15,6 +15,7 @@ import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from './drain.js';
 import { FairTurns } from './fair-turns.js';
 import { Http1Exchange, Http2Exchange, type HttpExchange } from './http-call.js';
 import { type ListeningPlace, listen, placeText } from './listen.js';
+import { PipelinedCalls } from './pipelined-calls.js';
 import { crowded, notHttp1, rawAnswer, refusal, refuseAndClose, refuseRaw } from './refusal.js';
 import { type ShownIdentity, showChanges, strictTls } from './tls.js';
 
@@ -79,7 +80,7 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
 }
 
 interface Http1Connection {
-  unanswered: number;
+  readonly calls: PipelinedCalls;
   /** Response to the last request, until the response has left. */
   last: ServerResponse | undefined;
   isRefused: boolean;
@@ -171,17 +172,22 @@ class Connections {
     const isSecure = 'setSecureContext' in this.#server;
     this.#server.prependListener(isSecure ? 'secureConnection' : 'connection', (socket: Socket | TLSSocket) => {
       if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') return;
-      this.#http1.set(socket, { unanswered: 0, last: undefined, isRefused: false });
+      const calls = new PipelinedCalls({
+        begin: (call) => this.#turns.begin(socket, call),
+        hasUnsent: () => socket.writableLength > 0,
+      });
+      this.#http1.set(socket, { calls, last: undefined, isRefused: false });
       this.#idle.unasked.add(socket);
       socket.once('close', () => {
         this.#forget(socket);
+        calls.closed();
         this.#slowReaders.closed(socket);
       });
     });
   }
 
   get #answering(): number {
-    return [...this.#http1.values()].filter(({ unanswered }) => unanswered > 0).length;
+    return [...this.#http1.values()].filter(({ calls }) => calls.unanswered > 0).length;
   }
 
   /** Closes an idle connection, preferably one that has sent no request yet. */
@@ -215,28 +221,26 @@ class Connections {
     const connection = this.#http1.get(socket);
     // Ignore pipelined requests of a client that is gone or was refused.
     if (connection === undefined || connection.isRefused || socket.destroyed) return;
-    connection.unanswered++;
+    const { calls } = connection;
+    const answered = () => {
+      if (calls.unanswered === 0 && this.#http1.has(socket)) this.#idle.answered.add(socket);
+      if (connection.last === response) connection.last = undefined;
+    };
     connection.last = response;
     this.#idle.unasked.delete(socket);
     this.#idle.answered.delete(socket);
-    response.on('close', () => {
-      if (--connection.unanswered === 0 && this.#http1.has(socket)) this.#idle.answered.add(socket);
-      if (connection.last === response) connection.last = undefined;
-    });
-    const isPipelined = connection.unanswered > MOST_PIPELINED;
+    const isPipelined = calls.unanswered >= MOST_PIPELINED;
     if (isPipelined || !isHttp1(request)) {
       connection.isRefused = true;
+      calls.add(response, answered);
       if (isPipelined) this.#limits.onRefusal('pipelined');
       refuseAndClose(response, isPipelined ? crowded() : notHttp1());
       return;
     }
     const exchange = new Http1Exchange(request, response, { awaitsContinue, slowReaders: this.#slowReaders });
-    if (connection.unanswered === 1) this.#serve(exchange);
-    else {
-      this.#turns.begin(socket, () => {
-        if (!socket.destroyed) this.#serve(exchange);
-      });
-    }
+    calls.add(response, answered, () => {
+      if (!socket.destroyed) this.#serve(exchange);
+    });
   }
 
   #beginHttp2(request: Http2ServerRequest, response: Http2ServerResponse, awaitsContinue: boolean): void {
@@ -244,10 +248,10 @@ class Connections {
     // A reset stream emits an error. The call learns of the reset by `close`.
     stream.on('error', () => {});
     const timeoutMs = this.#requestTimeoutMs;
-    this.#turns.begin(stream.session ?? stream, () => {
+    const begin = () =>
       this.#sessions.serve(stream, () => {
         this.#serve(new Http2Exchange(request, response, { awaitsContinue, timeoutMs }));
       });
-    });
+    this.#turns.begin(stream.session ?? stream, begin, this.#sessions.isGood(stream));
   }
 }

@@ -3,6 +3,7 @@
  * with more fields.
  */
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { AppError, boundedMessage, type DropReason, errorCodes } from '@equipoise/core/model';
 import type { Answer } from './answer.js';
@@ -75,10 +76,7 @@ export const notHttp1 = (): AppError =>
 /** Refuses a request without reading it. The connection closes after the answers to earlier requests. */
 export function refuseAndClose(response: ServerResponse, error: AppError): void {
   const { status, text, headers } = refusal(error);
-  const { socket } = response.req;
-  stopParser(socket);
-  // Node resumes a connection after each answer.
-  socket.pause().on('resume', () => socket.pause());
+  ignoreRest(response.req.socket);
   response.writeHead(status, {
     ...headers,
     'content-type': 'application/json',
@@ -93,11 +91,21 @@ const PARSER_CALLBACKS = ['kOnHeadersComplete', 'kOnBody', 'kOnMessageComplete']
 type Parser = Record<number, unknown> & { readonly constructor: Readonly<Record<string, unknown>> };
 
 /**
+ * Neither parses nor reads the rest of a connection. Without a parser, Node would still read up to 2 MiB in one turn of
+ * the event loop, and find each chunk of one byte in it.
+ */
+export function ignoreRest(socket: Socket): void {
+  stopParser(socket);
+  // Node resumes a connection after each answer.
+  socket.pause().on('resume', () => socket.pause());
+}
+
+/**
  * Makes Node's parser ignore the rest of a connection. Node reads up to 64 KiB at once, and would otherwise create
  * objects for thousands of requests or chunks that are ignored. Node reuses parsers, so the end of the connection
  * restores this one.
  */
-export function stopParser(socket: Duplex): void {
+function stopParser(socket: Duplex): void {
   const { parser } = socket as { readonly parser?: Parser | null };
   if (!parser) return;
   for (const name of PARSER_CALLBACKS) {

@@ -43,7 +43,7 @@ export class RequestMetrics {
     });
     this.#refusals = new Counter({
       name: 'equipoise_refusals_total',
-      help: 'Refusals before a request was read, by what was refused: connection, stream (of HTTP/2), pipelined (request of HTTP/1.1) or calm (an HTTP/2 connection closed after many refused streams).',
+      help: 'Refusals before a request was read, by what was refused: connection, stream (of HTTP/2), pipelined (request of HTTP/1.1) or calm (an HTTP/2 connection closed after many refused or wasted streams).',
       labelNames: ['of'],
       registers: [registry],
     });

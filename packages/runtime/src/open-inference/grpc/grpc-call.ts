@@ -186,7 +186,7 @@ export abstract class GrpcCall<R extends { readonly purpose: Purpose }, A = Uint
   #received(): Promise<WholeMessage> {
     return new Promise((resolve) => {
       this.stream.on('data', (chunk: Buffer<ArrayBuffer>) => this.#take(chunk));
-      this.stream.on('end', () => {
+      const ended = () => {
         clearTimeout(this.#messageTimer);
         this.rules.inbound.forget(this);
         try {
@@ -194,7 +194,10 @@ export abstract class GrpcCall<R extends { readonly purpose: Purpose }, A = Uint
         } catch (error) {
           this.fail(error);
         }
-      });
+      };
+      // A stream without data may end before its call begins.
+      if (this.stream.readableEnded) ended();
+      else this.stream.on('end', ended);
     });
   }
 

@@ -51,9 +51,8 @@ export async function listenForCalls(
   server.on('stream', (stream, headers) => {
     // A reset stream emits an error. The call learns of the reset by `close`.
     stream.on('error', () => {});
-    turns.begin(stream.session ?? stream, () => {
-      sessions.serve(stream, () => takeStream({ stream, headers }, onCall));
-    });
+    const begin = () => sessions.serve(stream, () => takeStream({ stream, headers }, onCall));
+    turns.begin(stream.session ?? stream, begin, sessions.isGood(stream));
   });
   const words = tls === undefined ? CROWDED : undefined;
   const closeHandshakes = limitConnections(server, { limits, closeIdle: () => sessions.closeIdle(), words });
