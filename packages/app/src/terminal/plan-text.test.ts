@@ -147,6 +147,21 @@ describe('the source of an accuracy', () => {
     expect(accuraciesText(cascade)).toContain('1 of 3 unknown, so no plan has them');
   });
 
+  it('counts each threshold and quorum', () => {
+    const listed = { join: { quorum: 1, quorums: [1, 2] } };
+    const voted = {
+      ...spec,
+      stages: [...spec.stages, { id: 'other', variants: [{ id: 'v' }] }, { id: 'vote', variants: [{ id: 'v' }] }],
+      edges: [
+        { from: 'detect', to: 'other', when: { condition: 'x', thresholds: [0.5, 0.8], probability: 0.5 } },
+        { from: 'detect', to: 'vote', ...listed },
+        { from: 'other', to: 'vote', ...listed },
+      ],
+      outputs: [{ from: 'vote' }],
+    } as unknown as PipelineSpec;
+    expect(accuraciesText(voted)).toContain(`1 of ${3 * 2 * 2} measured`);
+  });
+
   it('counts omitted stages', () => {
     const variants = [{ id: 's' }, { id: 'l' }];
     const ensemble = {

@@ -8,8 +8,10 @@ import {
   type PipelineSpec,
   type Plan,
   type PlanResult,
+  quorumChoices,
   type StageId,
   showsSloMet,
+  thresholdChoices,
 } from '@equipoise/core/model';
 import { type Estimator, type PolicyName, pipelineAccuracy } from '@equipoise/core/plan';
 import pc from 'picocolors';
@@ -94,7 +96,7 @@ export function accuraciesText(spec: PipelineSpec): string {
   return [pc.bold('Where accuracies of combinations come from'), ...lines].join('\n');
 }
 
-/** Combinations of all stages, and of the stages left without each set that a plan may omit. */
+/** Combinations of all stages, and of the stages left without each set that a plan may omit, at each choice. */
 function combinationCount(spec: PipelineSpec): number {
   let sets: readonly (readonly StageId[])[] = [[]];
   for (const { id } of spec.stages.filter(({ optional }) => optional))
@@ -104,9 +106,17 @@ function combinationCount(spec: PipelineSpec): number {
     const gone = omittedNodes(spec, set);
     if (gone === undefined) continue;
     const left = spec.stages.filter(({ id }) => !gone.has(id));
+    const edges = spec.edges.filter(({ from, to }) => !gone.has(from) && !gone.has(to));
+    const choices = [
+      ...left.map(({ variants }) => variants.length),
+      ...left.map(({ id }) => Math.max(1, thresholdChoices({ edges }, id).length)),
+      ...quorumChoices(spec).map(({ carrier, join, quorums }) =>
+        gone.has(carrier) || gone.has(join) ? 1 : quorums.length,
+      ),
+    ];
     counts.set(
       [...gone].sort().join(' '),
-      left.reduce((count, { variants }) => count * variants.length, 1),
+      choices.reduce((count, each) => count * each, 1),
     );
   }
   return [...counts.values()].reduce((sum, count) => sum + count, 0);

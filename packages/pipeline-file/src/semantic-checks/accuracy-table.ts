@@ -1,8 +1,9 @@
 /** Combinations of an accuracy table must be distinct. Each names a variant of every stage that has several. */
+import { variantId, withoutQuorum } from '@equipoise/core/model';
 import { type Draft, type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 import type { PipelineFileInput } from '../schema/pipeline-file-schema.js';
-import { draftQuorums } from './quorums.js';
+import { draftQuorums, hasMalformedQuorum } from './quorums.js';
 import { type CombinationDraft, combinationNames } from './references.js';
 import { choicesOfStage } from './thresholds.js';
 
@@ -23,6 +24,8 @@ export function checkAccuracyTable(
   const { stages = [], edges } = graph;
   const quorums = draftQuorums(graph);
   const unknownNames = combinationNames(graph, quorums);
+  // Choices of a malformed list are unknown, and its problem is already reported.
+  const areQuorumsKnown = ![...wellFormedEntries(edges)].some(([, edge]) => hasMalformedQuorum(edge));
   const unknownShareNames = combinationNames(graph);
   const shares = [...wellFormedEntries(table.shares)].flatMap(([index, { from, variant }]) =>
     from === undefined
@@ -49,13 +52,16 @@ export function checkAccuracyTable(
     const place = [...entry, 'variants'];
     return [
       ...interval,
-      ...unknownNames(variants, place),
+      ...(areQuorumsKnown ? unknownNames(variants, place) : unknownShareNames(withoutQuorums(variants), place)),
       ...checkCompleteness(variants, several, place),
       ...checkUniqueness(variants, { seen, index, path: place }),
     ];
   });
   return [...combinations, ...shares];
 }
+
+const withoutQuorums = (variants: CombinationDraft): CombinationDraft =>
+  Object.fromEntries(Object.entries(variants).map(([stage, name]) => [stage, name && withoutQuorum(variantId(name))]));
 
 function* checkInterval(confidence95: Interval | undefined, path: ValuePath): Generator<Finding> {
   const [low, high] = confidence95 ?? [];

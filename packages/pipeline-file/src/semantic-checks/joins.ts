@@ -3,7 +3,7 @@ import { measurementCause, variantId, variantOfChoice } from '@equipoise/core/mo
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 import type { GraphDraft } from './graph-draft.js';
-import { type JoinDraft, quorumList } from './quorums.js';
+import { hasMalformedQuorum, type JoinDraft, quorumList } from './quorums.js';
 import type { CombinationDraft } from './references.js';
 import { thresholdList } from './thresholds.js';
 
@@ -23,6 +23,7 @@ function* joinsInto(
   const early = inEdges.filter(([, { join }]) => join !== undefined && join !== 'all');
   const [first] = early;
   if (first === undefined || inEdges.length < 2) return;
+  if (inEdges.some(([, edge]) => hasMalformedQuorum(edge))) return;
   const awaited = awaitedOf(first[1].join);
   const odd = inEdges.find(([, { join }]) => awaitedOf(join).join() !== awaited.join());
   if (odd !== undefined) {

@@ -3,7 +3,7 @@
  * and, in front of a combine stage, a member whose plan carries the quorum.
  */
 import { type QuorumChoice, quorumChoices, type StageId } from '@equipoise/core/model';
-import { type SpecDraft, wellFormedEntries } from '../draft.js';
+import { isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 
 type Graph = Pick<SpecDraft, 'stages' | 'edges'>;
@@ -13,6 +13,13 @@ export type JoinDraft = EdgeDraft['join'];
 /** Well-formed quorums of a join; empty for other joins. */
 export function quorumList(join: JoinDraft): readonly number[] {
   return typeof join === 'object' ? [join.quorum].flat().filter((value) => value !== undefined) : [];
+}
+
+/** True if a quorum of the edge is malformed. */
+export function hasMalformedQuorum(edge: Pick<EdgeDraft, 'join'>): boolean {
+  const { join } = edge;
+  if (typeof join !== 'object') return isMalformed(edge, 'join');
+  return isMalformed(join, 'quorum') || [join.quorum].flat().includes(undefined);
 }
 
 /** Joins whose quorum a plan chooses. */

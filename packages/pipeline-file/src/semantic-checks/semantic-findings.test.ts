@@ -214,6 +214,16 @@ const quorums: Case[] = [
     { path: `${atQuorum}[1]`, message: /expected a whole number/ },
   ],
   [
+    'a malformed quorum does not make measured combinations unknown',
+    (spec) => {
+      quorumOf(spec, [1, 0], [1, 2]);
+      spec.accuracyTable = {
+        combinations: [{ variants: { detect: 'small', count: 'only with quorum 2' }, accuracy: 0.8 }],
+      };
+    },
+    { path: `${atQuorum}[1]`, message: /expected a whole number of at least 1, found 0/ },
+  ],
+  [
     'the largest quorum has its edges',
     (spec) => quorumOf(spec, [1, 3]),
     { path: atQuorum, message: /a quorum of at most 2.*found 3/, suggestion: '2' },
