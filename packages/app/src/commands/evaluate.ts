@@ -130,8 +130,8 @@ function evaluationText(spec: PipelineSpec, { table, stageRuns, leftOut, compute
   const { stages } = spec;
   const chosen = stages
     .filter(
-      ({ id, variants }) =>
-        variants.length > 1 || thresholdChoices(spec, id).length > 0 || quorumsOf(spec, id).length > 0,
+      ({ id, variants, optional }) =>
+        optional || variants.length > 1 || thresholdChoices(spec, id).length > 0 || quorumsOf(spec, id).length > 0,
     )
     .map(({ id }) => id);
   const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);

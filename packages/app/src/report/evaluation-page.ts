@@ -45,8 +45,8 @@ function rowsOf(spec: PipelineSpec, { table, computed }: Evaluation): readonly R
   const { stages } = spec;
   const chosen = stages
     .filter(
-      ({ id, variants }) =>
-        variants.length > 1 || thresholdChoices(spec, id).length > 0 || quorumsOf(spec, id).length > 0,
+      ({ id, variants, optional }) =>
+        optional || variants.length > 1 || thresholdChoices(spec, id).length > 0 || quorumsOf(spec, id).length > 0,
     )
     .map(({ id }) => id);
   const ids: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);

@@ -50,8 +50,8 @@ describe('a share behind variants of earlier stages', () => {
     expect(edges[1]?.when).toEqual({ condition: 'x < threshold', thresholds: [threshold], probability: expected });
   });
 
-  it('is that of a choice with thresholds', () => {
-    const choice = (id: typeof a) => (id === a ? 'v' : 'v at 0.8') as VariantId;
+  it.each(['v at 0.8', 'v at 0.8 with quorum 2'])('is that of a choice with thresholds: %s', (chosen) => {
+    const choice = (id: typeof a) => (id === a ? 'v' : chosen) as VariantId;
     expect(share(resolvedSpec(spec, choice))).toBe(0.2);
   });
 

@@ -71,6 +71,27 @@ describe('AccuracyFaults', () => {
     expect(bench.events.map(({ kind }) => kind)).toEqual(['failed', 'recovered']);
   });
 
+  it('tells only of the quorum in service', () => {
+    const carried = { ...choice, [detect]: variantId('small with quorum 2') };
+    const combinations = [{ variants: carried, accuracy: 0.9, confidence95: [0.88, 0.92] as const }];
+    const watch = new AccuracyWatch({ ...spec, accuracyTable: { combinations } });
+    const active = new ActiveFaults(
+      () => 0,
+      () => {},
+    );
+    let quorum = 3;
+    const plan = running(small);
+    const faults = new AccuracyFaults({
+      ...{ watch, faults: active, nowMs: () => 2_000, epochNowMs: () => 0 },
+      runningPlan: () => ({ stages: { ...plan.stages, [detect]: { ...plan.stages[detect], quorum } as never } }),
+    });
+    for (let i = 0; i < 200; i++) watch.note(carried, 0, 1_000);
+    expect(active.all).toEqual([]);
+    quorum = 2;
+    faults.check();
+    expect(active.all).toHaveLength(1);
+  });
+
   it('tells only of variants in service', () => {
     const bench = new Bench();
     bench.plan = running(large);
