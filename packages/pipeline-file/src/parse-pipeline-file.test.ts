@@ -141,6 +141,7 @@ describe('a file with mistakes', () => {
       '[{ name: mlp, accuracy: { value: 0.7 }, profile: ‹[[',
       'this "[" ends with "}", expected "]"',
     ],
+    ['edges:\n    - { from: detect', 'edges:\n    from: ‹[detect', 'this "[" ends with "}", expected "]"'],
   ])('tells which bracket has no end, and nothing that follows from it: %#', (whole, marked, message) => {
     const [before = '', after = ''] = CONTRACT_EXAMPLE.replace(whole, marked).split('‹');
     expect(problemsOf(parse(before + after))).toEqual([
