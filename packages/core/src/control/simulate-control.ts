@@ -244,6 +244,11 @@ class SimulatedLoop implements SimulatedController {
     this.#replans = true;
     for (const [id, { variantId }] of Object.entries(pins))
       if (variantId !== undefined) view.endCanary({ stageId: id as StageId, variantId });
+    const { stages } = view.peek().runningPlan;
+    const isTried = Object.entries(stages).some(
+      ([id, { canary }]) => canary && pins[id as StageId]?.variantId === canary.variantId,
+    );
+    if (!isTried && this.#mode === 'auto') view.endCanary();
   }
 
   #setMode(mode: ControlMode, view: SimulatedView): void {

@@ -50,7 +50,7 @@ export interface ControlLoopDeps {
   readonly report: (event: LoopEvent) => void;
 }
 
-const PINNED_AWAY = 'a pin to another variant ended its canary';
+const PINNED_AWAY = 'a change of pins ended its canary';
 
 export type ApplyDecision = Extract<Decision, { kind: 'apply' }>;
 

@@ -600,8 +600,14 @@ describe('a canary', () => {
     [
       'a pin to another variant',
       (bench: ControlBench) => bench.control.pin('a', { variantId: variantId('small') }),
-      'a pin to another variant ended its canary',
+      'a change of pins ended its canary',
     ],
+    [
+      'a pin of something else, which would wait for it',
+      (bench: ControlBench) => bench.control.pin('a', { replicas: 2 }),
+      'a change of pins ended its canary',
+    ],
+    ['the end of pins', (bench: ControlBench) => bench.control.unpin(), 'a change of pins ended its canary'],
   ])('of the loop is ended by %s', async (_, act, message) => {
     const { bench, ended } = await tried('loop');
     act(bench);
@@ -609,14 +615,25 @@ describe('a canary', () => {
     expect(canaryOf(bench)).toBeUndefined();
   });
 
-  it('by hand is ended by such a pin alone', async () => {
+  it('of the loop goes on if its variant is pinned', async () => {
+    const { bench, ended } = await tried('loop');
+    bench.control.pin('a', { variantId: variantId('large') });
+    expect(canaryOf(bench)).toBe('large');
+    bench.control.pause();
+    expect((await ended).outcome).toMatchObject({ kind: 'given-up' });
+  });
+
+  it('by hand is ended by a pin to another variant alone', async () => {
     const { bench, ended } = await tried('hand');
     bench.control.pause();
     bench.control.pin('a', { replicas: 2 });
     bench.control.pin('a', { variantId: variantId('large') });
     expect(canaryOf(bench)).toBe('large');
     bench.control.pin('a', { variantId: variantId('small') });
-    expect((await ended).outcome).toMatchObject({ kind: 'given-up', message: expect.stringContaining('a pin to') });
+    expect((await ended).outcome).toMatchObject({
+      kind: 'given-up',
+      message: expect.stringContaining('a change of pins'),
+    });
     expect(canaryOf(bench)).toBeUndefined();
   });
 });

@@ -226,7 +226,8 @@ export class PipelineControl {
   }
 
   /**
-   * Replaces a stage's manual pins; the loop plans with them at once. A pin to another variant ends the stage's canary.
+   * Replaces a stage's manual pins; the loop plans with them at once. A pin to another variant ends the stage's canary,
+   * and each pin ends a canary of the loop, unless that tries the pinned variant.
    */
   pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
     this.#checkLeads();
@@ -240,7 +241,11 @@ export class PipelineControl {
     if (unknown !== undefined) throw invalidFields('This cannot be pinned', [{ path: '', message: unknown }]);
     this.#setPins(all);
     const { variantId } = pins;
-    if (variantId !== undefined) this.#deps.loop.endCanary({ evenByHand: true, pinned: { stageId: id, variantId } });
+    const { loop, actuator } = this.#deps;
+    if (variantId !== undefined) loop.endCanary({ evenByHand: true, pinned: { stageId: id, variantId } });
+    const { canary } = actuator.runningPlan().stages[id] ?? {};
+    // Otherwise the pin would wait for the verdict.
+    if (canary === undefined || canary.variantId !== variantId) loop.endCanary({ evenByHand: false });
     return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
   }
 
@@ -264,6 +269,7 @@ export class PipelineControl {
     const kept = stageId === undefined ? [] : Object.entries(this.#pins).filter(([id]) => id !== stageId);
     if (stageId !== undefined) this.#stage(stageId);
     this.#setPins(Object.fromEntries(kept) as PinsByStage);
+    this.#deps.loop.endCanary({ evenByHand: false });
     return this.#asked({ action: 'unpin', pins: this.#pins, ...because(reason) });
   }
 
