@@ -124,10 +124,10 @@ function Incident({ state, card, window }: IncidentProps) {
     <>
       <p class="lead">
         <strong>
-          {capitalized(reasonText(cause))}
+          {cause === 'unknown' ? 'Unknown cause' : capitalized(reasonText(cause))}
           {stageId === undefined ? '' : ` at stage ${stageId}`}
         </strong>{' '}
-        from {window}. {summary}
+        from {window}. {capitalized(summary)}
       </p>
       <HarmText card={card} />
       <h3>First signal</h3>
