@@ -43,8 +43,9 @@ describe('scores of a canary', () => {
     expect(watch.scoresSince(new Map(), a, () => true)).toBeUndefined();
   });
 
-  it('are in the counts of the canary', async () => {
+  it('are in the counts of the canary, without earlier ones', async () => {
     const { clock, pipeline } = setUp(spec, { a: (item) => item });
+    pipeline.accuracy?.note({ [a]: w }, 0, clock.nowMs());
     pipeline.openCanary(a, { maxBatchSize: 1, maxBatchWaitMs: 0 });
     pipeline.addReplica(a, {
       ...{ replicaId: 'new' as never, variantId: w, inCanary: true },
