@@ -117,6 +117,10 @@ function addRecommend(program: Command): void {
     .addOption(profileScaleFlag())
     .option('--no-verify', 'skip all simulations; only the estimate decides')
     .option('--out <file>', 'also write the JSON answer to this file')
+    .option(
+      '--results <folder>',
+      'also write CSV, JSON and a page to this folder, and continue from the questions that it has',
+    )
     .option('--threads <n>', 'number of questions to answer in parallel; default: one per core', count)
     .addOption(jsonFlag())
     .action((file, options) =>

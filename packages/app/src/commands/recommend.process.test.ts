@@ -1,4 +1,6 @@
 /** `equipoise recommend`: one or two free quantities, with and without simulation. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Plan, Slo } from '@equipoise/core/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
@@ -60,6 +62,21 @@ describe('recommend', () => {
   it('gives the same answers with any number of threads', async () => {
     const asked = ['--arrival-rps', '20', '--free', 'load', 'cost'];
     expect(await answersOf(...asked, '--threads', '1')).toEqual(await answersOf(...asked, '--threads', '3'));
+  });
+
+  it('writes CSV, JSON and a page, and continues from its results', async () => {
+    const files = ['answers.csv', 'answers.json', 'report.html'];
+    const flags = ['--no-verify', '--arrival-rps', '20', '--free', 'load', 'cost', '--results', 'results'];
+    const written = () => files.map((file) => readFileSync(join(folder.path, 'results', file), 'utf8'));
+    const first = await recommend(...flags);
+    expect(first.stderr).toContain('recommend');
+    const [csv, , page] = written();
+    expect(csv?.split('\n')).toHaveLength(8);
+    expect(page).toContain('cost by load');
+    const before = written();
+    const again = await recommend(...flags);
+    expect(again).toMatchObject({ exitCode: 0, stderr: '', stdout: first.stdout });
+    expect(written()).toEqual(before);
   });
 
   it('says what would make a question feasible', async () => {

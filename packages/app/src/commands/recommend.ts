@@ -1,14 +1,24 @@
 /** `equipoise recommend`: the best value of one or two free quantities, while all other conditions are fixed. */
+import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { AppError, bindingText, type Certificate, type PipelineSpec, type Plan } from '@equipoise/core/model';
-import type { FreeQuantity, Recommendation } from '@equipoise/core/plan';
+import { join, resolve } from 'node:path';
+import { AppError, bindingText, type PipelineSpec, type Plan } from '@equipoise/core/model';
+import type { FreeQuantity } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { withCellProgress } from '../experiment/cell-progress.js';
+import { codeDigest } from '../experiment/code-digest.js';
+import { experimentCsv } from '../experiment/experiment-csv.js';
 import { runCells } from '../experiment/run-cells.js';
+import { writeWhole } from '../experiment/write-whole.js';
+import { quantities } from '../recommend/quantities.js';
 import { type Answer, REQUESTS, type RecommendTask, SEEDS, type TaskAnswers } from '../recommend/recommend-task.js';
 import { newRecommendThread } from '../recommend/recommend-threads.js';
+import { answerRows, type Question, recommendationDocument, verdictOf } from '../recommend/recommendation.js';
 import { outputFile } from '../report/output-file.js';
-import { type Estimate, estimateText, sloVerdict } from '../sweep/sweep-figures.js';
+import { htmlPage } from '../report/page/html-page.js';
+import { recommendPage } from '../report/recommend-page.js';
+import { KeptOutcomes } from '../sweep/kept-outcomes.js';
+import { type Estimate, estimateText } from '../sweep/sweep-figures.js';
 import { counted } from '../terminal/counted.js';
 import { choiceText, coresText, msText, rateText } from '../terminal/plan-table.js';
 import { fixesText } from '../terminal/plan-text.js';
@@ -27,34 +37,30 @@ export interface RecommendOptions {
   readonly profileScale?: number;
   readonly verify: boolean;
   readonly out?: string;
+  /** Folder of results, from which the same command continues. */
+  readonly results?: string;
   /** Number of questions to answer in parallel. */
   readonly threads?: number;
 }
 
-/** A quantity with its unit in texts. */
-const quantities: Readonly<Record<FreeQuantity, { readonly title: string; text(value: number): string }>> = {
-  cost: { title: 'cheapest', text: (value) => `${value.toFixed(2)} per hour` },
-  accuracy: { title: 'most accurate', text: (value) => `accuracy ${value.toFixed(3)}` },
-  load: { title: 'highest load', text: (value) => `${rateText(value)} rps` },
-  slo: { title: 'shortest SLO', text: msText },
-  robustness: { title: 'most robust', text: (value) => `service times × ${value.toFixed(2)}` },
-};
-
 const ALL = Object.keys(quantities) as readonly FreeQuantity[];
-
-type Found = Extract<Recommendation, { kind: 'found' }>;
 
 /** Exits with 1 if no question has a plan. */
 export async function recommend(file: string, options: RecommendOptions): Promise<CommandResult> {
   checkFlags(options);
   const out = options.out === undefined ? undefined : await outputFile(options.out);
   const { problem, accuracyFloor } = await questionOf(file, options);
-  const question = { spec: problem.spec, accuracyFloor };
+  const question = { spec: problem.spec, accuracyFloor, arrivalRps: options.arrivalRps };
   const answers = await answered(tasksOf({ problem, accuracyFloor }, options), options);
-  const json = documentOf(question, answers, options);
+  const json = recommendationDocument(question, answers);
   await out?.write(json);
+  const files = options.results === undefined ? [] : writeResults(resolve(options.results), question, answers);
   const isNo = answers.every(({ recommended }) => recommended.kind === 'none');
-  return { json, text: recommendText(question, answers, options), answerIsNo: isNo };
+  return {
+    json,
+    text: [recommendText(question, answers), ...files.map((path) => pc.dim(path))].join('\n'),
+    answerIsNo: isNo,
+  };
 }
 
 function checkFlags({ free = [], arrivalRps }: RecommendOptions): void {
@@ -63,12 +69,6 @@ function checkFlags({ free = [], arrivalRps }: RecommendOptions): void {
   if (new Set(free).size < free.length) throw wrong('--free: expected two different quantities.');
   if (arrivalRps === undefined && (free.length !== 1 || free[0] !== 'load'))
     throw wrong('Name the load: --arrival-rps N. Only --free load does without.');
-}
-
-interface Question {
-  readonly spec: PipelineSpec;
-  /** Minimum accuracy of all plans; 0 for none. */
-  readonly accuracyFloor: number;
 }
 
 async function questionOf(file: string, options: RecommendOptions) {
@@ -134,20 +134,27 @@ const withSpec = (problem: PlainProblem, change: Partial<PipelineSpec>): PlainPr
 /** Answers in the order of the tasks. */
 async function answered(
   tasks: readonly RecommendTask[],
-  { threads = availableParallelism() }: RecommendOptions,
+  { threads = availableParallelism(), results }: RecommendOptions,
 ): Promise<readonly Answer[]> {
   const answers = new Map<RecommendTask, readonly Answer[]>();
+  const kept = results === undefined ? undefined : keptAnswers(tasks, resolve(results));
+  for (const task of tasks) {
+    const found = kept?.find(task);
+    if (found !== undefined) answers.set(task, found.answers);
+  }
+  const waiting = tasks.filter((task) => !answers.has(task));
   const stop = new AbortController();
   void stopSignal().then(() => stop.abort());
-  const count = { title: 'recommend', waiting: tasks.length, found: 0, unit: 'question' };
+  const count = { title: 'recommend', waiting: waiting.length, found: answers.size, unit: 'question' };
   await withCellProgress(count, (tell) =>
-    runCells<RecommendTask, TaskAnswers>(tasks, {
+    runCells<RecommendTask, TaskAnswers>(waiting, {
       threads,
       stop: stop.signal,
-      afterStop: 'Nothing is saved.',
+      ...(kept === undefined && { afterStop: 'Nothing is saved.' }),
       newThread: newRecommendThread,
       nameOf: (task) => ({ text: taskText(task), details: { free: task.free, ...(task.at && { at: task.at }) } }),
       onCell: (task, outcome) => {
+        kept?.keep(task, outcome);
         answers.set(task, outcome.answers);
         tell(taskText(task));
       },
@@ -161,56 +168,45 @@ function taskText({ free, at }: RecommendTask): string {
   return at === undefined ? title : `${title} at ${quantities[at.free].text(at.value)}`;
 }
 
-function documentOf({ spec, accuracyFloor }: Question, answers: readonly Answer[], options: RecommendOptions) {
-  const { slo, budget, robustness } = spec;
+/** Answers of earlier runs, by the content of their questions. */
+function keptAnswers(tasks: readonly RecommendTask[], folder: string) {
+  const code = codeDigest();
+  const digestOf = (task: RecommendTask): string =>
+    createHash('sha256').update(code).update(JSON.stringify(task)).digest('hex').slice(0, 32);
+  const kept = new KeptOutcomes<TaskAnswers>(join(folder, 'answers.jsonl'), new Set(tasks.map(digestOf)));
   return {
-    kind: 'recommendation',
-    question: {
-      ...(options.arrivalRps !== undefined && { arrivalRps: options.arrivalRps }),
-      ...{ slo, budget, accuracyFloor, ...(robustness && { robustness }) },
-    },
-    ...(answers[0]?.frontier && { frontier: answers[0].frontier }),
-    answers: answers.map(({ recommended, at, figures }) => ({
-      free: recommended.free,
-      ...(at && { at }),
-      ...(recommended.kind === 'found' ? foundDocument(recommended) : noneDocument(recommended)),
-      ...(figures && { verdict: verdictOf({ recommended, figures }), figures }),
-    })),
+    find: (task: RecommendTask) => kept.find(digestOf(task)),
+    keep: (task: RecommendTask, outcome: TaskAnswers) => kept.keep(digestOf(task), outcome),
   };
 }
 
-function foundDocument({ kind, value, plan, problem, certificate }: Found) {
-  const { arrivalRps, slo, spec } = problem;
-  return {
-    kind,
-    value,
-    arrivalRps,
-    slo: slo ?? spec.slo,
-    ...(spec.robustness && { robustness: spec.robustness }),
-    ...(certificate && { certificate: proofOf(certificate) }),
-    plan,
+/** Paths of the files, which are the same for the same question. */
+function writeResults(folder: string, question: Question, answers: readonly Answer[]): readonly string[] {
+  const page = { pipeline: question.spec.name, asked: askedText(question), answers, notes: proofTexts(answers) };
+  const contents: Readonly<Record<string, string>> = {
+    'answers.csv': experimentCsv(answerRows(answers)),
+    'answers.json': `${JSON.stringify(recommendationDocument(question, answers), null, 1)}\n`,
+    'report.html': htmlPage(recommendPage(page)),
   };
+  return Object.entries(contents).map(([name, text]) => {
+    const path = join(folder, name);
+    writeWhole(path, text);
+    return path;
+  });
 }
 
-/** Without the duration, so that the same question has the same answer. */
-const proofOf = ({ elapsedMs: _, ...proof }: Certificate) => proof;
-
-/** Tells a proof that there is no plan from a search that found none. */
-function noneDocument({ kind, result }: Extract<Recommendation, { kind: 'none' }>) {
-  const { bindingConstraint, fixes } = result;
-  const proof = result.kind === 'infeasible' ? { proven: true } : { proven: false, tried: result.tried };
-  return { kind, result: result.kind, ...proof, bindingConstraint, fixes };
-}
-
-function recommendText({ spec, accuracyFloor }: Question, answers: readonly Answer[], options: RecommendOptions) {
+function askedText({ spec, accuracyFloor, arrivalRps }: Question): string {
   const { slo, budget, robustness } = spec;
-  const asked = [
-    options.arrivalRps === undefined ? 'any load' : `${rateText(options.arrivalRps)} rps`,
+  return [
+    arrivalRps === undefined ? 'any load' : `${rateText(arrivalRps)} rps`,
     `p${slo.percentile} within ${msText(slo.latencyMs)}`,
     budget.cpuCores === undefined ? 'no core budget' : `at most ${coresText(budget.cpuCores)}`,
     ...(accuracyFloor > 0 ? [`accuracy at least ${accuracyFloor}`] : []),
     ...(robustness ? [`service times × ${robustness.serviceFactor}`] : []),
-  ];
+  ].join(', ');
+}
+
+function recommendText(question: Question, answers: readonly Answer[]): string {
   const hasAt = answers.some(({ at }) => at !== undefined);
   const hasFigures = answers.some(({ figures }) => figures !== undefined);
   const head = [
@@ -227,9 +223,9 @@ function recommendText({ spec, accuracyFloor }: Question, answers: readonly Answ
     ? `within SLO and p99: means over ${SEEDS.length} simulations of ${REQUESTS} requests, with 95 % intervals; `
     : '';
   const reading = hasAt ? 'one line per plan' : 'each line frees one quantity and keeps all other conditions';
-  const lines = [pc.bold(`${spec.name}: ${asked.join(', ')}`), table, pc.dim(`${note}${reading}`)];
+  const lines = [pc.bold(`${question.spec.name}: ${askedText(question)}`), table, pc.dim(`${note}${reading}`)];
   if (answers.some((answer) => verdictOf(answer) === 'missed')) lines.push(pc.yellow(MISSED));
-  return [...lines, ...proofTexts(answers)].join('\n');
+  return [...lines, ...proofTexts(answers).map((text) => pc.dim(text))].join('\n');
 }
 
 /** Sentences on what is not proven. */
@@ -242,7 +238,7 @@ function proofTexts(answers: readonly Answer[]): readonly string[] {
     ...(isOpen ? ['"not found" does not prove that there is no plan'] : []),
     ...(complete ? [] : ['the frontier may lack points: not every plan was judged']),
     ...(omittedPoints > 0 ? [`${counted(omittedPoints, 'point')} of the frontier omitted`] : []),
-  ].map((text) => pc.dim(text));
+  ];
 }
 
 function rowOf({ recommended, at, figures }: Answer, hasFigures: boolean): readonly string[] {
@@ -270,11 +266,5 @@ function rowOf({ recommended, at, figures }: Answer, hasFigures: boolean): reado
 
 const MISSED =
   'A plan meets its SLO if nothing is dropped. Where less is within the SLO, admission and drop rules refuse requests: `equipoise simulate` shows the reasons.';
-
-function verdictOf({ recommended, figures }: Answer) {
-  if (recommended.kind === 'none' || figures === undefined) return undefined;
-  const { slo = recommended.problem.spec.slo } = recommended.problem;
-  return sloVerdict(figures.sloAttainmentFraction, slo.percentile);
-}
 
 const variantsText = (plan: Plan): string => choiceText(plan).replaceAll(' ', '\n');

@@ -49,7 +49,7 @@ async function finished(
   folder: string,
   threads = availableParallelism(),
 ): Promise<readonly SweepOutcome[]> {
-  const kept = new KeptOutcomes(join(folder, 'cells.jsonl'), new Set(cells.map(({ digest }) => digest)));
+  const kept = new KeptOutcomes<SweepOutcome>(join(folder, 'cells.jsonl'), new Set(cells.map(({ digest }) => digest)));
   const waiting = cells.filter(({ digest }) => kept.find(digest) === undefined);
   const stop = new AbortController();
   void stopSignal().then(() => stop.abort());

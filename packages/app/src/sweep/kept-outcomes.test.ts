@@ -25,17 +25,17 @@ describe('KeptOutcomes', () => {
   const all = new Set(Array.from({ length: 5 }, (_, i) => digestOf(i)));
 
   it('finds what it kept, passes over damage, and completes an interrupted line', () => {
-    const first = new KeptOutcomes(path, all);
+    const first = new KeptOutcomes<object>(path, all);
     for (let i = 0; i < 3; i++) first.keep(digestOf(i), outcome(i));
     const text = readFileSync(path, 'utf8');
     writeFileSync(path, `${text.slice(0, -20)}`);
-    const second = new KeptOutcomes(path, all);
+    const second = new KeptOutcomes<object>(path, all);
     expect([0, 1, 2].map((i) => second.find(digestOf(i)))).toEqual([outcome(0), outcome(1), undefined]);
     second.keep(digestOf(2), outcome(2));
-    const third = new KeptOutcomes(path, new Set([digestOf(2)]));
+    const third = new KeptOutcomes<object>(path, new Set([digestOf(2)]));
     expect([0, 2].map((i) => third.find(digestOf(i)))).toEqual([undefined, outcome(2)]);
     const before = readFileSync(path, 'utf8');
-    new KeptOutcomes(path, all);
+    new KeptOutcomes<object>(path, all);
     expect(readFileSync(path, 'utf8')).toBe(before);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Outcomes of a sweep in one file, a line each, named by the digest of their input. A cell takes milliseconds, so a file
+ * Outcomes in one file, a line each, named by the digest of their input. A cell of a sweep takes milliseconds, so a file
  * for each would take longer than the simulation.
  */
 import { appendFileSync, existsSync, mkdirSync, statSync } from 'node:fs';
@@ -7,19 +7,18 @@ import { dirname } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import { writeWhole } from '../experiment/write-whole.js';
 import { fileLines } from './file-lines.js';
-import type { SweepOutcome } from './sweep-cell.js';
 
-interface KeptOutcome {
+interface KeptOutcome<Outcome> {
   readonly digest: string;
-  readonly outcome: SweepOutcome;
+  readonly outcome: Outcome;
 }
 
 /** A larger file is rewritten with the outcomes of this sweep only. */
 const MOST_BYTES = 256 * 1024 ** 2;
 
-export class KeptOutcomes {
+export class KeptOutcomes<Outcome> {
   readonly #path: string;
-  readonly #outcomes = new Map<string, SweepOutcome>();
+  readonly #outcomes = new Map<string, Outcome>();
 
   /** Reads the outcomes of `digests`. Throws STORE_FAILED. */
   constructor(path: string, digests: ReadonlySet<string>) {
@@ -41,11 +40,11 @@ export class KeptOutcomes {
     }
   }
 
-  find(digest: string): SweepOutcome | undefined {
+  find(digest: string): Outcome | undefined {
     return this.#outcomes.get(digest);
   }
 
-  keep(digest: string, outcome: SweepOutcome): void {
+  keep(digest: string, outcome: Outcome): void {
     this.#outcomes.set(digest, outcome);
     try {
       appendFileSync(this.#path, lineOf(digest, outcome));
@@ -59,12 +58,12 @@ export class KeptOutcomes {
     const digest = /^\{"digest":"([0-9a-f]{32})"/.exec(line)?.[1];
     if (digest === undefined || !digests.has(digest) || !line.endsWith('}')) return;
     try {
-      this.#outcomes.set(digest, (JSON.parse(line) as KeptOutcome).outcome);
+      this.#outcomes.set(digest, (JSON.parse(line) as KeptOutcome<Outcome>).outcome);
     } catch {}
   }
 }
 
-const lineOf = (digest: string, outcome: SweepOutcome): string => `${JSON.stringify({ digest, outcome })}\n`;
+const lineOf = (digest: string, outcome: unknown): string => `${JSON.stringify({ digest, outcome })}\n`;
 
 function storeFailure(path: string, cause: unknown): AppError {
   const reason = cause instanceof Error ? cause.message : String(cause);
