@@ -1,4 +1,5 @@
 /** Time of a plan with optional members, thresholds and shares by variant, relative to the same pipeline without them. */
+import { medianOf } from '../../packages/core/src/kernel/count-statistics.js';
 import { optimize } from '../../packages/core/src/optimize/optimize.js';
 import type { Estimator } from '../../packages/core/src/optimize/planning-problem.js';
 import { planCases } from '../../packages/core/src/optimize/problem/plan-cases.js';
@@ -26,7 +27,7 @@ function medianMs(run: () => unknown): number {
     const { user, system } = process.cpuUsage(before);
     return (user + system) / 1000;
   });
-  return times.sort((a, b) => a - b)[Math.floor(REPEATS / 2)] as number;
+  return medianOf(times);
 }
 
 /** Undefined if one of the two has no plan: then most of the time goes into advice. */

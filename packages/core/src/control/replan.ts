@@ -104,8 +104,9 @@ function forecastAhead(situation: Situation, forecaster: Forecaster): Forecast {
 }
 
 /**
- * The learned forecast, or else the simple one; at least the planned rate of a recent burst or an announced rate. Learned methods only see
- * complete bins of the load. If plans act slowly, the simple forecast adds the rise since the last bin.
+ * The learned forecast, or else the simple one; at least the planned rate of a recent burst, and an announced rate.
+ * Learned methods only see complete bins of the load. If plans act slowly, the simple forecast adds the rise since the
+ * last bin.
  */
 function forecasterOf(situation: Situation, state: ControllerState): Forecaster {
   const { rules, observation } = situation;

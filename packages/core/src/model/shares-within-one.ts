@@ -1,4 +1,5 @@
 /** Shares of the branches of a stage: for each of its choices they sum to at most 1. */
+import { meanOf } from '../kernel/count-statistics.js';
 import type { StageId, VariantId } from './ids.js';
 import type { EdgeSpec } from './pipeline-spec.js';
 
@@ -33,11 +34,10 @@ function scaledBranch(when: Branch, factorFor: (choice?: VariantId) => number): 
     ([id, share]) => [id, factorFor(id as VariantId) * share] as const,
   );
   const isScaled = scaled.some(([id, share]) => share !== byVariant[id as VariantId]);
-  const mean = scaled.reduce((sum, [, share]) => sum + share, 0) / scaled.length;
   return {
     ...when,
     byVariant: Object.fromEntries(scaled),
-    probability: isScaled ? mean : factorFor() * probability,
+    probability: isScaled ? meanOf(scaled.map(([, share]) => share)) : factorFor() * probability,
   };
 }
 
