@@ -1,4 +1,4 @@
-import { SeededRng } from '@equipoise/core/model';
+import { AppError, SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { memoryProbes, type Probe, probe, probes } from '../api/conformance/probe-resource.test-support.js';
@@ -125,6 +125,42 @@ describe('Reflector', () => {
     expect(told).toEqual(['n/a=']);
     expect(feed).toBe(1);
     expect(api.calls.filter((call) => call === 'watch probes')).toHaveLength(2);
+    await stop();
+  });
+
+  it('lists again on a server that was restored, whose versions are smaller', async () => {
+    const { kube, told, put, remove, pass, api, failures, known, stop } = await start({ names: ['a', 'b', 'c'] });
+    told.splice(0);
+    kube.restoreTo(kube.revision - 3);
+    await put('d');
+    await remove('a');
+    await pass(silenceMs + 20_000);
+    expect(told.sort()).toEqual(['-n/a', 'n/d=']);
+    expect(known()).toEqual(['n/b', 'n/c', 'n/d']);
+    expect(api.calls.filter((call) => call === 'list probes')).toHaveLength(2);
+    await put('e');
+    await pass(0);
+    expect(told).toContain('n/e=');
+    expect(failures).toEqual([1, 1]);
+    await stop();
+  });
+
+  it.each([
+    [504, 2],
+    [503, 1],
+  ])('lists again if the server refuses its version, not if it is busy: %i', async (httpStatus, lists) => {
+    const { kube, api, put, told, pass, stop } = await start({ names: ['a'] });
+    const watch = api.watch.bind(api);
+    const refuses = new AppError('CLUSTER_REFUSED', 'Too large resource version', { details: { httpStatus } });
+    api.watch = () => {
+      api.watch = watch;
+      throw refuses;
+    };
+    kube.dropWatches();
+    await put('b');
+    await pass(5_000);
+    expect(told).toEqual(['n/a=', 'n/b=']);
+    expect(api.calls.filter((call) => call === 'list probes')).toHaveLength(lists);
     await stop();
   });
 

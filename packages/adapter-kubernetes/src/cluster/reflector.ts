@@ -1,8 +1,9 @@
 /**
- * Local copy of the objects of a selection. An ended watch resumes at its version; a silent watch counts as broken. If
- * the version expired, the reflector lists again and reports differences.
+ * Local copy of the objects of a selection. An ended watch resumes at its version. If the version expired, or the watch
+ * fell silent, the reflector lists again and reports differences. A server that was restored from a snapshot has smaller
+ * versions: it sends nothing to a watch from a larger one.
  */
-import type { AlarmClock, Rng } from '@equipoise/core/model';
+import { type AlarmClock, AppError, type Rng } from '@equipoise/core/model';
 import type { KubeApi, Selection, WatchEvent } from '../api/kube-api.js';
 import { type KubeObject, objectKey } from '../api/kube-object.js';
 import { type RetryDelays, retryDelayMs } from './retry-delay.js';
@@ -126,7 +127,7 @@ export class Reflector<T extends KubeObject> {
     if (silence.rang) failure ??= new Error(`nothing heard of the watch for ${this.#limits.silenceMs} ms`);
     if (isIdle) failure ??= new Error(isExpired ? 'the watch began at a forgotten version' : 'the watch ended at once');
     if (failure !== undefined) this.#onFailure(failure);
-    return isExpired ? undefined : progress.version;
+    return isExpired || silence.rang || isOfVersion(failure) ? undefined : progress.version;
   }
 
   /** Reads events; returns true if the version has expired. */
@@ -167,6 +168,10 @@ export class Reflector<T extends KubeObject> {
 
 /** A shorter watch without events counts as a failure, to avoid a tight loop. */
 const SHORT_WATCH_MS = 1_000;
+
+/** True if the server does not know the version: it is malformed (400) or too large (504). */
+const isOfVersion = (failure: unknown): boolean =>
+  failure instanceof AppError && [400, 504].includes(Number(failure.details['httpStatus']));
 
 class SilenceAlarm {
   rang = false;

@@ -33,6 +33,8 @@ interface LoggedEvent {
 interface OpenWatch {
   readonly selection: Selection;
   readonly feed: WatchFeed;
+  /** Version of its start. The watch gets only later events. */
+  readonly from: number;
 }
 
 const BOOKMARK_EVERY_MS = 60_000;
@@ -76,6 +78,14 @@ export class MemoryKube {
   compact(): void {
     this.#log = [];
     this.#compactedRevision = this.#revision;
+  }
+
+  /** Goes back to a smaller revision, like a server that is restored from a snapshot. The objects stay. */
+  restoreTo(revision: number): void {
+    this.dropWatches();
+    this.#log = [];
+    this.#revision = revision;
+    this.#compactedRevision = revision;
   }
 
   /** Ends all watches, like a server that shuts down. */
@@ -160,9 +170,9 @@ export class MemoryKube {
     for (const event of this.#log) {
       if (event.revision > revision && event.collection === collection) push(feed, selection, event);
     }
-    const watch = { selection, feed };
+    const watch = { selection, feed, from: revision };
     this.#watches.add(watch);
-    const cancel = this.#schedule(feed, timeoutMs);
+    const cancel = this.#schedule(watch, timeoutMs);
     const close = () => {
       cancel();
       this.#watches.delete(watch);
@@ -177,7 +187,7 @@ export class MemoryKube {
     return new Date(Date.UTC(2026, 0, 1) + this.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
   }
 
-  #schedule(feed: WatchFeed, timeoutMs: number): () => void {
+  #schedule({ feed, from }: OpenWatch, timeoutMs: number): () => void {
     const endAtMs = this.clock.nowMs() + timeoutMs;
     const cancelEnd = this.clock.ringAt(endAtMs, () => feed.end());
     let cancelBookmark = (): void => {};
@@ -186,7 +196,7 @@ export class MemoryKube {
       const atMs = Math.min(nowMs + BOOKMARK_EVERY_MS, endAtMs - LAST_BOOKMARK_MS);
       if (atMs <= nowMs) return;
       cancelBookmark = this.clock.ringAt(atMs, () => {
-        feed.push({ kind: 'bookmark', resourceVersion: String(this.#revision) });
+        if (this.#revision >= from) feed.push({ kind: 'bookmark', resourceVersion: String(this.#revision) });
         bookmarkNext();
       });
     };
@@ -219,8 +229,8 @@ export class MemoryKube {
 
   #tell(event: LoggedEvent): void {
     this.#log.push(event);
-    for (const { selection, feed } of this.#watches) {
-      if (collectionOf(selection.type) === event.collection) push(feed, selection, event);
+    for (const { selection, feed, from } of this.#watches) {
+      if (collectionOf(selection.type) === event.collection && event.revision > from) push(feed, selection, event);
     }
     this.onChange();
   }
