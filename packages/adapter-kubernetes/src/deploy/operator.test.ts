@@ -1,4 +1,4 @@
-import { SeededRng } from '@equipoise/core/model';
+import { AppError, SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
@@ -264,6 +264,30 @@ describe('Operator', () => {
     await admin.delete(ref);
     await pass(3_000);
     expect(new Set(gone)).toEqual(new Set([KEY]));
+    await stop();
+  });
+
+  it('serves other pipelines while the objects of an engine cannot be listed', async () => {
+    const { pass, admin, api, source, ready, condition, failures, stop } = await start();
+    await pass(3_000);
+    const list = api.list.bind(api);
+    const broken = new AppError('CLUSTER_REFUSED', 'the conversion webhook failed', { details: { httpStatus: 500 } });
+    api.list = async (selection, page) => {
+      if (selection.type.group === 'serving.kserve.io') throw broken;
+      return list(selection, page);
+    };
+    const annotations = { 'equipoise.dev/target': 'kserve' };
+    written(await admin.create(pipelines, shelf({ name: 'other', metadata: { annotations } }), human));
+    await pass(3_000);
+    source.decide(KEY, planWith('small', 3));
+    await pass(20_000);
+    expect(await ready(SMALL)).toBe(3);
+    expect(await condition('Ready')).toMatchObject({ status: 'True' });
+    expect(failures.join()).toContain('the conversion webhook failed');
+    expect((await admin.get({ type: pipelines, namespace, name: 'other' }))?.status).toBeUndefined();
+    api.list = list;
+    await pass(20_000);
+    expect((await admin.get({ type: pipelines, namespace, name: 'other' }))?.status).toBeDefined();
     await stop();
   });
 

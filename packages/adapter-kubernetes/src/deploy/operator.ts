@@ -108,8 +108,8 @@ export class Operator {
   }
 
   async #pass(key: string): Promise<{ readonly againAfterMs?: number }> {
-    if (!this.#index.isComplete) return { againAfterMs: LISTING_RETRY_MS };
     const seen = this.#index.view(key);
+    if (!this.#index.isCompleteFor(seen?.pipeline)) return { againAfterMs: LISTING_RETRY_MS };
     if (seen === undefined) {
       for (const memory of [this.#planning, this.#children, this.#status]) memory.forget(key);
       this.#deps.onGone?.(key);

@@ -29,8 +29,8 @@ export class PipelineIndex {
   readonly #pipelines: Reflector<InferencePipeline>;
   readonly #pods: Reflector<ObservedPod>;
   readonly #children: readonly Reflector<KubeObject>[];
-  /** Objects of engines, followed once a pipeline names an engine. */
-  readonly #engines: readonly Reflector<KubeObject>[];
+  /** Objects of engines, by API group; followed once a pipeline names an engine. */
+  readonly #engines: readonly { readonly group: string; readonly reflector: Reflector<KubeObject> }[];
   readonly #engineUse = new AbortController();
   /** Objects by pipeline, so that a pass looks only at its pipeline. */
   readonly #byPipeline = new Map<string, Map<string, KubeObject>>();
@@ -60,13 +60,30 @@ export class PipelineIndex {
     this.#pipelines = reflector(pipelines, keyOfPipeline, false);
     this.#pods = reflector(pods, keyOfChild, true);
     this.#children = Object.values(childTypes).map((type) => reflector(type, keyOfChild, true));
-    this.#engines = engineTypes.map((type) => reflector(type, keyOfChild, true, optionalBase));
+    this.#engines = engineTypes.map((type) => ({
+      group: type.group,
+      reflector: reflector(type, keyOfChild, true, optionalBase),
+    }));
   }
 
-  /** True once everything is listed; earlier views would be incomplete. */
+  /** True once everything is listed, including the objects of engines in use. */
   get isComplete(): boolean {
     const engines = this.#engineUse.signal.aborted ? this.#engines : [];
-    return [this.#pipelines, this.#pods, ...this.#children, ...engines].every(({ isListed }) => isListed);
+    return this.#hasCommonLists && engines.every(({ reflector }) => reflector.isListed);
+  }
+
+  /**
+   * True once everything is listed that a view of this pipeline shows; earlier views would be incomplete. An engine that
+   * cannot be listed concerns only its own pipelines.
+   */
+  isCompleteFor(pipeline: InferencePipeline | undefined): boolean {
+    const group = pipeline && ENGINE_GROUPS[targetOf(pipeline).split(':')[0] ?? ''];
+    const engines = this.#engines.filter((engine) => engine.group === group);
+    return this.#hasCommonLists && engines.every(({ reflector }) => reflector.isListed);
+  }
+
+  get #hasCommonLists(): boolean {
+    return [this.#pipelines, this.#pods, ...this.#children].every(({ isListed }) => isListed);
   }
 
   keys(): readonly string[] {
@@ -100,7 +117,7 @@ export class PipelineIndex {
       for (const each of [use, signal]) each.addEventListener('abort', () => resolve(), { once: true });
       if (use.aborted || signal.aborted) resolve();
     });
-    if (!signal.aborted) await Promise.all(this.#engines.map((reflector) => reflector.run(signal)));
+    if (!signal.aborted) await Promise.all(this.#engines.map(({ reflector }) => reflector.run(signal)));
   }
 
   #put(id: string, object: KubeObject | undefined, key: string | undefined, listener: IndexListener): void {
@@ -121,6 +138,13 @@ export class PipelineIndex {
     listener.onChange(key);
   }
 }
+
+/** API group of the objects of each engine. */
+const ENGINE_GROUPS: Readonly<Record<string, string>> = {
+  kserve: 'serving.kserve.io',
+  'seldon-v1': 'machinelearning.seldon.io',
+  'seldon-v2': 'mlops.seldon.io',
+};
 
 const PIPELINE_LABELLED = 'app.kubernetes.io/name=equipoise,app.kubernetes.io/managed-by=equipoise';
 
