@@ -15,7 +15,8 @@ it('has at most so many requests under way, of all clients, in order, and goes o
     return undefined;
   }) as KubeApi['get'];
   const refuse = () => Promise.reject(new Error('not asked'));
-  const names = ['list', 'create', 'replace', 'apply', 'applyStatus', 'setManagedFields', 'scale', 'delete'] as const;
+  const applies = ['apply', 'applyStatus', 'setManagedFields', 'setFinalizers'] as const;
+  const names = ['list', 'create', 'replace', ...applies, 'scale', 'delete'] as const;
   const rest = Object.fromEntries(names.map((name) => [name, refuse]));
   const api = { ...rest, get, watch: () => [] } as unknown as KubeApi;
   const slots = new RequestSlots(2);

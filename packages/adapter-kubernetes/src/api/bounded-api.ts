@@ -40,6 +40,7 @@ export function boundedApi(api: KubeApi, slots: RequestSlots): KubeApi {
     apply: bounded(api.apply.bind(api)) as KubeApi['apply'],
     applyStatus: bounded(api.applyStatus.bind(api)) as KubeApi['applyStatus'],
     setManagedFields: bounded(api.setManagedFields.bind(api)) as KubeApi['setManagedFields'],
+    setFinalizers: bounded(api.setFinalizers.bind(api)) as KubeApi['setFinalizers'],
     scale: bounded(api.scale.bind(api)),
     delete: bounded(api.delete.bind(api)),
   };

@@ -25,6 +25,7 @@ it('reads on and writes nothing once writing is over', async () => {
     () => fenced.apply(leases, lease, writer),
     () => fenced.applyStatus(leases, lease, writer),
     () => fenced.setManagedFields(leases, created.object, []),
+    () => fenced.setFinalizers(leases, created.object, [], writer),
     () => fenced.scale(ref, 2, writer),
     () => fenced.delete(ref),
   ];

@@ -22,6 +22,7 @@ export function fencedApi(api: KubeApi, mayWrite: () => boolean): KubeApi {
     apply: fenced(api.apply.bind(api)) as KubeApi['apply'],
     applyStatus: fenced(api.applyStatus.bind(api)) as KubeApi['applyStatus'],
     setManagedFields: fenced(api.setManagedFields.bind(api)) as KubeApi['setManagedFields'],
+    setFinalizers: fenced(api.setFinalizers.bind(api)) as KubeApi['setFinalizers'],
     scale: fenced(api.scale.bind(api)),
     delete: fenced(api.delete.bind(api)),
   };

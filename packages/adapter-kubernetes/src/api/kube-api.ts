@@ -96,6 +96,13 @@ export interface KubeApi {
     object: T,
     managedFields: readonly ManagedFields[],
   ): Promise<WriteResult<T>>;
+  /** Replaces the finalizers if the object's version is still current, whoever owns them. */
+  setFinalizers<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    finalizers: readonly string[],
+    writer: Writer,
+  ): Promise<WriteResult<T>>;
   scale(ref: ObjectRef, replicas: number, writer: Writer): Promise<WriteResult>;
   /** `deleted` even if finalizers still keep the object. */
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<{ readonly kind: 'deleted' } | Refused>;

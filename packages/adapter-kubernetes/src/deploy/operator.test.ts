@@ -237,23 +237,35 @@ describe('Operator', () => {
     expect([await all(deployments), await all(pods)]).toEqual([[], []]);
   });
 
-  it('takes the conflict that a server answers of an object that is gone for its end, and one of another for a failure', async () => {
+  it('tries again to take its finalizer off an object that has changed, and takes one that is gone for its end', async () => {
     const { pass, admin, api, ref, failures, stop } = await start({ drains: true });
     await pass(3_000);
-    const apply = api.apply.bind(api);
-    let isGone = false;
-    api.apply = async (type, object, options) => {
-      const takesOff = type.plural === pipelines.plural && object.metadata.finalizers === undefined;
-      if (!takesOff) return apply(type, object, options);
-      if (isGone) await apply(type, object, options);
-      isGone = true;
-      return { kind: 'refused', reason: 'conflict', message: 'uid mismatch', causes: [] };
+    const setFinalizers = api.setFinalizers.bind(api);
+    let tries = 0;
+    api.setFinalizers = async (...given) => {
+      tries += 1;
+      if (tries === 1) return { kind: 'refused', reason: 'conflict', message: 'it has been modified', causes: [] };
+      await setFinalizers(...given);
+      return { kind: 'refused', reason: 'not-found', message: 'it is gone', causes: [] };
     };
     await admin.delete(ref);
     await pass(20_000);
     expect(await admin.get(ref)).toBeUndefined();
-    expect(failures).toHaveLength(1);
-    expect(failures[0]).toMatch('uid mismatch');
+    expect([tries, failures.length]).toEqual([2, 1]);
+    expect(failures[0]).toMatch('it has been modified');
+    await stop();
+  });
+
+  it('takes its finalizer off also if a restored backup owns it, too, and leaves those of others', async () => {
+    const { pass, admin, ref, stop } = await start({ drains: true });
+    await pass(3_000);
+    const { apiVersion, kind } = shelf();
+    const finalizers = ['equipoise.dev/drain', 'backup.example/hold'];
+    const restored = { apiVersion, kind, metadata: { name: ref.name, namespace, finalizers }, spec: undefined };
+    written(await admin.apply(pipelines, restored, { fieldManager: 'restore', force: true }));
+    await admin.delete(ref);
+    await pass(20_000);
+    expect((await admin.get(ref))?.metadata.finalizers).toEqual(['backup.example/hold']);
     await stop();
   });
 

@@ -142,7 +142,7 @@ export class Operator {
     reconciled: () => Reconciliation,
   ): Promise<readonly (number | undefined)[]> {
     const result = reconciled();
-    if (result.finalizer === 'set') await this.#setFinalizers(pipeline, [FINALIZER]);
+    if (result.finalizer === 'set') await this.#setFinalizer(pipeline, true);
     const live = new Map(children.map((child) => [childId(child), child]));
     const owner = { key, name: pipeline.metadata.name, uid: pipeline.metadata.uid };
     const before = this.#children.refusalsOf(key);
@@ -153,7 +153,7 @@ export class Operator {
     const status = isDeepStrictEqual(before, refusals) ? result.status : reconciled().status;
     const statusWrite = await this.#status.write(pipeline, status);
     await this.#events.record(refusalEvents(pipeline, refused, this.#deps.nowEpochMs()));
-    if (result.finalizer === 'take-off') await this.#setFinalizers(statusWrite.pipeline, []);
+    if (result.finalizer === 'take-off') await this.#setFinalizer(statusWrite.pipeline, false);
     const { phase, remove: removed } = result;
     const awaitsVerdict = result.awaitsVerdict === true;
     const applied = childWrites.objects;
@@ -163,23 +163,17 @@ export class Operator {
   }
 
   /**
-   * Replaces the operator's finalizers. Throws if the object has changed since it was read, but not if it is deleted.
+   * Sets or takes off the operator's finalizer. No apply, because an apply keeps a finalizer that others own, too: those
+   * of a restored backup do. Throws if the object has changed since it was read, but not if it is gone.
    */
-  async #setFinalizers(pipeline: InferencePipeline, finalizers: readonly string[]): Promise<void> {
-    const { apiVersion, kind } = pipeline;
-    const { name, namespace = '', uid = '', resourceVersion = '' } = pipeline.metadata;
-    const metadata = { name, namespace, uid, resourceVersion, ...(finalizers.length > 0 && { finalizers }) };
-    const object = { apiVersion, kind, metadata, spec: undefined };
-    const result = await this.#deps.api.apply(pipelines, object, { fieldManager: OPERATOR_MANAGER });
-    if (result.kind !== 'refused' || result.reason === 'not-found') return;
-    // The request names a uid, so a conflict may also mean that the object is deleted.
-    if (result.reason === 'conflict' && !(await this.#isThere(pipeline))) return;
-    throw refusalError(objectKey({ name, namespace }), result);
-  }
-
-  async #isThere({ metadata: { name, namespace, uid } }: InferencePipeline): Promise<boolean> {
-    const found = await this.#deps.api.get({ type: pipelines, name, namespace });
-    return found !== undefined && found.metadata.uid === uid;
+  async #setFinalizer(pipeline: InferencePipeline, isWanted: boolean): Promise<void> {
+    const { finalizers = [] } = pipeline.metadata;
+    const others = finalizers.filter((each) => each !== FINALIZER);
+    const wanted = isWanted ? [...others, FINALIZER] : others;
+    const writer = { fieldManager: OPERATOR_MANAGER };
+    const result = await this.#deps.api.setFinalizers(pipelines, pipeline, wanted, writer);
+    if (result.kind === 'refused' && result.reason !== 'not-found')
+      throw refusalError(objectKey(pipeline.metadata), result);
   }
 }
 

@@ -77,6 +77,25 @@ export function describeObjects(make: MakeSubject): void {
       expect(await api.get(refTo(probes, made))).toBeUndefined();
     });
 
+    it('sets the finalizers of the version that is named, also those that others own', async () => {
+      const { api, namespace } = await make();
+      const finalizers = ['test.equipoise.dev/hold'];
+      const made = written(await api.create(probes, probe(namespace, 'a', {}, { finalizers }), writer));
+      const other = { fieldManager: 'second' };
+      const free = written(await api.setFinalizers(probes, made, [], other));
+      expect(free.metadata.finalizers ?? []).toEqual([]);
+      const stale = await api.setFinalizers(probes, made, finalizers, other);
+      expect(stale).toMatchObject({ kind: 'refused', reason: 'conflict' });
+      const held = written(await api.setFinalizers(probes, free, finalizers, other));
+      expect([held.metadata.finalizers, held.metadata.generation]).toEqual([finalizers, 1]);
+      await api.delete(refTo(probes, made));
+      const deleted = await api.get(refTo(probes, made));
+      if (deleted === undefined) throw new Error('its finalizer keeps it');
+      written(await api.setFinalizers(probes, deleted, [], other));
+      expect(await api.get(refTo(probes, made))).toBeUndefined();
+      expect(await api.setFinalizers(probes, deleted, [], other)).toMatchObject({ reason: 'not-found' });
+    });
+
     it('names the field of an invalid object', async () => {
       const { api, namespace } = await make();
       const result = await api.create(probes, probe(namespace, 'a', { note: 'x'.repeat(LONGEST_NOTE + 1) }), writer);

@@ -114,13 +114,16 @@ export class HttpKubeApi implements KubeApi {
     object: T,
     managedFields: readonly ManagedFields[],
   ): Promise<WriteResult<T>> {
-    const { uid, resourceVersion } = object.metadata;
-    return this.#write({
-      method: 'PATCH',
-      path: objectPath(refTo(type, object)),
-      contentType: 'application/merge-patch+json',
-      body: { metadata: { uid, resourceVersion, managedFields } },
-    });
+    return this.#mergeMetadata(type, object, { managedFields }, {});
+  }
+
+  setFinalizers<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    finalizers: readonly string[],
+    writer: Writer,
+  ): Promise<WriteResult<T>> {
+    return this.#mergeMetadata(type, object, { finalizers }, { ...writer });
   }
 
   scale(ref: ObjectRef, replicas: number, writer: Writer): Promise<WriteResult> {
@@ -147,6 +150,22 @@ export class HttpKubeApi implements KubeApi {
       },
     });
     return answer.status < 300 ? { kind: 'deleted' } : refusalOf(answer);
+  }
+
+  #mergeMetadata<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    metadata: Pick<KubeObject['metadata'], 'managedFields' | 'finalizers'>,
+    query: NonNullable<KubeRequest['query']>,
+  ): Promise<WriteResult<T>> {
+    const { uid, resourceVersion } = object.metadata;
+    return this.#write({
+      method: 'PATCH',
+      path: objectPath(refTo(type, object)),
+      query,
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { uid, resourceVersion, ...metadata } },
+    });
   }
 
   async #write<T extends KubeObject>(request: KubeRequest): Promise<WriteResult<T>> {

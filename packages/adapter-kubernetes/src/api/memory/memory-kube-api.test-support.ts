@@ -140,6 +140,24 @@ export class MemoryKubeApi implements KubeApi {
     return this.#kept(type, kept, fields, withEntries(kept.owners, managedFields));
   }
 
+  async setFinalizers<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    finalizers: readonly string[],
+    writer: Writer,
+  ): Promise<WriteResult<T>> {
+    await this.#reach('set-finalizers', type);
+    const kept = this.#find(refTo(type, object));
+    if (kept === undefined) return notFound(refTo(type, object));
+    const stale = staleness(kept, object.metadata.resourceVersion);
+    if (stale !== undefined) return stale;
+    const before = copy(kept.object) as unknown as Fields;
+    const others = drop(before['metadata'] as Fields, ['finalizers']);
+    const next = { ...before, metadata: { ...others, ...(finalizers.length > 0 && { finalizers }) } };
+    const owners = ownChanges({ fields: owned(before), owners: kept.owners }, owned(next), writer, undefined);
+    return this.#kept(type, kept, next, owners);
+  }
+
   async scale(ref: ObjectRef, replicas: number, writer: Writer): Promise<WriteResult> {
     await this.#reach('scale', ref.type);
     const kept = this.#find(ref);
