@@ -20,17 +20,36 @@ export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment
   return { kind: 'progressing', ready, wanted, leaving: Math.max(0, replicas - Math.min(wanted, updatedReplicas)) };
 }
 
+/**
+ * Message of the server that refuses pods of a Deployment, such as that of a quota, a LimitRange or pod security;
+ * undefined if it accepts them. Without it, such a rollout is stuck only when its deadline has passed.
+ */
+export function podRefusal({ status = {} }: ObservedDeployment): string | undefined {
+  const failure = status.conditions?.find(({ type, status: holds }) => type === 'ReplicaFailure' && holds === 'True');
+  return failure && (failure.message ?? failure.reason ?? 'the server refuses its pods');
+}
+
 export interface PodIssue {
-  readonly reason: 'ImageUnavailable' | 'OutOfMemory' | 'CrashLoop' | 'ConfigurationMissing' | 'Unschedulable';
+  readonly reason:
+    | 'ImageUnavailable'
+    | 'OutOfMemory'
+    | 'CrashLoop'
+    | 'ConfigurationMissing'
+    | 'ContainerFailed'
+    | 'Unschedulable';
   readonly message: string;
 }
 
 const REASONS: Readonly<Record<string, PodIssue['reason']>> = {
   ErrImagePull: 'ImageUnavailable',
+  ErrImageNeverPull: 'ImageUnavailable',
   ImagePullBackOff: 'ImageUnavailable',
+  ImageInspectError: 'ImageUnavailable',
   InvalidImageName: 'ImageUnavailable',
   CrashLoopBackOff: 'CrashLoop',
   CreateContainerConfigError: 'ConfigurationMissing',
+  CreateContainerError: 'ContainerFailed',
+  RunContainerError: 'ContainerFailed',
 };
 
 /** Issues of pods, one for each reason. Of the OOM kills, only those after `killedAfterEpochMs` count. */

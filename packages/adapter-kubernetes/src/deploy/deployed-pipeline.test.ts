@@ -125,6 +125,11 @@ describe('the state of the workloads', () => {
       { conditions: [{ type: 'Progressing', status: 'False', message: 'too slow' }] },
       { ready: 0, complete: false, stuck: 'too slow' },
     ],
+    [
+      'refused',
+      { conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'exceeded quota' }] },
+      { ready: 0, complete: false, stuck: 'exceeded quota' },
+    ],
   ])('of a Deployment is %s', (_, status, state) => {
     expect(workloadStates([standing(status)])).toEqual([
       { kind: 'Deployment', name: 'shelf--detect--small', stage: 'detect', variant: 'small', wanted: 2, ...state },

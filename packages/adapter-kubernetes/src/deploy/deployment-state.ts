@@ -2,7 +2,7 @@ import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { hasEnded, type ObservedDeployment, type ObservedPod, pipelines } from '../cluster/observed-objects.js';
-import { podIssues, rolloutState } from '../cluster/rollout-state.js';
+import { podIssues, podRefusal, type RolloutState, rolloutState } from '../cluster/rollout-state.js';
 import type { PipelineCondition } from '../crd/status-schema.js';
 import { type EngineObjectState, engineObjectState } from '../render/engines/engine-state.js';
 
@@ -30,7 +30,7 @@ export interface WorkloadState {
 
 /**
  * States of workloads, the router last. Workloads of other engines are judged by condition Ready or by state. Issues of
- * `pods`, such as no node with room, say why a workload is not complete.
+ * `pods`, such as no node with room, and refused pods say why a workload is not complete.
  */
 export function workloadStates(
   objects: readonly KubeObject[],
@@ -62,9 +62,13 @@ function ofDeployment(deployment: ObservedDeployment, pods: readonly ObservedPod
     wanted: deployment.spec.replicas ?? 1,
     ready: deployment.status?.readyReplicas ?? 0,
     complete: state.kind === 'complete',
-    stuck:
-      issue === undefined ? (state.kind === 'stuck' ? state.message : undefined) : `${issue.reason}: ${issue.message}`,
+    stuck: issue === undefined ? stuckText(deployment, state) : `${issue.reason}: ${issue.message}`,
   };
+}
+
+function stuckText(deployment: ObservedDeployment, state: RolloutState): string | undefined {
+  if (state.kind === 'complete') return undefined;
+  return podRefusal(deployment) ?? (state.kind === 'stuck' ? state.message : undefined);
 }
 
 const PARTS = ['part', 'stage', 'variant'];

@@ -1,5 +1,5 @@
 import type { ObservedDeployment } from '../cluster/observed-objects.js';
-import { podIssues, type RolloutState, rolloutState } from '../cluster/rollout-state.js';
+import { podIssues, podRefusal, type RolloutState, rolloutState } from '../cluster/rollout-state.js';
 import type { PipelineCondition } from '../crd/status-schema.js';
 import type { ChildRefusal, ObservedPipeline, Phase, Planning } from './reconciliation.js';
 import type { ForeignReplicas } from './replica-groups.js';
@@ -139,6 +139,11 @@ function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: F
   const issues = podIssues(view.pods, nowEpochMs - OUT_OF_MEMORY_MS);
   const [issue] = issues;
   if (issue !== undefined) return yes('Degraded', issue.reason, issues.map(({ message }) => message).join('; '));
+  const refusedPods = [...live].flatMap(([name, deployment]) => {
+    const refusal = podRefusal(deployment);
+    return refusal === undefined ? [] : [`${name}: ${refusal}`];
+  });
+  if (refusedPods.length > 0) return yes('Degraded', 'PodsRefused', refusedPods.join('; '));
   const stuck = [...live].flatMap(([name, deployment]) => {
     const state = rolloutState(deployment);
     return state.kind === 'stuck' ? [`${name}: ${state.message}`] : [];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../api/kube-object.js';
-import { isRouter } from '../cluster/observed-objects.js';
+import { isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
 import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
 import {
   NOW_EPOCH_MS,
@@ -250,6 +250,8 @@ describe('reconcile: troubles', () => {
     ['ImagePullBackOff', 'ImageUnavailable'],
     ['CrashLoopBackOff', 'CrashLoop'],
     ['CreateContainerConfigError', 'ConfigurationMissing'],
+    ['ErrImageNeverPull', 'ImageUnavailable'],
+    ['RunContainerError', 'ContainerFailed'],
   ])('tells %s as %s', async (reason, expected) => {
     const planning = await small();
     const children = settled(planning, { [SMALL]: { ready: 0 } });
@@ -284,6 +286,19 @@ describe('reconcile: troubles', () => {
     expect(condition(decide({ children, pods }, planning), 'Degraded')).toMatchObject({ reason: 'Unschedulable' });
     expect(condition(decide({ children }, planning), 'Degraded')).toMatchObject({ reason: 'RolloutStuck' });
   });
+});
+
+it('tells at once that the server refuses pods, long before the rollout counts as stuck', async () => {
+  const planning = await small();
+  const message = 'pods "shelf--detect--small-x" is forbidden: exceeded quota: team';
+  const failure = { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message };
+  const children = settled(planning, { [SMALL]: { ready: 0 } }).map((object) =>
+    object.metadata.name === SMALL && object.kind === 'Deployment'
+      ? ({ ...object, status: { ...(object as ObservedDeployment).status, conditions: [failure] } } as KubeObject)
+      : object,
+  );
+  const degraded = condition(decide({ children }, planning), 'Degraded');
+  expect(degraded).toMatchObject({ status: 'True', reason: 'PodsRefused', message: `${SMALL}: ${message}` });
 });
 
 describe('reconcile: the conditions', () => {
