@@ -13,12 +13,15 @@ import { isMlServerCommand, type StageWorkload } from './stage-workload.js';
 type Egress = NetworkPolicy['spec']['egress'];
 type Ingress = NetworkPolicy['spec']['ingress'];
 
+/**
+ * Name servers at any address: caches on the nodes (NodeLocal DNSCache) and name servers in the network of the nodes are
+ * no pods that a selector matches. On OpenShift, policies see their port 5353.
+ */
 const names: Egress[number] = {
-  to: [{ namespaceSelector: {} }],
-  ports: [
-    { protocol: 'UDP', port: 53 },
-    { protocol: 'TCP', port: 53 },
-  ],
+  ports: [53, 5353].flatMap((port) => [
+    { protocol: 'UDP' as const, port },
+    { protocol: 'TCP' as const, port },
+  ]),
 };
 
 const everywhere: Egress = [{}];

@@ -158,8 +158,15 @@ describe('a stage that is code', () => {
         ports[0]?.port,
       ]),
     );
+    // Names come from any address: caches on the nodes are no pods.
+    expect(egress[0]?.to).toBeUndefined();
+    expect(egress[0]?.ports?.map(({ protocol, port }) => `${protocol} ${port}`)).toEqual([
+      'UDP 53',
+      'TCP 53',
+      'UDP 5353',
+      'TCP 5353',
+    ]);
     expect(reached).toEqual([
-      [undefined, 53],
       [undefined, 15_010],
       ['words', 8080],
       ['language', 8080],

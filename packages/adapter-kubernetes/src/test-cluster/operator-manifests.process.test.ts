@@ -21,6 +21,7 @@ interface Manifest {
     readonly replicas: number;
     readonly selector: { readonly matchLabels: object };
     readonly podSelector: { readonly matchLabels: object };
+    readonly egress: readonly { readonly to?: unknown; readonly ports: readonly { readonly port: number }[] }[];
     readonly template: { readonly metadata: { readonly labels: object }; readonly spec: Pods };
   };
 }
@@ -64,6 +65,13 @@ describe('the manifests of the operator', { timeout: 60_000 }, () => {
     const verbsOn = (resource: string) => rules.find(({ resources }) => resources.includes(resource))?.verbs;
     expect([verbsOn('deployments/scale'), verbsOn('events')]).toEqual([undefined, ['create', 'patch']]);
     expect([verbsOn('secrets'), verbsOn('nodes')]).toEqual([undefined, undefined]);
+  });
+
+  it('let the operator read the metrics of routers in a mesh, and names from any address', () => {
+    const ports = policy.spec.egress.map((rule) => rule.ports.map(({ port }) => port));
+    expect(ports).toContainEqual([8080, 15_008, 15_020]);
+    const names = policy.spec.egress.find((rule) => rule.ports.some(({ port }) => port === 53));
+    expect(names?.to).toBeUndefined();
   });
 
   it('are not taken for a pipeline: the operator looks at what is managed by equipoise', () => {
