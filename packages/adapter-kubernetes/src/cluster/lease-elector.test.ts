@@ -2,9 +2,10 @@ import { AppError, SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { written } from '../api/conformance/subject.test-support.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { type Line, MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
-import { LeaseElector, leases, usualLeaseTimes } from './lease-elector.js';
+import { type Lease, LeaseElector, leases, usualLeaseTimes } from './lease-elector.js';
 
 const candidacy = { namespace: 'n', name: 'operator' };
 const { durationMs, renewWithinMs, retryMs } = usualLeaseTimes;
@@ -193,6 +194,34 @@ describe('LeaseElector', () => {
     expect(reigns).toHaveLength(1);
     expect(a.failures.length).toBeGreaterThan(0);
     await a.stop();
+  });
+
+  it('renews once more while a call hangs, on a connection that broke without a word', async () => {
+    const { stand, pass, reigns, leaders, clock } = election();
+    const a = stand('a');
+    await pass(5_000);
+    a.api.line = 'silent';
+    await pass(2 * retryMs);
+    a.api.line = 'up';
+    await pass(60_000);
+    expect(leaders()).toEqual(['a']);
+    expect(reigns).toHaveLength(1);
+    expect(a.failures.map(String)).toEqual(['Error: the lease was not renewed within 5000 ms']);
+    await a.stop();
+    expect(clock.pendingAlarms).toBe(0);
+  });
+
+  it('stops at its next look at a lease that another holds, as after a person gave it away', async () => {
+    const { stand, pass, leaders, kube } = election();
+    const a = stand('a');
+    await pass(5_000);
+    const lease = kube.find(leases, 'n/operator')?.object as Lease;
+    const given = { ...lease, spec: { ...lease.spec, holderIdentity: 'b' } };
+    written(await new MemoryKubeApi(kube).replace(leases, given, { fieldManager: 'kubectl' }));
+    await pass(retryMs);
+    expect(leaders()).toEqual([]);
+    await a.stop();
+    expect(kube.find(leases, 'n/operator')?.object).toMatchObject({ spec: { holderIdentity: 'b' } });
   });
 
   it('is not fooled by the clocks of others: only a lease that does not change runs out', async () => {

@@ -6,7 +6,7 @@ import { orAborted, wait } from './wait.js';
 /**
  * Leader election by a Lease, as in client-go. A follower takes a lease that stayed unchanged for its whole duration. A
  * leader stops `renewWithinMs` after its last renewal. At similar clock speeds, it stops before another candidate can
- * take over.
+ * take over. It stops earlier if the lease names another holder, for example after a person deleted the lease.
  */
 
 /** Times in ms; `retryMs` < `renewWithinMs` < `durationMs`. */
@@ -117,9 +117,15 @@ export class LeaseElector {
     while (!leading.signal.aborted) {
       await wait(clock, this.#times.retryMs, leading.signal);
       if (leading.signal.aborted) break;
-      // A hanging renewal must not hide that the lease has expired.
-      const renewedAtMs = await orAborted(this.#tryToHold(leadership, leading.signal), leading.signal);
-      if (renewedAtMs === undefined || leading.signal.aborted) continue;
+      const renewedAtMs = await this.#renew(leadership, leading.signal);
+      if (leading.signal.aborted) continue;
+      if (renewedAtMs === undefined) {
+        if (this.#isOfAnother) {
+          this.#heldUntilMs = Number.NEGATIVE_INFINITY;
+          stop();
+        }
+        continue;
+      }
       holdFrom(renewedAtMs);
       successor = this.#seen && leadership.successor?.(this.#seen.lease);
       if (successor !== undefined) stop();
@@ -130,6 +136,33 @@ export class LeaseElector {
     this.#heldUntilMs = Number.NEGATIVE_INFINITY;
     if (successor !== undefined) await this.#passOn(successor, leadership);
     else if (signal.aborted && this.#candidacy.isShared !== true) await this.#passOn('', leadership);
+  }
+
+  get #isOfAnother(): boolean {
+    const holder = this.#seen?.lease.spec.holderIdentity ?? '';
+    return holder !== '' && holder !== this.#candidacy.identity;
+  }
+
+  /**
+   * One try to renew the lease. A hanging one must not hide that the lease has expired. It has half of the time, so that
+   * another try on another connection can follow.
+   */
+  async #renew(leadership: Leadership, signal: AbortSignal): Promise<number | undefined> {
+    const { clock } = this.#deps;
+    const limitMs = this.#times.renewWithinMs / 2;
+    const trying = new AbortController();
+    const stop = (): void => trying.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    const cancel = clock.ringAt(clock.nowMs() + limitMs, () => {
+      stop();
+      leadership.onFailure?.(new Error(`the lease was not renewed within ${limitMs} ms`));
+    });
+    try {
+      return await orAborted(this.#tryToHold(leadership, trying.signal), trying.signal);
+    } finally {
+      cancel();
+      signal.removeEventListener('abort', stop);
+    }
   }
 
   /** Returns the time since which the lease is held; undefined if it is not. */
