@@ -1,6 +1,8 @@
 /** Runs one control loop per pipeline. */
 import type { PipelineSpec } from '@equipoise/core/model';
+import { targetOf } from '../observe/pipeline-target.js';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
+import { graphEngineOf } from '../render/engines/targets.js';
 import type { FollowedPipeline } from './followed-pipeline.js';
 import { PlanLoop, type PlanLoopDeps } from './plan-loop.js';
 import type { PipelineSignals, PlanAnswer, PlanSource } from './planning.js';
@@ -8,6 +10,7 @@ import type { PipelineSignals, PlanAnswer, PlanSource } from './planning.js';
 export class FollowedPlans implements PlanSource {
   readonly #deps: PlanLoopDeps;
   readonly #loops = new Map<string, PlanLoop>();
+  readonly #subjects = new Map<string, string>();
   readonly #closing = new Set<Promise<void>>();
   readonly #listeners: ((key: string) => void)[] = [];
 
@@ -16,11 +19,14 @@ export class FollowedPlans implements PlanSource {
   }
 
   planOf(key: string, spec: PipelineSpec, view: ObservedPipeline): Promise<PlanAnswer> {
+    const subject = subjectOf(view);
+    if (this.#subjects.get(key) !== subject) this.forget(key);
     const loop = this.#loops.get(key);
     if (loop !== undefined) {
       loop.update(spec, view);
       return Promise.resolve(loop.answer);
     }
+    this.#subjects.set(key, subject);
     const made = new PlanLoop(this.#deps, key, { spec, view }, () => {
       for (const listener of this.#listeners) listener(key);
     });
@@ -58,6 +64,7 @@ export class FollowedPlans implements PlanSource {
     const loop = this.#loops.get(key);
     if (loop === undefined) return;
     this.#loops.delete(key);
+    this.#subjects.delete(key);
     const closing = loop.close().finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }
@@ -71,3 +78,7 @@ export class FollowedPlans implements PlanSource {
     await Promise.all(this.#closing);
   }
 }
+
+/** What a loop follows. Another engine has other signals, and a pipeline that was created again has another history. */
+const subjectOf = ({ pipeline }: ObservedPipeline): string =>
+  `${pipeline.metadata.uid} ${graphEngineOf(targetOf(pipeline)) ?? 'router'}`;

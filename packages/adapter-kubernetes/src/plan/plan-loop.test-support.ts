@@ -132,6 +132,8 @@ export class LoopRig {
   /** Service time (ms) of each batch of `detect`, by variant. */
   serviceMs: Readonly<Record<string, number>> = {};
   isReachable = true;
+  /** Failure of planners that are made from now on. */
+  failure: Error | undefined;
   /** Network time (ms) by stage that a mesh measures. */
   networkMs: Readonly<Record<string, number>> = {};
   #arrived = 1_000;
@@ -149,6 +151,7 @@ export class LoopRig {
       engineMetrics: { read: () => this.#series() },
       plannerFor: (spec) => {
         const planner = new PlainPlanner(spec);
+        planner.failure = this.failure;
         this.planners.push(planner);
         return planner;
       },

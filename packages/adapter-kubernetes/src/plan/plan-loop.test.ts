@@ -238,6 +238,37 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     expect(rig.situation.issue).toBeUndefined();
   });
 
+  it('are tried again where the first one fails, before there is a router', async () => {
+    rig = new LoopRig({ metadata: annotated('50') });
+    rig.failure = new Error('the planning thread has ended');
+    await rig.pass();
+    await rig.seconds(20);
+    expect(await rig.pass()).toMatchObject({ kind: 'unplanned', reason: 'Failed' });
+    const [planner] = rig.planners;
+    if (planner === undefined) throw new Error('there is a planner');
+    planner.failure = undefined;
+    await rig.seconds(15);
+    expect(await planned()).toMatchObject({ arrivalRps: 50 });
+    expect(rig.situation.issue).toBeUndefined();
+  });
+
+  it('follow the series of an engine once the pipeline names it, and a pipeline that is created again', async () => {
+    await started({}, 20);
+    await rig.seconds(2);
+    const sources = () => rig.plans.followed(KEY)?.signals.map(({ source }) => source);
+    expect(sources()).toEqual(['router router-1']);
+    const annotations = { 'equipoise.dev/target': 'kserve:theirs' };
+    rig.pipeline = { ...rig.pipeline, metadata: { ...rig.pipeline.metadata, annotations } };
+    await rig.pass();
+    expect(sources()).toEqual(['series of shelf']);
+    const before = rig.plans.followed(KEY)?.history;
+    await rig.pass();
+    expect(rig.plans.followed(KEY)?.history).toBe(before);
+    rig.pipeline = { ...rig.pipeline, metadata: { ...rig.pipeline.metadata, uid: 'uid-again' } };
+    await rig.pass();
+    expect(rig.plans.followed(KEY)?.history).not.toBe(before);
+  });
+
   it('show what comes in to a tick that is under way, and begin no other', async () => {
     await started({}, 100);
     await rig.seconds(5);

@@ -60,6 +60,8 @@ export interface PlanLoopDeps extends RouterWatchDeps {
 
 const DEFAULT_ARRIVAL_RPS = 1;
 const STATUS_EVERY_MS = 30_000;
+/** Time after which a first plan that failed is tried again. */
+const RETRY_MS = 30_000;
 
 type Planned = Extract<PlanAnswer, { kind: 'plan' }>;
 
@@ -88,6 +90,7 @@ export class PlanLoop {
   #signals: PipelineSignals = {};
   #signalsAtMs = Number.NEGATIVE_INFINITY;
   #nextTickAtMs = 0;
+  #retryAtMs = 0;
   #isTicking = false;
   /** How long the policy needs no load; undefined if it does now. */
   #quiet: PlannerAnswer['quiet'];
@@ -358,10 +361,12 @@ export class PlanLoop {
     void this.#network.look(this.#view, this.#given, () => this.#reload(this.#network.specWith(this.#given)));
     const nowMs = this.#deps.clock.nowMs();
     const { mode } = this.#spec.control;
-    const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason === 'ProfilesMissing';
+    const reason = this.#answer.kind === 'unplanned' ? this.#answer.reason : undefined;
+    if (reason === 'Failed' && mode !== 'off' && this.#asking === undefined && nowMs >= this.#retryAtMs)
+      this.#planFor(this.#rpsToPlanFor);
     // Without a router there is no load. Stale metrics are passed on, too: the policy then keeps the running plan.
     const isToldOf = this.#watch.hasSignal || (this.#watch.history.hasPages && this.#watch.stale !== undefined);
-    if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
+    if (mode === 'off' || reason === 'ProfilesMissing' || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && (nowMs < this.#nextTickAtMs || this.#followLoad())) return;
     const [{ pipeline }, nowEpochMs] = [this.#view, this.#deps.nowEpochMs()];
     const observation = observationAt(nowMs, {
@@ -462,6 +467,7 @@ export class PlanLoop {
 
   #onPlanningFailure(error: unknown): void {
     if (this.#abort.signal.aborted) return;
+    this.#retryAtMs = this.#deps.clock.nowMs() + RETRY_MS;
     const message = error instanceof Error ? error.message : String(error);
     this.#issue = { reason: 'PlanningFailed', message };
     if (this.#answer.kind === 'unplanned') this.#settle({ kind: 'unplanned', reason: 'Failed', message });
