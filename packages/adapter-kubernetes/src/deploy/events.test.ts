@@ -66,4 +66,12 @@ describe('eventsOf', () => {
     expect(event?.note).toHaveLength(1_024);
     expect(event?.metadata.name.length).toBeLessThanOrEqual(253);
   });
+
+  it.each(['“é€😀', 'é', '😀', 'x€'])('counts the bytes of a note, and cuts no character: %s', (part) => {
+    const [event] = told([], [condition('Accepted', 'False', 'Invalid', part.repeat(1_000))]);
+    const { note = '' } = event ?? {};
+    expect(Buffer.byteLength(note)).toBeLessThanOrEqual(1_024);
+    expect(Buffer.byteLength(note)).toBeGreaterThan(1_020);
+    expect(part.repeat(1_000).startsWith(note)).toBe(true);
+  });
 });

@@ -36,6 +36,7 @@ export const events: ResourceType<PipelineEvent> = {
 };
 
 const CONTROLLER = 'equipoise.dev/operator';
+/** Longest note in bytes. */
 const MOST_NOTE = 1024;
 const MOST_NAME = 200;
 
@@ -67,7 +68,7 @@ export function refusalEvents(
     type: 'Warning' as const,
     reason,
     action: 'Apply',
-    note: message.slice(0, MOST_NOTE),
+    note: noteOf(message),
     related: { kind, name, namespace },
   }));
 }
@@ -105,8 +106,14 @@ function eventOf(
     type: isWarning(type, status) ? 'Warning' : 'Normal',
     reason,
     action: type,
-    note: message.slice(0, MOST_NOTE),
+    note: noteOf(message),
   };
+}
+
+/** The server refuses longer notes, and counts bytes. A character that does not fit is left out. */
+function noteOf(message: string): string {
+  const bytes = Buffer.from(message.slice(0, MOST_NOTE));
+  return bytes.length <= MOST_NOTE ? bytes.toString() : bytes.subarray(0, MOST_NOTE).toString().replace(/\uFFFD$/, '');
 }
 
 /** Starting replicas are no reason to warn. */
