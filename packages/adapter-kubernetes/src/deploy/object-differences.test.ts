@@ -21,4 +21,22 @@ describe('what an object lacks to be as wanted', () => {
       'resources.limits.memory',
     ]);
   });
+
+  it.each([
+    ['1024Gi', '1Ti'],
+    ['2e3', '2k'],
+    ['1.5E', '1500P'],
+    ['100m', '0.1'],
+    ['250000u', '250m'],
+    ['1E3', '1k'],
+  ])('knows that %s is %s', (wanted, live) => {
+    const amount = (storage: string) => ({ resources: { requests: { 'ephemeral-storage': storage } } });
+    expect(objectDifferences(amount(wanted), amount(live))).toEqual([]);
+    expect(objectDifferences(amount(wanted), amount('3'))).toHaveLength(1);
+  });
+
+  it('takes no text for an amount', () => {
+    const amount = (cpu: string) => ({ resources: { requests: { cpu } } });
+    expect(objectDifferences(amount('one'), amount('two'))).toHaveLength(1);
+  });
 });

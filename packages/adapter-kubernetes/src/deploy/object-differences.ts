@@ -1,4 +1,5 @@
 /** Compares only wanted fields, because the server adds others. Compares amounts as numbers. */
+import { amountOf } from '../render/quantities.js';
 
 /** `live` is missing if the object lacks the field. */
 export interface FieldDifference {
@@ -22,7 +23,7 @@ export function objectDifferences(wanted: unknown, live: unknown, path = ''): re
     return wanted.flatMap((value, index) => objectDifferences(value, live[index], `${path}[${index}]`));
   }
   if (isEmpty(wanted) && live === undefined) return [];
-  if (wanted === live || (isAmount(path) && amountOf(wanted) === amountOf(live))) return [];
+  if (wanted === live || (isAmount(path) && amountOf(String(wanted)) === amountOf(String(live)))) return [];
   return [{ path, ...(live === undefined ? {} : { live }), wanted }];
 }
 
@@ -33,17 +34,3 @@ const isEmpty = (value: unknown): boolean =>
 const isAmount = (path: string): boolean =>
   /\.(requests|limits)\.[^.]+(\.[^.]+)*$/.test(path) || path.endsWith('.memory');
 
-const UNITS: Readonly<Record<string, number>> = {
-  m: 1e-3,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-};
-
-function amountOf(value: unknown): number {
-  const [, digits = '', unit = ''] = /^([0-9.]+)([a-zA-Z]*)$/.exec(String(value)) ?? [];
-  return digits === '' ? Number.NaN : Number(digits) * (unit === '' ? 1 : (UNITS[unit] ?? Number.NaN));
-}

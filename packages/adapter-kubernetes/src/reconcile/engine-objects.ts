@@ -2,7 +2,7 @@
 import { OPERATOR_MANAGER } from '../api/field-managers.js';
 import type { KubeObject } from '../api/kube-object.js';
 import type { ObservedDeployment } from '../cluster/observed-objects.js';
-import { coresOf } from '../render/quantities.js';
+import { amountOf } from '../render/quantities.js';
 
 type Annotations = Readonly<Record<string, string>>;
 
@@ -60,7 +60,7 @@ export function podsOf(object: KubeObject): ObservedDeployment['spec']['template
 /** Requested cores of a replica; 0 for objects without pods. */
 export function coresOfReplica(object: KubeObject): number {
   const containers = podsOf(object).spec?.containers ?? [];
-  return containers.reduce((sum, { resources }) => sum + coresOf(resources?.requests?.['cpu'] ?? '0'), 0);
+  return containers.reduce((sum, { resources }) => sum + amountOf(resources?.requests?.['cpu'] ?? '0'), 0);
 }
 
 /** Time of the operator's last change of an object, in ms since the epoch. */

@@ -5,7 +5,7 @@ import { rolloutState } from '../cluster/rollout-state.js';
 import type { AutoscalerNames } from '../observe/autoscalers.js';
 import type { Deployment } from '../render/manifest-types.js';
 import { CONFIG_DIGEST } from '../render/pod-template.js';
-import { coresOf } from '../render/quantities.js';
+import { amountOf } from '../render/quantities.js';
 import type { ReplicaGroup } from './headroom.js';
 
 /** Input of the groups; `inForce`: replicas of the running plan, by Deployment. */
@@ -90,7 +90,7 @@ const podCores = ({ spec }: ObservedPod): number => requestedCores(spec?.contain
 type Requests = { readonly resources?: { readonly requests?: Readonly<Record<string, string>> } };
 
 const requestedCores = (containers: readonly Requests[]): number =>
-  containers.reduce((sum, { resources }) => sum + coresOf(resources?.requests?.['cpu'] ?? '0'), 0);
+  containers.reduce((sum, { resources }) => sum + amountOf(resources?.requests?.['cpu'] ?? '0'), 0);
 
 const labelOf = ({ metadata }: Pick<ObservedPod, 'metadata'>, label: string): string =>
   metadata.labels?.[`${LABEL_PREFIX}/${label}`] ?? '';

@@ -11,9 +11,19 @@ export const SERVER_MEMORY_BYTES = 402_653_184;
 const cpuQuantity = (cpuCores: number): string =>
   Number.isInteger(cpuCores) ? String(cpuCores) : `${Math.round(cpuCores * 1000)}m`;
 
-/** Parses CPU amounts, because an API server may change their spelling. */
-export const coresOf = (quantity: string): number =>
-  quantity.endsWith('m') ? Number(quantity.slice(0, -1)) / 1000 : Number(quantity);
+const QUANTITY = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|([numkMGTPE]|[KMGTPE]i))?$/;
+const DIVISORS: Readonly<Record<string, number>> = { n: 1e9, u: 1e6, m: 1e3 };
+const FACTORS: Readonly<Record<string, number>> = {
+  ...Object.fromEntries(['k', 'M', 'G', 'T', 'P', 'E'].map((suffix, index) => [suffix, Number(`1e${3 * (index + 1)}`)])),
+  ...Object.fromEntries(['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'].map((suffix, index) => [suffix, 2 ** (10 * (index + 1))])),
+};
+
+/** Parses an amount, because an API server may change its spelling. NaN for other texts. */
+export function amountOf(quantity: string): number {
+  const [, digits = '', exponent = '0', suffix = ''] = QUANTITY.exec(quantity) ?? [];
+  if (digits === '') return Number.NaN;
+  return (Number(`${digits}e${exponent}`) * (FACTORS[suffix] ?? 1)) / (DIVISORS[suffix] ?? 1);
+}
 
 /**
  * Resources of a container. Memory is set only if the plan has it, plus `extraMemoryBytes`. Without a CPU limit, a pod
