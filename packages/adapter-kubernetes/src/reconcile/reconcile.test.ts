@@ -227,6 +227,16 @@ describe('reconcile: replicas', () => {
     );
   });
 
+  it('leaves the field to an autoscaler that wants the same, so that its next number is no conflict', async () => {
+    const planning = await small();
+    const children = settled(planning, { [SMALL]: { managedFields: by('kube-controller-manager') } });
+    const scaled = decide({ children, autoscalers: new Map([[SMALL, 'HorizontalPodAutoscaler hpa']]) }, planning);
+    expect(deployment(scaled.apply, SMALL).spec).not.toHaveProperty('replicas');
+    expect([scaled.phase, condition(scaled, 'Degraded')?.status]).toEqual(['settled', 'False']);
+    const byHand = decide({ children, autoscalers: new Map() }, planning);
+    expect(deployment(byHand.apply, SMALL).spec.replicas).toBe(2);
+  });
+
   it('does not mind others who want the same, or its own former number', async () => {
     const planning = await small();
     const same = decide({ children: settled(planning, { [SMALL]: { managedFields: by('kubectl') } }) }, planning);

@@ -112,7 +112,10 @@ export interface ForeignReplicas {
   readonly wanted: number;
 }
 
-/** `autoscalers` by Deployment; undefined if they are unknown. Then each foreign writer may be an autoscaler. */
+/**
+ * `autoscalers` by Deployment; undefined if they are unknown. Then each foreign writer may be an autoscaler. A writer that
+ * wants the number of the plan counts, too: an apply with this number would take the field over.
+ */
 export function foreignReplicas(
   deployment: ObservedDeployment,
   wanted: number,
@@ -121,7 +124,7 @@ export function foreignReplicas(
   const { name, annotations = {} } = deployment.metadata;
   const replicas = deployment.spec.replicas ?? 1;
   const writer = foreignWriter(deployment);
-  if (replicas === wanted || writer === undefined) return undefined;
+  if (writer === undefined) return undefined;
   const owner = annotations[REPLICAS_BY] ?? (autoscalers === undefined ? writer : autoscalers.get(name));
   return owner === undefined ? undefined : { deployment: name, manager: owner, replicas, wanted };
 }

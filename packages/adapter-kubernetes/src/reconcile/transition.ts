@@ -114,11 +114,12 @@ function changeOf(
     to: stages.map(({ metadata }) => metadata.name),
     inForce: new Map(stages.map(({ metadata, spec }) => [metadata.name, spec.replicas])),
   };
-  const foreign = stages.flatMap((stage) => {
+  const byOthers = stages.flatMap((stage) => {
     const present = live.get(stage.metadata.name);
     return (present && foreignReplicas(present, stage.spec.replicas, view.autoscalers)) ?? [];
   });
-  const held = new Set(foreign.map(({ deployment }) => deployment));
+  const foreign = byOthers.filter(({ replicas, wanted: planned }) => replicas !== planned);
+  const held = new Set(byOthers.map(({ deployment }) => deployment));
   const routerPods = view.pods.filter(isRouter);
   return {
     view,
