@@ -2,9 +2,11 @@ import { SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { OPERATOR_MANAGER } from '../api/field-managers.js';
+import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
+import { deployments } from '../cluster/observed-objects.js';
 import { clusterResources } from '../test-cluster/memory/memory-cluster.test-support.js';
 import { ChildWriter, childId } from './child-writer.js';
 
@@ -55,7 +57,7 @@ function start() {
   const change = (object: KubeObject) => admin.apply(typeOf(object), object, human);
   const remove = ({ kind, metadata }: KubeObject) =>
     admin.delete({ type: typeOf({ apiVersion: '', kind, metadata }), name: metadata.name, namespace: 'n' });
-  return { clock, api, writer, live, show, apply, change, remove };
+  return { clock, kube, api, writer, live, show, apply, change, remove };
 }
 
 describe('ChildWriter', () => {
@@ -105,6 +107,35 @@ describe('ChildWriter', () => {
     await remove(deployment('b'));
     await show();
     expect(await apply(configMap('a'), deployment('b'))).toMatchObject({ names: ['a', 'b'] });
+  });
+
+  it.each([
+    ['labels', { labels: {} }],
+    ['annotations', { annotations: {} }],
+    ['owners', { ownerReferences: [] }],
+  ])('puts back %s, which no generation counts', async (_, spoiled) => {
+    const { apply, api, show, live, kube } = start();
+    const wanted = {
+      ...deployment('b'),
+      metadata: {
+        ...deployment('b').metadata,
+        labels: { 'equipoise.dev/pipeline': 'p' },
+        annotations: { 'equipoise.dev/routes-to': 'c' },
+      },
+    };
+    await apply(wanted);
+    await show();
+    expect((await apply(wanted)).names).toEqual([]);
+    const present = live.get('Deployment n/b');
+    const changed = { ...present, metadata: { ...present?.metadata, ...spoiled } };
+    written(await new MemoryKubeApi(kube).replace(deployments, changed as never, human));
+    await show();
+    expect((await apply(wanted)).names).toEqual(['b']);
+    await show();
+    expect((await apply(wanted)).names).toEqual([]);
+    expect(api.calls.filter((call) => call === 'apply deployments')).toHaveLength(1);
+    const { labels, annotations } = wanted.metadata;
+    expect(live.get('Deployment n/b')?.metadata).toMatchObject({ labels, annotations, ...ours });
   });
 
   it('leaves a Deployment alone whose status changes', async () => {

@@ -16,6 +16,7 @@ import {
   refTo,
 } from '../api/kube-object.js';
 import { fewAtATime } from '../cluster/few-at-a-time.js';
+import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { engineTypes, ownedTypes } from '../cluster/observed-objects.js';
 import { ADOPT, ownershipOf, type PipelineIdentity } from '../cluster/ownership.js';
 import type { ChildRefusal } from '../reconcile/reconciliation.js';
@@ -298,9 +299,11 @@ export function childId({
   return `${kind} ${objectKey(metadata)}`;
 }
 
-/** Version of an object without its status. */
+/** Version of an object without its status. A generation does not count the metadata. */
 function versionOf(object: KubeObject | undefined): string | undefined {
   if (object === undefined) return undefined;
-  const { uid, generation, resourceVersion } = object.metadata;
-  return generation === undefined ? `${uid} v${resourceVersion}` : `${uid} g${generation}`;
+  const { uid, generation, resourceVersion, labels = {}, ownerReferences = [], annotations = {} } = object.metadata;
+  if (generation === undefined) return `${uid} v${resourceVersion}`;
+  const own = Object.entries(annotations).filter(([name]) => name.startsWith(`${LABEL_PREFIX}/`));
+  return `${uid} g${generation} ${JSON.stringify([labels, ownerReferences, own])}`;
 }
