@@ -40,6 +40,9 @@ export interface ObservedPod extends KubeObject {
   readonly spec?: ObservedPodSpec;
   readonly status?: {
     readonly phase?: string;
+    /** Why a node ended the pod. */
+    readonly reason?: string;
+    readonly message?: string;
     readonly podIP?: string;
     readonly conditions?: readonly ObservedCondition[];
     readonly containerStatuses?: readonly ObservedContainer[];
@@ -52,6 +55,7 @@ export interface ObservedCondition {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
+  readonly lastTransitionTime?: string;
 }
 
 export interface ObservedContainer {

@@ -36,7 +36,9 @@ export interface PodIssue {
     | 'CrashLoop'
     | 'ConfigurationMissing'
     | 'ContainerFailed'
-    | 'Unschedulable';
+    | 'Unschedulable'
+    | 'Evicted'
+    | 'NodeRefused';
   readonly message: string;
 }
 
@@ -63,6 +65,28 @@ export function podIssues(
     if (issue !== undefined && !found.has(issue.reason)) found.set(issue.reason, issue);
   }
   return [...found.values()];
+}
+
+/** Reasons of a node that refuses a placed pod. Its ReplicaSet makes another one, which may end the same way. */
+const NODE_REFUSES = /^(OutOf.*|UnexpectedAdmissionError|TopologyAffinityError|NodeAffinity)$/;
+
+/** Issues of pods that a node ended after `afterEpochMs`: evicted for its pressure, or refused. One for each reason. */
+export function nodeIssues(ended: readonly ObservedPod[], afterEpochMs: number): readonly PodIssue[] {
+  const found = new Map<string, PodIssue>();
+  for (const pod of ended) {
+    const { reason: cause = '', message = '' } = pod.status ?? {};
+    const reason = cause === 'Evicted' ? cause : NODE_REFUSES.test(cause) ? 'NodeRefused' : undefined;
+    if (reason === undefined || found.has(reason) || endedAtEpochMs(pod) <= afterEpochMs) continue;
+    found.set(reason, { reason, message: `${objectKey(pod.metadata)}: ${cause}: ${message}` });
+  }
+  return [...found.values()];
+}
+
+/** Time of the last change of a pod, which for an ended pod is its end. */
+function endedAtEpochMs({ metadata, status }: ObservedPod): number {
+  const changes = (status?.conditions ?? []).map(({ lastTransitionTime }) => lastTransitionTime);
+  const times = [metadata.creationTimestamp, ...changes].map((time) => Date.parse(time ?? ''));
+  return Math.max(...times.filter((epochMs) => !Number.isNaN(epochMs)));
 }
 
 function issueOf(pod: ObservedPod, killedAfterEpochMs: number): PodIssue | undefined {

@@ -303,13 +303,14 @@ describe('Operator', () => {
     await stop();
   });
 
-  it('is held up by no pod that was evicted', async () => {
-    const { pass, cluster, source, all, find, ready, condition, stop } = await start();
+  it('is held up by no pod that was evicted, and says so', async () => {
+    const { pass, clock, cluster, source, all, find, ready, condition, stop } = await start();
     await pass(3_000);
     const evicted = (await all<ObservedPod>(pods)).map(({ metadata }) => metadata.name);
-    for (const name of evicted) cluster.evict(name);
+    for (const name of evicted) cluster.evict(name, NOW_EPOCH_MS + clock.nowMs());
     await pass(3_000);
     expect(await condition('Ready')).toMatchObject({ status: 'True' });
+    expect(await condition('Degraded')).toMatchObject({ status: 'True', reason: 'Evicted' });
     source.decide(KEY, planWith('large', 3));
     await pass(20_000);
     expect([await find(SMALL), await ready(LARGE), await ready('shelf')]).toEqual([undefined, 3, 1]);

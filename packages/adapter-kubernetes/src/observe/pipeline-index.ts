@@ -90,7 +90,7 @@ export class PipelineIndex {
     return [...this.#pipelines.objects.values()].map(keyOfPipeline);
   }
 
-  /** A pipeline, its children, and its pods except ended ones. */
+  /** A pipeline, its children, and its pods; `ended` are those that hold no resources any more. */
   view(key: string) {
     const objects = [...(this.#byPipeline.get(key)?.entries() ?? [])];
     const pipeline = objects.find(([id]) => id.startsWith(`${pipelines.plural} `))?.[1] as
@@ -98,9 +98,11 @@ export class PipelineIndex {
       | undefined;
     if (pipeline === undefined) return undefined;
     const isPod = (id: string): boolean => id.startsWith(`${pods.plural} `);
+    const all = objects.flatMap(([id, object]) => (isPod(id) ? [object as ObservedPod] : []));
     return {
       pipeline,
-      pods: objects.flatMap(([id, pod]) => (isPod(id) && !hasEnded(pod as ObservedPod) ? [pod as ObservedPod] : [])),
+      pods: all.filter((pod) => !hasEnded(pod)),
+      ended: all.filter(hasEnded),
       children: objects.filter(([id, object]) => !isPod(id) && object !== pipeline).map(([, object]) => object),
     };
   }

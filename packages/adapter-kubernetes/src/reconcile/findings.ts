@@ -1,5 +1,5 @@
 import type { ObservedDeployment } from '../cluster/observed-objects.js';
-import { podIssues, podRefusal, type RolloutState, rolloutState } from '../cluster/rollout-state.js';
+import { nodeIssues, podIssues, podRefusal, type RolloutState, rolloutState } from '../cluster/rollout-state.js';
 import type { PipelineCondition } from '../crd/status-schema.js';
 import type { ChildRefusal, ObservedPipeline, Phase, Planning } from './reconciliation.js';
 import type { ForeignReplicas } from './replica-groups.js';
@@ -115,8 +115,8 @@ const NO_ROOM = 'NoRoom';
 const NO_ROOM_MESSAGE =
   'There is no headroom for a new replica next to those that serve: raise control.surge.cpuCores or leave headroom in the budget.';
 
-/** An OOM kill stays an issue for this time, because the container restarts within seconds. */
-const OUT_OF_MEMORY_MS = 600_000;
+/** An OOM kill or an eviction stays an issue for this time, because the container or pod is replaced within seconds. */
+const RECENT_MS = 600_000;
 
 function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: FindingInput): Finding {
   const refused = refusalsFinding(view.refusals ?? []);
@@ -136,7 +136,8 @@ function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: F
   if (rollback !== undefined && nowEpochMs < Date.parse(rollback.until)) {
     return yes('Degraded', 'RolledBack', `${rollback.message} The next attempt is not before ${rollback.until}.`);
   }
-  const issues = podIssues(view.pods, nowEpochMs - OUT_OF_MEMORY_MS);
+  const sinceEpochMs = nowEpochMs - RECENT_MS;
+  const issues = [...podIssues(view.pods, sinceEpochMs), ...nodeIssues(view.ended ?? [], sinceEpochMs)];
   const [issue] = issues;
   if (issue !== undefined) return yes('Degraded', issue.reason, issues.map(({ message }) => message).join('; '));
   const refusedPods = [...live].flatMap(([name, deployment]) => {

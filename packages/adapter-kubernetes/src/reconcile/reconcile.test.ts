@@ -288,6 +288,22 @@ describe('reconcile: troubles', () => {
       expect(degraded?.message).toContain(`n/${SMALL}-1, container stage: killed at its memory limit`);
   });
 
+  it.each([
+    ['Evicted', 60_000, 'Evicted'],
+    ['Evicted', 3_600_000, 'AsPlanned'],
+    ['OutOfcpu', 60_000, 'NodeRefused'],
+    ['Terminated', 60_000, 'AsPlanned'],
+  ])('tells what a node did to a pod: %s, %i ms ago', async (reason, agoMs, expected) => {
+    const planning = await small();
+    const children = settled(planning);
+    const lastTransitionTime = new Date(NOW_EPOCH_MS - agoMs).toISOString();
+    const conditions = [{ type: 'Ready', status: 'False', lastTransitionTime }];
+    const ended = [podOf(deployment(children, SMALL), { phase: 'Failed', reason, message: 'low on memory', conditions })];
+    const degraded = condition(decide({ children, ended }, planning), 'Degraded');
+    expect(degraded?.reason).toBe(expected);
+    if (expected !== 'AsPlanned') expect(degraded?.message).toBe(`n/${SMALL}-1: ${reason}: low on memory`);
+  });
+
   it('tells pods without a node, and rollouts that make no progress', async () => {
     const planning = await small();
     const children = settled(planning, { [SMALL]: { ready: 0, isStuck: true } });

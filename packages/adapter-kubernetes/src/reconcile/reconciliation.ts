@@ -13,6 +13,8 @@ export interface ObservedPipeline {
   readonly pipeline: InferencePipeline;
   readonly children: readonly KubeObject[];
   readonly pods: readonly ObservedPod[];
+  /** Pods that have ended; default none. */
+  readonly ended?: readonly ObservedPod[];
   /** Missing if signals are stale. */
   readonly observed?: InferencePipelineStatus['observed'] | undefined;
   /** Outcomes since the last canary step; missing if a signal is stale. */

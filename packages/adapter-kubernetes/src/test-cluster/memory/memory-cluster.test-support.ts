@@ -49,7 +49,8 @@ export class MemoryCluster {
   #waitingFor: (pod: KubeObject) => string | undefined = () => undefined;
   #stopMs = 0;
   #stuckAfterMs = Number.POSITIVE_INFINITY;
-  readonly #evicted = new Set<string>();
+  /** Time of the eviction by pod, in ms since the epoch. */
+  readonly #evicted = new Map<string, number>();
   readonly #hosted = new Map<string, { isReady: boolean; isEnding: boolean; isGone: boolean }>();
   readonly #api: MemoryKubeApi;
   readonly #clock: AlarmClock;
@@ -106,8 +107,8 @@ export class MemoryCluster {
   }
 
   /** A node ends a pod, which remains as a record. */
-  evict(name: string): void {
-    this.#evicted.add(name);
+  evict(name: string, atEpochMs: number): void {
+    this.#evicted.set(name, atEpochMs);
     this.#lookSoon();
   }
 
@@ -178,12 +179,27 @@ export class MemoryCluster {
     if (reason === undefined) this.#isDueAt(sinceMs + this.#readyAfterMs(pod));
     const isUp = reason === undefined && nowMs - sinceMs >= this.#readyAfterMs(pod) && hosted?.isReady !== false;
     const state = reason === undefined ? {} : { state: { waiting: { reason, message: reason } } };
-    const isEvicted = this.#evicted.has(pod.metadata.name);
+    const evictedAtEpochMs = this.#evicted.get(pod.metadata.name);
+    if (evictedAtEpochMs !== undefined) return this.#end(pod, evictedAtEpochMs);
     const status = {
       podIP: addressOf(pod),
-      phase: isEvicted ? 'Failed' : 'Running',
-      conditions: [{ type: 'Ready', status: isUp && !isEvicted ? 'True' : 'False' }],
+      phase: 'Running',
+      conditions: [{ type: 'Ready', status: isUp ? 'True' : 'False' }],
       containerStatuses: [{ name: 'main', ...state }],
+    };
+    if (same(pod.status, status)) return;
+    await this.#api.applyStatus(pods, { ...pod, metadata: bare(pod), status }, forced);
+  }
+
+  /** Ends a pod for the pressure of its node. */
+  async #end(pod: ObservedPod, atEpochMs: number): Promise<void> {
+    const lastTransitionTime = new Date(atEpochMs).toISOString();
+    const status = {
+      podIP: addressOf(pod),
+      phase: 'Failed',
+      reason: 'Evicted',
+      message: 'The node was low on resource: memory.',
+      conditions: [{ type: 'Ready', status: 'False', lastTransitionTime }],
     };
     if (same(pod.status, status)) return;
     await this.#api.applyStatus(pods, { ...pod, metadata: bare(pod), status }, forced);
