@@ -44,6 +44,16 @@ describe('EventRecorder', () => {
     );
   });
 
+  it('writes a series every half minute, however often it repeats', async () => {
+    const { clock, api, refuse, found } = start();
+    for (let second = 1; second <= 70; second++) {
+      await clock.advanceTo(1_000 * second);
+      await refuse('a');
+    }
+    expect(api.calls).toEqual(['create events', 'apply events', 'apply events']);
+    expect((await found()).map(({ series }) => series?.count)).toEqual([61]);
+  });
+
   it('begins a new event after a pause', async () => {
     const { clock, refuse, found } = start();
     await refuse('a');

@@ -1,6 +1,6 @@
 /**
  * Writes events. Repetitions of an event become its series, as `kubectl events` shows it, instead of new objects. A
- * failed event does not repeat a pass.
+ * series is written now and then, because a condition may change every second. A failed event does not repeat a pass.
  */
 import type { Clock } from '@equipoise/core/model';
 import { type KubeApi, refusalError } from '../api/kube-api.js';
@@ -18,10 +18,13 @@ interface RecordedEvent {
   readonly event: PipelineEvent;
   readonly count: number;
   readonly lastAtMs: number;
+  readonly writtenAtMs: number;
 }
 
 /** A repetition after a longer pause is a new event. */
 const SERIES_MS = 360_000;
+/** Shortest time between two writes of a series. */
+const WRITE_EVERY_MS = 30_000;
 const MOST_REMEMBERED = 4_096;
 
 export class EventRecorder {
@@ -43,13 +46,20 @@ export class EventRecorder {
     const before = this.#recorded.get(key);
     const nowMs = clock.nowMs();
     const repeated = before !== undefined && nowMs - before.lastAtMs < SERIES_MS ? before : undefined;
-    const next: RecordedEvent = { event: repeated?.event ?? event, count: (repeated?.count ?? 0) + 1, lastAtMs: nowMs };
+    const isDue = repeated === undefined || nowMs - repeated.writtenAtMs >= WRITE_EVERY_MS;
+    const next: RecordedEvent = {
+      event: repeated?.event ?? event,
+      count: (repeated?.count ?? 0) + 1,
+      lastAtMs: nowMs,
+      writtenAtMs: isDue ? nowMs : repeated.writtenAtMs,
+    };
     this.#recorded.delete(key);
     this.#recorded.set(key, next);
     for (const oldest of this.#recorded.keys()) {
       if (this.#recorded.size <= MOST_REMEMBERED) break;
       this.#recorded.delete(oldest);
     }
+    if (!isDue) return;
     try {
       await this.#write(next);
     } catch (error) {
