@@ -31,6 +31,19 @@ it.each([404, 403])('a resource that answers %s is empty, and is listed again af
   expect(events).toEqual([{ kind: 'expired' }]);
 });
 
+it('takes no right that is lost for an empty list, but a definition that is gone', async () => {
+  const answers: (AppError | undefined)[] = [undefined, refused(403), refused(404)];
+  const page = { kind: 'page', objects: [], resourceVersion: '7' };
+  const list = () => {
+    const error = answers.shift();
+    return error === undefined ? Promise.resolve(page) : Promise.reject(error);
+  };
+  const api = optionalResources({ list } as unknown as KubeApi, new ManualClock());
+  expect(await api.list({ type })).toEqual(page);
+  await expect(api.list({ type })).rejects.toMatchObject({ details: { httpStatus: 403 } });
+  expect(await api.list({ type })).toMatchObject({ kind: 'page', objects: [] });
+});
+
 it('passes other failures on', async () => {
   const failure = refused(500);
   await expect(optionalResources(apiWith(failure), new ManualClock()).list({ type })).rejects.toBe(failure);
