@@ -1,8 +1,8 @@
 import { SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
-import { OPERATOR_MANAGER } from '../api/field-managers.js';
 import { written } from '../api/conformance/subject.test-support.js';
+import { OPERATOR_MANAGER } from '../api/field-managers.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';

@@ -1,15 +1,16 @@
+import { AppError } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import type { KubeApi, Refused } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
-import { renderedTypes } from '../cluster/observed-objects.js';
+import { engineTypes, renderedTypes } from '../cluster/observed-objects.js';
 import type { Deployment } from '../render/manifest-types.js';
 import { renderPlan } from '../render/render-plan.js';
 import { EVERY_KIND, planFor, requestFor, specOf } from '../render/render-request.test-support.js';
 import { applyObjects, deployedObjects, deploymentDiff, removeObjects } from './deployed-pipeline.js';
-import { workloadStates } from './deployment-state.js';
+import { pipelineConditions, workloadStates } from './deployment-state.js';
 
 const ENGINE_KINDS = ['InferenceService', 'SeldonDeployment', 'Server', 'Model'];
 const namespace = 'models';
@@ -73,6 +74,26 @@ describe('a rendered pipeline', () => {
     const foreign: KubeObject = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'other', namespace } };
     await api.create(service, foreign, { fieldManager: 'helm' });
     expect(deploymentDiff(rendered(), await live(api)).leftOver).toEqual([]);
+  });
+
+  it('is found by a user without rights on engines and pipelines, but not without rights on its own objects', async () => {
+    const api = start();
+    await applyObjects(api, rendered(), { pipeline: 'shelf', force: false });
+    const all = await live(api);
+    const forbidden = new AppError('CLUSTER_REFUSED', 'forbidden', { details: { httpStatus: 403 } });
+    const list = api.list.bind(api);
+    let hidden: readonly string[] = engineTypes.map(({ kind }) => kind);
+    api.list = async (selection, page) => {
+      if (hidden.includes(selection.type.kind)) throw forbidden;
+      return list(selection, page);
+    };
+    api.get = async () => {
+      throw forbidden;
+    };
+    expect(await live(api)).toEqual(all);
+    expect(await pipelineConditions(api, 'shelf', namespace)).toBeUndefined();
+    hidden = ['Service'];
+    await expect(live(api)).rejects.toBe(forbidden);
   });
 
   it('does not take what another manager owns, unless it is told to', async () => {

@@ -3,7 +3,7 @@ import { COMMAND_MANAGER } from '../api/field-managers.js';
 import type { KubeApi, ListPage, Refused } from '../api/kube-api.js';
 import { type KubeObject, type ObjectRef, type ResourceType, refTo } from '../api/kube-object.js';
 import { labelsOf } from '../cluster/object-names.js';
-import { type ObservedPod, pods, renderedTypes } from '../cluster/observed-objects.js';
+import { engineTypes, type ObservedPod, pods, renderedTypes } from '../cluster/observed-objects.js';
 import { type FieldDifference, objectDifferences } from './object-differences.js';
 
 export interface ObjectName {
@@ -25,7 +25,7 @@ const idOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.nam
 /** Labels of all objects of a pipeline. */
 const MARKS = ['app.kubernetes.io/managed-by', 'equipoise.dev/pipeline'];
 
-/** An engine that is not installed has no objects. */
+/** An engine that is not installed, or that the user may not read, has no objects. */
 export async function deployedObjects(
   api: KubeApi,
   pipeline: string,
@@ -66,13 +66,19 @@ async function pageOf(api: KubeApi, selection: Parameters<typeof allOf>[1], cont
   try {
     return await api.list(selection, continueToken === undefined ? {} : { continueToken });
   } catch (error) {
-    if (!isNotServed(error)) throw error;
+    if (!isWithoutObjects(error, selection.type)) throw error;
     return { kind: 'page', objects: [], resourceVersion: '' } as ListPage;
   }
 }
 
-const isNotServed = (error: unknown): boolean =>
-  error instanceof AppError && error.code === 'CLUSTER_REFUSED' && error.details['httpStatus'] === 404;
+/**
+ * True for a resource that is not served. A server answers 403 about an engine that is not installed to users without
+ * rights on it, because it checks rights first.
+ */
+const isWithoutObjects = (error: unknown, type: ResourceType): boolean =>
+  error instanceof AppError &&
+  error.code === 'CLUSTER_REFUSED' &&
+  (error.details['httpStatus'] === 404 || (error.details['httpStatus'] === 403 && engineTypes.includes(type)));
 
 export function deploymentDiff(wanted: readonly KubeObject[], live: readonly KubeObject[]): DeploymentDiff {
   const there = new Map(live.map((object) => [idOf(object), object]));

@@ -1,3 +1,4 @@
+import { AppError } from '@equipoise/core/model';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
@@ -6,13 +7,18 @@ import { podIssues, podRefusal, type RolloutState, rolloutState } from '../clust
 import type { PipelineCondition } from '../crd/status-schema.js';
 import { type EngineObjectState, engineObjectState } from '../render/engines/engine-state.js';
 
-/** Conditions of a pipeline; undefined if the cluster has none for it. */
+/** Conditions of a pipeline; undefined if the cluster has none for it, or without the right to read it. */
 export async function pipelineConditions(
   api: KubeApi,
   pipeline: string,
   namespace: string,
 ): Promise<readonly PipelineCondition[] | undefined> {
-  return (await api.get({ type: pipelines, namespace, name: pipeline }))?.status?.conditions;
+  try {
+    return (await api.get({ type: pipelines, namespace, name: pipeline }))?.status?.conditions;
+  } catch (error) {
+    if (error instanceof AppError && error.details['httpStatus'] === 403) return undefined;
+    throw error;
+  }
 }
 
 /** State of a workload; the router has neither `stage` nor `variant`. */
