@@ -91,6 +91,8 @@ describe('HttpKubeApi', () => {
       { type: { ...probes, group: '', plural: 'nodes', namespaced: false }, name: 'x' },
       { propagation: 'foreground' },
     );
+    const named = { ...wanted, metadata: { ...wanted.metadata, resourceVersion: '7' } };
+    await api.setFinalizers(probes, named, ['test/hold'], writer);
     expect(seen.map(({ line, type }) => [line, type])).toEqual([
       [`GET ${path}/a`, undefined],
       ['GET /apis/test.equipoise.dev/v1/probes?labelSelector=a=b&limit=5&continue=t', undefined],
@@ -101,7 +103,9 @@ describe('HttpKubeApi', () => {
       [`PATCH ${path}/a/scale?fieldManager=me`, 'application/merge-patch+json'],
       [`DELETE ${path}/a`, 'application/json'],
       ['DELETE /api/v1/nodes/x', 'application/json'],
+      [`PATCH ${path}/a?fieldManager=me`, 'application/merge-patch+json'],
     ]);
+    expect(seen[9]?.body).toEqual({ metadata: { resourceVersion: '7', finalizers: ['test/hold'] } });
     expect(seen[2]?.body).toEqual(wanted);
     expect(seen[6]?.body).toEqual({ spec: { replicas: 3 } });
     expect(seen[7]?.body).toMatchObject({ propagationPolicy: 'Background', preconditions: { uid: 'u' } });
