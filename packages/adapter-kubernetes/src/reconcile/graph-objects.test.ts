@@ -71,6 +71,14 @@ it.each<[unknown, unknown, boolean]>([
   expect(holds(live, wanted)).toBe(expected);
 });
 
+it('holds amounts in the spelling of an engine, and no other text', () => {
+  const pod = (memory: string, cpu: string) => ({ containers: [{ resources: { limits: { memory, cpu } } }] });
+  expect(holds(pod('200M', '1'), pod('200000000', '1000m'))).toBe(true);
+  expect(holds(pod('200Mi', '1'), pod('200000000', '1000m'))).toBe(false);
+  expect(holds({ resources: { limits: {} } }, { resources: { limits: { cpu: '1' } } })).toBe(false);
+  expect(holds({ value: '1k' }, { value: '1000' })).toBe(false);
+});
+
 it('a failed Model is shown as a stuck workload', () => {
   const model = {
     apiVersion: 'mlops.seldon.io/v1alpha1',

@@ -10,6 +10,7 @@ import {
   type SeldonPipeline,
   seldonExperiment,
 } from '../render/engines/seldon-pipeline.js';
+import { amountOf } from '../render/quantities.js';
 import { changedAtMs, replicasOf } from './engine-objects.js';
 import type { ObservedPipeline } from './reconciliation.js';
 
@@ -90,15 +91,21 @@ export function sharingObject(
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** Fields whose values are amounts. The webhook of an engine spells them as Go does: 200M for 200000000. */
+const AMOUNTS = ['requests', 'limits', 'memory'];
+
 /** True if `live` has all fields of `wanted`; servers add defaults. */
-export function holds(live: unknown, wanted: unknown): boolean {
+export function holds(live: unknown, wanted: unknown, isAmount = false): boolean {
   if (Array.isArray(wanted))
     return (
       Array.isArray(live) && live.length === wanted.length && wanted.every((each, index) => holds(live[index], each))
     );
-  if (typeof wanted !== 'object' || wanted === null) return live === wanted;
+  if (typeof wanted !== 'object' || wanted === null)
+    return live === wanted || (isAmount && amountOf(String(live)) === amountOf(String(wanted)));
   if (typeof live !== 'object' || live === null) return false;
-  return Object.entries(wanted).every(([key, value]) => value === undefined || holds((live as Fields)[key], value));
+  return Object.entries(wanted).every(
+    ([key, value]) => value === undefined || holds((live as Fields)[key], value, isAmount || AMOUNTS.includes(key)),
+  );
 }
 
 export const specOf = (object: KubeObject): Fields => (object as KubeObject & { readonly spec?: Fields }).spec ?? {};
