@@ -111,7 +111,7 @@ export class Operator {
     const seen = this.#index.view(key);
     if (!this.#index.isCompleteFor(seen?.pipeline)) return { againAfterMs: LISTING_RETRY_MS };
     if (seen === undefined) {
-      for (const memory of [this.#planning, this.#children, this.#status]) memory.forget(key);
+      for (const memory of [this.#planning, this.#children, this.#status, this.#meshes]) memory.forget(key);
       this.#deps.onGone?.(key);
       return {};
     }

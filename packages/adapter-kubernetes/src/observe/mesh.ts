@@ -6,7 +6,8 @@ import { AppError, type Clock } from '@equipoise/core/model';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { LABEL_PREFIX, labelsOf } from '../cluster/object-names.js';
-import { isRouter, meshTypes, type ObservedPod } from '../cluster/observed-objects.js';
+import { isCanaryRouter, isRouter, meshTypes, type ObservedPod } from '../cluster/observed-objects.js';
+import { keyOfPipeline } from './pipeline-index.js';
 
 export const canaryMeans = ['router', 'http-route', 'virtual-service'] as const;
 
@@ -24,6 +25,12 @@ export interface PipelineMesh {
   readonly objects: readonly KubeObject[];
 }
 
+interface CalmLook {
+  readonly mesh: PipelineMesh | undefined;
+  readonly chosen: MeshMeans | undefined;
+  readonly atMs: number;
+}
+
 /** Resources of each means, in order of preference. */
 const KINDS_OF: Readonly<Record<MeshMeans, readonly string[]>> = {
   'http-route': ['HTTPRoute'],
@@ -32,6 +39,8 @@ const KINDS_OF: Readonly<Record<MeshMeans, readonly string[]>> = {
 
 /** A resource that the API server does not serve is asked for again after this time. */
 const RETRY_MS = 60_000;
+/** A pipeline without routes and without a canary router is looked at again after this time. */
+const CALM_MS = 10_000;
 
 const PROXIES: readonly string[] = ['istio-proxy', 'linkerd-proxy'];
 /** Annotation of a pod whose traffic Istio's ambient mesh redirects. */
@@ -41,6 +50,8 @@ export class Meshes {
   readonly #api: KubeApi;
   readonly #clock: Clock;
   readonly #missingSinceMs = new Map<string, number>();
+  /** Last looks that found no routes. */
+  readonly #calm = new Map<string, CalmLook>();
 
   constructor({ api, clock }: { readonly api: KubeApi; readonly clock: Clock }) {
     this.#api = api;
@@ -51,6 +62,22 @@ export class Meshes {
   async of(pipeline: KubeObject, pods: readonly ObservedPod[]): Promise<PipelineMesh | undefined> {
     const chosen = canaryMeans.find((each) => each === pipeline.metadata.annotations?.[MEANS]);
     if (chosen === 'router' || (chosen === undefined && !pods.filter(isRouter).some(isInMesh))) return undefined;
+    const key = keyOfPipeline(pipeline);
+    const atMs = this.#clock.nowMs();
+    const isCalm = !pods.some(isCanaryRouter);
+    const calm = isCalm ? this.#calm.get(key) : undefined;
+    if (calm !== undefined && calm.chosen === chosen && atMs - calm.atMs < CALM_MS) return calm.mesh;
+    const mesh = await this.#read(pipeline, chosen);
+    if (isCalm && (mesh === undefined || mesh.objects.length === 0)) this.#calm.set(key, { mesh, chosen, atMs });
+    else this.#calm.delete(key);
+    return mesh;
+  }
+
+  forget(key: string): void {
+    this.#calm.delete(key);
+  }
+
+  async #read(pipeline: KubeObject, chosen: MeshMeans | undefined): Promise<PipelineMesh | undefined> {
     const lists = await Promise.all(
       Object.entries(KINDS_OF).map(async ([means, kinds]) => {
         const found = await Promise.all(kinds.map((kind) => this.#list(meshTypes[kind] as ResourceType, pipeline)));
