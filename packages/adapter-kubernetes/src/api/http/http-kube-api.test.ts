@@ -33,7 +33,10 @@ current-context: x
 `;
 
 /** API over a scripted server; `seen`: received requests. */
-async function start(answer: (response: ServerResponse, request: IncomingMessage, seen: readonly Seen[]) => void) {
+async function start(
+  answer: (response: ServerResponse, request: IncomingMessage, seen: readonly Seen[]) => void,
+  answerMs = 5_000,
+) {
   const seen: Seen[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
@@ -56,7 +59,7 @@ async function start(answer: (response: ServerResponse, request: IncomingMessage
     server.closeAllConnections();
     server.close();
   });
-  return { api: new HttpKubeApi(connection, { answerMs: 5_000 }), connection, seen, server };
+  return { api: new HttpKubeApi(connection, { answerMs }), connection, seen, server };
 }
 
 /** All answers of API servers have these fields. */
@@ -74,6 +77,21 @@ async function all(events: AsyncIterable<WatchEvent>): Promise<WatchEvent[]> {
 }
 
 describe('HttpKubeApi', () => {
+  it('drops idle connections after a request without an answer, because they broke with it', async () => {
+    const known = new Set<unknown>();
+    let isCut = false;
+    const { api } = await start((response, { socket }) => {
+      if (isCut && known.has(socket)) return;
+      known.add(socket);
+      json(200, { ...typed, metadata: {} })(response);
+    }, 500);
+    await Promise.all([api.get(ref), api.get(ref), api.get(ref)]);
+    expect(known.size).toBe(3);
+    isCut = true;
+    await expect(api.get(ref)).rejects.toMatchObject({ code: 'UNREACHABLE' });
+    expect(await api.get(ref)).toMatchObject(typed);
+  });
+
   it('sends each call in the form that the API wants', async () => {
     const wanted = probe('n', 'a', { note: 'n' });
     const { api, seen, connection } = await start(

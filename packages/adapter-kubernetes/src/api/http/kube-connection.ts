@@ -22,6 +22,8 @@ export interface KubeConnection {
   readonly account: PodAccount | undefined;
   requestOptions(): Promise<http.RequestOptions>;
   forgetCredentials(): void;
+  /** Closes connections that no request uses. */
+  dropIdle(): void;
   close(): void;
 }
 
@@ -148,6 +150,10 @@ function connectionTo(
     },
     forgetCredentials() {
       kept = undefined;
+    },
+    dropIdle() {
+      const idle = Object.values(agent?.agent.freeSockets ?? {}).flatMap((sockets) => sockets ?? []);
+      for (const socket of idle) socket.destroy();
     },
     close() {
       agent?.agent.destroy();

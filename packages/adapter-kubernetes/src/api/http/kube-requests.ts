@@ -111,6 +111,8 @@ export class KubeRequests {
 
   #unreachable(cause: unknown): AppError {
     if (cause instanceof AppError) return cause;
+    // Behind a balancer that fails over, the idle connections are as dead as this one, and each would take a whole wait.
+    this.#connection.dropIdle();
     const why = cause instanceof Error ? cause.message : String(cause);
     return new AppError(
       'UNREACHABLE',
