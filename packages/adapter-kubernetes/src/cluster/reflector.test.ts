@@ -164,6 +164,26 @@ describe('Reflector', () => {
     await stop();
   });
 
+  it('waits as long as a busy server asks', async () => {
+    const { kube, clock } = await start();
+    const api = new MemoryKubeApi(kube);
+    const details = { httpStatus: 429, retryAfterSeconds: 30 };
+    let asked = 0;
+    api.list = async () => {
+      asked += 1;
+      throw new AppError('CLUSTER_REFUSED', 'too many requests', { details });
+    };
+    const abort = new AbortController();
+    const listener = { onChange: () => {}, onFailure: () => {} };
+    const running = new Reflector({ api, clock, rng: new SeededRng(3) }, { type: probes }, listener).run(abort.signal);
+    await clock.advanceTo(29_000);
+    expect(asked).toBe(1);
+    await clock.advanceTo(91_000);
+    expect(asked).toBe(4);
+    abort.abort();
+    await running;
+  });
+
   it('does not ask a server that ends each watch at once in a tight loop', async () => {
     const { kube, pass, api, stop } = await start();
     kube.endsWatchesAtOnce = true;

@@ -6,7 +6,7 @@
 import { type AlarmClock, AppError, type Rng } from '@equipoise/core/model';
 import type { KubeApi, Selection, WatchEvent } from '../api/kube-api.js';
 import { type KubeObject, objectKey } from '../api/kube-object.js';
-import { type RetryDelays, retryDelayMs } from './retry-delay.js';
+import { type RetryDelays, retryAfterMs, retryDelayMs } from './retry-delay.js';
 import { wait } from './wait.js';
 
 export interface ReflectorDeps {
@@ -48,6 +48,8 @@ export class Reflector<T extends KubeObject> {
   readonly #objects = new Map<string, T>();
   #listed = false;
   #failures = 0;
+  /** Delay that the server asked for with the last failure. */
+  #askedMs = 0;
 
   constructor(base: ReflectorDeps, selection: Selection<T>, listener: ReflectorListener<T>) {
     this.#deps = base;
@@ -75,13 +77,15 @@ export class Reflector<T extends KubeObject> {
         if (!signal.aborted) this.#onFailure(error);
       }
       if (this.#failures > failuresBefore) {
-        await wait(this.#deps.clock, retryDelayMs(this.#failures, this.#limits.retry, this.#deps.rng), signal);
+        const ownMs = retryDelayMs(this.#failures, this.#limits.retry, this.#deps.rng);
+        await wait(this.#deps.clock, Math.max(ownMs, this.#askedMs), signal);
       }
     }
   }
 
   #onFailure(error: unknown): void {
     this.#failures++;
+    this.#askedMs = retryAfterMs(error);
     this.#listener.onFailure(error, this.#failures);
   }
 

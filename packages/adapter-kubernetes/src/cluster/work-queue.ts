@@ -2,8 +2,8 @@
  * Queue of keys that need a pass. A request during a pass leads to one more pass. Failed passes are retried with
  * back-off. The server may ask for a longer delay, and the retries of all keys have a common rate.
  */
-import { type AlarmClock, AppError, type Rng } from '@equipoise/core/model';
-import { type RetryDelays, retryDelayMs } from './retry-delay.js';
+import type { AlarmClock, Rng } from '@equipoise/core/model';
+import { type RetryDelays, retryAfterMs, retryDelayMs } from './retry-delay.js';
 import { TokenBucket } from './token-bucket.js';
 
 export interface WorkQueueDeps {
@@ -22,7 +22,6 @@ export interface WorkQueueLimits {
 }
 
 const USUAL_RETRIES = { perSecond: 10, burst: 100 };
-const LONGEST_RETRY_AFTER_MS = 300_000;
 
 const usualQueueLimits: WorkQueueLimits = {
   // Many, because passes mostly wait for the server.
@@ -137,10 +136,4 @@ export class WorkQueue {
     });
     this.#resting.set(key, cancel);
   }
-}
-
-/** Delay that the server asked for; 0 if it asked for none. */
-function retryAfterMs(error: unknown): number {
-  const seconds = error instanceof AppError ? error.details['retryAfterSeconds'] : undefined;
-  return typeof seconds === 'number' && seconds > 0 ? Math.min(1000 * seconds, LONGEST_RETRY_AFTER_MS) : 0;
 }

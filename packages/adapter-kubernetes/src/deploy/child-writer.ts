@@ -19,6 +19,7 @@ import { fewAtATime } from '../cluster/few-at-a-time.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { engineTypes, ownedTypes } from '../cluster/observed-objects.js';
 import { ADOPT, ownershipOf, type PipelineIdentity } from '../cluster/ownership.js';
+import { retryAfterMs } from '../cluster/retry-delay.js';
 import type { ChildRefusal } from '../reconcile/reconciliation.js';
 import { RefusedWrites } from './refused-writes.js';
 
@@ -139,9 +140,9 @@ export class ChildWriter {
     write: () => Promise<Refused | NameTaken | undefined>,
   ): Promise<boolean> {
     const id = childId(object);
-    const failed = (refusal: ChildRefusal, retryAfterMs?: number): false => {
+    const failed = (refusal: ChildRefusal, askedMs = 0): false => {
       const digest = object.apiVersion === DELETION ? DELETION : this.#digestOf(object);
-      this.#refused.add(key, id, { digest, refusal, retryAfterMs });
+      this.#refused.add(key, id, { digest, refusal, retryAfterMs: askedMs });
       return false;
     };
     const { kind, metadata } = object;
@@ -157,9 +158,8 @@ export class ChildWriter {
       return failed({ kind, name: metadata.name, reason: 'ApplyFailed', message: outcome.message });
     } catch (error) {
       if (!isAnswered(error)) throw error;
-      const { retryAfterSeconds } = error.details;
-      const retryAfterMs = typeof retryAfterSeconds === 'number' ? 1000 * retryAfterSeconds : undefined;
-      return failed({ kind, name: metadata.name, reason: 'ApplyFailed', message: error.message }, retryAfterMs);
+      const refusal = { kind, name: metadata.name, reason: 'ApplyFailed', message: error.message } as const;
+      return failed(refusal, retryAfterMs(error));
     }
   }
 
