@@ -21,7 +21,7 @@ import {
   pods,
 } from '../../packages/adapter-kubernetes/src/cluster/observed-objects.js';
 import { pipelineDefinition } from '../../packages/adapter-kubernetes/src/crd/pipeline-crd.js';
-import { coresOf } from '../../packages/adapter-kubernetes/src/render/quantities.js';
+import { amountOf } from '../../packages/adapter-kubernetes/src/render/quantities.js';
 import {
   ChildProgram,
   readyWithin,
@@ -264,7 +264,7 @@ export class TheirCluster {
 
 function limitOf({ spec }: ObservedPod): number {
   const containers = (spec?.containers ?? []) as readonly { resources?: { limits?: Record<string, string> } }[];
-  return containers.reduce((sum, { resources }) => sum + coresOf(resources?.limits?.['cpu'] ?? '0'), 0);
+  return containers.reduce((sum, { resources }) => sum + amountOf(resources?.limits?.['cpu'] ?? '0'), 0);
 }
 
 /** The operator follows a load up and down. */

@@ -117,15 +117,8 @@ export class LeaseElector {
     while (!leading.signal.aborted) {
       await wait(clock, this.#times.retryMs, leading.signal);
       if (leading.signal.aborted) break;
-      const renewedAtMs = await this.#renew(leadership, leading.signal);
-      if (leading.signal.aborted) continue;
-      if (renewedAtMs === undefined) {
-        if (this.#isOfAnother) {
-          this.#heldUntilMs = Number.NEGATIVE_INFINITY;
-          stop();
-        }
-        continue;
-      }
+      const renewedAtMs = await this.#renew(leadership, leading);
+      if (renewedAtMs === undefined || leading.signal.aborted) continue;
       holdFrom(renewedAtMs);
       successor = this.#seen && leadership.successor?.(this.#seen.lease);
       if (successor !== undefined) stop();
@@ -145,10 +138,11 @@ export class LeaseElector {
 
   /**
    * One try to renew the lease. A hanging one must not hide that the lease has expired. It has half of the time, so that
-   * another try on another connection can follow.
+   * another try on another connection can follow. Ends the leadership if another candidate holds the lease.
    */
-  async #renew(leadership: Leadership, signal: AbortSignal): Promise<number | undefined> {
+  async #renew(leadership: Leadership, leading: AbortController): Promise<number | undefined> {
     const { clock } = this.#deps;
+    const { signal } = leading;
     const limitMs = this.#times.renewWithinMs / 2;
     const trying = new AbortController();
     const stop = (): void => trying.abort();
@@ -158,7 +152,12 @@ export class LeaseElector {
       leadership.onFailure?.(new Error(`the lease was not renewed within ${limitMs} ms`));
     });
     try {
-      return await orAborted(this.#tryToHold(leadership, trying.signal), trying.signal);
+      const renewedAtMs = await orAborted(this.#tryToHold(leadership, trying.signal), trying.signal);
+      if (renewedAtMs === undefined && this.#isOfAnother) {
+        this.#heldUntilMs = Number.NEGATIVE_INFINITY;
+        leading.abort();
+      }
+      return renewedAtMs;
     } finally {
       cancel();
       signal.removeEventListener('abort', stop);

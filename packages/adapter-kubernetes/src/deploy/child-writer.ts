@@ -21,6 +21,7 @@ import { engineTypes, ownedTypes } from '../cluster/observed-objects.js';
 import { ADOPT, ownershipOf, type PipelineIdentity } from '../cluster/ownership.js';
 import { retryAfterMs } from '../cluster/retry-delay.js';
 import type { ChildRefusal } from '../reconcile/reconciliation.js';
+import { REPLICAS_BY } from '../reconcile/replica-groups.js';
 import { RefusedWrites } from './refused-writes.js';
 
 export interface ChildWriterDeps {
@@ -299,11 +300,16 @@ export function childId({
   return `${kind} ${objectKey(metadata)}`;
 }
 
+/** Annotations that people set. */
+const OF_PEOPLE: readonly string[] = [ADOPT, REPLICAS_BY];
+
 /** Version of an object without its status. A generation does not count the metadata. */
 function versionOf(object: KubeObject | undefined): string | undefined {
   if (object === undefined) return undefined;
   const { uid, generation, resourceVersion, labels = {}, ownerReferences = [], annotations = {} } = object.metadata;
   if (generation === undefined) return `${uid} v${resourceVersion}`;
-  const own = Object.entries(annotations).filter(([name]) => name.startsWith(`${LABEL_PREFIX}/`));
+  const own = Object.entries(annotations).filter(
+    ([name]) => name.startsWith(`${LABEL_PREFIX}/`) && !OF_PEOPLE.includes(name),
+  );
   return `${uid} g${generation} ${JSON.stringify([labels, ownerReferences, own])}`;
 }

@@ -113,7 +113,12 @@ function eventOf(
 /** The server refuses longer notes, and counts bytes. A character that does not fit is left out. */
 function noteOf(message: string): string {
   const bytes = Buffer.from(message.slice(0, MOST_NOTE));
-  return bytes.length <= MOST_NOTE ? bytes.toString() : bytes.subarray(0, MOST_NOTE).toString().replace(/\uFFFD$/, '');
+  return bytes.length <= MOST_NOTE
+    ? bytes.toString()
+    : bytes
+        .subarray(0, MOST_NOTE)
+        .toString()
+        .replace(/\uFFFD$/, '');
 }
 
 /** Starting replicas are no reason to warn. */

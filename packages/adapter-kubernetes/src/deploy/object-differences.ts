@@ -33,4 +33,3 @@ const isEmpty = (value: unknown): boolean =>
 
 const isAmount = (path: string): boolean =>
   /\.(requests|limits)\.[^.]+(\.[^.]+)*$/.test(path) || path.endsWith('.memory');
-

@@ -298,7 +298,9 @@ describe('reconcile: troubles', () => {
     const children = settled(planning);
     const lastTransitionTime = new Date(NOW_EPOCH_MS - agoMs).toISOString();
     const conditions = [{ type: 'Ready', status: 'False', lastTransitionTime }];
-    const ended = [podOf(deployment(children, SMALL), { phase: 'Failed', reason, message: 'low on memory', conditions })];
+    const ended = [
+      podOf(deployment(children, SMALL), { phase: 'Failed', reason, message: 'low on memory', conditions }),
+    ];
     const degraded = condition(decide({ children, ended }, planning), 'Degraded');
     expect(degraded?.reason).toBe(expected);
     if (expected !== 'AsPlanned') expect(degraded?.message).toBe(`n/${SMALL}-1: ${reason}: low on memory`);

@@ -99,7 +99,7 @@ const partKey = (object: Pick<ObservedPod, 'metadata'>): string =>
   `${labelOf(object, 'stage')} ${labelOf(object, 'variant')}`;
 
 /** Annotation of a Deployment whose replicas a person or another controller sets. The value says who. */
-const REPLICAS_BY = `${LABEL_PREFIX}/replicas-by`;
+export const REPLICAS_BY = `${LABEL_PREFIX}/replicas-by`;
 
 /**
  * Replicas set by an autoscaler, or by the writer that an annotation names. They are left alone, because two writers

@@ -14,7 +14,9 @@ const cpuQuantity = (cpuCores: number): string =>
 const QUANTITY = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|([numkMGTPE]|[KMGTPE]i))?$/;
 const DIVISORS: Readonly<Record<string, number>> = { n: 1e9, u: 1e6, m: 1e3 };
 const FACTORS: Readonly<Record<string, number>> = {
-  ...Object.fromEntries(['k', 'M', 'G', 'T', 'P', 'E'].map((suffix, index) => [suffix, Number(`1e${3 * (index + 1)}`)])),
+  ...Object.fromEntries(
+    ['k', 'M', 'G', 'T', 'P', 'E'].map((suffix, index) => [suffix, Number(`1e${3 * (index + 1)}`)]),
+  ),
   ...Object.fromEntries(['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'].map((suffix, index) => [suffix, 2 ** (10 * (index + 1))])),
 };
 
