@@ -96,7 +96,7 @@ export interface KubeApi {
     object: T,
     managedFields: readonly ManagedFields[],
   ): Promise<WriteResult<T>>;
-  /** Replaces the finalizers if the object's version is still current, whoever owns them. */
+  /** Replaces the finalizers if the object's version is still current, also those of other managers. */
   setFinalizers<T extends KubeObject>(
     type: ResourceType<T>,
     object: T,

@@ -79,6 +79,6 @@ export class FollowedPlans implements PlanSource {
   }
 }
 
-/** What a loop follows. Another engine has other signals, and a pipeline that was created again has another history. */
+/** Subject of a loop. Another engine has other signals, and a pipeline that was created again has another history. */
 const subjectOf = ({ pipeline }: ObservedPipeline): string =>
   `${pipeline.metadata.uid} ${graphEngineOf(targetOf(pipeline)) ?? 'router'}`;
