@@ -54,6 +54,23 @@ describe('latency laws', () => {
     expect(meanOfLaw(awaitedLaw(three, 3)) / (30 * (1 + 1 / 2 + 1 / 3))).toBeCloseTo(1, 1.5);
   });
 
+  it('wait for a constant time as long as it nearly always is', () => {
+    const constants = [18, 32, 17].map(constantLaw);
+    for (const [needed, ms] of [
+      [1, 17],
+      [2, 18],
+      [3, 32],
+    ] as const)
+      expect(quantileOfLaw(awaitedLaw(constants, needed), 0.99)).toBe(ms);
+    const seldomLate = mixtureLaw([
+      { probability: 0.995, law: constantLaw(10) },
+      { probability: 0.005, law: constantLaw(100) },
+    ]);
+    const law = awaitedLaw([seldomLate, constantLaw(20)], 2);
+    expect(quantileOfLaw(law, 0.99)).toBe(20);
+    expect(quantileOfLaw(law, 0.9975)).toBeGreaterThan(99);
+  });
+
   it('mix by probability', () => {
     const law = mixtureLaw([
       { probability: 0.98, law: constantLaw(10) },

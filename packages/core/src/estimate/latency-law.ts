@@ -42,8 +42,12 @@ export const constantLaw = (ms: number): LatencyLaw => ({
   weights: Float64Array.of(1),
 });
 
+/**
+ * Spreads the atoms over the bins. A heavy atom fills several bins: `quantileOfLaw` is linear between atoms, so a
+ * single one would reach far into the next.
+ */
 function mergeAtoms(valuesMs: Float64Array, weights: Float64Array): LatencyLaw {
-  if (valuesMs.length <= ATOMS) return { valuesMs, weights };
+  if (valuesMs.length === 1) return { valuesMs, weights };
   const outValues = new Float64Array(ATOMS);
   const outWeights = new Float64Array(ATOMS);
   let before = 0;
@@ -104,7 +108,7 @@ export function sumLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   }
   const used = dropEmptyAtoms(sumWeighted, sumWeights);
   const law = mergeAtoms(sumWeighted.subarray(0, used), sumWeights.subarray(0, used));
-  return used > ATOMS ? law : { valuesMs: law.valuesMs.slice(), weights: law.weights.slice() };
+  return used > 1 ? law : { valuesMs: law.valuesMs.slice(), weights: law.weights.slice() };
 }
 
 /** Sum of two times that are large together: quantiles add. */
