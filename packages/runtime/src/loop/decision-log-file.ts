@@ -4,7 +4,6 @@
  */
 import { closeSync, createReadStream, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { AppError, type DecisionRecord } from '@equipoise/core/model';
 import { readStateFile } from '../store/read-state-file.js';
 import type { SqlitePlanStore } from '../store/sqlite-plan-store.js';
@@ -97,7 +96,7 @@ async function readLines(path: string, { pipelineName, newest, id }: LogSelectio
   const setups = new Map<string, PlanningSetup>();
   const decisions: LoggedDecision[] = [];
   let line = 0;
-  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const text of linesOf(path)) {
     line += 1;
     if (text.trim() === '') continue;
     const entry = entryOf(text, path, line);
@@ -106,6 +105,17 @@ async function readLines(path: string, { pipelineName, newest, id }: LogSelectio
       decisions.push({ pipelineName: entry.pipeline, record: entry.record });
   }
   return { setups, decisions: newestOf(decisions, newest) };
+}
+
+/** `node:readline` of Node 24 also ends lines at U+2028 and U+2029, which JSON may contain. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of createReadStream(path, 'utf8')) {
+    const lines = `${rest}${chunk}`.split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  yield rest;
 }
 
 function newestOf(decisions: readonly LoggedDecision[], newest: number | undefined): readonly LoggedDecision[] {

@@ -1,0 +1,33 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { readDecisionLog } from './decision-log-file.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'equipoise-log-'));
+const path = join(folder, 'log.jsonl');
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const lineOf = (id: number, reason: string): string =>
+  JSON.stringify({
+    kind: 'decision',
+    pipeline: 'p',
+    record: { id, observation: {}, manual: { action: 'pause', reason } },
+  });
+
+describe('a log in JSON lines', () => {
+  it.each([
+    ['line separators in a reason', 'copied\u2028from\u2029a page'],
+    ['a line longer than a read', 'long '.repeat(50_000)],
+    ['letters of several bytes', 'ü€🙂'.repeat(20_000)],
+  ])('has one decision per line: %s', async (_, reason) => {
+    for (const end of ['\n', '\r\n']) {
+      writeFileSync(path, [lineOf(1, reason), '', lineOf(2, reason)].join(end));
+      const { decisions } = await readDecisionLog(path);
+      expect(decisions.map(({ record }) => [record.id, record.manual?.reason === reason])).toEqual([
+        [1, true],
+        [2, true],
+      ]);
+    }
+  });
+});
