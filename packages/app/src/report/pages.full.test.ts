@@ -17,7 +17,13 @@ const WAYS = [
   [390, 'dark', true],
 ] as const;
 const folder = new TestFolder();
-const pages = { ...samplePages('shelf-scan'), hostile: samplePages(HOSTILE)['report'] };
+/** The longest name that a pipeline file may have, without a place to break it. */
+const LONGEST = 'W'.repeat(63);
+const pages = {
+  ...samplePages('shelf-scan'),
+  hostile: samplePages(HOSTILE)['report'],
+  longest: samplePages(LONGEST)['report'],
+};
 const names = Object.keys(pages);
 
 describeWithTool(chromium, 'reports in a browser', () => {
