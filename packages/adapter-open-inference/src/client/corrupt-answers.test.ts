@@ -6,7 +6,7 @@ import { grpcMethods, grpcPath } from '@equipoise/open-inference-codec';
 import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { InferenceClient } from './inference-client.js';
+import type { ClientOptions, InferenceClient } from './inference-client.js';
 import { openInferenceClient } from './open-inference-client.js';
 
 const opened: (() => void)[] = [];
@@ -86,7 +86,10 @@ describe('over REST', () => {
 });
 
 describe('over gRPC', () => {
-  async function clientOfGrpc(answer: () => Buffer | { code: status; metadata?: Metadata }): Promise<InferenceClient> {
+  async function clientOfGrpc(
+    answer: () => Buffer | { code: status; metadata?: Metadata },
+    options: ClientOptions = {},
+  ): Promise<InferenceClient> {
     const server = new Server();
     const bytes = (message: Buffer) => message;
     const form = {
@@ -96,20 +99,21 @@ describe('over gRPC', () => {
       responseDeserialize: bytes,
     };
     const unary = { requestStream: false, responseStream: false, ...form };
+    const reply = (_: unknown, done: (error: object | null, answer?: Buffer) => void) => {
+      const given = answer();
+      if (Buffer.isBuffer(given)) done(null, given);
+      else done({ details: 'no', ...given });
+    };
+    const { modelInfer, modelReady, serverLive, serverReady } = grpcMethods;
+    const methods = { modelInfer, modelReady, serverLive, serverReady };
     server.addService(
-      { infer: { path: grpcPath(grpcMethods.modelInfer), ...unary } },
-      {
-        infer: (_: unknown, done: (error: object | null, answer?: Buffer) => void) => {
-          const given = answer();
-          if (Buffer.isBuffer(given)) done(null, given);
-          else done({ details: 'no', ...given });
-        },
-      },
+      Object.fromEntries(Object.entries(methods).map(([name, method]) => [name, { path: grpcPath(method), ...unary }])),
+      Object.fromEntries(Object.keys(methods).map((name) => [name, reply])),
     );
     const port = await new Promise<number>((resolve) => {
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (_, bound) => resolve(bound));
     });
-    const client = openInferenceClient(`grpc://127.0.0.1:${port}`);
+    const client = openInferenceClient(`grpc://127.0.0.1:${port}`, options);
     opened.push(
       () => client.close(),
       () => server.forceShutdown(),
@@ -130,6 +134,25 @@ describe('over gRPC', () => {
     metadata.set('grpc-retry-pushback-ms', '1500');
     const client = await clientOfGrpc(() => ({ code, metadata }));
     await expect(infer(client)).rejects.toMatchObject({ code: expected, details: { retryAfterMs: 1500 } });
+  });
+
+  it('a health answer that cannot be read, which means unhealthy', async () => {
+    // The tag of a field without its value.
+    const client = await clientOfGrpc(() => Buffer.from([8]));
+    expect(await Promise.all([client.serverLive(), client.serverReady(), client.modelReady('m')])).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  it('an answer that is too large, which is no lack of capacity', async () => {
+    const client = await clientOfGrpc(() => Buffer.alloc(2000), { maxAnswerBytes: 1000 });
+    await expect(infer(client)).rejects.toMatchObject({
+      code: 'STAGE_FAILED',
+      message: expect.stringContaining('more than 1000 bytes'),
+      retryable: false,
+    });
   });
 
   it('whatever bytes (property)', async () => {

@@ -61,22 +61,28 @@ export class GrpcClient implements InferenceClient {
     );
   }
 
-  async serverLive(options: CallOptions = {}): Promise<boolean> {
-    const { input, output } = grpcMethods.serverLive;
-    const answer = await this.#try(grpcMethods.serverLive, writeMessage(input, {}), options);
-    return answer !== undefined && readMessage(output, answer).live;
+  serverLive(options: CallOptions = {}): Promise<boolean> {
+    const { serverLive } = grpcMethods;
+    return isTrue(async () => {
+      const answer = await this.#call(serverLive, writeMessage(serverLive.input, {}), options);
+      return readMessage(serverLive.output, answer).live;
+    });
   }
 
-  async serverReady(options: CallOptions = {}): Promise<boolean> {
-    const { input, output } = grpcMethods.serverReady;
-    const answer = await this.#try(grpcMethods.serverReady, writeMessage(input, {}), options);
-    return answer !== undefined && readMessage(output, answer).ready;
+  serverReady(options: CallOptions = {}): Promise<boolean> {
+    const { serverReady } = grpcMethods;
+    return isTrue(async () => {
+      const answer = await this.#call(serverReady, writeMessage(serverReady.input, {}), options);
+      return readMessage(serverReady.output, answer).ready;
+    });
   }
 
-  async modelReady(name: string, options: CallOptions = {}): Promise<boolean> {
-    const { input, output } = grpcMethods.modelReady;
-    const answer = await this.#try(grpcMethods.modelReady, writeMessage(input, { name }), options);
-    return answer !== undefined && readMessage(output, answer).ready;
+  modelReady(name: string, options: CallOptions = {}): Promise<boolean> {
+    const { modelReady } = grpcMethods;
+    return isTrue(async () => {
+      const answer = await this.#call(modelReady, writeMessage(modelReady.input, { name }), options);
+      return readMessage(modelReady.output, answer).ready;
+    });
   }
 
   async serverMetadata(options: CallOptions = {}): Promise<ServerMetadata> {
@@ -117,15 +123,6 @@ export class GrpcClient implements InferenceClient {
     // A channel closed inside the state-change callback would connect again.
     else
       channel.watchConnectivityState(state, deadlineMs, () => setImmediate(() => this.#closeOnceSettled(deadlineMs)));
-  }
-
-  /** Returns the answer; undefined if the call fails. For a health check, this means unhealthy. */
-  async #try(method: Method, message: Uint8Array, options: CallOptions): Promise<Uint8Array | undefined> {
-    try {
-      return await this.#call(method, message, options);
-    } catch {
-      return undefined;
-    }
   }
 
   #call(
@@ -175,6 +172,9 @@ export class GrpcClient implements InferenceClient {
     const answered = Object.keys(metadata?.getMap() ?? {}).length > 0;
     const kind = codeOfGrpc(code, answered);
     if (kind === 'UNREACHABLE') return unreachable(this.url, new Error(details || message));
+    // This client refuses an answer that is too large, with the same status as a server without capacity.
+    if (kind === 'DROPPED' && !answered && details.includes('larger than'))
+      return corruptAnswer(this.url, new Error(`more than ${this.#maxAnswerBytes} bytes.`));
     if (kind === 'DEADLINE_PASSED' && !answered) return tookTooLong(this.url, timeoutMs);
     const pushbackMs = Number(metadata?.get('grpc-retry-pushback-ms')[0]);
     return serverFailure(kind, {
@@ -195,3 +195,12 @@ export class GrpcClient implements InferenceClient {
 }
 
 type Method = Parameters<typeof grpcPath>[0];
+
+/** False also if the call fails or its answer cannot be read. For a health check, both mean unhealthy. */
+async function isTrue(ask: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await ask();
+  } catch {
+    return false;
+  }
+}

@@ -15,11 +15,11 @@ export interface CallOptions {
  */
 export interface InferenceClient {
   readonly url: string;
-  /** False also if the call fails. */
+  /** False also if the call fails or its answer cannot be read. */
   serverLive(options?: CallOptions): Promise<boolean>;
-  /** False also if the call fails. */
+  /** False also if the call fails or its answer cannot be read. */
   serverReady(options?: CallOptions): Promise<boolean>;
-  /** False also if the call fails. */
+  /** False also if the call fails or its answer cannot be read. */
   modelReady(model: string, options?: CallOptions): Promise<boolean>;
   serverMetadata(options?: CallOptions): Promise<ServerMetadata>;
   modelMetadata(model: string, options?: CallOptions): Promise<ModelMetadata>;
