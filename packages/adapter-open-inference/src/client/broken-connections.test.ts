@@ -124,6 +124,23 @@ describe('a kept connection that breaks', () => {
     expect(runs).toHaveLength(3);
   });
 
+  it('costs nothing where the server closes all of them at once', async () => {
+    const kept: Socket[] = [];
+    const url = await rawServer({
+      onRequest: (socket) => {
+        if (kept.includes(socket) && kept.length === 2) socket.resetAndDestroy();
+        else if (kept.length === 2) socket.write(REPLY);
+        else if (kept.push(socket) === 2) for (const each of kept) each.write(REPLY);
+      },
+    });
+    const client = openInferenceClient(url);
+    opened.push(() => client.close());
+    await Promise.all([client.infer('m', inputsOf(1)), client.infer('m', inputsOf(1))]);
+    // Node keeps a connection only after the turn in which its answer ended.
+    await new Promise((resolve) => setImmediate(resolve));
+    await expect(client.infer('m', inputsOf(1))).resolves.toHaveProperty('outputs.y');
+  });
+
   it('is none where a call may not be repeated: it runs once', async () => {
     const { runs, server } = breaksAfterTheFirst();
     const client = openInferenceClient(await server, { mayRepeat: false });

@@ -8,6 +8,8 @@ import { corruptAnswer, givenUp, tookTooLong, unreachable } from './server-failu
 
 /** A connection that breaks within this time was stale. If it breaks later, the server was running the request. */
 const STALE_WITHIN_MS = 250;
+/** Codes of a write to a connection that the server has closed, depending on which side is faster. */
+const CLOSED: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE']);
 
 /** Request to send; its body parts are not concatenated. */
 export interface RestRequest {
@@ -40,24 +42,28 @@ export class RestConnections {
   readonly #maxAnswerBytes: number;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #agent: Agent;
+  /** Opens a connection for each request. */
+  readonly #freshAgent: Agent;
   #isClosed = false;
 
   constructor(url: URL, { maxAnswerBytes, headers, mayRepeat }: RestConnectionOptions) {
     this.#url = url;
     this.#maxAnswerBytes = maxAnswerBytes;
     this.#headers = headers;
-    const options = { keepAlive: mayRepeat };
-    this.#agent = url.protocol === 'https:' ? new TlsAgent(options) : new Agent(options);
+    const agentOf = (keepAlive: boolean): Agent =>
+      url.protocol === 'https:' ? new TlsAgent({ keepAlive }) : new Agent({ keepAlive });
+    this.#agent = agentOf(mayRepeat);
+    this.#freshAgent = agentOf(false);
   }
 
   /** Rejects with UNREACHABLE, DEADLINE_PASSED, STAGE_FAILED (answer too large) or DROPPED (cancelled). */
   async exchange(sent: RestRequest, options: CallOptions): Promise<RestAnswer> {
     try {
-      return await this.#once(sent, options);
+      return await this.#once(sent, options, this.#agent);
     } catch (error) {
-      // Retry, because the server has probably closed the idle connection.
+      // The server has probably closed the idle connection, and the other idle ones with it.
       if (!(error instanceof StaleConnection)) throw error;
-      return await this.#once(sent, options);
+      return await this.#once(sent, options, this.#freshAgent);
     }
   }
 
@@ -65,9 +71,14 @@ export class RestConnections {
   close(): void {
     this.#isClosed = true;
     this.#agent.destroy();
+    this.#freshAgent.destroy();
   }
 
-  #once(sent: RestRequest, { timeoutMs = clientDefaults.timeoutMs, signal }: CallOptions): Promise<RestAnswer> {
+  #once(
+    sent: RestRequest,
+    { timeoutMs = clientDefaults.timeoutMs, signal }: CallOptions,
+    agent: Agent,
+  ): Promise<RestAnswer> {
     const url = this.#url.origin;
     return new Promise((resolve, reject) => {
       // After `close`, the agent would open connections that are never closed.
@@ -75,7 +86,7 @@ export class RestConnections {
         reject(givenUp(url));
         return;
       }
-      const request = this.#open(sent);
+      const request = this.#open(sent, agent);
       const end = (settle: () => void) => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
@@ -93,7 +104,7 @@ export class RestConnections {
       const sentAtMs = performance.now();
       request.on('error', (error: NodeJS.ErrnoException) => {
         const atOnce = performance.now() - sentAtMs < STALE_WITHIN_MS;
-        const stale = request.reusedSocket && !answering && atOnce && error.code === 'ECONNRESET';
+        const stale = request.reusedSocket && !answering && atOnce && CLOSED.has(error.code);
         fail(stale ? new StaleConnection() : unreachable(url, error));
       });
       request.on('response', (response) => {
@@ -110,10 +121,10 @@ export class RestConnections {
     });
   }
 
-  #open({ method, path, headers = {}, body = [] }: RestRequest) {
+  #open({ method, path, headers = {}, body = [] }: RestRequest, agent: Agent) {
     const options: RequestOptions = {
       method,
-      agent: this.#agent,
+      agent,
       headers: Object.assign(
         {},
         this.#headers,

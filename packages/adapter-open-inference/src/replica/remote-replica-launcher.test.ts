@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { addressesOf, RemoteReplicaLauncher } from './remote-replica-launcher.js';
@@ -65,4 +66,19 @@ describe('the Host header', () => {
     server.closeAllConnections();
     server.close();
   });
+});
+
+it('leaves no connection to a server that is not ready', async () => {
+  const sockets: Socket[] = [];
+  const server = createServer((_, response) => response.writeHead(503).end('{"error":"loading"}'));
+  server.keepAliveTimeout = 0;
+  server.on('connection', (socket) => sockets.push(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const urls = [`http://127.0.0.1:${(server.address() as AddressInfo).port}`];
+  const variant = variantNamed('v', { server: { urls, model: 'm', batching: 'stack' } });
+  const launched = new RemoteReplicaLauncher().launch(launchRequestOf(stageNamed('sends', [variant])));
+  await expect(launched).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
+  expect(sockets).toHaveLength(1);
+  await Promise.all(sockets.map((socket) => socket.destroyed || once(socket, 'close')));
+  server.close();
 });

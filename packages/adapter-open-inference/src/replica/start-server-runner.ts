@@ -38,8 +38,14 @@ export async function clientOf(
   const options = { mayRepeat: idempotent, ...(token !== undefined && { token }), ...(sent && { headers: sent }) };
   const client = openInferenceClient(url, options);
   if (!url.startsWith('http')) return client;
-  const { extensions } = await client.serverMetadata({ timeoutMs });
-  if (extensions.includes(RAW_EXTENSION)) return client;
+  try {
+    const { extensions } = await client.serverMetadata({ timeoutMs });
+    if (extensions.includes(RAW_EXTENSION)) return client;
+  } catch (error) {
+    // Otherwise each further attempt would leave an open connection behind.
+    client.close();
+    throw error;
+  }
   client.close();
   return openInferenceClient(url, { raw: false, ...options });
 }
