@@ -1,7 +1,7 @@
 /**
  * Raw tensors of REST and gRPC: row-major, little-endian, without padding. A BOOL is one byte, 0 or 1. A uint32 length
- * precedes each BYTES element. Decoded numbers are views if aligned, otherwise copies. Allocations never exceed the
- * received bytes.
+ * precedes each BYTES element. Decoded numbers are views if aligned, otherwise copies. Their memory never exceeds the
+ * received bytes. An element of BYTES takes more memory than its bytes, so the number of elements is bounded.
  */
 import {
   AppError,
@@ -16,6 +16,8 @@ import {
 import { byteElements, byteStrings } from './byte-elements.js';
 
 const LENGTH_BYTES = 4;
+/** Even an empty element takes about 110 bytes of memory, but only four bytes of a message. */
+const MOST_BYTES_ELEMENTS = 1_048_576;
 
 invariant(
   new Uint8Array(Uint16Array.of(1).buffer)[0] === 1,
@@ -76,6 +78,7 @@ function checkBooleans(type: RawTensorType, bytes: Uint8Array): void {
 
 function decodeElements(type: RawTensorType, bytes: Uint8Array): readonly string[] | readonly Uint8Array[] {
   const count = elementCount(type.shape);
+  if (count > MOST_BYTES_ELEMENTS) throw malformed(type, `more than ${MOST_BYTES_ELEMENTS} elements`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const elements: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {

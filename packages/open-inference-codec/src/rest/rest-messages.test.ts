@@ -181,6 +181,15 @@ describe('an answer', () => {
   });
 });
 
+describe('an answer with very many BYTES elements', () => {
+  it('is refused, because they would take far more memory than its bytes', () => {
+    const count = 1_048_577;
+    const output = { name: 'x', datatype: 'BYTES', shape: [count], parameters: { binary_data_size: 4 * count } };
+    const body = received({ json: JSON.stringify({ outputs: [output] }), raw: [new Uint8Array(4 * count)] });
+    expect(() => readInferResponse(body)).toThrow('more than 1048576 elements');
+  });
+});
+
 describe('raw tensors that lie', () => {
   const one = (datatype: Datatype | 'BF16', shape: readonly number[], size: unknown, more = {}) => ({
     inputs: [{ name: 'x', datatype, shape, parameters: { binary_data_size: size }, ...more }],
