@@ -87,6 +87,26 @@ describe('ArtifactCache', () => {
     expect(warnings).toEqual([expect.stringMatching(/cannot be fetched: 503.* The cached copy is used\.$/)]);
   });
 
+  it('uses the kept copy with a warning when the folder cannot be written, and without one says why', async () => {
+    server.behave(gives('weights'));
+    const first = await freshCache().path(modelUrl());
+    await rm(join(folder, 'parts'), { recursive: true });
+    await writeFile(join(folder, 'parts'), 'no folder');
+    expect(await freshCache().path(modelUrl())).toBe(first);
+    expect(warnings).toEqual([
+      expect.stringMatching(/cannot be kept in the cache: EEXIST.* The cached copy is used\.$/),
+    ]);
+    await expect(freshCache().path(`${server.url}/b`)).rejects.toMatchObject({ code: 'ARTIFACT_UNAVAILABLE' });
+  });
+
+  it('takes no 304 for content that it has not asked for', async () => {
+    server.behave(refuses(304));
+    await expect(freshCache().path(modelUrl())).rejects.toMatchObject({
+      code: 'ARTIFACT_UNAVAILABLE',
+      details: { status: 304 },
+    });
+  });
+
   it('says that an artifact is neither to be had nor kept, and asks again the next time', async () => {
     const url = modelUrl();
     await server.close();

@@ -69,8 +69,9 @@ export class ArtifactCache {
     const address = artifactAddress(reference);
     const kept = await this.#sound(reference, stated);
     if (kept !== undefined && stated !== undefined) return kept;
-    const part = await this.#folder.partPath();
+    let part: string | undefined;
     try {
+      part = await this.#folder.partPath();
       const came = await this.#fetch(reference, address, {
         part,
         etag: kept === undefined ? undefined : this.#etag(reference),
@@ -78,12 +79,13 @@ export class ArtifactCache {
       if (came.kind === 'unchanged') return kept as string;
       if (stated !== undefined && came.sha256 !== stated) throw changed(reference, stated, came.sha256);
       return await this.#keep(reference, address, part, came);
-    } catch (error) {
+    } catch (cause) {
+      const error = fileFailure(reference, cause) ?? cause;
       if (kept === undefined || !(error instanceof AppError) || error.code !== 'ARTIFACT_UNAVAILABLE') throw error;
       this.#options.onWarning?.(`${error.message} The cached copy is used.`);
       return kept;
     } finally {
-      await rm(part, { force: true });
+      if (part !== undefined) await rm(part, { force: true }).catch(() => undefined);
     }
   }
 
@@ -151,6 +153,14 @@ export class ArtifactCache {
     const request = await s3Request(address, plain, this.#options.environment);
     return { request, isSigned: request.headers.has('authorization') };
   }
+}
+
+/** The error for a folder that cannot be written, such as on a full disk; undefined for other errors. */
+function fileFailure(reference: string, cause: unknown): AppError | undefined {
+  if (cause instanceof AppError || (cause as NodeJS.ErrnoException).code === undefined) return undefined;
+  const shown = shownAddress(reference);
+  const message = `The artifact ${shown} cannot be kept in the cache: ${(cause as Error).message}. Check the disk and the permissions of its folder.`;
+  return new AppError('ARTIFACT_UNAVAILABLE', message, { details: { reference: shown }, cause });
 }
 
 function unavailable(reference: string, address: ArtifactAddress, error: DownloadError): AppError {

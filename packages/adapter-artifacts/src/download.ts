@@ -85,7 +85,8 @@ export async function download(
   try {
     const response = await respond(request, silence.signal);
     silence.heard();
-    if (response.status === 304) return { kind: 'unchanged' };
+    // Without a tag in the request, 304 is a fault of the server.
+    if (response.status === 304 && request.request.headers.has('if-none-match')) return { kind: 'unchanged' };
     const body = await goodBody(response);
     const { bytes, sha256 } = await write(body, path, (doneBytes) => {
       silence.heard();
