@@ -153,6 +153,13 @@ describe('the query API', () => {
     expect(await failure(await apiTo(handler, limits))).toBe(kind);
   });
 
+  it('bounds what a server says of a query, because it reaches the status of a pipeline', async () => {
+    const error = 'x'.repeat(1_000_000);
+    const api = await apiTo((_, response) => response.writeHead(422).end(JSON.stringify({ status: 'error', error })));
+    const cause: unknown = await api.query('up').catch((each: unknown) => each);
+    expect((cause as Error).message.length).toBeLessThanOrEqual(2_000);
+  });
+
   it('fails as connection where nothing listens', async () => {
     expect(await failure(new PrometheusApi({ url: 'http://127.0.0.1:9' }))).toBe('connection');
   });

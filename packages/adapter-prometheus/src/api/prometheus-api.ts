@@ -2,7 +2,7 @@
  * The query API of Prometheus (HTTP API v1), also as Thanos, Mimir and VictoriaMetrics serve it. Answers are bounded in
  * bytes, series and time, and checked before use.
  */
-import { AppError } from '@equipoise/core/model';
+import { AppError, boundedMessage } from '@equipoise/core/model';
 import { HttpExchange, type HttpLimits, prometheusError } from './http-answer.js';
 import { labelsOf, type RuleState, ruleStates, type ScrapeTarget, scrapeTargets } from './server-state.js';
 
@@ -130,7 +130,11 @@ export class PrometheusApi {
     if (answer === undefined || !('status' in answer)) throw this.#notPrometheus(`it answers ${status} without JSON`);
     if (answer['status'] === 'success' && isRecord(answer['data'])) return answer['data'];
     const { errorType = 'error', error = `status ${status}` } = answer;
-    throw prometheusError('refused', `${href} refuses a query (${String(errorType)}): ${String(error)}`);
+    // It reaches the status of a pipeline, and a server may repeat a long query.
+    throw prometheusError(
+      'refused',
+      boundedMessage(`${href} refuses a query (${String(errorType)}): ${String(error)}`),
+    );
   }
 
   #notPrometheus(why: string): AppError {

@@ -27,6 +27,11 @@ describe('totals over series', () => {
       [[sample('a', '200', 10)], [sample('a', '200', 10), sample('a', '500', 3)]],
       3,
     ],
+    [
+      'skip what is no number',
+      [[sample('a', '200', 10)], [sample('a', '200', Number.NaN)], [sample('a', '200', 14)]],
+      4,
+    ],
     ['go on after a gap', [[sample('a', '200', 10)], [], [sample('a', '200', 14)]], 4],
   ])('%s', (_, rounds, total) => {
     const totals = new GrowingTotals();

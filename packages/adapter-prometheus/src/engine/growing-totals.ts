@@ -19,11 +19,12 @@ export class GrowingTotals {
 
   /**
    * Adds the growth of each sample to the total that `totalOf` names. A new series of a known process began at 0, such as
-   * that of a first failure. Of a new process, growth counts from its first sample.
+   * that of a first failure. Of a new process, growth counts from its first sample. A value that is no number is skipped:
+   * a total would never recover from it.
    */
   add(samples: readonly Sample[], nowMs: number, totalOf: (sample: Sample) => string): void {
     const known = new Set(this.#processes.keys());
-    for (const sample of samples) {
+    for (const sample of samples.filter((each) => Number.isFinite(each.value))) {
       const { labels, value } = sample;
       const key = JSON.stringify(Object.entries(labels).toSorted());
       const process = `${labels['__name__']} ${labels['pod'] ?? ''} ${labels['instance'] ?? ''}`;
