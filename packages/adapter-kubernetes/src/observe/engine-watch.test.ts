@@ -96,6 +96,25 @@ it.each([
   expect(watch.sides?.before).toEqual({ ended: 5 * before, missed: 0 });
 });
 
+it.each([
+  ['seldon-v2', 24, 100],
+  ['kserve', 20, 80],
+] as const)('sees no burst when the series of an ended canary end: %s', async (engine, mostRps, before) => {
+  const watch = start(engine);
+  await rounds(2, { serving: 100 });
+  await rounds(4, { serving: 100, canary: 20 });
+  delete source.canary;
+  await rounds(2, { serving: 100 });
+  expect(Math.max(...watch.history.load(clock.nowMs()).arrivalsPerSecond)).toBe(mostRps);
+  // The next canary, whose series continue those of the first.
+  watch.noteShare(0.1);
+  await rounds(2, { serving: 100 });
+  source.canary = 580;
+  await rounds(1, { serving: 100, canary: 20 });
+  expect(Math.max(...watch.history.load(clock.nowMs()).arrivalsPerSecond)).toBe(mostRps);
+  expect(watch.sides?.before).toEqual({ ended: before, missed: 0 });
+});
+
 it('says which series stopped and since when, and keeps what is known', async () => {
   const watch = start('seldon-v2');
   await rounds(4, { serving: 100 });

@@ -175,7 +175,8 @@ export class EngineWatch implements SignalWatch {
     this.#sampledAtMs = sampledAtMs;
     const own = this.#totalOf(serving, sample);
     const other = graphs.find(({ graph }) => graph === canary);
-    const theirs = other === undefined ? undefined : this.#totalOf(canary, other);
+    // Requests of an ended canary stay counted after its series: a total that falls reads as a restart of all counters.
+    const theirs = other === undefined ? this.#last.get(canary)?.total : this.#totalOf(canary, other);
     // KServe's serving graph forwards to that of the canary, so it counts all requests.
     const isWhole = this.#engine === 'kserve';
     const whole = isWhole || theirs === undefined ? own : sum(own, theirs);
