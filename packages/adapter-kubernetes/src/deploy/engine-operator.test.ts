@@ -30,14 +30,29 @@ const observed = { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 1 };
 
 const targets = ['kserve:theirs', 'seldon-v2:theirs'] as const;
 
-function pipelineFor(target: (typeof targets)[number], canary: boolean) {
+interface Settings {
+  readonly canary?: boolean;
+  readonly budgetCpuCores?: number;
+}
+
+interface Stage {
+  readonly name: string;
+  readonly variants: readonly { readonly name: string }[];
+}
+
+/** The pipeline, with a third variant of the first stage. */
+function pipelineFor(target: (typeof targets)[number], { canary = true, budgetCpuCores = 16 }: Settings) {
   const annotations = { 'equipoise.dev/target': target };
-  const { metadata, spec, ...rest } = target === 'kserve:theirs' ? shelf() : servedShelf();
-  const { control, ...others } = spec as { readonly control: object };
+  const { metadata, spec, ...rest } = (target === 'kserve:theirs' ? shelf : servedShelf)({ budgetCpuCores });
+  const { control, stages, ...others } = spec as { readonly control: object; readonly stages: readonly Stage[] };
+  const withThird = stages.map((stage) => {
+    const large = stage.variants.find(({ name }) => name === 'large');
+    return large === undefined ? stage : { ...stage, variants: [...stage.variants, { ...large, name: 'middle' }] };
+  });
   return {
     ...rest,
     metadata: { name: metadata.name, namespace: 'n', annotations },
-    spec: { ...others, control: { ...control, canary } },
+    spec: { ...others, stages: withThird, control: { ...control, canary } },
   };
 }
 
@@ -92,14 +107,14 @@ interface Rig {
 
 let rig: Rig;
 
-async function start(target: (typeof targets)[number], { canary = true } = {}): Promise<Rig> {
+async function start(target: (typeof targets)[number], settings: Settings = {}): Promise<Rig> {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, [...clusterResources, ...engineTypes.map((type) => ({ type, hasStatus: true }))]);
   const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
   const engines = new EngineControllers(new MemoryKubeApi(kube), clock);
   const source = new SteppedPlans(() => clock.nowMs());
   const failures: string[] = [];
-  written(await admin.create(pipelines, pipelineFor(target, canary), { fieldManager: 'kubectl' }));
+  written(await admin.create(pipelines, pipelineFor(target, settings), { fieldManager: 'kubectl' }));
   const abort = new AbortController();
   const operator = new Operator({
     ...{ api, clock, rng: new SeededRng(1), nowEpochMs: () => STARTED_EPOCH_MS + clock.nowMs(), source },
@@ -209,6 +224,44 @@ describe.each(targets)('a pipeline of %s', (target) => {
     expect(JSON.stringify(await rig.objects(graph))).not.toContain(LARGE);
     expect(await rig.condition('Degraded')).toMatch(/^True RolledBack: shelf--detect--large was rolled back at 10 %/);
     expect(await replicas(SMALL ?? '')).toBe(2);
+  });
+
+  it('rolls a new variant back whose graph is not ready any more', async () => {
+    await start(target);
+    rig.source.decide(KEY, planWith('large', 2));
+    await rig.until(async () => (await share()) === 0.1);
+    rig.engines.courses.set('shelf--next', 'never');
+    await rig.until(async () => (await rig.status())?.rollback !== undefined);
+    expect((await rig.status())?.rollback?.message).toContain('at 10 % of the requests: its graph is not ready');
+    await rig.until(async () => !(await rig.names(kind)).includes(LARGE ?? ''));
+  });
+
+  it('gives no variant a share by the outcomes of another, and removes that one if there is no room', async () => {
+    await start(target, { budgetCpuCores: 5 });
+    const seen: string[] = [];
+    const look = async (): Promise<void> => {
+      const all = await rig.engines.objects();
+      const next = JSON.stringify(
+        all.find((each) => each.kind === graph && each.metadata.name === 'shelf--next') ?? '',
+      );
+      const tried = ['large', 'middle'].filter((name) => next.includes(`shelf--detect--${name}`)).join();
+      const now = `${graphShare(all)} ${tried}`;
+      if (now !== seen.at(-1)) seen.push(now);
+    };
+    rig.source.decide(KEY, planWith('large', 2));
+    await rig.until(async () => {
+      await look();
+      return (await share()) === 0.1;
+    });
+    rig.source.decide(KEY, planWith('middle', 2));
+    await rig.until(async () => {
+      await look();
+      const [serving] = (await rig.objects(graph)).filter(({ metadata }) => metadata.name === 'shelf');
+      return JSON.stringify(serving).includes('shelf--detect--middle') && (await share()) === undefined;
+    });
+    expect(seen[seen.indexOf('0.1 large') + 1]).toMatch(/^0 /);
+    expect(seen).toEqual(expect.arrayContaining(['0.1 middle', '0.5 middle']));
+    expect(await rig.names(kind)).not.toContain(LARGE);
   });
 
   it.each(

@@ -5,10 +5,11 @@
 import { type CanaryVerdict, coresDuringChange, judgeCanary, nextFraction } from '@equipoise/core/serve';
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import { objectName } from '../cluster/object-names.js';
-import { renderedTypes } from '../cluster/observed-objects.js';
+import { isStage, renderedTypes } from '../cluster/observed-objects.js';
 import { engineObjectState } from '../render/engines/engine-state.js';
-import { coresOfReplica, replicasOf, withReplicas } from './engine-objects.js';
+import { changedAtMs, coresOfReplica, replicasOf, withReplicas } from './engine-objects.js';
 import {
+  activeGraphCanary,
   graphShare,
   holds,
   isExperiment,
@@ -33,6 +34,8 @@ const FIRST_SIGNAL_MS = 60_000;
 const FAILING_MS = 60_000;
 /** Maximum time of a start. */
 const STARTING_MS = 600_000;
+/** A canary whose graph is not ready for this long is rolled back: the engine may fail its requests without a trace. */
+const UNREADY_MS = 60_000;
 /** Time for which previous workloads stay after a change, for requests that they still have. */
 const WARM_MS = 60_000;
 
@@ -47,9 +50,10 @@ export function transitionGraph(
   if (change.newcomers.length === 0 || change.liveGraph === undefined) return settle(change);
   const untilMs = heldUntilMs(view.pipeline, change.newcomers, nowEpochMs);
   if (untilMs !== undefined) return takeBack(change, untilMs);
+  if (isOfOtherPlan(change)) return withdraw(change);
   const why = startFailure(change);
   if (why !== undefined) return failedStep(change, why);
-  if (!change.hasRoom) return pause('no-room', change.grown.filter(isServing(change)));
+  if (!change.hasRoom) return makeRoom(change);
   if (!change.isPrepared) return pause('preparing', change.grown);
   return canaryStep(change, planned);
 }
@@ -60,6 +64,8 @@ interface GraphChange {
   readonly wanted: readonly KubeObject[];
   readonly graph: Parameters<typeof nextGraph>[0];
   readonly liveGraph: Parameters<typeof nextGraph>[0] | undefined;
+  /** Graph of a canary. */
+  readonly liveNext: Parameters<typeof nextGraph>[0] | undefined;
   readonly live: ReadonlyMap<string, KubeObject>;
   readonly newcomers: readonly string[];
   readonly isPrepared: boolean;
@@ -76,15 +82,18 @@ function changeOf(view: ObservedPipeline, { objects, bounds, plan }: PlannedGrap
   const graph = wanted.find(isGraph) as GraphChange['graph'];
   const live = new Map(view.children.map((child) => [idOf(child), child]));
   const liveGraph = live.get(idOf(graph)) as GraphChange['liveGraph'];
+  const pipeline = view.pipeline.metadata.name;
+  const liveNext = live.get(`${graph.kind} ${objectName(pipeline, 'next')}`) as GraphChange['liveNext'];
   const serving = liveGraph === undefined ? [] : workloadsOfGraph(liveGraph);
   const workloads = wanted.filter(isWorkload);
   const grown = wanted.filter((object) => object !== graph).map((object) => inOrder(atLeastLive(object, live), live));
   return {
     view,
-    pipeline: view.pipeline.metadata.name,
+    pipeline,
     wanted,
     graph,
     liveGraph,
+    liveNext,
     live,
     newcomers: workloadsOfGraph(graph).filter((name) => !serving.includes(name)),
     isPrepared: workloads.every((object) => isStanding(object, live)),
@@ -145,7 +154,7 @@ function isStanding(wanted: KubeObject, live: ReadonlyMap<string, KubeObject>): 
 }
 
 const isServing =
-  ({ newcomers }: GraphChange) =>
+  ({ newcomers }: Pick<GraphChange, 'newcomers'>) =>
   (object: KubeObject): boolean =>
     !newcomers.includes(object.metadata.name);
 
@@ -191,6 +200,40 @@ const pause = (phase: Phase, apply: readonly KubeObject[]): Work => ({
   againAfterMs: LOOK_MS,
 });
 
+/** True if a canary of another plan exists: its outcomes say nothing about this plan. */
+function isOfOtherPlan({ graph, liveNext }: GraphChange): boolean {
+  if (liveNext === undefined) return false;
+  const [tried, wanted] = [liveNext, graph].map((each) => workloadsOfGraph(each).toSorted().join());
+  return tried !== wanted;
+}
+
+/** The serving graph gets all requests back, then the graph of the other plan goes. So the canary of this plan begins. */
+function withdraw(change: GraphChange): Work {
+  const { view, liveGraph, liveNext, newcomers, share, nowEpochMs } = change;
+  const canary = activeGraphCanary(view) ?? { workloads: newcomers, fraction: 0 };
+  const work = { ...step(change, []), awaitsVerdict: false, canary };
+  const [experiment] = view.children.filter(isExperiment);
+  if (experiment !== undefined) return { ...work, remove: refsTo(experiment) };
+  if (share > 0) return { ...work, apply: [give(change, 0)] };
+  const isWhole = liveGraph !== undefined && isInForce(liveGraph, view.pods, nowEpochMs);
+  return { ...work, remove: isWhole && liveNext !== undefined ? refsTo(liveNext) : [] };
+}
+
+/** Without room, workloads that no graph uses go, such as those of a withdrawn canary, once they have no requests. */
+function makeRoom({ view, wanted, grown, ...change }: GraphChange): Work {
+  const { children, pipeline } = view;
+  const used = children.filter(isGraph).flatMap(workloadsOfGraph);
+  const named = new Set([...wanted.map(({ metadata }) => metadata.name), ...used]);
+  const unused = children.filter((child) => isStage(child) && !named.has(child.metadata.name));
+  // The change has lasted since then.
+  const since = pipeline.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime ?? '';
+  const isIdle = change.nowEpochMs - Date.parse(since) >= WARM_MS;
+  return {
+    ...pause('no-room', grown.filter(isServing(change))),
+    remove: isIdle ? unused.flatMap(refsTo) : [],
+  };
+}
+
 function step(change: GraphChange, apply: readonly KubeObject[]): Work {
   const { newcomers, share } = change;
   const canary = { workloads: newcomers, fraction: share };
@@ -198,10 +241,9 @@ function step(change: GraphChange, apply: readonly KubeObject[]): Work {
 }
 
 function canaryStep(change: GraphChange, { allowsCanary }: PlannedGraph): Work {
-  const { view, graph, grown, share, pipeline, live, nowEpochMs } = change;
+  const { view, graph, grown, share, pipeline, liveNext, nowEpochMs } = change;
   if (!allowsCanary || (share === 0 && isUrgent(view.observed))) return pause('switching', [...grown, graph]);
   const next = nextGraph(graph, pipeline);
-  const liveNext = live.get(idOf(next));
   const isNextReady =
     liveNext !== undefined && holds(specOf(liveNext), next.spec) && isInForce(liveNext, view.pods, nowEpochMs);
   return share === 0 ? firstStep(change, next, isNextReady) : laterStep(change, next, isNextReady);
@@ -220,6 +262,7 @@ function laterStep(change: GraphChange, next: KubeObject, isNextReady: boolean):
   const { graph, grown, share } = change;
   const verdict = judgeStep(change);
   if (verdict?.kind === 'failed') return failedStep(change, verdict.why);
+  if (hasLostGraph(change)) return failedStep(change, 'its graph is not ready');
   if (verdict === undefined || verdict.kind === 'open' || !isNextReady) {
     const isQuiet = verdict?.kind === 'open' && verdict.missingOutcomes > 0;
     return { ...step(change, [...grown, next]), isQuiet };
@@ -227,6 +270,12 @@ function laterStep(change: GraphChange, next: KubeObject, isNextReady: boolean):
   const larger = verdict.kind === 'urgent' ? 1 : nextFraction(share);
   if (larger === 1) return pause('switching', [...grown, graph]);
   return step(change, [...grown, next, give(change, larger)]);
+}
+
+function hasLostGraph({ view, liveNext, nowEpochMs }: GraphChange): boolean {
+  const { observedMs = 0 } = view.sides ?? {};
+  if (liveNext === undefined || isInForce(liveNext, view.pods, nowEpochMs)) return false;
+  return observedMs >= UNREADY_MS && nowEpochMs - changedAtMs(liveNext) >= UNREADY_MS;
 }
 
 /** Gives the canary a fraction. The serving graph keeps its steps. */
@@ -271,14 +320,13 @@ function failedStep(change: GraphChange, why: string): Work {
 
 /** The plan is in back-off: the serving graph keeps all requests, then the canary and its workloads go. */
 function takeBack(change: GraphChange, untilMs: number): Work {
-  const { view, graph, liveGraph, newcomers, share, pipeline, live, nowEpochMs } = change;
+  const { view, liveGraph, liveNext, newcomers, share, nowEpochMs } = change;
   const { children, pods } = view;
   const experiment = children.find(isExperiment);
   const isWhole =
     share === 0 && experiment === undefined && liveGraph !== undefined && isInForce(liveGraph, pods, nowEpochMs);
-  const next = live.get(`${graph.kind} ${objectName(pipeline, 'next')}`);
   const brought = children.filter(({ metadata }) => newcomers.includes(metadata.name));
-  const gone = experiment !== undefined ? [experiment] : !isWhole ? [] : next !== undefined ? [next] : brought;
+  const gone = experiment !== undefined ? [experiment] : !isWhole ? [] : liveNext !== undefined ? [liveNext] : brought;
   const whole = experiment === undefined && share > 0 ? [give(change, 0)] : [];
   return {
     phase: 'taken-back',

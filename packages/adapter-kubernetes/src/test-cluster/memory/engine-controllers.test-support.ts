@@ -52,7 +52,7 @@ function statusOf(object: KubeObject, ageS: number, course: Course): Status | un
     case 'Model':
       return modelStatus(object, ageS, course);
     case 'Pipeline':
-      return ageS < 2
+      return ageS < 2 || course === 'never'
         ? { conditions: ready('PipelineReady', 'False', 'PipelineCreating') }
         : { conditions: ready('PipelineReady', 'True', 'PipelineReady') };
     case 'Experiment':
@@ -62,7 +62,8 @@ function statusOf(object: KubeObject, ageS: number, course: Course): Status | un
     case 'SeldonDeployment':
       return deploymentStatus(object, ageS, course);
     default:
-      return ageS < 1 ? undefined : { conditions: [{ type: 'Ready', status: 'True' }] };
+      if (ageS < 1) return undefined;
+      return { conditions: [{ type: 'Ready', status: course === 'never' ? 'False' : 'True' }] };
   }
 }
 
