@@ -180,3 +180,21 @@ describe('the means of a canary', () => {
     await rig.stop();
   });
 });
+
+it('a second router comes after the route of a canary, which leads to the first alone', async () => {
+  const second = 'shelf--router-1';
+  const rig = await start({ mesh: ISTIO });
+  rig.source.situation = () => ({ ...heard, sides: begun });
+  rig.source.decide(KEY, planWith('large', 2));
+  await rig.until(async () => (await fraction(rig)()) === 0.1);
+  expect(await ofMesh(rig, 'VirtualService')).toHaveLength(1);
+  rig.source.situation = () => ({ ...heard, sides: well });
+  rig.source.decide(KEY, planWith('large', 1), 2);
+  await rig.until(async () => {
+    if ((await rig.find(second)) !== undefined) expect(await ofMesh(rig, 'VirtualService')).toEqual([]);
+    return (await rig.ready(second)) === 1 && (await rig.condition('Ready'))?.status === 'True';
+  }, 240_000);
+  expect(await ofMesh(rig, 'DestinationRule')).toEqual([]);
+  expect(rig.failures).toEqual([]);
+  await rig.stop();
+});

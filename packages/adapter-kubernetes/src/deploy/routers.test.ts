@@ -22,7 +22,7 @@ import {
   start,
   well,
 } from '../test-cluster/memory/canary-rig.test-support.js';
-import { planWith } from '../test-cluster/memory/pipeline-fixture.test-support.js';
+import { planWith, shelf, wantedBy } from '../test-cluster/memory/pipeline-fixture.test-support.js';
 import { endpointSlices } from '../test-cluster/service-names.test-support.js';
 
 type Rig = Awaited<ReturnType<typeof start>>;
@@ -178,5 +178,33 @@ describe('a second router', () => {
     expect(entry?.spec.selector).toEqual({ 'equipoise.dev/pipeline': 'shelf', 'equipoise.dev/part': 'router' });
     expect((await rig.status())?.plan?.routers).toBeUndefined();
     await rig.stop();
+  });
+});
+
+describe('bounds of replicas with two routers', () => {
+  const plannedWith = (min: number, max: number) => {
+    const pipeline = shelf({ routers: 2 });
+    const { stages, ...spec } = pipeline.spec as { readonly stages: readonly object[] };
+    const [detect, ...others] = stages;
+    const bounded = { ...detect, bounds: { replicas: { min, max } } };
+    return wantedBy({ ...pipeline, spec: { ...spec, stages: [bounded, ...others] } }, planWith('small', 1));
+  };
+
+  it.each([
+    [1, 1],
+    [3, 3],
+  ])('are not accepted without a multiple of two: %i to %i', async (min, max) => {
+    expect(await plannedWith(min, max)).toEqual({
+      kind: 'invalid',
+      message: `spec.stages[0].bounds.replicas: 2 routers need a multiple of 2 replicas of detect, found none from ${min} to ${max}; change the bounds, or the number of routers`,
+    });
+  });
+
+  it.each([
+    [1, 2],
+    [2, 3],
+    [3, 4],
+  ])('are accepted with one: %i to %i', async (min, max) => {
+    expect(await plannedWith(min, max)).toMatchObject({ kind: 'planned' });
   });
 });

@@ -109,14 +109,21 @@ export class PipelinePlanning {
   }
 }
 
-/** An engine that walks the graph has no router of ours. */
+/** An engine that walks the graph has no router of ours. Several routers have equal numbers of replicas. */
 function routerProblems(
-  { routers = 1 }: PipelineSpec,
+  { routers = 1, stages }: PipelineSpec,
   target: RenderTarget,
 ): readonly { path: string; message: string }[] {
+  if (routers === 1) return [];
   const engine = graphEngineOf(target);
-  if (engine === undefined || routers === 1) return [];
-  return [{ path: 'spec.routers', message: `${engine} walks the graph itself, found ${routers} routers; set 1` }];
+  if (engine !== undefined)
+    return [{ path: 'spec.routers', message: `${engine} walks the graph itself, found ${routers} routers; set 1` }];
+  if (routers === 'auto') return [];
+  return stages.flatMap(({ id, bounds: { minReplicas: min, maxReplicas: max } }, index) => {
+    if (Math.floor(max / routers) >= Math.ceil(Math.max(1, min) / routers)) return [];
+    const message = `${routers} routers need a multiple of ${routers} replicas of ${id}, found none from ${min} to ${max}; change the bounds, or the number of routers`;
+    return [{ path: `spec.stages[${index}].bounds.replicas`, message }];
+  });
 }
 
 type ParsedPipeline =

@@ -281,7 +281,8 @@ function rollBack(
   };
 }
 
-function refsToRemove(child: KubeObject): readonly ObjectRef[] {
+/** Reference to an object that is not being deleted already. */
+export function refsToRemove(child: KubeObject): readonly ObjectRef[] {
   const type = ownedTypes[child.kind];
   return type === undefined || child.metadata.deletionTimestamp !== undefined ? [] : [refTo(type, child)];
 }

@@ -4,10 +4,12 @@
  * router when the previous one has settled. If the number of routers changes, new routers are ready before the present
  * ones give replicas up, and surplus routers leave when the others have settled.
  */
-import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
+import type { KubeObject, ObjectRef } from '../api/kube-object.js';
 import { allRouters, routerName } from '../cluster/object-names.js';
-import { isRouter, isStage, type ObservedDeployment, ownedTypes, routerOf } from '../cluster/observed-objects.js';
+import { isRouter, isStage, meshTypes, type ObservedDeployment, routerOf } from '../cluster/observed-objects.js';
 import { ROUTERS } from '../render/router.js';
+import { refsToRemove } from './canary.js';
+import { mayBeRemoved, UNWATCHED_MS } from './canary-means.js';
 import type { ObservedPipeline, Planning } from './reconciliation.js';
 import { routesOf } from './routes.js';
 import { IDLE, transition, type Work } from './transition.js';
@@ -32,6 +34,7 @@ export function routersWork(
   const { routers: count = 1 } = planned.plan;
   const surplus = surplusRouters(view, count);
   if (count === 1 && surplus.length === 0) return transition(view, live, planned, at);
+  if (view.children.some(isOfMesh)) return withoutMesh(view);
   const changes = sharesOf(planned.objects, count).map((wanted, router): RouterChange => {
     const ownLive = new Map([...live].filter(([, deployment]) => routerOf(deployment) === router));
     const allowsCanary = router === 0 && planned.allowsCanary;
@@ -53,6 +56,14 @@ const viewOf = (view: ObservedPipeline, router: number): ObservedPipeline => ({
   children: view.children.filter((child) => routerOf(child) === router),
   pods: view.pods.filter((pod) => routerOf(pod) === router),
 });
+
+const isOfMesh = ({ kind }: KubeObject): boolean => meshTypes[kind] !== undefined;
+
+/** A route of an earlier canary goes before another router comes: it leads to the first router alone. */
+function withoutMesh({ children }: ObservedPipeline): Work {
+  const remove = children.filter(isOfMesh).filter(mayBeRemoved(children)).flatMap(refsToRemove);
+  return { ...IDLE, phase: 'preparing', remove, againAfterMs: UNWATCHED_MS };
+}
 
 const known = new WeakMap<readonly KubeObject[], readonly (readonly KubeObject[])[]>();
 
@@ -123,11 +134,7 @@ function withoutSurplus(work: Work, view: ObservedPipeline, surplus: readonly nu
 /** First the router leaves and drains, then the pods that only it uses. */
 function leavingRouter({ children, pods }: ObservedPipeline): readonly ObjectRef[] {
   const isServing = children.some(isRouterDeployment) || pods.some(isRouter);
-  return children.flatMap((child) => {
-    const type = ownedTypes[child.kind];
-    if (type === undefined || child.metadata.deletionTimestamp !== undefined) return [];
-    return isServing && !isRouterDeployment(child) ? [] : [refTo(type, child)];
-  });
+  return children.flatMap((child) => (isServing && !isRouterDeployment(child) ? [] : refsToRemove(child)));
 }
 
 const isRouterDeployment = (object: KubeObject): boolean => object.kind === 'Deployment' && isRouter(object);
