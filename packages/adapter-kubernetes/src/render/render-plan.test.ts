@@ -148,6 +148,16 @@ describe('a stage that is code', () => {
     expect(policy('shelf--embed--cpu').spec.egress).not.toContainEqual({});
   });
 
+  it('may reach what it fetches, however its scheme is written', () => {
+    const shouted = (artifact = '') => artifact.replace('s3:', 'S3:');
+    const stages = every.stages.map((stage) => ({
+      ...stage,
+      variants: stage.variants.map((each) => (each.artifact ? { ...each, artifact: shouted(each.artifact) } : each)),
+    }));
+    const rendered = renderPlan(requestFor('deployment', { spec: { ...every, stages } }));
+    expect(objectOf(rendered, 'NetworkPolicy', 'shelf--detect--small')).toMatchObject({ spec: { egress: [{}] } });
+  });
+
   it('has a router that reaches only names, Istio, the stages and the pod that replaces it', () => {
     const language = exampleOf('packages/app/templates/language/pipeline.yaml');
     const rendered = renderPlan(requestFor('deployment', language));

@@ -87,7 +87,7 @@ function embeddedWorkload(chosen: ChosenVariant, request: RouterRequest): StageW
     reach: { scheme: 'http', path: '', model: stage.id, batching: 'single' },
     readyPath,
     pipelineFile: texts.remember(JSON.stringify(spec), () => pipelineFileOf(spec)),
-    fetches: /^(https|s3):/.test(variant.artifact ?? ''),
+    fetches: /^(https|s3):/i.test(variant.artifact ?? ''),
   };
 }
 
