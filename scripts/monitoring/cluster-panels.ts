@@ -15,7 +15,7 @@ const recorded = (record: string) => `equipoise:${record}{${inNamespace}}`;
 
 export const operatorPanels: readonly Panel[] = [
   {
-    title: 'Operators that act (1 expected)',
+    title: 'Operators that act (1 expected, with shards several)',
     unit: 'short',
     lines: { '{{pod}}': `equipoise_operator_leads{${inNamespace}}` },
   },

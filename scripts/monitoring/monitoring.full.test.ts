@@ -144,9 +144,87 @@ describeWithTool(prometheusTool, 'files for Prometheus', () => {
           },
         ],
       };
+      runTest(test);
+    });
+
+    it('alerts of operators with shards, and of a canary that stays open', () => {
+      const operator = (pod: string) => `namespace="equipoise",pod="${pod}",instance="${pod}"`;
+      const leadsShard = (pod: string, shard: number, values: string) =>
+        series('equipoise_operator_leads_shard', `${operator(pod)},shard="${shard}"`, values);
+      const page = (summary: string, more: Readonly<Record<string, string>> = {}) => ({
+        exp_labels: { severity: 'page', namespace: 'equipoise', ...more },
+        exp_annotations: { summary },
+      });
+      const at = (minutes: number, alertname: string, exp_alerts: readonly object[]) => {
+        return { eval_time: `${minutes}m`, alertname, exp_alerts };
+      };
+      const two = 'Two operators act in equipoise: both run without a lease, or with leases of different names';
+      const test = {
+        interval: '15s',
+        input_series: [
+          series('equipoise_operator_leads', operator('a'), '1x400'),
+          series('equipoise_operator_leads', operator('b'), '1x400'),
+          series('equipoise_operator_shards', operator('a'), '2x400'),
+          series('equipoise_operator_shards', operator('b'), '2x400'),
+          leadsShard('a', 0, '1x400'),
+          // Shard 1 has a leader, then none, then two.
+          leadsShard('b', 1, '1x40 stale _x38 1x320'),
+          leadsShard('a', 1, '_x119 1x280'),
+          series('equipoise_operator_shifting_pipelines', operator('a'), '1x400'),
+          series('equipoise_operator_shifting_pipelines', operator('b'), '0x400'),
+        ],
+        alert_rule_test: [
+          at(8, 'EquipoiseOperatorHasTwoLeaders', []),
+          at(8, 'EquipoiseShardHasNoLeader', []),
+          at(15, 'EquipoiseShardHasNoLeader', [
+            page('Only 1 shards are led in equipoise: plans of the others do not follow the load'),
+          ]),
+          at(25, 'EquipoiseShardHasNoLeader', []),
+          at(25, 'EquipoiseOperatorHasTwoLeaders', []),
+          at(40, 'EquipoiseOperatorHasTwoLeaders', [page(two, { shard: '1' })]),
+          at(55, 'EquipoiseCanaryStaysOpen', []),
+          at(70, 'EquipoiseCanaryStaysOpen', [
+            {
+              exp_labels: { severity: 'ticket', namespace: 'equipoise' },
+              exp_annotations: {
+                summary: 'A canary has been open for an hour: too few requests for a verdict, or stale signals',
+              },
+            },
+          ]),
+        ],
+      };
+      runTest(test);
+    });
+
+    it('an alert of the pipeline that misses its SLO, not of one of this name in another namespace', () => {
+      const of = (name: string, namespace: string, values: string) =>
+        series(name, `namespace="${namespace}",pipeline="shelf",pod="${namespace}"`, values);
+      const summary = 'shelf misses its SLO so often that a month of budget lasts two days';
+      const test = {
+        interval: '15s',
+        input_series: ['good', 'bad'].flatMap((namespace) => [
+          // The good one hides the bad one if their requests are added up.
+          of('equipoise_arrivals_total', namespace, namespace === 'good' ? '0+10000x400' : '0+100x400'),
+          of('equipoise_requests_within_slo_total', namespace, namespace === 'good' ? '0+10000x400' : '0+50x400'),
+          of('equipoise_slo_fraction', namespace, '0.99x400'),
+        ]),
+        alert_rule_test: [
+          {
+            eval_time: '70m',
+            alertname: 'EquipoiseBudgetBurnsFast',
+            exp_alerts: [
+              { exp_labels: { severity: 'page', namespace: 'bad', pipeline: 'shelf' }, exp_annotations: { summary } },
+            ],
+          },
+        ],
+      };
+      runTest(test);
+    });
+
+    function runTest(test: object): void {
       const file = join(folder, 'rules-test.yml');
       writeFileSync(file, stringify({ rule_files: ruleFiles, evaluation_interval: '15s', tests: [test] }));
       expect(promtool('test', 'rules', file)).toContain('SUCCESS');
-    });
+    }
   });
 });

@@ -49,7 +49,7 @@ const slots = new RequestSlots(12);
 export function operator(options: OperatorOptions): Promise<CommandResult | undefined> {
   return withCluster(clusterOf(options), async (cluster) => {
     const stop = stopSignal();
-    const watch = new OperatorWatch();
+    const watch = new OperatorWatch(shardSetOf(options).count);
     const scope = scopeOf(options, cluster);
     checkAdminPlace(options);
     const board = new ClusterBoard({ feed: watch.feed, nowEpochMs: Date.now });
@@ -159,7 +159,7 @@ async function lead(
       source: plans,
       ...(shard && { owns: (key) => shardOf(key, shard.set) === shard.number }),
       onFailure: failed,
-      onPass: (key, { status }) => watch.passed(key, status),
+      onPass: (key, { status }) => watch.passed(key, status, shard?.number),
       onGone: (key) => watch.monitor.gone(key),
     }).run(signal);
   } finally {
@@ -182,12 +182,13 @@ interface CanaryStatus {
 }
 
 class OperatorWatch {
-  readonly monitor = new OperatorMonitor({ version: VERSION });
+  readonly monitor: OperatorMonitor;
   readonly feed = new EventFeed(Date.now);
   isReady = false;
   readonly #plans = new Set<{ readonly count: number }>();
 
-  constructor() {
+  constructor(shards: number) {
+    this.monitor = new OperatorMonitor({ version: VERSION, shards });
     this.monitor.pipelines = () => [...this.#plans].reduce((sum, { count }) => sum + count, 0);
   }
 
@@ -222,9 +223,9 @@ class OperatorWatch {
     if (kind === 'apply') logLine('info', 'decided', facts);
   }
 
-  passed(pipeline: string, { shift, rollback, observed }: CanaryStatus): void {
+  passed(pipeline: string, { shift, rollback, observed }: CanaryStatus, shard: number | undefined): void {
     const isShifting = shift !== undefined;
-    const told = { isShifting, networkMs: observed?.networkMs, ...(rollback && { rolledBackAt: rollback.at }) };
+    const told = { shard, isShifting, networkMs: observed?.networkMs, ...(rollback && { rolledBackAt: rollback.at }) };
     if (!this.monitor.passed(pipeline, told) || rollback === undefined) return;
     const { message, until, failures } = rollback;
     logLine('info', 'taken back', { pipeline, why: message, until, failures });

@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import { OperatorMonitor } from './operator-monitor.js';
 
 it('tells which shards this operator leads', async () => {
-  const monitor = new OperatorMonitor({ version: '1.2.3' });
+  const monitor = new OperatorMonitor({ version: '1.2.3', shards: 8 });
+  expect(await monitor.page.text()).toMatch(/^equipoise_operator_shards 8$/m);
   const lines = async () =>
     (await monitor.page.text()).split('\n').filter((line) => /^equipoise_operator_leads/.test(line));
   expect(await lines()).toEqual(['equipoise_operator_leads 0']);
@@ -38,4 +39,34 @@ it('counts pipelines that shift, and what was taken back while this operator act
   monitor.leads(false);
   expect(monitor.passed('b', { isShifting: false, rolledBackAt: 'by another' })).toBe(false);
   expect(await figures()).toEqual([0, 2]);
+});
+
+it('shows network times of pipelines that it leads, and no others', async () => {
+  const monitor = new OperatorMonitor({ version: '1.2.3' });
+  const lines = async () =>
+    (await monitor.page.text()).split('\n').filter((line) => line.startsWith('equipoise_operator_network_seconds{'));
+  monitor.leads(true);
+  monitor.passed('a', { isShifting: false, networkMs: { detect: 4, label: 2 } });
+  monitor.passed('b', { isShifting: false, networkMs: { detect: 8 } });
+  monitor.passed('a', { isShifting: false, networkMs: { detect: 6 } });
+  expect(await lines()).toEqual([
+    'equipoise_operator_network_seconds{pipeline="a",stage="detect"} 0.006',
+    'equipoise_operator_network_seconds{pipeline="b",stage="detect"} 0.008',
+  ]);
+  monitor.gone('a');
+  expect(await lines()).toEqual(['equipoise_operator_network_seconds{pipeline="b",stage="detect"} 0.008']);
+  monitor.leads(false);
+  expect(await lines()).toEqual([]);
+});
+
+it('leaves the pipelines of a shard to its next leader', async () => {
+  const monitor = new OperatorMonitor({ version: '1.2.3', shards: 2 });
+  const shifting = async () => /^equipoise_operator_shifting_pipelines (\d+)$/m.exec(await monitor.page.text())?.[1];
+  monitor.leads(true, 0);
+  monitor.leads(true, 1);
+  monitor.passed('a', { shard: 0, isShifting: true });
+  monitor.passed('b', { shard: 1, isShifting: true });
+  expect(await shifting()).toBe('2');
+  monitor.leads(false, 0);
+  expect(await shifting()).toBe('1');
 });

@@ -3,11 +3,18 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { MetricsPage } from '../net/metrics-page.js';
 import { described, type MetricDescription } from './pipeline-monitor.js';
 
-/** Status after a pass; `networkMs` by stage. */
+/** Status after a pass; `networkMs` by stage. `shard` is undefined without shards. */
 export interface PassedStatus {
+  readonly shard?: number | undefined;
   readonly isShifting: boolean;
   readonly rolledBackAt?: string;
   readonly networkMs?: Readonly<Record<string, number>> | undefined;
+}
+
+export interface OperatorMonitorOptions {
+  readonly version: string;
+  /** Default: 1. */
+  readonly shards?: number;
 }
 
 export class OperatorMonitor {
@@ -19,11 +26,15 @@ export class OperatorMonitor {
   readonly #decisions: Counter<'kind'>;
   readonly #failures: Counter<'of'>;
   readonly #network: Gauge<'pipeline' | 'stage'>;
+  /** Shards of the pipelines that this operator leads. */
+  readonly #shardOf = new Map<string, number | undefined>();
+  /** Stages with a network time, by pipeline. */
+  readonly #networkStages = new Map<string, readonly string[]>();
   readonly #shifting = new Set<string>();
   readonly #rollbacks: Counter;
   readonly #rolledBackAt = new Map<string, string | undefined>();
 
-  constructor({ version }: { readonly version: string }) {
+  constructor({ version, shards = 1 }: OperatorMonitorOptions) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     const build = {
@@ -43,6 +54,11 @@ export class OperatorMonitor {
       labelNames: ['shard'],
       registers,
     });
+    new Gauge({
+      name: 'equipoise_operator_shards',
+      help: 'Shards into which the operators divide the pipelines; 1 without `--shards`.',
+      registers,
+    }).set(shards);
     const count = () => this.pipelines();
     new Gauge({
       name: 'equipoise_operator_pipelines',
@@ -103,10 +119,9 @@ export class OperatorMonitor {
     this.#leads.set(Number(this.#led.size > 0));
     if (shard !== undefined && isLeader) this.#leadsShard.set({ shard }, 1);
     if (shard !== undefined && !isLeader) this.#leadsShard.remove({ shard });
-    // The next leader reports these metrics.
-    if (this.#led.size > 0) return;
-    this.#shifting.clear();
-    this.#rolledBackAt.clear();
+    if (isLeader) return;
+    // The next leader reports these pipelines.
+    for (const [pipeline, led] of [...this.#shardOf]) if (led === shard) this.gone(pipeline);
   }
 
   decided(kind: string): void {
@@ -118,13 +133,16 @@ export class OperatorMonitor {
   }
 
   gone(pipeline: string): void {
+    this.#shardOf.delete(pipeline);
     this.#shifting.delete(pipeline);
     this.#rolledBackAt.delete(pipeline);
+    this.#showNetwork(pipeline, {});
   }
 
   /** Records a status after a pass; true for a new roll-back. A roll-back in the first status is not new. */
-  passed(pipeline: string, { isShifting, rolledBackAt, networkMs = {} }: PassedStatus): boolean {
-    for (const [stage, ms] of Object.entries(networkMs)) this.#network.set({ pipeline, stage }, ms / 1000);
+  passed(pipeline: string, { shard, isShifting, rolledBackAt, networkMs = {} }: PassedStatus): boolean {
+    this.#shardOf.set(pipeline, shard);
+    this.#showNetwork(pipeline, networkMs);
     if (isShifting) this.#shifting.add(pipeline);
     else this.#shifting.delete(pipeline);
     const isNews =
@@ -134,5 +152,16 @@ export class OperatorMonitor {
     if (isNews) this.#rollbacks.inc();
     this.#rolledBackAt.set(pipeline, rolledBackAt);
     return isNews;
+  }
+
+  /** Shows the times of a pipeline, and no earlier ones: a series without a pipeline would stay forever. */
+  #showNetwork(pipeline: string, networkMs: Readonly<Record<string, number>>): void {
+    for (const stage of this.#networkStages.get(pipeline) ?? []) {
+      if (networkMs[stage] === undefined) this.#network.remove({ pipeline, stage });
+    }
+    for (const [stage, ms] of Object.entries(networkMs)) this.#network.set({ pipeline, stage }, ms / 1000);
+    const stages = Object.keys(networkMs);
+    if (stages.length > 0) this.#networkStages.set(pipeline, stages);
+    else this.#networkStages.delete(pipeline);
   }
 }
