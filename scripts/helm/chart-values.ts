@@ -103,7 +103,8 @@ export const chartValues = ({ name: own, image, replicas, resources }: Kustomize
   {
     path: 'shards',
     default: 1,
-    meaning: 'Shards of the pipelines, which the operators divide among themselves; at least as many as operators.',
+    meaning:
+      'Shards of the pipelines, which the operators divide among themselves: 1, or at least as many as operators.',
     schema: { type: 'integer', minimum: 1, maximum: 16 },
   },
   {

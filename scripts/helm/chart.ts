@@ -169,6 +169,12 @@ const SWITCHES: Readonly<Record<string, string>> = {
   NetworkPolicy: '.Values.networkPolicy.enabled',
 };
 
+/** A schema cannot compare two values. */
+const FEW_SHARDS = `{{- if and (gt (int .Values.shards) 1) (lt (int .Values.shards) (int .Values.replicas)) }}
+{{- fail (printf "shards: expected at least %d, one for each of the replicas, found %d. Set fewer replicas or more shards." (int .Values.replicas) (int .Values.shards)) }}
+{{- end }}
+`;
+
 function operatorTemplate(): string {
   const { deployment, others } = sources();
   const rest = others.map((object) => {
@@ -176,7 +182,7 @@ function operatorTemplate(): string {
     if (condition === undefined) throw new Error(`deploy/kubernetes/operator.yaml: no value omits a ${object.kind}`);
     return when(condition, `---\n${template([object])}`);
   });
-  return [template([markedDeployment(deployment)]), ...rest].join('');
+  return [FEW_SHARDS, template([markedDeployment(deployment)]), ...rest].join('');
 }
 
 function rightsTemplate(): string {

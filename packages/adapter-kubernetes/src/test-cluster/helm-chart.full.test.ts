@@ -96,6 +96,12 @@ describeWithTool(helmTool, 'the Helm chart', () => {
     expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/schema/) });
   });
 
+  it('refuses fewer shards than operators, because some would never act', async () => {
+    const set = ['--set', 'replicas=4', '--set', 'shards=2'];
+    const refused = await helm('template', CHART, '--kube-version', '1.36.0', ...set);
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('shards: expected at least 4') });
+  });
+
   it('has objects that the API server takes under strict validation, with every value set', async () => {
     await kube('create', 'namespace', 'equipoise');
     for (const args of [[], ['--values', values]]) {
