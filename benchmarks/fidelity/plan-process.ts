@@ -1,16 +1,17 @@
 /**
  * One plan in a process of its own, started on the server's core: profiles its variants with pinned replicas, then
- * calibrates and checks. Prints the result as JSON, progress on stderr.
+ * calibrates and checks. Prints the result as JSON, progress on stderr. Keeps what a whole run serves.
  */
 import { launchRules } from '@equipoise/adapter-embedded/launch-rules';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { profilePipeline } from '@equipoise/runtime';
-import { calibratePlan, scaledMethod } from '../../packages/app/src/calibrate/calibrate-plan.js';
+import { calibrationOf, recordPlan, scaledMethod } from '../../packages/app/src/calibrate/calibrate-plan.js';
 import { uncorrectedProfiles } from '../../packages/app/src/calibrate/calibrated-plans.js';
 import { LoadGenerator, sampleBodies } from '../../packages/app/src/calibrate/load-generator.js';
 import { embeddedLauncher } from '../../packages/app/src/compose/embedded-launcher.js';
 import { servedSpec } from '../../packages/app/src/compose/served-spec.js';
 import { benchMethod, configurations, pipelineFiles, planOf, specOf } from './configurations.js';
+import { writeRecord } from './kept-records.js';
 import { machineTicks, stolenSince } from './machine-load.js';
 import { pinned, pinServer } from './pinning.js';
 import type { PlanResult } from './plan-result.js';
@@ -33,7 +34,7 @@ const profiles = uncorrectedProfiles(spec, profile.variants);
 const load = new LoadGenerator();
 const before = machineTicks();
 const startedAtMs = performance.now();
-const calibrated = await calibratePlan({
+const recorded = await recordPlan({
   spec: servedSpec(spec, profiles).answering,
   plan: planOf(spec, configuration),
   profiles,
@@ -51,13 +52,15 @@ const calibrated = await calibratePlan({
   onSegment: (label) => process.stderr.write(`  ${label}\n`),
 });
 load.end();
+if (Number(scale) === 1) writeRecord(Number(number), recorded);
+const { saturationRps, loads, corrections } = calibrationOf(recorded);
 const { pipeline, name } = configuration;
 const result: PlanResult = {
   pipeline,
   name,
-  saturationRps: calibrated.saturationRps,
-  loads: calibrated.loads,
-  corrections: calibrated.corrections,
+  saturationRps,
+  loads,
+  corrections,
   seconds: (performance.now() - startedAtMs) / 1000,
   stolenFraction: stolenSince(before),
 };

@@ -1,15 +1,17 @@
 /**
  * `npm run bench:fidelity`: serves, calibrates and simulates the configurations. results.json has every finished plan.
- * `-- --resume` keeps them, `-- --minutes 30` starts no plan that would end later, `-- --report` only writes the tables again, `-- --scale 0.2` shortens the segments (a trial,
+ * `-- --again` serves nothing: it corrects and simulates what was served for them. `-- --resume` keeps them, `-- --minutes 30` starts no plan that would end later, `-- --report` only writes the tables again, `-- --scale 0.2` shortens the segments (a trial,
  * which leaves the tables of the docs alone).
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { calibrationOf } from '../../packages/app/src/calibrate/calibrate-plan.js';
 import { benchMethod, configurations } from './configurations.js';
+import { readRecord } from './kept-records.js';
 import { checkResumable, type FidelityResults, readResults, writeResults } from './kept-results.js';
-import type { PlanResult } from './plan-result.js';
+import type { MeasuredPlan, PlanResult } from './plan-result.js';
 import { fidelityReport } from './report.js';
 import { runPlan } from './run-plan.js';
 
@@ -25,6 +27,7 @@ const { values } = parseArgs({
   options: {
     resume: { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
     scale: { type: 'string', default: '1' },
     minutes: { type: 'string', default: 'Infinity' },
     plans: { type: 'string', default: String(configurations.length) },
@@ -34,24 +37,37 @@ const scale = Number(values.scale);
 const isTrial = scale !== 1 || Number(values.plans) < configurations.length;
 const kept = isTrial ? TRIAL_RESULTS : RESULTS;
 
+const CORRECTED_AT = '; corrected and simulated at commit ';
+const commit = (): string => execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+
 function machine(): string {
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
   const day = new Date().toISOString().slice(0, 10);
-  return `${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}, ${process.arch}, Node ${process.version}; ${day}, commit ${commit}`;
+  return `${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}, ${process.arch}, Node ${process.version}; ${day}, commit ${commit()}`;
 }
 
 function earlier(): FidelityResults {
-  const found = values.resume || values.report ? readResults(kept) : undefined;
+  const found = values.resume || values.report || values.again ? readResults(kept) : undefined;
   if (found !== undefined && values.resume) checkResumable(found, benchMethod, scale);
   return found ?? { method: benchMethod, plans: [] };
+}
+
+function correctedAgain(plan: MeasuredPlan): MeasuredPlan {
+  const number = configurations.findIndex(({ pipeline, name }) => pipeline === plan.pipeline && name === plan.name);
+  const recorded = readRecord(number);
+  if (recorded === undefined) throw new Error(`nothing is kept of ${plan.pipeline}: ${plan.name}. Serve it first.`);
+  process.stderr.write(`${plan.pipeline}: ${plan.name}\n`);
+  const { loads, corrections } = calibrationOf(recorded);
+  const measured = plan.machine.split(CORRECTED_AT)[0] as string;
+  return { ...plan, loads, corrections, machine: `${measured}${CORRECTED_AT}${commit()}` };
 }
 
 let results = earlier();
 const isDone = ({ pipeline, name }: Pick<PlanResult, 'pipeline' | 'name'>) =>
   results.plans.some((plan) => plan.pipeline === pipeline && plan.name === name);
-const left = values.report
-  ? []
-  : configurations.slice(0, Number(values.plans)).flatMap((one, number) => (isDone(one) ? [] : [{ ...one, number }]));
+const left =
+  values.report || values.again
+    ? []
+    : configurations.slice(0, Number(values.plans)).flatMap((one, number) => (isDone(one) ? [] : [{ ...one, number }]));
 const startedAtMs = performance.now();
 for (const [index, { number, pipeline, name }] of left.entries()) {
   const planMs = index === 0 ? PLAN_MS * scale : (performance.now() - startedAtMs) / index;
@@ -64,6 +80,8 @@ for (const [index, { number, pipeline, name }] of left.entries()) {
   results = { method: benchMethod, plans: [...results.plans, plan] };
   writeResults(kept, results);
 }
+if (values.again) results = { ...results, plans: results.plans.map(correctedAgain) };
+if (values.again) writeResults(kept, results);
 const { text, met } = fidelityReport(results);
 if (!isTrial) {
   writeFileSync(REPORT, `# Served and simulated\n\n${text}`);

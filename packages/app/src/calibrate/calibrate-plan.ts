@@ -123,6 +123,19 @@ export interface CalibrationInput {
   readonly onSegment: (label: string, times?: SegmentTimes) => void;
 }
 
+/** Record of what was served. The correction and the comparison follow from it alone. */
+export interface RecordedPlan {
+  readonly saturationRps: number;
+  readonly spec: PipelineSpec;
+  readonly plan: Pick<Plan, 'stages'>;
+  /** Without corrections. */
+  readonly profiles: ProfileSet;
+  readonly hostCores: number;
+  readonly clientSharesCore: boolean;
+  readonly calibrating: readonly Segment[];
+  readonly checked: readonly MeasuredPoint[];
+}
+
 export interface PlanCalibration {
   readonly saturationRps: number;
   readonly corrections: readonly VariantCorrection[];
@@ -140,18 +153,61 @@ export function expectedMs(method: CalibrationMethod, sloMs: number): number {
   return 1000 * (warmUpS + belowS + aboveS) + searchMs;
 }
 
-/** Rejects with STAGE_FAILED if requests fail or none completes. */
 export async function calibratePlan(input: CalibrationInput): Promise<PlanCalibration> {
+  const recorded = await recordPlan(input);
+  input.onSegment('simulating');
+  return calibrationOf(recorded);
+}
+
+/** Rejects with STAGE_FAILED if requests fail or none completes. */
+export async function recordPlan(input: CalibrationInput): Promise<RecordedPlan> {
   input.onSegment('starting replicas');
   const served = await ServedPlan.start(input);
   try {
-    return await new Calibration(input, served).run();
+    return await new Recording(input, served).run();
   } finally {
     await served.close();
   }
 }
 
-class Calibration {
+export function calibrationOf(recorded: RecordedPlan): PlanCalibration {
+  const { saturationRps, spec, plan, profiles, hostCores, clientSharesCore, calibrating, checked } = recorded;
+  const measuredSpec = withMeasuredEdges(spec, calibrating);
+  const sum = (of: (segment: Segment) => number) => calibrating.reduce((total, segment) => total + of(segment), 0);
+  const clientMs = clientSharesCore ? sum(({ clientCpuMs }) => clientCpuMs) / sum(({ requests }) => requests) : 0;
+  const comparison = { spec: measuredSpec, plan, profiles, hostCores, clientMs };
+  const corrections = matchedCorrections({
+    ...comparison,
+    corrections: fittedCorrections(recorded, measuredSpec),
+    segments: calibrating,
+  });
+  return {
+    saturationRps,
+    corrections,
+    loads: comparedLoads({ ...comparison, corrections, points: checked }),
+    measuredSpec,
+  };
+}
+
+function fittedCorrections(
+  { plan, profiles, hostCores, calibrating }: RecordedPlan,
+  measuredSpec: PipelineSpec,
+): readonly VariantCorrection[] {
+  const curves = requireCurves(measuredSpec, profiles);
+  const replicas = Object.values(plan.stages)
+    .flat()
+    .reduce((sum, part) => sum + part.replicas, 0);
+  const intervalsOf = (of: readonly Segment[]) => of.map(({ record }) => threadIntervals(record));
+  const steady = calibrating.filter(({ rushing }) => rushing === 0);
+  const threads = fitThreadCost(intervalsOf(calibrating), intervalsOf(steady));
+  const segments = calibrating.map((segment) => timedBatches(segment, curves, threads));
+  return fitCorrections({ segments, usableCores: usableCores(hostCores, replicas) }).map((one) => {
+    const found = threads.find(({ stageId, variantId }) => stageId === one.stageId && variantId === one.variantId);
+    return found === undefined ? one : { ...one, correction: { ...one.correction, thread: found.thread } };
+  });
+}
+
+class Recording {
   readonly #input: CalibrationInput;
   readonly #served: ServedPlan;
   readonly #calibrating: Segment[] = [];
@@ -164,37 +220,20 @@ class Calibration {
     this.#seed = 1000 * input.seed;
   }
 
-  async run(): Promise<PlanCalibration> {
+  async run(): Promise<RecordedPlan> {
     const saturationRps = await this.#overload(await this.#below(await this.#search()));
-    this.#input.onSegment('simulating');
-    const measuredSpec = withMeasuredEdges(this.#input.spec, this.#calibrating);
-    const corrections = this.#corrections(measuredSpec);
-    const points = [...this.#checked].map(([load, segments]) => ({ load, segments }));
-    const loads = comparedLoads({ ...this.#comparison(measuredSpec), corrections, points });
-    return { saturationRps, corrections, loads, measuredSpec };
-  }
-
-  #corrections(measuredSpec: PipelineSpec): readonly VariantCorrection[] {
-    const { spec, profiles, plan, hostCores } = this.#input;
-    const curves = requireCurves(spec, profiles);
-    const replicas = Object.values(plan.stages)
-      .flat()
-      .reduce((sum, part) => sum + part.replicas, 0);
-    const threads = fitThreadCost(this.#calibrating.map(({ record }) => threadIntervals(record)));
-    const segments = this.#calibrating.map((segment) => timedBatches(segment, curves, threads));
-    const corrections = fitCorrections({ segments, usableCores: usableCores(hostCores, replicas) }).map((one) => {
-      const found = threads.find(({ stageId, variantId }) => stageId === one.stageId && variantId === one.variantId);
-      return found === undefined ? one : { ...one, correction: { ...one.correction, thread: found.thread } };
-    });
-    return matchedCorrections({ ...this.#comparison(measuredSpec), corrections, segments: this.#calibrating });
-  }
-
-  #comparison(spec: PipelineSpec) {
-    const { plan, profiles, hostCores, clientSharesCore } = this.#input;
-    const sum = (of: (segment: Segment) => number) =>
-      this.#calibrating.reduce((total, segment) => total + of(segment), 0);
-    const clientMs = clientSharesCore ? sum(({ clientCpuMs }) => clientCpuMs) / sum(({ requests }) => requests) : 0;
-    return { spec, plan, profiles, hostCores, clientMs };
+    const { spec, plan, profiles, hostCores, clientSharesCore } = this.#input;
+    const checked = [...this.#checked].map(([load, segments]) => ({ load, segments }));
+    return {
+      saturationRps,
+      spec,
+      plan,
+      profiles,
+      hostCores,
+      clientSharesCore,
+      calibrating: this.#calibrating,
+      checked,
+    };
   }
 
   async #search(): Promise<number> {

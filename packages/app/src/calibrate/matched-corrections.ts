@@ -137,12 +137,12 @@ function scaled(corrections: readonly VariantCorrection[], { thread: of, replica
     const { thread, spread } = one.correction;
     if (thread === undefined) return one;
     const scaledThread = {
+      ...thread,
       arrivalMs: times(thread.arrivalMs),
       answerMs: times(thread.answerMs),
       refusalMs: times(thread.refusalMs),
       hopMs: times(thread.hopMs),
       itemMs: times(thread.itemMs),
-      spread: thread.spread,
     };
     const scaledSpread = spread.map((factors) => factors.map((factor) => replicas * factor));
     return { ...one, correction: { ...one.correction, spread: scaledSpread, thread: scaledThread } };

@@ -5,7 +5,9 @@
  */
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
-import { spreadFractions } from '../profile/corrected-service.js';
+import type { ThreadCost } from '../model/service-correction.js';
+import { pausedPerMs } from '../profile/pauses.js';
+import { spreadFractions, spreadMean } from '../profile/quantile-spread.js';
 import { capacityRps, type ServiceCurve } from '../profile/service-curves.js';
 import { stageLoads } from './stage-load.js';
 import { topologicalOrder } from './stage-order.js';
@@ -53,15 +55,23 @@ export function threadLoad(
   const use = (arrivalRps / 1000) * workMs;
   if (use >= 1) return { capacityRps: saturationRps, waitMs: Number.POSITIVE_INFINITY };
   const turnMs = workMs / turns;
-  const waitOfTurnMs = (use * turnMs * secondMoment(request.spread)) / (2 * (1 - use));
+  const waitOfTurnMs = (use * turnMs * secondMoment(request, turnMs)) / (2 * (1 - use));
   return { capacityRps: saturationRps, waitMs: longestPath(spec) * waitOfTurnMs };
 }
 
-/** Of a factor with mean 1. */
-function secondMoment(spread: readonly number[]): number {
+/** Mean square of (time of a turn ÷ mean time), with the pauses in it. */
+function secondMoment({ spread, pauses }: ThreadCost, turnMs: number): number {
+  const usual = meanSquare(spread);
+  if (pauses === undefined) return usual;
+  const { perMs, lengthsMs } = pauses;
+  return usual + 2 * spreadMean(spread) * pausedPerMs(pauses) + (perMs * meanSquare(lengthsMs)) / turnMs;
+}
+
+/** Of a distribution, linear between its quantiles. */
+function meanSquare(quantiles: readonly number[]): number {
   let sum = 0;
-  for (let i = 1; i < spread.length; i++) {
-    const [low, high] = [spread[i - 1] as number, spread[i] as number];
+  for (let i = 1; i < quantiles.length; i++) {
+    const [low, high] = [quantiles[i - 1] as number, quantiles[i] as number];
     const weight = (spreadFractions[i] as number) - (spreadFractions[i - 1] as number);
     sum += (weight * (low * low + low * high + high * high)) / 3;
   }

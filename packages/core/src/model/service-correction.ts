@@ -11,7 +11,7 @@ export interface EstimatedValue {
 
 /**
  * Service time of a batch = hand-over + profiled mean · (1 + inflation + load inflation · recent use + contention ·
- * other running batches), times a factor that is drawn from `spread`.
+ * other running batches), times a factor that is drawn from `spread`, plus a pause.
  */
 export interface ServiceCorrection {
   /** Time (ms) added to each batch for the way to the replica and back. */
@@ -24,8 +24,10 @@ export interface ServiceCorrection {
   readonly contention: EstimatedValue;
   /** Mean state of a loaded host, which plans and estimates assume. */
   readonly usual: HostState;
-  /** Quantiles of (time ÷ the mean above) at `spreadFractions`, one list for each class of recent use. */
+  /** Quantiles of (time ÷ the mean above) at `spreadFractions` without pauses, one list for each class of recent use. */
   readonly spread: readonly (readonly number[])[];
+  /** In corrections without them, pauses are the tail of the spread. */
+  readonly pauses?: Pauses;
   /** Slow times come together: correlation of these factors, and the time (ms) in which it falls to 1/e. */
   readonly bunching: { readonly correlation: number; readonly memoryMs: number };
   /** Median of time ÷ profiled mean. A batch that takes longer stalls: the rest of its time is no use of the host. */
@@ -53,8 +55,18 @@ export interface ThreadCost {
   readonly hopMs: EstimatedValue;
   /** An item of a batch; halves as for `hopMs`. */
   readonly itemMs: EstimatedValue;
-  /** Quantiles of (time of a turn ÷ expected time) at `spreadFractions`; the mean is 1. Collections of garbage are its tail. */
+  /** Quantiles of (time of a turn ÷ expected time) at `spreadFractions`, without pauses. With them, the mean is 1. */
   readonly spread: readonly number[];
+  /** Without them, pauses are the tail of the spread. */
+  readonly pauses?: Pauses;
+}
+
+/** Times without work, such as collections of garbage, which do not grow with the work that they interrupt. */
+export interface Pauses {
+  /** Mean number in an expected ms of work. */
+  readonly perMs: number;
+  /** Quantiles of their lengths (ms) at `spreadFractions`. */
+  readonly lengthsMs: readonly number[];
 }
 
 /** `recentUse`: mean fraction of the usable cores in use, recent times weigh more. */

@@ -9,7 +9,9 @@ import { medianOf } from '../kernel/count-statistics.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { EstimatedValue, HostState, ServiceCorrection } from '../model/service-correction.js';
 import { bunchingOf } from './bunching.js';
-import { correctedMeanMs, spreadFractions, useClass, useClassCount } from './corrected-service.js';
+import { correctedMeanMs, useClass, useClassCount } from './corrected-service.js';
+import { pausesOf, type TimedWork, usualFactor, usualFactorLimit } from './pauses.js';
+import { quantilesAt, spreadFractions } from './quantile-spread.js';
 import { RecentUse, workOf } from './recent-use.js';
 import { addRow, emptySums, type RidgeSums, ridgeFit, sumsWithout } from './ridge-fit.js';
 
@@ -162,10 +164,14 @@ function fitVariant(batches: readonly ObservedBatch[]) {
     batches: batches.length,
   };
   const mean = { ...parts, spread: [], bunching: { correlation: 0, memoryMs: 1 } };
-  const factors = batches.map(
-    (batch) => [batch, batch.ms / correctedMeanMs(batch.profiledMs, mean, batch.state)] as const,
+  const timed = batches.map(
+    (batch): TimedWork => ({ ms: batch.ms, expectedMs: correctedMeanMs(batch.profiledMs, mean, batch.state) }),
   );
-  return { stageId, variantId, factors, correction: { ...parts, spread: spreadOf(factors) } };
+  const limit = usualFactorLimit(timed);
+  const factors = batches.map((batch, index) => [batch, usualFactor(timed[index] as TimedWork, limit)] as const);
+  const pauses = pausesOf(timed, limit);
+  const spread = spreadOf(factors);
+  return { stageId, variantId, factors, correction: { ...parts, spread, ...(pauses !== undefined && { pauses }) } };
 }
 
 function jackknifeError(values: readonly number[]): number {
@@ -186,14 +192,11 @@ function usualState(batches: readonly ObservedBatch[]): HostState {
 
 /** A class with few batches takes the factors of all. */
 function spreadOf(factors: readonly (readonly [ObservedBatch, number])[]): readonly (readonly number[])[] {
-  const quantiles = (of: readonly (readonly [ObservedBatch, number])[]): readonly number[] => {
-    const sorted = of.map(([, factor]) => factor).sort((a, b) => a - b);
-    return spreadFractions.map((fraction) => {
-      const place = fraction * (sorted.length - 1);
-      const [low, high] = [sorted[Math.floor(place)] as number, sorted[Math.ceil(place)] as number];
-      return low + (place - Math.floor(place)) * (high - low);
-    });
-  };
+  const quantiles = (of: typeof factors): readonly number[] =>
+    quantilesAt(
+      spreadFractions,
+      of.map(([, factor]) => factor),
+    );
   return Array.from({ length: useClassCount }, (_, index) => {
     const ofClass = factors.filter(([{ state }]) => useClass(state.recentUse) === index);
     return quantiles(ofClass.length >= FEWEST_IN_CLASS ? ofClass : factors);

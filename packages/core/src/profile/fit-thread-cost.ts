@@ -6,7 +6,8 @@
  */
 import type { StageId, VariantId } from '../model/ids.js';
 import type { EstimatedValue, ThreadCost } from '../model/service-correction.js';
-import { spreadFractions, spreadMean } from './corrected-service.js';
+import { factorsOf, pausedPerMs, pausesOf, type TimedWork, usualFactorLimit } from './pauses.js';
+import { quantilesAt, spreadFractions, spreadMean, weightedQuantilesAt } from './quantile-spread.js';
 import { addRow, emptySums, type RidgeSums, ridgeFit, sumsWithout } from './ridge-fit.js';
 
 export interface HandledBatch {
@@ -45,16 +46,22 @@ const PAUSE_FRACTION = 0.95;
 const Z95 = 1.96;
 const REQUEST_PARTS = 4;
 
-/** Nothing without enough intervals. */
-export function fitThreadCost(segments: readonly (readonly TurnInterval[])[]): readonly VariantThreadCost[] {
+/**
+ * Nothing without enough intervals. `steady`: segments without overload, whose turns tell spread and pauses. Under
+ * overload, the thread often waits for a core that clients take.
+ */
+export function fitThreadCost(
+  segments: readonly (readonly TurnInterval[])[],
+  steady: typeof segments = segments,
+): readonly VariantThreadCost[] {
   const all = segments.flat();
   if (all.length < FEWEST_INTERVALS) return [];
   const variants = variantsOf(all);
   const columns = new Map(variants.map(({ key }, index) => [key, REQUEST_PARTS + index]));
   const size = REQUEST_PARTS + variants.length;
-  const pauseMs = quantile(
+  const [pauseMs = 0] = quantilesAt(
+    [PAUSE_FRACTION],
     all.map(({ busyMs }) => busyMs),
-    PAUSE_FRACTION,
   );
   const sums = segments.map((intervals) => {
     const of = emptySums(size);
@@ -73,13 +80,13 @@ export function fitThreadCost(segments: readonly (readonly TurnInterval[])[]): r
     value: scale * (values[index] as number),
     halfWidth: scale * Math.max(halfWidths[index] as number, Z95 * (errors[index] as number)),
   });
-  const spread = spreadOf(
-    all.map(({ busyMs }, index) => ({ busyMs, expectedMs: scale * (expected[index] as number) })),
+  const times = timesOf(
+    steady.flat().map((interval) => ({ ms: interval.busyMs, expectedMs: scale * expectedMs(interval) })),
   );
   const request = { arrivalMs: estimated(0), answerMs: estimated(1), refusalMs: estimated(2), itemMs: estimated(3) };
   return variants.map(({ stageId, variantId }, index) => ({
     ...{ stageId, variantId },
-    thread: { ...request, hopMs: estimated(REQUEST_PARTS + index), spread },
+    thread: { ...request, hopMs: estimated(REQUEST_PARTS + index), ...times },
   }));
 }
 
@@ -118,28 +125,17 @@ function jackknifeErrors(sums: readonly RidgeSums[], rule: Parameters<typeof rid
   });
 }
 
-/** Of intervals in which something happened. Factors weigh as the time that they multiply. */
-function spreadOf(intervals: readonly { readonly busyMs: number; readonly expectedMs: number }[]): readonly number[] {
-  const leastMs = quantile(
-    intervals.flatMap(({ expectedMs }) => (expectedMs > 0 ? expectedMs : [])),
-    0.1,
-  );
-  const factors = intervals.flatMap(({ busyMs, expectedMs }) => (expectedMs >= leastMs ? busyMs / expectedMs : []));
-  if (factors.length < FEWEST_INTERVALS / 2) return spreadFractions.map(() => 1);
-  const sorted = factors.sort((a, b) => a - b);
-  const quantiles = spreadFractions.map((fraction) => sortedQuantile(sorted, fraction));
-  const mean = spreadMean(quantiles);
-  return quantiles.map((value) => value / mean);
-}
-
-const quantile = (values: readonly number[], fraction: number): number =>
-  sortedQuantile(
-    [...values].sort((a, b) => a - b),
-    fraction,
-  );
-
-function sortedQuantile(sorted: readonly number[], fraction: number): number {
-  const place = fraction * (sorted.length - 1);
-  const [low, high] = [sorted[Math.floor(place)] ?? 0, sorted[Math.ceil(place)] ?? 0];
-  return low + (place - Math.floor(place)) * (high - low);
+/**
+ * Spread and pauses of the intervals in which something happened. With them, the mean factor of the work is 1.
+ */
+function timesOf(intervals: readonly TimedWork[]): Pick<ThreadCost, 'spread' | 'pauses'> {
+  const work = intervals.filter(({ expectedMs }) => expectedMs > 0);
+  if (work.length < FEWEST_INTERVALS / 2) return { spread: spreadFractions.map(() => 1) };
+  const limit = usualFactorLimit(work);
+  const pauses = pausesOf(work, limit);
+  const quantiles = weightedQuantilesAt(spreadFractions, factorsOf(work)).map((factor) => Math.min(limit, factor));
+  const mean = spreadMean(quantiles) + pausedPerMs(pauses);
+  const scaled = (values: readonly number[]) => values.map((value) => value / mean);
+  const spread = scaled(quantiles);
+  return pauses === undefined ? { spread } : { spread, pauses: { ...pauses, lengthsMs: scaled(pauses.lengthsMs) } };
 }

@@ -6,8 +6,9 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { ServiceCorrection } from '../model/service-correction.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { spreadFractions, useClassCount } from '../profile/corrected-service.js';
+import { useClassCount } from '../profile/corrected-service.js';
 import { fitCorrections, type TimedBatch } from '../profile/fit-corrections.js';
+import { spreadFractions, spreadMean } from '../profile/quantile-spread.js';
 import { usableCores } from '../profile/recent-use.js';
 import { requireCurves } from '../profile/service-curves.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
@@ -144,6 +145,16 @@ describe('a correction', () => {
     expect(bunching.memoryMs).toBeGreaterThan(70);
     expect(bunching.memoryMs).toBeLessThan(600);
     expect(fitted(correction({}), 5).bunching.correlation).toBeLessThan(0.1);
+  });
+
+  it('tells pauses from factors', () => {
+    const pauses = { perMs: 0.002, lengthsMs: spreadFractions.map((fraction) => 10 + 20 * fraction) };
+    const found = fitted(correction({ pauses }), 6);
+    expect(found.pauses?.perMs).toBeGreaterThan(0.0014);
+    expect(found.pauses?.perMs).toBeLessThan(0.0026);
+    expect(spreadMean(found.pauses?.lengthsMs ?? [])).toBeGreaterThan(17);
+    expect(spreadMean(found.pauses?.lengthsMs ?? [])).toBeLessThan(23);
+    for (const factors of found.spread) expect(factors.at(-1)).toBeLessThan(2);
   });
 
   it('charges CPU shares the CPU time, measured or else that of the profile', () => {

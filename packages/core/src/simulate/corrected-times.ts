@@ -5,7 +5,9 @@
  */
 import { normalFraction, normalQuantile } from '../kernel/normal-quantile.js';
 import type { Rng } from '../kernel/rng.js';
-import { correctedMeanMs, spreadAt, useClass } from '../profile/corrected-service.js';
+import { correctedMeanMs, useClass } from '../profile/corrected-service.js';
+import { drawPauseMs } from '../profile/pauses.js';
+import { spreadAt } from '../profile/quantile-spread.js';
 import { RecentUse, workOf } from '../profile/recent-use.js';
 import type { ServiceCurve } from '../profile/service-curves.js';
 import { drawMs } from '../profile/service-law.js';
@@ -59,7 +61,8 @@ export class CorrectedTimes {
     this.#drawnAtMs = nowMs;
     const score = Math.sqrt(correlation) * this.#shared + Math.sqrt(1 - correlation) * normalScore(rng);
     const spread = correction.spread[useClass(state.recentUse)] as readonly number[];
-    return correctedMeanMs(profiledMs, correction, state) * spreadAt(spread, normalFraction(score));
+    const meanMs = correctedMeanMs(profiledMs, correction, state);
+    return meanMs * spreadAt(spread, normalFraction(score)) + drawPauseMs(correction.pauses, meanMs, rng);
   }
 }
 

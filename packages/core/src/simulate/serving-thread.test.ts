@@ -5,8 +5,9 @@ import { stageId, variantId } from '../model/ids.js';
 import type { ServiceCorrection, ThreadCost } from '../model/service-correction.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { estimateStages } from '../optimize/search/estimate-stages.js';
-import { isServiceCorrection, spreadFractions, useClassCount } from '../profile/corrected-service.js';
+import { isServiceCorrection, useClassCount } from '../profile/corrected-service.js';
 import { fitThreadCost, type TurnInterval } from '../profile/fit-thread-cost.js';
+import { spreadFractions } from '../profile/quantile-spread.js';
 import { requireCurves } from '../profile/service-curves.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
@@ -14,7 +15,7 @@ import { simulatePlan } from './simulate-plan.js';
 const known = (value: number) => ({ value, halfWidth: 0 });
 const steady = spreadFractions.map(() => 1);
 
-function threadOf(parts: Partial<Record<Exclude<keyof ThreadCost, 'spread'>, number>>): ThreadCost {
+function threadOf(parts: Partial<Record<Exclude<keyof ThreadCost, 'spread' | 'pauses'>, number>>): ThreadCost {
   const { arrivalMs = 0, answerMs = 0, refusalMs = 0, hopMs = 0, itemMs = 0 } = parts;
   return {
     arrivalMs: known(arrivalMs),
@@ -142,7 +143,30 @@ describe('the serving thread of a simulation', () => {
     expect(latencyMs / simulated).toBeLessThan(1.25);
   });
 
+  it.each([0.1, 1])('pauses as long in short turns as in long ones: a request of %d ms', (arrivalMs) => {
+    const pauses = { perMs: 0.02 / arrivalMs, lengthsMs: spreadFractions.map(() => 40) };
+    const { latenciesMs } = run(correction({ ...threadOf({ hopMs: arrivalMs }), pauses }), { arrivalRps: 5 });
+    // The replica works during a pause that follows the sending.
+    const longestMs = Math.max(...latenciesMs) - median(latenciesMs);
+    expect(longestMs).toBeGreaterThan(40 - 2 * SERVICE_MS);
+    expect(longestMs).toBeLessThan(41);
+  });
+
+  it('is estimated with its pauses: waits at 200 rps', () => {
+    const work = { arrivalMs: 0.5, answerMs: 0.3, hopMs: 0.4, itemMs: 0.2 };
+    const pauses = { perMs: 0.01, lengthsMs: spreadFractions.map(() => 8) };
+    const of = correction({ ...threadOf(work), spread: spreadFractions.map(() => 0.92), pauses });
+    const { stages } = planOf(spec, { maxBatchSize: 1, replicas: 8 });
+    const waitsMs = (one: ServiceCorrection) =>
+      estimateStages({ spec, curves: curvesWith(one) }, stages, 200).latencyMs;
+    expect(waitsMs(of)).toBeGreaterThan(waitsMs(correction(threadOf(work))) + 0.2);
+  });
+
   it('is checked when it is read', () => {
+    const pauses = { perMs: 1, lengthsMs: steady };
+    expect(isServiceCorrection(correction({ ...threadOf({}), pauses }))).toBe(true);
+    expect(isServiceCorrection(correction({ ...threadOf({}), pauses: { ...pauses, lengthsMs: [] } }))).toBe(false);
+    expect(isServiceCorrection({ ...correction(), pauses: { perMs: -1, lengthsMs: steady } })).toBe(false);
     expect(isServiceCorrection(correction(threadOf({ hopMs: 1 })))).toBe(true);
     expect(isServiceCorrection(correction({ ...threadOf({}), spread: [1] }))).toBe(false);
     expect(isServiceCorrection(correction(threadOf({ hopMs: -1 })))).toBe(false);
@@ -191,7 +215,10 @@ describe('the fit of the work of the serving thread', () => {
       expect(halfWidth).toBeGreaterThan(0);
     }
     expect(Math.abs((b?.hopMs.value ?? 0) / pauses - other)).toBeLessThan(0.05);
-    expect(Math.max(...(a?.spread ?? []))).toBeGreaterThan(10);
+    expect(Math.max(...(a?.spread ?? []))).toBeLessThan(2);
+    const meanMs = (meanBusyMs - 0.05) * pauses;
+    expect(((a?.pauses?.perMs ?? 0) * meanMs) / 0.005).toBeCloseTo(1, 0);
+    for (const ms of a?.pauses?.lengthsMs ?? []) expect(Math.abs(ms - 10)).toBeLessThan(2);
   });
 
   it('needs 200 turns', () => {

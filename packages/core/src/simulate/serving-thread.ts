@@ -7,7 +7,8 @@ import { Fifo } from '../kernel/fifo.js';
 import type { Rng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { ThreadCost } from '../model/service-correction.js';
-import { spreadAt } from '../profile/corrected-service.js';
+import { drawPauseMs } from '../profile/pauses.js';
+import { spreadAt } from '../profile/quantile-spread.js';
 import type { ServiceCurve, ServiceCurves } from '../profile/service-curves.js';
 
 export interface ThreadDeps {
@@ -82,7 +83,7 @@ export class ServingThread {
   end(nowMs: number): void {
     const workMs = this.#sendingMs + this.#answeringMs;
     if (workMs > 0) {
-      this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + workMs;
+      this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + workMs + this.#pauseMs(workMs);
       this.#sendingMs = 0;
       this.#answeringMs = 0;
     }
@@ -97,7 +98,13 @@ export class ServingThread {
   #scheduleNext(nowMs: number): void {
     const { beforeMs, rng, cost, schedule } = this.#deps;
     this.#factor = spreadAt(cost.spread, rng.next());
-    schedule(Math.max(nowMs, this.#freeAtMs) + this.#factor * beforeMs(this.#waiting.first as number, this));
+    const workMs = this.#factor * beforeMs(this.#waiting.first as number, this);
+    schedule(Math.max(nowMs, this.#freeAtMs) + workMs + this.#pauseMs(workMs));
+  }
+
+  #pauseMs(workMs: number): number {
+    const { rng, cost } = this.#deps;
+    return drawPauseMs(cost.pauses, workMs, rng);
   }
 }
 
