@@ -29,6 +29,7 @@ export interface NamedScenario {
 }
 
 const [a, b, c, d] = [stageId('a'), stageId('b'), stageId('c'), stageId('d')];
+const [e, f] = [stageId('e'), stageId('f')];
 const v = variantOf('v', { one: 5, eight: 12 });
 const w = variantOf('w', { one: 9, eight: 30, spread: 2 });
 
@@ -98,6 +99,20 @@ const group: readonly EdgeSpec[] = [
   { from: a, to: b, fanOut: { expected: 2.5 } },
   { from: b, to: c, join: 'all' },
 ];
+/** Two members of two stages each. */
+const members: readonly EdgeSpec[] = [
+  { from: a, to: b },
+  { from: b, to: c },
+  { from: c, to: f, onMissing: 'partial' },
+  { from: a, to: d },
+  { from: d, to: e },
+  { from: e, to: f, onMissing: 'partial' },
+];
+/** By stage: the plan omits the second member, or the first one. */
+const [first, second] = [
+  [{ replicas: 2 }, { replicas: 2 }, { replicas: 2 }, { replicas: 0 }, { replicas: 0 }, { replicas: 2 }],
+  [{ replicas: 2 }, { replicas: 0 }, { replicas: 0 }, { replicas: 2 }, { replicas: 2 }, { replicas: 2 }],
+] as const;
 const steady = { arrivals: every(4, 60) };
 const patient = { timeoutMs: () => 80, patienceMs: () => Number.POSITIVE_INFINITY };
 /** Half a minute under load, in which the plan switches to the other variant. */
@@ -294,6 +309,21 @@ export const namedScenarios: readonly NamedScenario[] = [
     }),
     // Behind v an output becomes two items, behind w four.
     shows: [/^\d+ b-\S+ \S+ \[\S+ \S+\]$/m, /^[4-9]\d\d\S* b-w-\S+ \S+ \[\S+ \S+ \S+ \S+\]$/m],
+  },
+  {
+    name: 'a member takes the place of another under load',
+    scenario: made({ edges: members, ...steady, plan: first, next: [second, first], tickMs: 80, over: relaxed }),
+    shows: [/^\d+\S* c-v-/m, /^\d+\S* e-v-/m, /b-v-1:draining/, /d-v-\d+:draining/],
+    hides: [/ failed$/m],
+  },
+  {
+    name: 'a member takes the place of another within the budget, which has no cores for both',
+    scenario: made({
+      ...{ edges: members, arrivals: every(40, 1_700), plan: first, next: [second] },
+      over: { ...relaxed, budget: { cpuCores: 8 } },
+    }),
+    shows: [/^\d+\S* c-v-/m, /^\d+\S* e-v-/m, /^3\d{4}\S* .*d-v-\d+:ready/m],
+    hides: [/ failed$/m],
   },
   {
     name: 'a change without room is refused',

@@ -3,6 +3,7 @@
  * clients from a seed; many times are integers, so that events coincide.
  */
 import {
+  omittedNodes,
   type PipelineSpec,
   type Plan,
   type Rng,
@@ -168,10 +169,10 @@ export function randomScenario(seed: number): Scenario {
   const startMs = Math.floor(rng.next() * 30);
   return scenarioOf(spec, {
     seed,
-    plan: randomPlan(spec, rng),
+    plan: randomPlan(spec, rng, 0),
     arrivals: randomArrivals(rng),
     hostCores: oneOf(rng, [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 2, 3]),
-    nextPlans: Array.from({ length: Math.floor(rng.next() * 4) }, () => randomPlan(spec, rng)),
+    nextPlans: Array.from({ length: Math.floor(rng.next() * 4) }, (_, i) => randomPlan(spec, rng, i + 1)),
     tickMs: 20 + Math.floor(rng.next() * 60),
     loadMs: (_stageId, variant) => (variant === variantId('v') ? startMs : 2 * startMs),
     ...(rng.next() < 0.4 ? { faults: faultsFor(rng) } : {}),
@@ -186,7 +187,8 @@ function randomVariant(name: string, rng: Rng): VariantSpec {
   return rng.next() < 0.5 ? variantOf(name, { one, eight }) : variantOf(name, { one, eight, spread: 1.5 + rng.next() });
 }
 
-function randomPlan(spec: PipelineSpec, rng: Rng): Plan {
+function randomPlan(spec: PipelineSpec, rng: Rng, number: number): Plan {
+  const omitted = randomOmissions(spec, rng.fork(`omitted/${number}`));
   const choose = () =>
     stagePlanOf({
       variantId: variantId(oneOf(rng, ['v', 'v', 'w'])),
@@ -195,7 +197,16 @@ function randomPlan(spec: PipelineSpec, rng: Rng): Plan {
       maxBatchWaitMs: oneOf(rng, [0, 0, 3, 10]),
       replicas: 1 + Math.floor(rng.next() * 3),
     });
-  return planOfStages(spec, spec.stages.map(choose));
+  return planOfStages(
+    spec,
+    spec.stages.map(({ id }) => (omitted.has(id) ? { ...choose(), replicas: 0 } : choose())),
+  );
+}
+
+/** Nodes that go with a random set of stages; none if a join or an output needs them. */
+function randomOmissions(spec: PipelineSpec, rng: Rng): ReadonlySet<StageId> {
+  const drawn = spec.stages.filter(() => rng.next() < 0.2).map(({ id }) => id);
+  return omittedNodes(spec, drawn) ?? new Set();
 }
 
 function randomArrivals(rng: Rng): readonly number[] {

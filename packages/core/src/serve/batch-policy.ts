@@ -18,7 +18,7 @@ export interface BatchPolicy {
   readonly remainingMs: number;
   /** Part of an item's slack that it may wait in a standing queue; the rest is for later stages. Default 1. */
   readonly waitShare?: number;
-  /** True if the plan omits the stage: new requests skip it. */
+  /** True if the plan omits the stage (see `OmissionsInForce`). */
   readonly isOmitted?: boolean;
   /** Threshold of the conditions on the stage's answers, for new requests. */
   readonly threshold?: number;

@@ -572,7 +572,8 @@ describe('several sources', () => {
       ],
     ];
   it('complete a request of which the plan and the client leave nothing', () => {
-    const spec = graphSpec([way('a>c'), way('b>c')], { sources: sources({ l: ['a'], r: ['b'] }) });
+    const edges = [way('a>c'), way('b>c', { onMissing: 'partial' })];
+    const spec = graphSpec(edges, { sources: sources({ l: ['a'], r: ['b'] }) });
     const result = walkThrough(spec, { lacks: [0], omits: ['b'] });
     expect(result.ends).toEqual(['0 - without l']);
     expect(result.scheduler.inFlight).toBe(0);

@@ -3,13 +3,14 @@
  * items or for the first ones. A stage takes its first `when` edge whose condition is true. Edges that are not taken
  * are settled at once. A stage waits for the inputs that can still arrive. Without any input it is skipped, and so are
  * its out-edges. A join of a fan-out omits skipped items. An output stage inside fan-outs answers once per request. A
- * combine stage passes on its merged or joined input at once; a join without items gives it no member. A stage that the
- * plan omits is skipped.
+ * combine stage passes on its merged or joined input at once; a join without items gives it no member. A request skips
+ * the stages that the plan omitted when it entered.
  */
 
 import type { VariantId } from '../model/ids.js';
 import type { DiscardRule } from './discardable-work.js';
 import { EdgeCounts } from './edge-counts.js';
+import { OmissionsInForce } from './omissions-in-force.js';
 import { type QuorumsInForce, withQuorum } from './quorums-in-force.js';
 import type { RequestState } from './request-state.js';
 import type { ServingEdge, ServingGraph, ServingStage } from './serving-graph.js';
@@ -95,15 +96,14 @@ export class GraphWalk<Payload, Context> {
   readonly #hasEarlyJoins: boolean;
   readonly #algebra: PayloadAlgebra<Payload, Context>;
   readonly #effects: WalkEffects<Payload, Context>;
-  /** By node: true if requests skip it. */
-  readonly #omitted: boolean[];
+  readonly #omissions: OmissionsInForce;
   #thresholds: ThresholdsInForce;
   #quorums: QuorumsInForce;
 
   constructor(graph: ServingGraph, algebra: PayloadAlgebra<Payload, Context>, effects: WalkEffects<Payload, Context>) {
     this.edgeCounts = new EdgeCounts(graph.edges.length, graph.sources.length > 1 ? graph.sources.length : 0);
     this.#stages = graph.nodes;
-    this.#omitted = graph.nodes.map(() => false);
+    this.#omissions = new OmissionsInForce(graph);
     this.#thresholds = firstThresholds(graph.nodes);
     this.#entries = graph.entries.map(({ source, to, slot }, position) => {
       const isFirst = graph.entries[position - 1]?.source !== source;
@@ -119,6 +119,8 @@ export class GraphWalk<Payload, Context> {
   enter(request: RequestState<Payload, Context>, inputs: Payload): void {
     request.thresholds = this.#thresholds;
     request.quorums = this.#quorums;
+    request.omissions = this.#omissions.current;
+    request.omissions.requestEntered();
     for (let i = 0; i < this.#entries.length; i++) {
       const door = this.#entries[i] as EntryDoor;
       const part = this.#hasSources ? this.#algebra.part(door.source, inputs) : inputs;
@@ -172,13 +174,24 @@ export class GraphWalk<Payload, Context> {
     }
   }
 
-  /** Has requests skip a stage from now on, or pass it again. Items that are in the stage stay. */
+  /** Has new requests skip a stage, or pass it again (see `OmissionsInForce`). A request keeps what it entered under. */
   omit(stage: number, isOmitted: boolean): void {
-    this.#omitted[stage] = isOmitted;
+    this.#omissions.plan(stage, isOmitted);
   }
 
+  /** True if new requests skip a stage. */
   omits(stage: number): boolean {
-    return this.#omitted[stage] === true;
+    return this.#omissions.current.omits(stage);
+  }
+
+  /** True if requests may still visit a stage that its plan omits. */
+  needsOmitted(stage: number): boolean {
+    return this.#omissions.isNeeded(stage);
+  }
+
+  /** No request enters from now on. */
+  close(): void {
+    this.#omissions.close();
   }
 
   /** Sets the threshold of a stage for new requests. A request keeps the thresholds under which it entered. */
@@ -321,7 +334,7 @@ export class GraphWalk<Payload, Context> {
     scope: Scope<Payload> | undefined,
     payload: Payload,
   ): void {
-    if (this.#omitted[stage.index]) this.#settleStage(request, stage, { scope, kind: 'skipped' });
+    if (request.omissions?.omits(stage.index)) this.#settleStage(request, stage, { scope, kind: 'skipped' });
     else if (stage.combine === undefined) this.#effects.deliver(request, stage.index, scope, payload);
     else if (!this.answer(request, { stage: stage.index, scope }, payload))
       this.leave(request, { stage: stage.index, scope }, payload);
@@ -382,10 +395,14 @@ export class GraphWalk<Payload, Context> {
   }
 }
 
-const awaitedBy = (
-  { quorums }: Pick<RequestState<unknown, unknown>, 'quorums'>,
-  { index, awaited }: ServingStage,
-): number => quorums?.[index] ?? awaited;
+/** An omitted stage carries no quorum. */
+function awaitedBy(
+  { quorums, omissions }: Pick<RequestState<unknown, unknown>, 'quorums' | 'omissions'>,
+  { index, awaited, quorumCarrier }: ServingStage,
+): number {
+  if (quorumCarrier === undefined || omissions?.omits(quorumCarrier)) return awaited;
+  return quorums?.[index] ?? awaited;
+}
 
 /** Index of a source in place of an edge. */
 const sourceIndex = (source: number): number => -1 - source;

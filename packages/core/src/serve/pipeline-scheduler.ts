@@ -103,6 +103,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   /** Reason of an entry stage to refuse requests that arrive together; undefined if all may enter. */
   refusal(requests: number, arrival: Arrival<Context>): DropReason | undefined {
     for (const { to } of this.#graph.entries) {
+      if (this.#walk.omits(to)) continue;
       const reason = this.#lanes.main(to).refusal(requests, arrival);
       if (reason !== undefined) return reason;
     }
@@ -221,6 +222,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   /** Fails a request and ignores its items. Does nothing if the request has ended. */
   failRequest(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#ends.fail(request, failure, nowMs);
+    this.#exits.releaseLingering();
   }
 
   cancel(request: RequestState<Payload, Context>, nowMs: number): void {
@@ -231,6 +233,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   cancelAll(requests: readonly RequestState<Payload, Context>[], reason: DropReason, nowMs: number): void {
     this.#clock.nowMs = nowMs;
     this.#ends.cancelAll(requests, reason);
+    this.#exits.releaseLingering();
   }
 
   advance(nowMs: number): void {
@@ -284,6 +287,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return replica;
   }
 
+  /** True if new requests skip a stage. */
+  omits(stage: number): boolean {
+    return this.#walk.omits(stage);
+  }
+
   /** Opens a canary at a stage; only one may be open. It gets no requests until `setCanaryFraction`. */
   openCanary(stage: number, policy: CanaryPolicy): void {
     this.#lanes.openCanary(stage, policy);
@@ -306,15 +314,22 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   /**
-   * Calls `drained` at once if the replica is free, otherwise after its batch. A replica of an omitted stage first runs
-   * the waiting items.
+   * Calls `drained` at once if the replica is free, otherwise after its batch. A replica of an omitted stage serves until
+   * no request needs the stage.
    */
   drainReplica(replica: ServingReplica<Payload, Context>): void {
     this.#exits.drain(replica);
   }
 
+  /** Has a replica leave that can serve no longer, after its batch. */
+  removeReplica(replica: ServingReplica<Payload, Context>): void {
+    this.#exits.leave(replica);
+  }
+
   beginDraining(): void {
     this.#draining = true;
+    this.#walk.close();
+    this.#exits.releaseLingering();
   }
 
   #stageEffects(): StageEffects<Payload, Context> {
@@ -346,7 +361,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   /** Minimum time in ms that a new request needs; 0 if unknown. */
   #leastMs(): number {
     let leastMs = 0;
-    for (const { to } of this.#graph.entries) leastMs = Math.max(leastMs, this.#lanes.main(to).leastMs);
+    for (const { to } of this.#graph.entries)
+      if (!this.#walk.omits(to)) leastMs = Math.max(leastMs, this.#lanes.main(to).leastMs);
     return leastMs;
   }
 

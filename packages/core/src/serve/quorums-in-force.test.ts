@@ -11,12 +11,12 @@ const indexOf = (id: StageId) => graph.stages.findIndex((stage) => stage.id === 
 const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => indexOf(stageId(name))) as [number, number, number, number];
 
 /** Requests wait in `a`, `b` and `c` until they leave. `joined`: the requests that `d` got. */
-function bench() {
+function bench(of = graph) {
   const joined: number[] = [];
   const failed: number[] = [];
   const discarded: number[] = [];
   const walk = new GraphWalk<string, undefined>(
-    graph,
+    of,
     {
       takes: () => true,
       share: (payload) => payload,
@@ -86,5 +86,24 @@ describe('a quorum that a plan chooses', () => {
     leave(enter(), a, b);
     expect(joined).toEqual([0]);
     expect(graph.stages.map(({ quorumJoin }) => quorumJoin)).toEqual([undefined, undefined, undefined, d]);
+  });
+
+  it('is the smallest one for requests that skip the stage that carries it', () => {
+    const votes = { join: { quorum: 2, quorums: [2, 4] } };
+    const edges = [way('p>a'), ...['a', 'b', 'c', 'd'].map((member) => way(`${member}>m`, votes))];
+    const drawn = graphSpec(edges);
+    const ensemble = servingGraph({
+      ...drawn,
+      stages: drawn.stages.filter(({ id }) => id !== stageId('m')),
+      combines: [{ id: stageId('m'), method: 'vote', tensor: 'label', output: 'label' }],
+    });
+    const at = (name: string) => ensemble.stages.findIndex(({ id }) => id === stageId(name));
+    const { walk, enter, leave } = bench(ensemble);
+    walk.setQuorum(at('a'), 4);
+    const before = enter();
+    walk.omit(at('p'), true);
+    const after = enter();
+    for (const request of [before, after]) leave(request, at('b'), at('c'));
+    expect([before, after].map(({ missingOutputs }) => missingOutputs)).toEqual([1, 0]);
   });
 });

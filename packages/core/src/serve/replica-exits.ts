@@ -5,17 +5,17 @@ import type { SchedulerDeps } from './scheduler-deps.js';
 
 export class ReplicaExits<Payload, Context, Failure> {
   readonly #deps: SchedulerDeps<Payload, Context, Failure>;
-  /** Replicas of omitted stages that leave once the queue of their stage is empty. */
+  /** Replicas of omitted stages that leave once no request needs their stage. */
   #lingering: ServingReplica<Payload, Context>[] = [];
 
   constructor(deps: SchedulerDeps<Payload, Context, Failure>) {
     this.#deps = deps;
   }
 
-  /** Has a replica leave, after its batch. A replica of an omitted stage first runs the waiting items. */
+  /** Has a replica leave, after its batch. A replica of an omitted stage stays until no request needs the stage. */
   drain(replica: ServingReplica<Payload, Context>): void {
     if (replica.draining) return;
-    if (!this.#hasLeftovers(replica)) {
+    if (!this.#deps.walk.needsOmitted(replica.stage)) {
       this.leave(replica);
       return;
     }
@@ -37,10 +37,11 @@ export class ReplicaExits<Payload, Context, Failure> {
     if (replica.draining && !replica.lingers) this.#release(replica);
   }
 
+  /** Call after requests may have ended, or the plan of a stage has changed. */
   releaseLingering(): void {
     if (this.#lingering.length === 0) return;
     for (const replica of this.#lingering)
-      if (replica.lingers && !replica.busy && !this.#hasLeftovers(replica)) this.leave(replica);
+      if (replica.lingers && !this.#deps.walk.needsOmitted(replica.stage)) this.leave(replica);
     this.#lingering = this.#lingering.filter(({ lingers }) => lingers);
   }
 
@@ -63,11 +64,6 @@ export class ReplicaExits<Payload, Context, Failure> {
     replica.draining = true;
     replica.lingers = false;
     effects.unhealthy(replica, issue, clock.nowMs);
-  }
-
-  #hasLeftovers({ stage }: ServingReplica<Payload, Context>): boolean {
-    const { lanes, walk } = this.#deps;
-    return walk.omits(stage) && lanes.main(stage).length > 0;
   }
 
   #release(replica: ServingReplica<Payload, Context>): void {

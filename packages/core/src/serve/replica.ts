@@ -32,7 +32,7 @@ export class ServingReplica<Payload, Context> {
   /** True if the batch is one suspect item. */
   runsSuspect = false;
   draining = false;
-  /** Set while a draining replica of an omitted stage still runs the waiting items. */
+  /** Set while requests need the stage of a draining replica, which its plan omits. */
   lingers = false;
   inCanary = false;
   /** Undefined if not watched. */
@@ -52,6 +52,11 @@ export class ServingReplica<Payload, Context> {
     this.threads = Math.ceil(cpuCores);
     this.health = at.watched ? new ReplicaHealth() : undefined;
     this.bucket = cpuCores > 0 && cpuCores < 1 ? new CpuShareBucket(cpuCores, at.nowMs) : undefined;
+  }
+
+  /** True if the replica may get batches. */
+  get serves(): boolean {
+    return !this.draining || this.lingers;
   }
 
   /** Records the batch that starts, if an item is traced. */

@@ -111,19 +111,23 @@ export class RequestEnds<Payload, Context, Failure> {
   }
 
   #end(request: RequestState<Payload, Context>): void {
-    request.ended = true;
-    this.#inFlight -= 1;
+    this.#close(request);
     if (request.queuedItems > 0) this.#discardEnded(request.level);
   }
 
   #endAll(requests: readonly RequestState<Payload, Context>[]): void {
     const levels = new Set<number>();
     for (const request of requests) {
-      request.ended = true;
-      this.#inFlight -= 1;
+      this.#close(request);
       if (request.queuedItems > 0) levels.add(request.level);
     }
     for (const level of levels) this.#discardEnded(level);
+  }
+
+  #close(request: RequestState<Payload, Context>): void {
+    request.ended = true;
+    request.omissions?.requestEnded();
+    this.#inFlight -= 1;
   }
 
   #discardEnded(level: number): void {

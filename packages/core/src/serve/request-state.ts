@@ -2,6 +2,7 @@
  * A request in flight and its items. An item is one unit of work at one stage. Its `scope` is the part of the request
  * to which it belongs: the whole request, or one item of a fan-out.
  */
+import type { OmissionSet } from './omissions-in-force.js';
 import type { QuorumsInForce } from './quorums-in-force.js';
 import type { ThresholdsInForce } from './thresholds-in-force.js';
 import type { RequestTrace } from './trace/request-trace.js';
@@ -55,6 +56,8 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   thresholds: ThresholdsInForce = undefined;
   /** By node, the quorum of its join; undefined without choices. */
   quorums: QuorumsInForce = undefined;
+  /** Stages to skip; undefined until the request has entered the graph. */
+  omissions: OmissionSet | undefined = undefined;
   /** Deadline of the client, if it is later than `deadlineAtMs`. */
   #dueAtMs: number | undefined = undefined;
   droppedAtStage: number | undefined;

@@ -67,6 +67,8 @@ export interface ServingStage {
   readonly thresholds: readonly number[];
   /** Node of the join whose quorum a plan chooses at this stage; undefined without a choice. */
   readonly quorumJoin: number | undefined;
+  /** Stage whose plan chooses the quorum of this node; undefined without a choice. */
+  readonly quorumCarrier: number | undefined;
   /** Edge from an output stage to the response. */
   readonly answer: ServingEdge | undefined;
   /** True if a later join may continue without its items. */
@@ -86,6 +88,7 @@ export interface ServingEntry {
 
 /** `nodes` are the stages, then the combine stages. */
 export interface ServingGraph {
+  readonly spec: Pick<PipelineSpec, 'stages' | 'combines' | 'edges' | 'outputs'>;
   readonly nodes: readonly ServingStage[];
   readonly stages: readonly ServingStage[];
   readonly sources: readonly Pick<SourceSpec, 'name' | 'tensors'>[];
@@ -142,7 +145,9 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     joins,
   );
   const missable = missableStages(order, edges);
-  const quorumJoins = new Map(quorumChoices(spec).map(({ carrier, join }) => [carrier, indexOf.get(join)]));
+  const choices = quorumChoices(spec);
+  const quorumJoins = new Map(choices.map(({ carrier, join }) => [carrier, indexOf.get(join)]));
+  const quorumCarriers = new Map(choices.map(({ carrier, join }) => [join, indexOf.get(carrier)]));
   const nodes = ids.map((id, index) => ({
     index,
     id,
@@ -154,6 +159,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     outEdges: edges.filter((edge) => edge.from === index),
     thresholds: thresholdChoices(spec, id),
     quorumJoin: quorumJoins.get(id),
+    quorumCarrier: quorumCarriers.get(id),
     answer: answers.find((answer) => answer.from === index),
     missable: missable[index] ?? false,
     discardedBy: rules[index] ?? [],
@@ -162,7 +168,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     ),
   }));
   const stages = nodes.slice(0, spec.stages.length);
-  return { nodes, stages, sources: spec.sources, entries, edges, answers, topologicalOrder: order };
+  return { spec, nodes, stages, sources: spec.sources, entries, edges, answers, topologicalOrder: order };
 }
 
 function draftEdges(spec: PipelineSpec) {

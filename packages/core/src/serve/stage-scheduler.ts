@@ -199,7 +199,7 @@ export class StageScheduler<Payload, Context> {
 
   /** Wait in this lane, for comparing lanes: 0 if a replica is free, otherwise the backlog in ms. */
   waitMs(): number {
-    if (this.queue.length === 0 && this.replicas.some(({ busy, draining }) => !busy && !draining)) return 0;
+    if (this.queue.length === 0 && this.replicas.some(({ busy, serves }) => !busy && serves)) return 0;
     return this.#backlogMs();
   }
 
@@ -343,9 +343,9 @@ export class StageScheduler<Payload, Context> {
     const { maxBatchSize } = this.#policy;
     let free = 0;
     let runningMs = 0;
-    for (const { busy, draining, batch } of this.replicas) {
+    for (const { busy, serves, batch } of this.replicas) {
       if (busy) runningMs += serviceMs(this.#policy, batch.length);
-      else if (!draining && !this.waitsAtGate) free += 1;
+      else if (serves && !this.waitsAtGate) free += 1;
     }
     const behind = ahead - free * maxBatchSize;
     if (this.replicas.length === 0 || (free > 0 && behind < 0)) return 0;
@@ -504,7 +504,7 @@ export class StageScheduler<Payload, Context> {
     let soonestMs = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.replicas.length; i++) {
       const replica = this.replicas[i] as ServingReplica<Payload, Context>;
-      if (replica.busy || (replica.draining && !replica.lingers)) continue;
+      if (replica.busy || !replica.serves) continue;
       if (replica.health !== undefined && replica.health.openUntilMs > nowMs) {
         soonestMs = Math.min(soonestMs, replica.health.openUntilMs);
         continue;

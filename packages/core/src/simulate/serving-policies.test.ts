@@ -89,3 +89,12 @@ it('grants a batch no more than 10 times the SLO (or 1 s) on a busy machine, nor
     ],
   ]);
 });
+
+it('keeps the service times of an omitted stage, whose last requests still run', () => {
+  const inForce = new Map<StageId, BatchPolicy>();
+  const policies = new ServingPolicies(spec, requireCurves(spec, []), (id, policy) => inForce.set(id, policy));
+  policies.adopt(classify, planOn(1));
+  policies.adopt(detect, planOn(2));
+  policies.adopt(detect, { ...planOn(1), replicas: 0 });
+  expect(inForce.get(detect)).toMatchObject({ expectedServiceMs: [0, 5], isOmitted: true });
+});

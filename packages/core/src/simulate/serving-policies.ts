@@ -129,7 +129,9 @@ export class ServingPolicies {
 
   /** Adopts the plan of a stage. Stages before it change, too: by their remaining time. */
   adopt(stageId: StageId, to: StagePlan): void {
-    this.#serving[stageId] = [to];
+    const [serving] = this.#serving[stageId] ?? [];
+    // Until its last request has ended, an omitted stage serves as before.
+    this.#serving[stageId] = [to.replicas === 0 && serving !== undefined ? { ...serving, replicas: 0 } : to];
     this.#setAll();
   }
 

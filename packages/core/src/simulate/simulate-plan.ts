@@ -273,7 +273,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     else if (event === WAKE) this.#ring();
     else if (event === TICK) this.#tick();
     else if (event === CLIENT_GONE) this.#cancel();
-    else if (event === DRAIN) this.#scheduler.beginDraining();
+    else if (event === DRAIN) this.#drain();
     else if (event === EDGES) this.#followEdges();
     else {
       this.#fleet.take(event, this.#nowMs);
@@ -405,6 +405,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     arrival.level = level;
     const request = this.#scheduler.arrive(arrival, this.#chances.request(sequence, parts));
     if (clients !== undefined && !request.ended) this.#watchClient(request, arrivedAtMs + clients.patienceMs(sequence));
+    if (this.#fleet.unsettled) this.#settleFleet();
   }
 
   #watchClient(request: Request, goneAtMs: number): void {
@@ -417,6 +418,11 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #cancel(): void {
     const first = this.#impatient.shift();
     if (first !== undefined) this.#scheduler.cancel(first.request, this.#nowMs);
+    if (this.#fleet.unsettled) this.#settleFleet();
+  }
+
+  #drain(): void {
+    this.#scheduler.beginDraining();
     if (this.#fleet.unsettled) this.#settleFleet();
   }
 

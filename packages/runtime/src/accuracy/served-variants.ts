@@ -2,6 +2,7 @@
 import {
   atQuorum,
   atThreshold,
+  OMITTED,
   type PipelineSpec,
   type StageId,
   type StagePlan,
@@ -44,7 +45,8 @@ export class ServedVariants {
 
   begin(): RequestVariants {
     const settings = this.#stages.map((_, stage) => this.#settingsOf(stage));
-    return { visited: [], inService: this.#allInService(), settings, isMixed: false };
+    const inService = this.#stages.map((_, stage) => this.#inService(stage));
+    return { visited: [], inService, settings, isMixed: false };
   }
 
   note(request: RequestVariants, stage: number, variant: VariantId): void {
@@ -54,13 +56,14 @@ export class ServedVariants {
   }
 
   /**
-   * Stages that the request did not visit have the variant in service. Undefined if the answer mixes choices, or if
-   * such a stage changed meanwhile.
+   * Stages that the request did not visit have the variant in service, or were omitted when it began. Undefined if the
+   * answer mixes choices, or if the variant of such a stage changed meanwhile.
    */
   choiceOf({ visited, inService, settings, isMixed }: RequestVariants): VariantChoice | undefined {
     if (isMixed) return undefined;
-    const variants = this.#allInService().map((variant, stage) => {
-      const chosen = visited[stage] ?? (variant === inService[stage] ? variant : undefined);
+    const variants = inService.map((atStart, stage) => {
+      const isSame = atStart === OMITTED || atStart === this.#inService(stage);
+      const chosen = visited[stage] ?? (isSame ? atStart : undefined);
       return chosen && atQuorum(atThreshold(chosen, settings[stage]?.threshold), settings[stage]?.quorum);
     });
     if (variants.includes(undefined)) return undefined;
@@ -68,9 +71,5 @@ export class ServedVariants {
     if (this.#stages.some((id, stage) => this.#known[id] !== variants[stage]))
       this.#known = Object.fromEntries(this.#stages.map((id, stage) => [id, variants[stage]])) as VariantChoice;
     return this.#known;
-  }
-
-  #allInService(): ByStage {
-    return this.#stages.map((_, stage) => this.#inService(stage));
   }
 }

@@ -2,6 +2,7 @@
 import { AppError, type PipelineSpec, stageId, type TensorMap } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
+import { PipelineRunner } from './pipeline-runner.js';
 import {
   bench,
   edge,
@@ -199,6 +200,62 @@ describe('a combine stage', () => {
     const outcomes = await Promise.all(answers);
     expect(outcomes).toMatchObject([2, 2, 1, 1, 2, 2].map((winner) => ({ output: { winner: fp32([], winner) } })));
     expect(outcomes.map(({ choice }) => choice?.[stageId('b')])).toEqual(['v', 'v', 'omitted', 'omitted', 'v', 'v']);
+  });
+
+  it('answers a request with the members of the plan under which it entered, and names them', async () => {
+    const clock = new ManualClock();
+    const feedback = { maxRequests: 1, maxAgeMs: 1 };
+    const { pipeline } = bench(voted({ feedback }), clock, { a: label(1), b: label(2), c: label(2) });
+    const policy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
+    const answers = [];
+    for (const isOmitted of [false, true, false]) {
+      pipeline.setPolicy(stageId('b'), { ...policy, isOmitted });
+      answers.push(pipeline.submit(x(0)));
+    }
+    await clock.advanceTo(400);
+    const outcomes = await Promise.all(answers);
+    expect(outcomes).toMatchObject([2, 1, 2].map((winner) => ({ output: { winner: fp32([], winner) } })));
+    expect(outcomes.map(({ choice }) => choice?.[stageId('b')])).toEqual(['v', 'omitted', 'v']);
+  });
+
+  it('names stages that only an omitted one leads to as omitted, too', async () => {
+    const clock = new ManualClock();
+    const spec = servingSpec(['a', 'p', 'b'], {
+      sources: [{ name: 'input', to: ['a', 'p'].map(stageId), tensors: [] }],
+      combines: [{ id: stageId('vote'), method: 'vote', tensor: 'label', output: 'winner' }],
+      edges: [edge('a', 'vote'), edge('p', 'b'), edge('b', 'vote')],
+      outputs: [{ from: stageId('vote') }],
+      feedback: { maxRequests: 1, maxAgeMs: 1 },
+    });
+    const { pipeline } = bench(spec, clock, { a: label(1), p: echo, b: label(2) });
+    pipeline.setPolicy(stageId('p'), { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0, isOmitted: true });
+    const outcome = pipeline.submit(x(0));
+    await clock.advanceTo(100);
+    expect(await outcome).toMatchObject({ choice: { a: 'v', p: 'omitted', b: 'omitted' } });
+  });
+
+  it('gives no batch to a replica of an omitted member that is lost while a request still needs it', async () => {
+    const clock = new ManualClock();
+    const spec = servingSpec(['head', ...voters], {
+      combines: [{ id: stageId('vote'), method: 'vote', tensor: 'label', output: 'winner' }],
+      edges: voters.flatMap((voter) => [edge('head', voter), edge(voter, 'vote', { onMissing: 'partial' })]),
+      outputs: [{ from: stageId('vote') }],
+    });
+    const pipeline = new PipelineRunner({ spec, hostCores: 8, clock });
+    const runnerOf = (script: ItemScript) => new ScriptedRunner(script, () => clock.sleep(10));
+    const b = runnerOf(label(2));
+    const id = serve(pipeline, 'b', b);
+    for (const [stage, script] of Object.entries({ head: echo, a: label(1), c: label(3) }))
+      serve(pipeline, stage, runnerOf(script));
+    const outcome = pipeline.submit(x(0), { timeoutMs: 100 });
+    pipeline.setPolicy(stageId('b'), { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0, isOmitted: true });
+    const drained = pipeline.drainReplica(stageId('b'), id);
+    await clock.advanceTo(5);
+    b.lose(new AppError('REPLICA_LOST', 'gone', { retryable: true }), false);
+    await drained;
+    await clock.advanceTo(200);
+    expect(await outcome).toEqual({ kind: 'completed', output: { winner: fp32([], 1) }, missing: ['b'] });
+    expect(b.batches).toEqual([]);
   });
 
   it('waits for the quorum of the plan: new requests only, and their choice names it', async () => {

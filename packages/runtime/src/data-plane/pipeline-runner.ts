@@ -386,7 +386,7 @@ export class PipelineRunner implements ReplicaPool {
   }
 
   #servedVariants(): ServedVariants {
-    const isOmitted = (stage: number) => this.#stages.policy(stage).isOmitted;
+    const isOmitted = (stage: number) => this.#scheduler.omits(stage);
     return new ServedVariants(
       this.#spec,
       (stage) => (isOmitted(stage) ? OMITTED : this.#replicas.variants[stage]),

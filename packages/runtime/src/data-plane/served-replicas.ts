@@ -117,7 +117,7 @@ export class ServedReplicas {
   async drain(replicaId: ReplicaId): Promise<void> {
     const served = this.#byId.get(replicaId);
     if (served === undefined) return;
-    this.#deps.turn(() => this.#takeOut(served));
+    this.#deps.turn(() => this.#takeOut(served, (replica) => this.#deps.scheduler.drainReplica(replica)));
     await served.drained;
   }
 
@@ -130,13 +130,13 @@ export class ServedReplicas {
   lose(served: ServedReplica): void {
     if (served.lost) return;
     served.lost = true;
-    this.#takeOut(served);
+    this.#takeOut(served, (replica) => this.#deps.scheduler.removeReplica(replica));
     this.#deps.lost(served);
   }
 
-  #takeOut({ inPolicies, stage }: ServedReplica): void {
+  #takeOut({ inPolicies, stage }: ServedReplica, takeOut: (replica: PolicyReplica) => void): void {
     if (inPolicies === undefined) return;
-    this.#deps.scheduler.drainReplica(inPolicies);
+    takeOut(inPolicies);
     this.#noteVariants(stage);
   }
 
