@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { replicaId, stageId, variantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { RunningPlan } from '../model/running-plan.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
 import type { StartTimes } from './feedback/profile-feedback.js';
 import { Situation } from './situation.js';
@@ -19,12 +20,17 @@ function slowSpec(sloMs: number, loadMs: number): PipelineSpec {
   return { ...chain, stages, slo: { latencyMs: sloMs, percentile: 99 } };
 }
 
-function situationOf(spec: PipelineSpec, replicas: number, starts: readonly StartTimes[] = []): Situation {
+function situationOf(
+  spec: PipelineSpec,
+  replicas: number,
+  starts: readonly StartTimes[] = [],
+  others: RunningPlan['stages'] = {},
+): Situation {
   const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
   const all = Array.from({ length: replicas }, (_, i) => ({
     ...{ replicaId: replicaId(`r${i}`), variantId: variantId('v'), resources, status: 'ready' as const },
   }));
-  const runningPlan = { stages: { [answer]: { replicas: all, maxBatchSize: 1, maxBatchWaitMs: 0 } } };
+  const runningPlan = { stages: { ...others, [answer]: { replicas: all, maxBatchSize: 1, maxBatchWaitMs: 0 } } };
   const observation = { ...observe(0, { counts: [], running: runningPlan }), stages: {} };
   return new Situation({ rules: rulesFor(spec), observation, plannedRates: undefined, starts });
 }
@@ -53,6 +59,24 @@ describe('horizonMs', () => {
     // The queue may take as long to drain as to build up.
     expect(situationOf(slowSpec(2500, 2000), 10).horizonMs(10 / 2.2)).toBe(10_000 + 2 * 4200);
     expect(slow.horizonMs(1e6)).toBe(70_000);
+  });
+
+  it('does not count an omitted stage', () => {
+    const [huge, vote] = [stageId('huge'), stageId('vote')];
+    const slow = slowSpec(9400, 2000);
+    const { stages } = chainSpec({ huge: [{ ...point, meanMs: 9000 }] });
+    const spec: PipelineSpec = {
+      ...slow,
+      sources: [{ name: 'in', to: [answer, huge], tensors: [] }],
+      stages: [...slow.stages, ...stages.map((stage) => ({ ...stage, optional: true as const }))],
+      combines: [{ id: vote, method: 'vote', tensor: 'label', output: 'label' }],
+      edges: [answer, huge].map((from) => ({ from, to: vote })),
+      outputs: [{ from: vote }],
+    };
+    const of = { replicas: [], maxBatchSize: 1, maxBatchWaitMs: 0, omitted: true as const };
+    expect(situationOf(spec, 10, [], { [huge]: of }).horizonMs(10 / 2.2)).toBe(
+      situationOf(slow, 10).horizonMs(10 / 2.2),
+    );
   });
 
   it('follows learned start times', () => {

@@ -220,8 +220,8 @@ export class Situation {
   /** W: the SLO minus the service times of the longest path; at least 1 ms. */
   #slackMs(): number {
     const { spec, rules, runningStages: stages = {} } = this;
-    const pathMs = batchPolicies(spec, { stages }, rules.curves).map(
-      ({ expectedServiceMs, remainingMs }) => (expectedServiceMs?.[1] ?? 0) + remainingMs,
+    const pathMs = batchPolicies(spec, { stages }, rules.curves).map(({ expectedServiceMs, remainingMs, isOmitted }) =>
+      isOmitted ? 0 : (expectedServiceMs?.[1] ?? 0) + remainingMs,
     );
     return Math.max(1, spec.slo.latencyMs - Math.max(0, ...pathMs));
   }
