@@ -17,6 +17,7 @@ export type { BatchSizeCounts, StageCounts } from './data-plane/stage-statistics
 export * from './digest.js';
 export * from './evaluate/evaluate-pipeline.js';
 export * from './evaluate/evaluation-module.js';
+export { hasEarlyJoins } from './evaluate/finishing-order.js';
 export { AnswersFile } from './evaluate/kept-answers.js';
 export * from './evaluate/labelled-files.js';
 export * from './evaluate/metric-score.js';

@@ -7,11 +7,14 @@ import { importModule } from '@equipoise/adapter-embedded';
 import {
   AppError,
   type PipelineSpec,
+  type ProfileSet,
   quorumsOf,
   type StageId,
   thresholdChoices,
   variantBehind,
 } from '@equipoise/core/model';
+import { curvesOf } from '@equipoise/core/plan';
+import { servingGraph } from '@equipoise/core/serve';
 import {
   AnswersFile,
   type Evaluation,
@@ -20,9 +23,11 @@ import {
   type EvaluationSearch,
   evaluatePipeline,
   evaluationModule,
+  hasEarlyJoins,
   labelledFiles,
   metricScore,
 } from '@equipoise/runtime';
+import { cachedProfile, ProfileCache } from '@equipoise/runtime/profiles';
 import pc from 'picocolors';
 import { requireArtifacts, stageRules } from '../compose/artifacts.js';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
@@ -31,6 +36,7 @@ import { profilesFor } from '../compose/profiles-for.js';
 import { evaluationPage } from '../report/evaluation-page.js';
 import { outputFile } from '../report/output-file.js';
 import { htmlPage } from '../report/page/html-page.js';
+import { warn } from '../terminal/log.js';
 import { fractionText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -65,6 +71,7 @@ export async function evaluate(file: string, options: EvaluateOptions): Promise<
     const evaluation = await measure(spec, imported, {
       ...(samples !== undefined && { maxSamples: samples }),
       ...(answers !== undefined && { kept: { file: answers, locate: stageRules.locate } }),
+      profiles: memberProfiles(spec, file),
       ...search,
     });
     const { stageRuns, leftOut, computed } = evaluation;
@@ -103,10 +110,21 @@ function searchOf(
   };
 }
 
+/** Profiles that tell which members of a quorum are the fastest. Warns if they are needed but not there. */
+function memberProfiles(spec: PipelineSpec, file: string): ProfileSet {
+  if (!hasEarlyJoins(servingGraph(spec))) return [];
+  const { variants } = cachedProfile(spec, ProfileCache.of(spec), { rules: stageRules }).profile;
+  if (curvesOf(spec, variants).kind === 'invalid')
+    warn(
+      `without a profile, a quorum takes its first members in file order, but a server takes the fastest; run \`equipoise profile ${file}\` first`,
+    );
+  return variants;
+}
+
 async function measure(
   spec: PipelineSpec,
   { module, dataDir }: ImportedEvaluation,
-  how: Pick<EvaluationRequest, 'kept' | 'maxSamples' | 'search'>,
+  how: Pick<EvaluationRequest, 'kept' | 'maxSamples' | 'profiles' | 'search'>,
 ): Promise<Evaluation> {
   await requireArtifacts(spec);
   const display = progressDisplay('evaluating');

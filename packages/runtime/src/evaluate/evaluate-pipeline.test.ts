@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PipelineSpec, StageSpec, TensorMap } from '@equipoise/core/model';
+import type { PipelineSpec, StageSpec, TensorMap, VariantSpec } from '@equipoise/core/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   FakeLauncher,
@@ -308,6 +308,39 @@ describe('evaluatePipeline', () => {
       ['only only with quorum 3 only only', 1],
     ]);
     expect(evaluation.stageRuns).toBe(4 * 6);
+  });
+
+  it('takes the members of a quorum that finish first by their profiles, as often as these say', async () => {
+    const timed = (meanMs: number, p99Ms: number) =>
+      variant('only', { profile: [{ cpuCores: 1, batchSize: 1, meanMs, p99Ms }] });
+    const decode = stage('decode', [timed(1, 1)]);
+    const early = { join: 'any' } as const;
+    const accuracyOf = async (first: VariantSpec, second: VariantSpec) => {
+      const members = [stage('first', [first]), stage('second', [second])];
+      const spec = pipeline([decode, ...members, stage('sum', [timed(1, 1)])], {
+        edges: members.flatMap(({ id }) => [
+          { from: decode.id, to: id },
+          { from: id, to: 'sum' as never, ...early },
+        ]),
+      });
+      const read = (wrong: number) => inMs((_, input) => ({ total: int32([], one(input) + wrong) }));
+      const module: EvaluationModule = {
+        loadSamples: async () => Array.from({ length: 200 }, (_, k) => ({ inputs: { x: int32([], k) }, label: k })),
+        score: scenes.score,
+      };
+      const pass = inMs((_, input) => input);
+      const fakeStages = { decode: pass, first: read(0), second: read(1), sum: pass };
+      const { table } = await bench({ spec, module }, fakeStages).evaluate();
+      return table.combinations[0]?.accuracy;
+    };
+    expect(await accuracyOf(timed(5, 5), timed(9, 9))).toBe(1);
+    expect(await accuracyOf(timed(9, 9), timed(5, 5))).toBe(0);
+    // Without a profile of all variants, in file order.
+    expect(await accuracyOf(timed(9, 9), variant('only'))).toBe(1);
+    // Of two members with equal laws that vary, each is first half of the time.
+    const even = await accuracyOf(timed(5, 20), timed(5, 20));
+    expect(even).toBeGreaterThan(0.4);
+    expect(even).toBeLessThan(0.6);
   });
 
   it('does the work of each stage once for all combinations that agree on what is before it', async () => {

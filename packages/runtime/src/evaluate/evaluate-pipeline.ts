@@ -45,6 +45,8 @@ export interface EvaluationRequest {
   readonly maxSamples?: number;
   /** Default 64, with `search` 1024. */
   readonly maxCombinations?: number;
+  /** Times of the members of quorums. Without them, a quorum takes the first members in file order. */
+  readonly profiles?: ProfileSet;
   /** Without it, all samples run through all combinations. */
   readonly search?: EvaluationSearch;
   readonly seed?: number;
@@ -252,9 +254,9 @@ interface RaceRun {
 /** Runs the blocks of the race and returns the number of stage runs. */
 async function runRace(request: EvaluationRequest, run: RaceRun): Promise<number> {
   const { race, samples, choices, answers, counts, shadows } = run;
-  const { spec, module, launcher, clock, cacheBytes, search, kept, onProgress } = request;
+  const { spec, module, launcher, clock, cacheBytes, profiles, search, kept, onProgress } = request;
   const budgetRuns = search?.budgetRuns ?? Number.POSITIVE_INFINITY;
-  const runner = new SampleAnswers(spec, launcher, cacheBytes);
+  const runner = new SampleAnswers(spec, launcher, { cacheBytes, profiles });
   const keeper = kept && new KeptAnswers(spec, { runner, ...kept });
   const progress = new ProgressMeter(clock, {
     totalUnits: samples.length,

@@ -1,6 +1,6 @@
 /**
- * Answers of an evaluation in a file, so that a later one resumes it. A key changes with the sample and with code, model
- * and parameters of every variant, so changed parts run again.
+ * Answers of an evaluation in a file, so that a later one resumes it. A key changes with the sample, with code, model and
+ * parameters of every variant, and with the times that decide the members of quorums. So changed parts run again.
  */
 import { rmSync } from 'node:fs';
 import { deserialize, serialize } from 'node:v8';
@@ -91,7 +91,11 @@ export class KeptAnswers {
     this.#file = file;
     this.#code = new CodeDigests(spec.baseDir, locate);
     const { edges, outputs, stages, combines } = spec;
-    this.#graph = canonicalJson({ edges, outputs, combines, stages: stages.map(({ id }) => id) });
+    const { memberTimes } = runner;
+    this.#graph = canonicalJson({
+      ...{ edges, outputs, combines, stages: stages.map(({ id }) => id) },
+      ...(memberTimes !== undefined && { memberTimes }),
+    });
   }
 
   /** `number` tells equal samples apart. */

@@ -4,6 +4,7 @@ import {
   type EdgeCount,
   OMITTED,
   type PipelineSpec,
+  type ProfileSet,
   quorumChoices,
   quorumOfChoice,
   type StageId,
@@ -22,6 +23,7 @@ import { copyTensors, responseTensors } from '../data-plane/payload-algebra.js';
 import { flowCores, stagesBefore } from '../profiling/flow.js';
 import { tensorsDigest } from '../profiling/profile-identity.js';
 import { SampleWalk } from '../profiling/sample-walk.js';
+import { FinishingOrder } from './finishing-order.js';
 import { type ComparedItems, comparedItems } from './shadow-agreement.js';
 import type { VariantChoice } from './variant-combinations.js';
 
@@ -49,23 +51,33 @@ export interface SampleResult {
  * Answers of many combinations to one sample. Combinations with equal variants of a stage and of all stages before it
  * share that stage's outputs, as far as these fit in `cacheBytes`. Choices in file order share most. With choices of
  * thresholds or quorums, equal inputs of a variant share their output. A threshold decides which items reach a stage, and
- * a quorum which inputs a join has. So no model runs again for the same input.
+ * a quorum which inputs a join has. So no model runs again for the same input. A quorum takes the members that finish
+ * first (see `FinishingOrder`).
  */
 export class SampleAnswers {
   readonly #spec: PipelineSpec;
   readonly #graph: ServingGraph;
   readonly #runners: VariantRunners;
   readonly #cacheBytes: number;
+  readonly #order: FinishingOrder;
   /** By stage: the stage and all stages before it. */
   readonly #dependsOn: readonly (readonly StageId[])[];
   /** True with choices of thresholds or quorums. */
   readonly #sharesByInput: boolean;
 
-  constructor(spec: PipelineSpec, launcher: ReplicaLauncher, cacheBytes = CACHE_BYTES) {
+  constructor(
+    spec: PipelineSpec,
+    launcher: ReplicaLauncher,
+    {
+      cacheBytes = CACHE_BYTES,
+      profiles = [],
+    }: { readonly cacheBytes?: number | undefined; readonly profiles?: ProfileSet | undefined } = {},
+  ) {
     this.#spec = spec;
     this.#graph = servingGraph(spec);
     this.#runners = new VariantRunners(spec, launcher);
     this.#cacheBytes = cacheBytes;
+    this.#order = new FinishingOrder(spec, this.#graph, profiles);
     this.#sharesByInput =
       quorumChoices(spec).length > 0 || spec.stages.some(({ id }) => thresholdChoices(spec, id).length > 0);
     this.#dependsOn = spec.stages.map(({ id }, index) => [
@@ -86,10 +98,16 @@ export class SampleAnswers {
     return this.#runners.close();
   }
 
+  /** Times that decide which members a quorum takes; undefined without. */
+  get memberTimes(): unknown {
+    return this.#order.times;
+  }
+
   async answer(inputs: TensorMap, choices: readonly VariantChoice[]): Promise<SampleResult> {
     const shared = new SharedOutputs(this.#cacheBytes);
     const answers: CombinationAnswer[] = [];
     const shadowed = new ShadowedOutputs(this.#spec);
+    const orderOf = this.#order.forSample(inputs);
     let stageRuns = 0;
     for (const choice of choices) {
       const omitted = this.#graph.stages.filter(({ id }) => choice[id] === OMITTED).map(({ index }) => index);
@@ -100,7 +118,7 @@ export class SampleAnswers {
       });
       const items = this.#spec.stages.map(() => 0);
       const digests = this.#spec.stages.map((): readonly string[] => []);
-      for (const index of this.#graph.topologicalOrder) {
+      for (const index of orderOf(choice)) {
         const stage = this.#spec.stages[index];
         if (stage === undefined || omitted.includes(index)) continue;
         const stageInputs = walk.inputsOf(index);
