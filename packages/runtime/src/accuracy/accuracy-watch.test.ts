@@ -37,6 +37,16 @@ describe('scores of a canary', () => {
     expect(watch.scoresSince(before, a, isNew)).toEqual({ scores: 3, loss: 1.75, leastExpected });
   });
 
+  it('are all of those since the choice was forgotten', () => {
+    const watch = new AccuracyWatch(spec);
+    for (let i = 0; i < 10; i++) watch.note({ [a]: w }, 0, 0);
+    const before = watch.sums;
+    const [first, ...others] = spec.accuracyTable.combinations;
+    watch.follow({ ...spec, accuracyTable: { combinations: [{ ...first, accuracy: 0.91 }, ...others] } as never });
+    for (let i = 0; i < 20; i++) watch.note({ [a]: w }, 1, 0);
+    expect(watch.scoresSince(before, a, (id) => id === w)).toMatchObject({ scores: 20, loss: 0 });
+  });
+
   it('are none without an expected accuracy', () => {
     const watch = new AccuracyWatch(spec);
     watch.note({ [a]: unmeasured }, 0, 0);
@@ -59,4 +69,32 @@ describe('scores of a canary', () => {
     pipeline.accuracy?.note({ [a]: v }, 0, clock.nowMs());
     expect(pipeline.canaryCounts(a).accuracy).toMatchObject({ scores: 1, loss: 0.5 });
   });
+});
+
+it('choices that differ in the threshold or quorum of a stage with one variant have accuracies of their own', () => {
+  const two = servingSpec(['a', 'b', 'c']);
+  const [b, c] = [stageId('b'), stageId('c')];
+  const thresholds = [0.6, 0.8];
+  const joined = { join: { quorum: 1, quorums: [1, 2] } };
+  const choosing = {
+    ...two,
+    stages: two.stages.map((stage) =>
+      stage.id === b ? { ...stage, variants: spec.stages[0]?.variants ?? [] } : stage,
+    ),
+    edges: [
+      { from: a, to: b, when: { condition: 'output.p[0] < threshold', probability: 0.5, thresholds } },
+      { from: a, to: c, ...joined },
+      { from: b, to: c, ...joined },
+    ],
+  };
+  const watch = new AccuracyWatch(choosing);
+  for (const chosen of ['v at 0.6', 'v at 0.8'])
+    for (const last of ['v with quorum 1', 'v with quorum 2'])
+      watch.note({ [a]: variantId(chosen), [b]: v, [c]: variantId(last) }, 1, 0);
+  expect(watch.all.map(({ variants }) => variants)).toEqual([
+    'a=v at 0.6 b=v c=v with quorum 1',
+    'a=v at 0.6 b=v c=v with quorum 2',
+    'a=v at 0.8 b=v c=v with quorum 1',
+    'a=v at 0.8 b=v c=v with quorum 2',
+  ]);
 });

@@ -1,5 +1,12 @@
 /** Accuracy of each choice of variants in operation, from feedback. Reports when it is lower than expected. */
-import type { CanaryScores, PipelineSpec, StageId, VariantId } from '@equipoise/core/model';
+import {
+  type CanaryScores,
+  type PipelineSpec,
+  quorumsOf,
+  type StageId,
+  thresholdChoices,
+  type VariantId,
+} from '@equipoise/core/model';
 import { AccuracyTest } from '@equipoise/core/serve';
 import type { VariantChoice } from './served-variants.js';
 
@@ -13,20 +20,23 @@ export interface WatchedAccuracy {
   loss: number;
 }
 
-/** Sums of a choice at an instant. */
-export type ScoreSums = ReadonlyMap<string, Pick<WatchedAccuracy, 'scores' | 'loss'>>;
+/** Sums of each choice at an instant. A choice that was forgotten since begins again. */
+export type ScoreSums = ReadonlyMap<WatchedAccuracy, Pick<WatchedAccuracy, 'scores' | 'loss'>>;
 
 /** Beyond it, the choice whose feedback is oldest is forgotten. */
 const MOST_CHOICES = 50;
 
 export class AccuracyWatch {
   #spec: PipelineSpec;
+  /** Stages that the text of a choice names. */
+  #named: readonly StageId[];
   /** Least recently judged first. */
   readonly #watched = new Map<string, WatchedAccuracy>();
   readonly #listeners: (() => void)[] = [];
 
   constructor(spec: PipelineSpec) {
     this.#spec = spec;
+    this.#named = namedStages(spec);
   }
 
   get all(): readonly WatchedAccuracy[] {
@@ -42,6 +52,7 @@ export class AccuracyWatch {
   follow(spec: PipelineSpec): void {
     const isSame = JSON.stringify(spec.accuracyTable) === JSON.stringify(this.#spec.accuracyTable);
     this.#spec = spec;
+    this.#named = namedStages(spec);
     if (isSame) return;
     this.#watched.clear();
     this.#tell();
@@ -68,7 +79,7 @@ export class AccuracyWatch {
   }
 
   get sums(): ScoreSums {
-    return new Map(this.all.map(({ variants, scores, loss }) => [variants, { scores, loss }]));
+    return new Map(this.all.map((each) => [each, { scores: each.scores, loss: each.loss }]));
   }
 
   /**
@@ -77,13 +88,14 @@ export class AccuracyWatch {
    */
   scoresSince(before: ScoreSums, stageId: StageId, isNew: (variantId: VariantId) => boolean): CanaryScores | undefined {
     let most: CanaryScores | undefined;
-    for (const { choice, variants, test, ...now } of this.#watched.values()) {
+    for (const watched of this.#watched.values()) {
+      const { choice, test } = watched;
       const variantId = choice[stageId];
       if (variantId === undefined || !isNew(variantId) || test.leastExpected === undefined) continue;
-      const earlier = before.get(variants);
-      const scores = now.scores - (earlier?.scores ?? 0);
+      const earlier = before.get(watched);
+      const scores = watched.scores - (earlier?.scores ?? 0);
       if (scores <= (most?.scores ?? 0)) continue;
-      most = { scores, loss: now.loss - (earlier?.loss ?? 0), leastExpected: test.leastExpected };
+      most = { scores, loss: watched.loss - (earlier?.loss ?? 0), leastExpected: test.leastExpected };
     }
     return most;
   }
@@ -96,14 +108,20 @@ export class AccuracyWatch {
     return oldest.test.drop !== undefined;
   }
 
-  /** Names only stages with several variants and optional ones, if there are any. */
   #text(choice: VariantChoice): string {
-    const { stages } = this.#spec;
-    const several = stages.filter(({ variants, optional }) => variants.length > 1 || optional);
-    return (several.length > 0 ? several : stages).map(({ id }) => `${id}=${choice[id]}`).join(' ');
+    return this.#named.map((id) => `${id}=${choice[id]}`).join(' ');
   }
 
   #tell(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** Stages with a choice of variants, thresholds, quorums or omission; all stages if none has a choice. */
+function namedStages(spec: PipelineSpec): readonly StageId[] {
+  const chosen = spec.stages.filter(
+    ({ id, variants, optional }) =>
+      variants.length > 1 || optional || thresholdChoices(spec, id).length > 0 || quorumsOf(spec, id).length > 0,
+  );
+  return (chosen.length > 0 ? chosen : spec.stages).map(({ id }) => id);
 }

@@ -192,8 +192,10 @@ export class ServedPipeline {
     const { output, missing } = completed;
     this.#stageTypes.pipelineOutputs.learn(output, items !== undefined);
     const { nowMs } = this.#runner;
-    if (!this.isKept)
-      this.#answered?.keep({ id: requestId, tenant: tenant?.name, items: outcomes.map(this.#answeredItem) }, nowMs);
+    if (!this.isKept && this.#answered !== undefined) {
+      const items = outcomes.map(this.#answeredItem);
+      this.#answered.keep({ id: requestId, tenant: tenant?.name, items, outcome: outcomes[0] ?? asked }, nowMs);
+    }
     const run = { output, missing, latencyMs: nowMs - sinceMs };
     if (!this.isKept) this.#feed?.completed(asked, outcomes[0] ?? asked, run);
     return run;

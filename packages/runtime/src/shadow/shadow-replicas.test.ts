@@ -111,6 +111,20 @@ describe('a shadow', () => {
     expect(bench.watched?.loss).toBe(0);
   });
 
+  it.each([0, 1, 2, 3, 4])('compares an item that comes %s turns after the last comparison', async (turns) => {
+    const bench = await new Bench(specOf(1)).start();
+    const item = (value: number) => ({
+      ...{ variantId: v, isNew: () => false },
+      ...{ input: { x: fp32([1], value) }, output: { c: fp32([1], value) } },
+    });
+    bench.shadows.offer(a, item(1));
+    while (bench.watched?.scores === 0) await Promise.resolve();
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    bench.shadows.offer(a, item(2));
+    await settled();
+    expect(bench.watched).toMatchObject({ scores: 2, loss: 0 });
+  });
+
   it('delays no request: items beyond its queue are skipped', async () => {
     const bench = await new Bench(specOf(1), { shadowMs: 1_000 }).start();
     await bench.answer(30);

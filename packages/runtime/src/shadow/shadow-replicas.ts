@@ -175,19 +175,19 @@ class StageShadow {
     // The originals may share memory with larger tensors.
     this.#waiting.push({ watched, bytes, input: copyTensors(input), output: copyTensors(output) });
     this.#bytes += bytes;
-    this.#running ??= this.#runAll().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#runAll();
   }
 
   async #runAll(): Promise<void> {
     for (let item = this.#waiting[0]; item !== undefined && !this.#isClosed; item = this.#waiting[0]) {
       const runner = this.#runner;
-      if (runner === undefined) return;
+      if (runner === undefined) break;
       this.#waiting.shift();
       this.#bytes -= item.bytes;
       await this.#compare(runner, item);
     }
+    // In the same turn as the last look at the queue, so that no item is left there.
+    this.#running = undefined;
   }
 
   async #compare(runner: ModelRunner, { watched, input, output }: WaitingItem): Promise<void> {

@@ -16,6 +16,8 @@ export interface AnsweredRequest {
   /** Undefined if the server has no tenants. */
   readonly tenant: string | undefined;
   readonly items: readonly AnsweredItem[];
+  /** The same object for all parts of a request from several sources. */
+  readonly outcome: object;
 }
 
 /** `item` may be omitted for a request of one item. `score` is a fraction, more is better. */
@@ -28,6 +30,8 @@ type Bounds = NonNullable<PipelineSpec['feedback']>;
 
 interface KeptRequest extends Pick<AnsweredRequest, 'items'> {
   readonly key: string;
+  /** Of its outcome. */
+  readonly number: number;
   readonly atMs: number;
   readonly bytes: number;
   /** Items with feedback. */
@@ -50,6 +54,8 @@ export class AnsweredRequests {
   /** A linked list, because a map that is used as a queue visits the places of its deleted entries. */
   #oldest: KeptRequest | undefined;
   #newest: KeptRequest | undefined;
+  readonly #numbers = new WeakMap<object, number>();
+  #numbered = 0;
   #items = 0;
   #bytes = 0;
 
@@ -57,13 +63,18 @@ export class AnsweredRequests {
     this.#bounds = bounds;
   }
 
-  /** A later request of an id and tenant hides an earlier one; both count. Large outputs are not kept. */
-  keep({ id, tenant, items: answered }: AnsweredRequest, atMs: number): void {
+  /**
+   * A later request of an id and tenant hides an earlier one; both count. Parts with the same id are one request. Large
+   * outputs are not kept.
+   */
+  keep({ id, tenant, items: answered, outcome }: AnsweredRequest, atMs: number): void {
     if (id.length > MOST_ID_CHARACTERS) return;
     const key = keyOf(tenant, id);
+    const number = this.#numberOf(outcome);
+    if (this.#kept.get(key)?.number === number) return;
     const items = answered.map(({ choice, outputs }) => ({ choice, outputs: small(outputs) }));
     const bytes = items.reduce((sum, item) => sum + itemBytes(item), REQUEST_BYTES + 2 * key.length);
-    const kept: KeptRequest = { key, items, bytes, atMs };
+    const kept: KeptRequest = { key, number, items, bytes, atMs };
     this.#kept.set(key, kept);
     if (this.#newest !== undefined) this.#newest.newer = kept;
     this.#newest = kept;
@@ -107,6 +118,15 @@ export class AnsweredRequests {
     kept.judged ??= new Set();
     kept.judged.add(index);
     return judgment;
+  }
+
+  /** A number, because the outcome itself holds large tensors. */
+  #numberOf(outcome: object): number {
+    const known = this.#numbers.get(outcome);
+    if (known !== undefined) return known;
+    this.#numbered += 1;
+    this.#numbers.set(outcome, this.#numbered);
+    return this.#numbered;
   }
 
   #forget(oldest: KeptRequest): void {

@@ -140,14 +140,17 @@ describe('labelScore', () => {
 });
 
 describe('AnsweredRequests', () => {
-  const items = [{ choice: undefined, outputs: undefined }];
+  const kept = (id: string, outcome = {}) => ({
+    ...{ id, tenant: undefined, outcome },
+    items: [{ choice: undefined, outputs: undefined }],
+  });
   const at = (nowMs: number) => ({ tenant: undefined, nowMs });
   const outputsOf = ({ outputs }: { readonly outputs: unknown }) => outputs;
 
   it('forgets old answers', () => {
     const answered = new AnsweredRequests({ maxRequests: 10, maxAgeMs: 100 });
-    answered.keep({ id: 'a', tenant: undefined, items }, 0);
-    answered.keep({ id: 'b', tenant: undefined, items }, 1);
+    answered.keep(kept('a'), 0);
+    answered.keep(kept('b'), 1);
     expect(() => answered.judge({ id: 'a' }, at(101), outputsOf)).toThrow(
       expect.objectContaining({ code: 'NOT_FOUND' }),
     );
@@ -156,16 +159,26 @@ describe('AnsweredRequests', () => {
 
   it('takes the newest answer of an id, and no long ids', () => {
     const answered = new AnsweredRequests({ maxRequests: 2, maxAgeMs: 100 });
-    for (const id of ['a', 'b', 'a', 'b', 'x'.repeat(201)]) answered.keep({ id, tenant: undefined, items }, 0);
+    for (const id of ['a', 'b', 'a', 'b', 'x'.repeat(201)]) answered.keep(kept(id), 0);
     for (const id of ['a', 'b']) expect(answered.judge({ id }, at(0), outputsOf)).toBeUndefined();
     expect(() => answered.judge({ id: 'x'.repeat(201) }, at(0), outputsOf)).toThrow(/No answer/);
+  });
+
+  it('counts the parts of a request once, under each of their ids', () => {
+    const answered = new AnsweredRequests({ maxRequests: 3, maxAgeMs: 100 });
+    const outcome = {};
+    answered.keep(kept('before'), 0);
+    for (const id of ['a', 'a', 'b', 'b']) answered.keep(kept(id, outcome), 0);
+    expect(answered.judge({ id: 'a' }, at(0), outputsOf)).toBeUndefined();
+    answered.keep(kept('a', outcome), 0);
+    expect(() => answered.judge({ id: 'a' }, at(0), outputsOf)).toThrow(expect.objectContaining({ code: 'CONFLICT' }));
+    expect(answered.judge({ id: 'before' }, at(0), outputsOf)).toBeUndefined();
   });
 
   it('keeps at most 64 MiB, of which some is for objects and ids', () => {
     const answered = new AnsweredRequests({ maxRequests: 10_000, maxAgeMs: 100 });
     const outputs = { y: { datatype: 'UINT8' as const, shape: [16_384], data: new Uint8Array(16_384) } };
-    for (let id = 0; id < 4000; id++)
-      answered.keep({ id: `${id}`, tenant: undefined, items: [{ choice: undefined, outputs }] }, 0);
+    for (let id = 0; id < 4000; id++) answered.keep({ ...kept(`${id}`), items: [{ choice: undefined, outputs }] }, 0);
     expect(() => answered.judge({ id: '0' }, at(0), outputsOf)).toThrow(/No answer/);
     expect(answered.judge({ id: '200' }, at(0), outputsOf)).toEqual(outputs);
   });
