@@ -8,11 +8,12 @@ const folder = mkdtempSync(join(tmpdir(), 'equipoise-log-'));
 const path = join(folder, 'log.jsonl');
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const lineOf = (id: number, reason: string): string =>
+const observation = { load: { arrivalsPerSecond: [] }, stages: {}, runningPlan: { stages: {} } };
+const lineOf = (id: number, reason: string, more: object = {}): string =>
   JSON.stringify({
     kind: 'decision',
     pipeline: 'p',
-    record: { id, observation: {}, manual: { action: 'pause', reason } },
+    record: { id, observation, manual: { action: 'pause', reason }, ...more },
   });
 
 describe('a log in JSON lines', () => {
@@ -29,5 +30,19 @@ describe('a log in JSON lines', () => {
         [2, true],
       ]);
     }
+  });
+
+  it.each([
+    ['no load', { observation: { ...observation, load: undefined } }],
+    ['no stages', { observation: { ...observation, stages: null } }],
+    ['a number as the running plan', { observation: { ...observation, runningPlan: 7 } }],
+    ['a decision without evidence', { decision: [] }],
+    ['no number', { id: undefined }],
+  ])('is refused with its line if a record has %s', async (_, more) => {
+    writeFileSync(path, `${lineOf(1, 'ok')}\n${lineOf(2, 'bad', more)}\n`);
+    await expect(readDecisionLog(path)).rejects.toMatchObject({
+      code: 'FILE_UNREADABLE',
+      message: expect.stringMatching(/log\.jsonl:2 .* complete record/),
+    });
   });
 });

@@ -141,11 +141,23 @@ function entryOf(text: string, path: string, line: number): LogEntryLine {
   }
   const { kind, digest, setup, pipeline, record } = value ?? {};
   if (kind === 'setup' && typeof digest === 'string' && isObject(setup)) return { kind, digest, setup };
-  if (kind === 'decision' && typeof pipeline === 'string' && isObject(record) && isObject(record.observation))
-    return { kind, pipeline, record: record as DecisionRecord };
-  throw wrong('expected {kind: "setup", digest, setup} or {kind: "decision", pipeline, record}');
+  if (kind === 'decision' && typeof pipeline === 'string' && isRecord(record)) return { kind, pipeline, record };
+  throw wrong('expected {kind: "setup", digest, setup} or {kind: "decision", pipeline, record} with a complete record');
 }
 
-function isObject(value: unknown): value is Partial<DecisionRecord> {
+/** Checks the fields that all readers of a log use. */
+function isRecord(value: unknown): value is DecisionRecord {
+  if (!isObject(value)) return false;
+  const { id, observation, decision } = value as Partial<DecisionRecord>;
+  return (
+    Number.isInteger(id) &&
+    Array.isArray(observation?.load?.arrivalsPerSecond) &&
+    isObject(observation?.stages) &&
+    isObject(observation?.runningPlan?.stages) &&
+    (decision === undefined || isObject(decision?.evidence?.forecast))
+  );
+}
+
+function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
