@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { StageItem } from './request-state.js';
 import { Bench, one } from './scheduler-bench.test-support.js';
 
 const [heavy, light] = [{ name: 'heavy' }, { name: 'light' }];
@@ -50,6 +51,39 @@ describe('a client with many requests at once', () => {
     send(bench, heavy, 15);
     send(bench, light, 1, { leftMs: 60 });
     expect(drops(bench)).toEqual(['0 drop light 0 wait-too-long']);
+  });
+
+  it('is found by few looks at items, however many wait, and its last items too', () => {
+    const bench = new Bench(one, { maxQueueLength: 4096 });
+    bench.serve(0);
+    // Neither in the order of deadlines nor against it.
+    for (let i = 0; i < 4097; i++) send(bench, heavy, 1, { leftMs: 1000 + ((i * 2579) % 4099) });
+    send(bench, light, 1, { leftMs: 4000 });
+    expect(drops(bench)).toHaveLength(1);
+    const looks = vi.spyOn(StageItem.prototype, 'deadlineAtMs', 'get');
+    onTestFinished(() => looks.mockRestore());
+    for (let i = 0; i < 100; i++) {
+      send(bench, { name: `other ${i}` }, 1, { leftMs: 4000 });
+      send(bench, heavy, 1, { leftMs: 4000 });
+    }
+    expect(drops(bench)).toHaveLength(201);
+    expect(drops(bench).filter((line) => !line.includes('heavy'))).toEqual([]);
+    expect(looks.mock.calls.length).toBeLessThan(200 * 40 * Math.log2(4096));
+  });
+
+  it('is known after items have started and left', () => {
+    const bench = new Bench(one, { maxQueueLength: 20 });
+    const replica = bench.serve(0, { maxBatchSize: 4 });
+    send(bench, heavy, 1);
+    send(bench, light, 12, { leftMs: 101 });
+    send(bench, heavy, 8, { leftMs: 102 });
+    send(bench, { name: 'third' }, 1, { leftMs: 103 });
+    expect(drops(bench)).toEqual(['0 drop light 11 queue-full']);
+    // Eight items of the light client start, which leaves it three.
+    for (const atMs of [1, 2]) bench.finish(replica, atMs);
+    send(bench, { name: 'fourth' }, 8, { atMs: 3 });
+    send(bench, { name: 'fifth' }, 1, { atMs: 4 });
+    expect(drops(bench).slice(1)).toEqual(['4 drop heavy 7 queue-full']);
   });
 
   it('is refused as usual if it is alone, or if the others have as many', () => {

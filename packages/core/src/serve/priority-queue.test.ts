@@ -77,6 +77,13 @@ class QueueBesideList {
     this.#remove(victim);
   }
 
+  remove(_level: number, which: number): void {
+    const victim = this.#list[which];
+    if (victim === undefined) return;
+    this.#queue.remove(victim);
+    this.#remove(victim);
+  }
+
   compare(): void {
     expect(this.#queue.length).toBe(this.#list.length);
     expect(this.#queue.waitingSinceMs()).toBe(this.#list.length === 0 ? Number.POSITIVE_INFINITY : 0);
@@ -150,7 +157,7 @@ describe('a queue with priorities', () => {
   });
 
   it('gives what a plain list would give, whatever comes and goes (property)', () => {
-    const kinds = ['push', 'push', 'push', 'pop', 'earliest', 'last', 'discard'] as const;
+    const kinds = ['push', 'push', 'push', 'pop', 'earliest', 'last', 'discard', 'remove'] as const;
     const step = fc.record({ kind: fc.constantFrom(...kinds), level: fc.nat(2), deadlineAtMs: fc.nat(5) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {

@@ -47,9 +47,9 @@ export class PriorityQueue<Payload, Context> {
     return count;
   }
 
-  /** Items of a level, in no order. */
-  itemsOf(level: number): Iterable<StageItem<Payload, Context>> {
-    return this.#level(level);
+  /** Items at a level of the client with the most of them; undefined if it has not clearly more than `client`. */
+  heavierThan(client: object, level: number): ReturnType<DeadlineQueue<Payload, Context>['heavierThan']> {
+    return this.#level(level).heavierThan(client);
   }
 
   push(item: StageItem<Payload, Context>): void {
@@ -101,6 +101,13 @@ export class PriorityQueue<Payload, Context> {
     const item = this.#level(level).popLast(deadlineAtMs);
     if (item !== undefined) this.#left(level);
     return item;
+  }
+
+  /** Requires an item of this queue. */
+  remove(item: StageItem<Payload, Context>): void {
+    const { level } = item.request;
+    this.#level(level).remove(item);
+    this.#left(level);
   }
 
   waitingSinceMs(): number {

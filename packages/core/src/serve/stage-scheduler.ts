@@ -7,10 +7,10 @@
 import type { DropReason } from '../model/request-outcome.js';
 import type { HealthIssue } from '../model/running-plan.js';
 import { type BatchPolicy, companionsUntilMs, lateReason, serviceMs } from './batch-policy.js';
-import { itemsOfHeaviest } from './client-shares.js';
+import { BatchWatch, type WatchEffects } from './batch-watch.js';
 import type { CoreGate } from './core-gate.js';
 import { DeadlineQueue } from './deadline-queue.js';
-import { machineSlowness, type ReplicaHealth, slownessOf } from './health/replica-health.js';
+import { expectedWaitMs } from './expected-wait.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
 import type { Arrival, RequestState, StageItem } from './request-state.js';
@@ -26,19 +26,14 @@ export interface StageLimits {
   readonly priorityShares?: readonly number[];
 }
 
-export interface StageEffects<Payload, Context> {
+export interface StageEffects<Payload, Context> extends WatchEffects<Payload, Context> {
   startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
   dropItem(item: StageItem<Payload, Context>, reason: DropReason, nowMs: number): void;
   /** True if an item may run in a batch with others. Otherwise it was refused or moved to `suspects`. */
   passes(item: StageItem<Payload, Context>): boolean;
   /** True if a suspect may run alone. If its input is guilty by now, the item was refused. */
   mayTryAlone(item: StageItem<Payload, Context>): boolean;
-  runsLate(replica: ServingReplica<Payload, Context>): void;
-  wakeAt(atMs: number): void;
 }
-
-/** A timer this late (ms) indicates a stall of this process. */
-const STALL_MS = 50;
 
 /** Expected wait ÷ time left above which even an item of a burst is refused: means say little about few batches. */
 const MOST_WAIT = 2;
@@ -75,7 +70,7 @@ export class StageScheduler<Payload, Context> {
   #queuedSinceMs = 0;
   /** Time since which a free replica waits for a fuller batch; Infinity if none does. */
   #heldSinceMs = Number.POSITIVE_INFINITY;
-  readonly issues = { opened: 0, failing: 0, slow: 0, hung: 0 };
+  readonly #watch: BatchWatch<Payload, Context>;
   retries = 0;
   /** Items with a smaller sequence were queued before the last hang, so they are checked again. */
   screenBefore = 0;
@@ -94,6 +89,7 @@ export class StageScheduler<Payload, Context> {
     this.#gate = gate;
     this.#limits = limits;
     this.#effects = effects;
+    this.#watch = new BatchWatch(this.replicas, effects);
   }
 
   setPolicy(policy: BatchPolicy): void {
@@ -106,6 +102,10 @@ export class StageScheduler<Payload, Context> {
   setLimits(limits: StageLimits): void {
     this.#limits = limits;
     this.queue.setShares(limits.priorityShares ?? ONE_PRIORITY);
+  }
+
+  get issues(): BatchWatch<Payload, Context>['issues'] {
+    return this.#watch.issues;
   }
 
   get length(): number {
@@ -259,27 +259,12 @@ export class StageScheduler<Payload, Context> {
 
   /** Judges a replica by the batch that ended. Returns the issue if the replica must be replaced. */
   issueOf(replica: ServingReplica<Payload, Context>, nowMs: number): HealthIssue | undefined {
-    const { health, batch } = replica;
-    if (health === undefined) return undefined;
-    const { batchFailed: failed, batchStartedAtMs: startedAtMs } = health;
-    const slowness = slownessOf(nowMs - startedAtMs, serviceMs(this.#policy, batch.length));
-    const verdict = health.note({ failed, slowness, startedAtMs, nowMs }, this.replicas);
-    if (verdict === 'open') this.#open(health, nowMs);
-    return verdict === 'unfit' ? health.issue : undefined;
+    return this.#watch.issueOf(replica, this.#policy, nowMs);
   }
 
   /** Finds a replica whose batch hangs. Reports late batches and requests a wake-up. */
   findHung(nowMs: number): ServingReplica<Payload, Context> | undefined {
-    for (const replica of this.replicas) {
-      const { busy, health } = replica;
-      if (!busy || health === undefined) continue;
-      const lateMs = nowMs - health.hungAtMs;
-      if (lateMs >= 0 && lateMs <= STALL_MS) return replica;
-      if (lateMs > 0) health.hungAtMs = nowMs + this.#hangBoundMs(replica, health) / 2;
-      if (!health.isLate && nowMs >= health.lateAtMs) this.#effects.runsLate(replica);
-      this.#wakeFor(health);
-    }
-    return undefined;
+    return this.#watch.findHung(this.#policy, nowMs);
   }
 
   finish(replica: ServingReplica<Payload, Context>, nowMs: number, cpuMs: number | undefined): void {
@@ -295,19 +280,20 @@ export class StageScheduler<Payload, Context> {
   #displace(item: StageItem<Payload, Context>, suffices: (fewer: number) => boolean, nowMs: number): boolean {
     const { client, level } = item.request;
     if (client === undefined) return false;
+    const heavier = this.queue.heavierThan(client, level);
+    if (heavier === undefined) return false;
     const latestMs = patientAfterMs(item.request);
-    const candidates = itemsOfHeaviest(this.queue.itemsOf(level), client).filter(
-      (each) => each.deadlineAtMs <= latestMs,
-    );
-    const most = Math.min(candidates.length, this.#policy.maxBatchSize);
-    for (let count = 1; count <= most; count++) {
-      if (!suffices(count)) continue;
-      const dropped = candidates.slice(0, count);
-      this.queue.discard(level, (each) => dropped.includes(each));
-      for (const each of dropped) this.#effects.dropItem(each, 'queue-full', nowMs);
-      return true;
+    const most = Math.min(heavier.countUntil(latestMs), this.#policy.maxBatchSize);
+    let count = 1;
+    while (count <= most && !suffices(count)) count += 1;
+    if (count > most) return false;
+    const displaced: StageItem<Payload, Context>[] = [];
+    for (let last = heavier.lastUntil(latestMs); last !== undefined; last = heavier.lastUntil(latestMs)) {
+      this.queue.remove(last);
+      if (displaced.push(last) === count) break;
     }
-    return false;
+    for (const each of displaced) this.#effects.dropItem(each, 'queue-full', nowMs);
+    return true;
   }
 
   #popPatient(request: RequestState<Payload, Context>): StageItem<Payload, Context> | undefined {
@@ -329,29 +315,10 @@ export class StageScheduler<Payload, Context> {
   #wouldWaitTooLong(ahead: number, leftMs: number, nowMs: number): boolean {
     const { maxWaitFraction, dropLate } = this.#limits;
     if (maxWaitFraction === undefined || ahead === 0 || !dropLate) return false;
-    const waitMs = this.#expectedWaitMs(ahead);
+    const waitMs = expectedWaitMs(this.#policy, this, ahead);
     if (waitMs > MOST_WAIT * leftMs) return true;
     const isStanding = nowMs - this.#queuedSinceMs >= leftMs;
     return isStanding && waitMs > maxWaitFraction * (this.#policy.waitShare ?? 1) * leftMs;
-  }
-
-  /**
-   * Expected time in ms until an item behind `ahead` others starts; 0 if unknown. Free replicas start at once, busy ones
-   * are halfway through their batches. Later batches are full, and the item is in the first with a free place.
-   */
-  #expectedWaitMs(ahead: number): number {
-    const { maxBatchSize } = this.#policy;
-    let free = 0;
-    let runningMs = 0;
-    for (const { busy, serves, batch } of this.replicas) {
-      if (busy) runningMs += serviceMs(this.#policy, batch.length);
-      else if (serves && !this.waitsAtGate) free += 1;
-    }
-    const behind = ahead - free * maxBatchSize;
-    if (this.replicas.length === 0 || (free > 0 && behind < 0)) return 0;
-    const fullMs = serviceMs(this.#policy, maxBatchSize);
-    const runsOnMs = (runningMs / 2 + free * fullMs) / this.replicas.length;
-    return (fullMs * Math.floor(behind / maxBatchSize) + runsOnMs) / this.replicas.length;
   }
 
   #hasExpired(head: StageItem<Payload, Context> | undefined, nowMs: number): head is StageItem<Payload, Context> {
@@ -387,37 +354,13 @@ export class StageScheduler<Payload, Context> {
     this.#heldSinceMs = Number.POSITIVE_INFINITY;
     this.#ranSuspect = replica.runsSuspect;
     this.#busyReplicas += 1;
-    if (replica.health !== undefined) this.#watch(replica, replica.health, nowMs);
+    this.#watch.batchStarted(replica, this.#policy, nowMs);
     replica.bucket?.batchStarted(nowMs);
     this.#gate.enter(replica.threads);
     const { maxBatchWaitMs, maxBatchSize } = this.#policy;
     if (maxBatchWaitMs > 0 && this.queue.length > 0 && this.queue.length < maxBatchSize)
       this.#waitingSinceMs = this.queue.waitingSinceMs();
     this.#effects.startBatch(replica, nowMs);
-  }
-
-  #watch(replica: ServingReplica<Payload, Context>, health: ReplicaHealth, nowMs: number): void {
-    health.batchStarted(nowMs, this.#hangBoundMs(replica, health));
-    this.#wakeFor(health);
-  }
-
-  #wakeFor({ isLate, lateAtMs, hungAtMs }: ReplicaHealth): void {
-    if (hungAtMs < Number.POSITIVE_INFINITY) this.#effects.wakeAt(isLate ? hungAtMs : lateAtMs);
-  }
-
-  #hangBoundMs({ batch }: ServingReplica<Payload, Context>, health: ReplicaHealth): number {
-    const boundMs = this.#policy.hungAfterMs?.[batch.length] ?? Number.POSITIVE_INFINITY;
-    const mostMs = this.#policy.hungAtMostMs?.[batch.length] ?? Number.POSITIVE_INFINITY;
-    return Math.min(mostMs, boundMs * machineSlowness(this.replicas, health));
-  }
-
-  /** Pauses a replica if at least half of the stage's replicas continue. */
-  #open(health: ReplicaHealth, nowMs: number): void {
-    let open = 1;
-    for (const replica of this.replicas) if ((replica.health?.openUntilMs ?? 0) > nowMs) open += 1;
-    if (2 * open > this.replicas.length) return;
-    health.openUntilMs = health.pausedUntilMs;
-    this.issues.opened += 1;
   }
 
   #fillBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
