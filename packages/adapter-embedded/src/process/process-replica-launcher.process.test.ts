@@ -1,9 +1,10 @@
+import { getPriority } from 'node:os';
 import type { ModelRunner } from '@equipoise/core/ports';
 import { describeModelRunnerConformance } from '@equipoise/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { commandItem, obeying, obeyingSubject, requestFor } from '../obeying-stage.test-support.js';
 import { ProcessReplicaLauncher } from './process-replica-launcher.js';
-import { expectEndsWithParent, livingProcesses } from './processes.test-support.js';
+import { expectEndsWithParent, livingProcesses, prioritiesOf } from './processes.test-support.js';
 
 const launcher = new ProcessReplicaLauncher();
 const subject = obeyingSubject(launcher, (limits) => new ProcessReplicaLauncher(limits));
@@ -52,6 +53,12 @@ describe('a replica process', () => {
     expect(residentBytes?.()).toBeGreaterThan(10 * 2 ** 20);
     await runner.close();
     await expect.poll(() => residentBytes?.()).toBeUndefined();
+  });
+
+  it.runIf(process.platform === 'linux')('has a lower priority than the server, with all its threads', async () => {
+    const { items } = await (await start()).run([commandItem('pid')]);
+    const pid = items[0]?.kind === 'ok' ? Number(items[0].output['pid']?.data[0]) : Number.NaN;
+    expect(prioritiesOf(pid)).toEqual([Math.min(19, getPriority() + 5)]);
   });
 
   it('reports what a batch costs a CPU share', async () => {

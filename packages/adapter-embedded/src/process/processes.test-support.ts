@@ -1,5 +1,7 @@
 /** Counts replica processes, and tests whether one outlives its parent. */
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import type { LaunchRequest } from '@equipoise/core/ports';
 import { expect } from 'vitest';
@@ -10,6 +12,11 @@ const pipesBefore = count('PipeWrap');
 
 /** Running replica processes of this process, and their open sockets. */
 export const livingProcesses = (): number => count('ProcessWrap') + Math.max(0, count('PipeWrap') - pipesBefore);
+
+/** Priorities of all threads of a process (Linux), each once. */
+export const prioritiesOf = (pid: number): readonly number[] => [
+  ...new Set(readdirSync(`/proc/${pid}/task`).map((threadId) => getPriority(Number(threadId)))),
+];
 
 function isAlive(pid: number): boolean {
   try {

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import type { TensorMap } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
 import { describeModelRunnerConformance, describeWithTool, type Tool } from '@equipoise/testkit';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { commandItem, fixtures, fp32, obeyingSubject, requestFor } from '../obeying-stage.test-support.js';
-import { expectEndsWithParent, livingProcesses } from './processes.test-support.js';
+import { expectEndsWithParent, livingProcesses, prioritiesOf } from './processes.test-support.js';
 import { PythonReplicaLauncher } from './python-replica-launcher.js';
 
 const succeeds = (...args: string[]): boolean => spawnSync('python3', args).status === 0;
@@ -59,6 +60,11 @@ describeWithTool(python, 'Python replicas', () => {
     expect(described?.data.slice(0, 2)).toEqual(['only', `${fixtures}/affine.onnx`]);
     expect(JSON.parse(String(described?.data[2]))).toEqual({ depth: 2, cpuCores: 1, memoryBytes: 0, gpus: 0 });
     expect(await outputOf(runner, commandItem('threads'))).toMatchObject({ threads: { data: ['1'] } });
+  });
+
+  it.runIf(process.platform === 'linux')('have a lower priority than the server', async () => {
+    const { pid } = (await outputOf(await start(), commandItem('pid'))) as TensorMap;
+    expect(prioritiesOf(Number(pid?.data[0]))).toEqual([Math.min(19, getPriority() + 5)]);
   });
 
   it('report what a batch costs a CPU share, but nothing for whole cores', async () => {

@@ -1,10 +1,12 @@
 /**
  * Starts a replica in its own process group: terminal signals do not reach it, and one signal ends all its children.
+ * Its priority is lower than that of this process.
  * Descriptor 3 is a Unix socket for messages. Descriptor 4 closes when this process exits; then the replica exits.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { AppError, type Resources } from '@equipoise/core/model';
+import { lowerProcessPriority } from '../replica/stage-priority.js';
 import { BoundedOutput } from './bounded-output.js';
 import { ProcessChannel } from './process-channel.js';
 
@@ -43,6 +45,7 @@ export async function startProcess({ program, args, resources }: ProgramStart): 
     detached: true,
     env: { ...process.env, ...threadLimits(resources) },
   });
+  if (child.pid !== undefined) lowerProcessPriority(child.pid);
   const [, stdout, stderr, socket, watch] = child.stdio;
   (watch as Socket | undefined)?.on('error', () => {});
   await spawned(child, program);

@@ -4,6 +4,7 @@ import { invariant } from '@equipoise/core/model';
 import { threadCpuMeter } from '../replica/cpu-meter.js';
 import type { FromReplica, ReplicaItem, ToReplica } from '../replica/replica-protocol.js';
 import { StageServer } from '../replica/serve-stage.js';
+import { lowerThreadPriority } from '../replica/stage-priority.js';
 import { postTensors } from './movable-tensors.js';
 
 /** Time for timers and sockets left open by a stage. */
@@ -11,6 +12,7 @@ const patienceMs = 500;
 
 invariant(parentPort !== null, 'a replica thread is started by its launcher');
 const port = parentPort;
+lowerThreadPriority();
 
 function say(message: FromReplica): void {
   if (message.kind !== 'result') {

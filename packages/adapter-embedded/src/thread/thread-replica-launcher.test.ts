@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { InvariantViolation, type Tensor, type TensorMap } from '@equipoise/core/model';
@@ -61,6 +62,13 @@ describeModelRunnerConformance('ThreadReplicaLauncher', () => ({
 
 describe('a replica thread', () => {
   const replica = servingReplica();
+
+  it.runIf(process.platform === 'linux')('has a lower priority than the serving thread', async () => {
+    const serving = getPriority();
+    const priority = { datatype: 'FP64', shape: [], data: Float64Array.of(Math.min(19, serving + 5)) };
+    expect(await answerTo(replica(), commandItem('priority'))).toEqual([{ priority }]);
+    expect(getPriority()).toBe(serving);
+  });
 
   it('gives the stage its variant and resources', async () => {
     const request = requestFor('./obey.mjs', { artifact: './affine.onnx', parameters: { depth: 2 } });
