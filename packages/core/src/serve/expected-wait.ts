@@ -2,7 +2,7 @@
 import { type BatchPolicy, serviceMs } from './batch-policy.js';
 
 /** `waitsAtGate`: only the core gate prevents a start, so no replica counts as free. */
-export interface StageState {
+interface StageState {
   readonly waitsAtGate: boolean;
   readonly replicas: readonly {
     readonly busy: boolean;

@@ -48,6 +48,11 @@ export class NewestParts<Part> {
     return kept === undefined || kept.untilMs <= nowMs ? undefined : kept.part;
   }
 
+  remove(key: string): void {
+    const kept = this.#byKey.get(key);
+    if (kept !== undefined) this.#remove(kept);
+  }
+
   expire(nowMs: number): void {
     for (let first = this.#queue.first; first !== undefined && first.untilMs <= nowMs; first = this.#queue.first)
       this.#remove(first);

@@ -166,6 +166,11 @@ export class SourceJoin<Part> {
     return true;
   }
 
+  /** Forgets the newest part of a source with a maximum age. */
+  forgetNewest(key: string, source: number): void {
+    this.#newest[source]?.remove(this.#newestKey(key));
+  }
+
   advance(nowMs: number): void {
     if (nowMs >= this.#wakesAtMs) this.#wakesAtMs = Number.POSITIVE_INFINITY;
     for (let first = this.#ended.first; first !== undefined && first.untilMs <= nowMs; first = this.#ended.first)

@@ -30,7 +30,12 @@ export class BytesInFlight {
   }
 
   fits(bytes: number): boolean {
-    return this.#sum === 0 || this.#sum + bytes <= this.#most;
+    return this.#sum === 0 || this.lacking(bytes) <= 0;
+  }
+
+  /** Number of bytes in flight that would have to go to make room for others. */
+  lacking(bytes: number): number {
+    return this.#sum + bytes - this.#most;
   }
 
   release(bytes: number): void {

@@ -19,7 +19,7 @@ export interface SubmitOptions {
   readonly priority?: number;
   /** Inputs are quarantined per tenant. */
   readonly tenant?: string | undefined;
-  /** Sender of a single request, compared by identity. Under overload, clients share the queues. */
+  /** Sender, compared by identity. Under overload, clients of single requests share the queues. */
   readonly client?: object | undefined;
   readonly signal?: CancelSignal;
   /** Trace of the caller. */

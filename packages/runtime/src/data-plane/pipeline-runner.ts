@@ -406,6 +406,7 @@ export class PipelineRunner implements ReplicaPool {
       spec: () => this.#spec,
       turn: (step) => this.#turn(step),
       lookAgain: (nowMs) => this.#lookAgain(nowMs),
+      makeRoom: (bytes, client) => this.#parts.makeRoom(bytes, client),
       ended: (end) => this.#events.requestEnded.tell(end),
     });
   }

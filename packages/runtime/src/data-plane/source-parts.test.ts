@@ -231,6 +231,90 @@ describe('a tenant', () => {
   });
 });
 
+describe('a limit on the memory', () => {
+  it('of a tenant follows that of the pipeline when it is reloaded', async () => {
+    const { clock, pipeline } = mail({
+      sourceJoin: { maxWaitMs: 1000, maxWaiting: 9 },
+      admission: { maxQueueLength: 10, maxInFlightBytes: 16 },
+    });
+    const send = (key: string) => pipeline.submitPart({ source: LETTER, key }, letter(1), { tenant: 'red' });
+    const before = ['a', 'b', 'c'].map(send);
+    expect(await before[2]).toEqual(dropped('memory-full'));
+    pipeline.setAdmission({ maxQueueLength: 10, maxInFlightBytes: 24 });
+    const after = ['d', 'e'].map(send);
+    expect(await after[1]).toEqual(dropped('memory-full'));
+    expect(pipeline.inFlightBytes).toBe(12);
+    await clock.advanceTo(1000);
+    expect(pipeline.inFlightBytes).toBe(0);
+  });
+
+  const [heavy, light] = [{}, {}];
+
+  /** A pipeline whose memory a client has filled with ten letters. */
+  function full(more: Partial<PipelineSpec> = {}) {
+    const bench = mail({
+      sourceJoin: { maxWaitMs: 1000, maxWaiting: 99 },
+      admission: { maxQueueLength: 10, maxInFlightBytes: 40 },
+      ...more,
+    });
+    const { pipeline } = bench;
+    const send = (client: object, key: string) => pipeline.submitPart({ source: LETTER, key }, letter(1), { client });
+    const parked = Array.from({ length: 10 }, (_, index) => send(heavy, `heavy ${index}`));
+    return { ...bench, send, parked };
+  }
+
+  it('makes a client with most of the memory give room to others, its oldest parts first, until both have as much', async () => {
+    const { clock, pipeline, send, parked } = full();
+    expect(await send(heavy, 'one more')).toEqual(dropped('memory-full'));
+    const others = Array.from({ length: 6 }, (_, index) => send(light, `light ${index}`));
+    expect(await others[5]).toEqual(dropped('memory-full'));
+    expect(await Promise.all(parked.slice(0, 5))).toEqual(Array(5).fill(dropped('memory-full')));
+    expect(await send(heavy, 'back')).toEqual(dropped('memory-full'));
+    expect([pipeline.partCounts.waiting, pipeline.inFlightBytes]).toEqual([10, 40]);
+    await clock.advanceTo(1000);
+    const kinds = (await Promise.all([...parked.slice(5), ...others.slice(0, 5)])).map(({ kind }) => kind);
+    expect([kinds, pipeline.inFlightBytes]).toEqual([Array(10).fill('failed'), 0]);
+  });
+
+  it('lets whole requests of other clients in, and drops no part in vain', async () => {
+    const { clock, pipeline, parked } = full();
+    const whole = { ...letter(10), ...scan(20) };
+    expect(await pipeline.submit(whole)).toEqual(dropped('memory-full'));
+    expect(await pipeline.submit(whole, { client: heavy })).toEqual(dropped('memory-full'));
+    const large = { ...letter(10), scan: fp32([6], 1, 2, 3, 4, 5, 6) };
+    expect(await pipeline.submit(large, { client: light })).toEqual(dropped('memory-full'));
+    expect(pipeline.partCounts.waiting).toBe(10);
+    const outcomes = [
+      pipeline.submit(whole, { client: light }),
+      pipeline.submitBatch([whole], { client: light }).then(([outcome]) => outcome),
+    ];
+    expect(await Promise.all(parked.slice(0, 4))).toEqual(Array(4).fill(dropped('memory-full')));
+    await clock.advanceTo(100);
+    expect((await Promise.all(outcomes)).map((outcome) => outcome?.kind)).toEqual(['completed', 'completed']);
+    expect([pipeline.partCounts.waiting, pipeline.inFlightBytes]).toEqual([6, 24]);
+  });
+
+  it('counts newest parts, which also make room', async () => {
+    const { clock, pipeline } = mail({
+      sources: [source('letter', 'read'), source('scan', 'detect', { latest: { maxAgeMs: 2000 } })],
+      sourceJoin: { maxWaitMs: 1000, maxWaiting: 99, by: 'key', windowMs: 50 },
+      admission: { maxQueueLength: 10, maxInFlightBytes: 40 },
+    });
+    for (let key = 0; key < 10; key++)
+      await pipeline.submitPart({ source: SCAN, key: `${key}` }, scan(key), { client: heavy });
+    expect(pipeline.inFlightBytes).toBe(40);
+    const answer = pipeline.submitPart({ source: LETTER, key: '9' }, letter(1), { client: light });
+    await clock.advanceTo(100);
+    expect(await answer).toEqual({ kind: 'completed', output: { letter: fp32([1], 2), scan: fp32([1], 10) } });
+    // Its letter took the place of the first part, and its request of 8 bytes that of the second.
+    expect(pipeline.inFlightBytes).toBe(32);
+    const stale = pipeline.submitPart({ source: LETTER, key: '1' }, letter(1), { client: light });
+    expect(await stale).toEqual(failed('PART_STALE', /scan/));
+    await clock.advanceTo(2000);
+    expect(pipeline.inFlightBytes).toBe(0);
+  });
+});
+
 it('parts of a key meet again and again', async () => {
   const { clock, pipeline, ends } = mail({ sourceJoin: { maxWaitMs: 1000, maxWaiting: 9, by: 'key', windowMs: 50 } });
   const outcomes: Promise<PipelineOutcome>[] = [];

@@ -3,6 +3,7 @@ import { type AlarmClock, AppError, type DropReason, type PipelineSpec, type Ten
 import { type SourceCounts, SourceJoin, sourceJoinRules } from '@equipoise/core/serve';
 import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
 import { Cancellation } from './cancellation.js';
+import { ParkedBytes } from './parked-bytes.js';
 import { copyTensors } from './payload-algebra.js';
 import type { PipelineOutcome, SubmitOptions } from './pending-request.js';
 
@@ -23,6 +24,7 @@ export interface SourcePartsDeps {
 
 interface WaitingPart {
   readonly source: number;
+  readonly key: string;
   readonly inputs: TensorMap;
   readonly bytes: number;
   readonly options: SubmitOptions;
@@ -47,6 +49,7 @@ export class SourceParts {
   readonly #spec: PipelineSpec;
   readonly #deps: SourcePartsDeps;
   readonly #tenants = new Map<string, TenantParts>();
+  readonly #parked = new ParkedBytes<WaitingPart>();
   /** Parts that came to no join. */
   readonly #dropped: number[];
 
@@ -70,22 +73,21 @@ export class SourceParts {
 
   /** Takes a part in a turn. */
   offer(place: PartPlace, taken: Pick<WaitingPart, 'inputs' | 'options' | 'resolve'>, nowMs: number): void {
-    const { source } = place;
+    const { source, key } = place;
     const { signal } = taken.options;
     const tenant = this.#tenant(taken.options.tenant);
     const bytes = tensorBytes(taken.inputs);
     const part: WaitingPart = {
       ...taken,
       source,
+      key,
       bytes,
       tenant,
       unwatch: () => signal?.removeEventListener('abort', leave),
     };
     const leave = () =>
       this.#deps.turn(() => {
-        if (!tenant.join.withdraw(place.key, source, part)) return;
-        this.#release(part);
-        this.#drop(part, 'cancelled');
+        if (tenant.join.withdraw(key, source, part)) this.#lose(part, 'cancelled');
       });
     if (signal?.aborted || !this.#takesBytes(part)) {
       this.#dropped[source] = (this.#dropped[source] ?? 0) + 1;
@@ -105,13 +107,24 @@ export class SourceParts {
     else part.resolve({ kind: 'failed', failure: refusals[end](this.#nameOf(source)) });
   }
 
+  /**
+   * Drops parts of a client that holds far more memory than `client`, until `bytes` more fit. False if no client does,
+   * or its parts do not suffice.
+   */
+  makeRoom(bytes: number, client: object | undefined): boolean {
+    const { bytes: all } = this.#deps;
+    const parts = client && this.#parked.heavierThan(client, { bytes, lacking: all.lacking(bytes) });
+    for (const part of parts ?? []) {
+      this.#displace(part);
+      if (all.fits(bytes)) return true;
+    }
+    return false;
+  }
+
   /** Drops all parts. */
   drain(): void {
     for (const { join, cancelAlarm } of this.#tenants.values()) {
-      for (const part of join.clear()) {
-        this.#release(part);
-        this.#drop(part, 'draining');
-      }
+      for (const part of join.clear()) this.#lose(part, 'draining');
       cancelAlarm();
     }
   }
@@ -120,7 +133,7 @@ export class SourceParts {
   #tenant(name: string | undefined): TenantParts {
     const known = this.#tenants.get(name ?? '');
     if (known !== undefined) return known;
-    const { clock, turn, bytes } = this.#deps;
+    const { clock, turn } = this.#deps;
     const join = new SourceJoin<WaitingPart>(sourceJoinRules(this.#spec), {
       begin: (parts) => this.#begin(parts),
       giveUp: (parts, missing, isStale) => this.#giveUp(parts, missing, isStale),
@@ -130,7 +143,7 @@ export class SourceParts {
         tenant.cancelAlarm = clock.ringAt(atMs, () => turn((nowMs) => join.advance(nowMs)));
       },
     });
-    const own = name === undefined ? undefined : new BytesInFlight(TENANT_FRACTION * bytes.most);
+    const own = name === undefined ? undefined : new BytesInFlight();
     const tenant: TenantParts = { join, bytes: own, cancelAlarm: () => {} };
     this.#tenants.set(name ?? '', tenant);
     return tenant;
@@ -164,20 +177,38 @@ export class SourceParts {
     return this.#spec.sources[source]?.latest !== undefined;
   }
 
+  #displace(part: WaitingPart): void {
+    const { tenant, key, source } = part;
+    if (this.#isNewest(part)) tenant.join.forgetNewest(key, source);
+    else if (tenant.join.withdraw(key, source, part)) this.#lose(part, 'memory-full');
+  }
+
+  #lose(part: WaitingPart, reason: DropReason): void {
+    this.#release(part);
+    this.#drop(part, reason);
+  }
+
   #drop({ resolve }: WaitingPart, reason: DropReason): void {
     resolve({ kind: 'dropped', reason, retryAfterMs: this.#spec.sourceJoin?.maxWaitMs ?? 0 });
   }
 
-  #takesBytes({ bytes, tenant }: WaitingPart): boolean {
-    if (tenant.bytes?.take(bytes) === false) return false;
-    if (this.#deps.bytes.take(bytes)) return true;
-    tenant.bytes?.release(bytes);
-    return false;
+  #takesBytes(part: WaitingPart): boolean {
+    const { bytes, tenant, options } = part;
+    const { bytes: all } = this.#deps;
+    // The limit of the pipeline may have changed.
+    tenant.bytes?.setMost(TENANT_FRACTION * all.most);
+    if (tenant.bytes?.fits(bytes) === false) return false;
+    if (!all.take(bytes) && !(this.makeRoom(bytes, options.client) && all.take(bytes))) return false;
+    tenant.bytes?.take(bytes);
+    this.#parked.add(part);
+    return true;
   }
 
-  #release({ bytes, tenant, unwatch }: WaitingPart): void {
+  #release(part: WaitingPart): void {
+    const { bytes, tenant, unwatch } = part;
     this.#deps.bytes.release(bytes);
     tenant.bytes?.release(bytes);
+    this.#parked.remove(part);
     unwatch();
   }
 
@@ -212,14 +243,18 @@ function staleParts(names: readonly string[], { sources }: PipelineSpec): AppErr
   });
 }
 
-/** The shortest time-out, the most urgent priority, and the trace of the first source that has one. The request is cancelled once all clients have gone. */
+/**
+ * The shortest time-out, the most urgent priority, the client of all parts if they have the same, and the trace of the
+ * first source that has one. The request is cancelled once all clients have gone.
+ */
 function jointOptions(options: readonly SubmitOptions[]): SubmitOptions {
   const timeouts = options.flatMap(({ timeoutMs }) => timeoutMs ?? []);
   const priorities = options.flatMap(({ priority }) => priority || []);
-  const tenant = options[0]?.tenant;
+  const { tenant, client } = options[0] ?? {};
   const traceParent = options.find((each) => each.traceParent !== undefined)?.traceParent;
   return {
     tenant,
+    client: options.every((each) => each.client === client) ? client : undefined,
     traceParent,
     ...(timeouts.length > 0 && { timeoutMs: Math.min(...timeouts) }),
     ...(priorities.length > 0 && { priority: Math.min(...priorities) }),

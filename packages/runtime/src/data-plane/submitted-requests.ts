@@ -42,6 +42,8 @@ export interface SubmissionDeps {
   spec(): PipelineSpec;
   turn(step: (nowMs: number) => void): void;
   lookAgain(nowMs: number): void;
+  /** Drops waiting parts of a client that holds far more memory. False if that does not make `bytes` fit. */
+  makeRoom(bytes: number, client: object | undefined): boolean;
   ended(end: RequestEnd): void;
 }
 
@@ -112,7 +114,7 @@ export class SubmittedRequests {
         level,
         trace: context.traced?.trace,
       }));
-      if (!turns.guard(() => this.#arriveTogether(arrivals, items, signal)))
+      if (!turns.guard(() => this.#arriveTogether(arrivals, items, options)))
         for (const context of contexts) this.#refuse(context, nowMs);
     });
     signal?.addEventListener('abort', cancel, { once: true });
@@ -165,10 +167,12 @@ export class SubmittedRequests {
       this.drop(arrival, 'cancelled', arrivedAtMs);
       return;
     }
-    if (!this.#takesBytes(context, tensors)) {
+    const size = tensorBytes(tensors);
+    if (!this.#takesBytes(size, arrival.client)) {
       this.drop(arrival, 'memory-full', arrivedAtMs);
       return;
     }
+    context.inFlightBytes = size;
     context.source = flow.source(tensors);
     const request = scheduler.arrive(arrival, tensors);
     if (signal === undefined || request.ended) return;
@@ -178,9 +182,9 @@ export class SubmittedRequests {
   #arriveTogether(
     arrivals: readonly Arrival<PendingRequest>[],
     items: readonly TensorMap[],
-    signal: CancelSignal | undefined,
+    { signal, client }: SubmitOptions,
   ): void {
-    const { scheduler, flow, bytes } = this.#deps;
+    const { scheduler, flow } = this.#deps;
     const [first] = arrivals;
     const batch = first?.context.batch;
     if (first === undefined || batch === undefined) return;
@@ -189,7 +193,7 @@ export class SubmittedRequests {
     const sizes = items.map(tensorBytes);
     const sum = sizes.reduce((before, size) => before + size, 0);
     const reason = signal?.aborted ? 'cancelled' : scheduler.refusal(items.length, first);
-    if (reason !== undefined || !bytes.take(sum)) {
+    if (reason !== undefined || !this.#takesBytes(sum, client)) {
       for (const arrival of arrivals) this.drop(arrival, reason ?? 'memory-full', nowMs);
       return;
     }
@@ -251,11 +255,9 @@ export class SubmittedRequests {
     turn((nowMs) => scheduler.cancelAll(batch.requests, reason, nowMs));
   }
 
-  #takesBytes(context: PendingRequest, tensors: TensorMap): boolean {
-    const size = tensorBytes(tensors);
-    if (!this.#deps.bytes.take(size)) return false;
-    context.inFlightBytes = size;
-    return true;
+  #takesBytes(size: number, client: object | undefined): boolean {
+    const { bytes, makeRoom } = this.#deps;
+    return bytes.take(size) || (makeRoom(size, client) && bytes.take(size));
   }
 
   #releaseBytes(context: PendingRequest): void {
