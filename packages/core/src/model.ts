@@ -22,13 +22,15 @@ export type {
   LoadObservation,
   Observation,
 } from './model/decision.js';
-export type {
-  DecisionOutcome,
-  DecisionRecord,
-  LaterFacts,
-  ManualAction,
-  ObservedOutcome,
-  PinsByStage,
+export {
+  type DecisionOutcome,
+  type DecisionRecord,
+  type DecisionSummary,
+  decisionSummary,
+  type LaterFacts,
+  type ManualAction,
+  type ObservedOutcome,
+  type PinsByStage,
 } from './model/decision-record.js';
 export type { ArrivalEnvelope, Burstiness } from './model/expected-load.js';
 export { type ReplicaId, replicaId, type StageId, stageId, type VariantId, variantId } from './model/ids.js';

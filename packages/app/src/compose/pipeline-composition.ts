@@ -284,7 +284,7 @@ export class PipelineComposition {
   diagnosisOf({ recorder }: ServedHistory): PipelineDiagnosis {
     return new PipelineDiagnosis({
       recorder,
-      decisions: (page) => this.#log.page(page),
+      decisions: (page) => this.#log.summaries(page),
       ask: (question) => this.#adviser.ask({ kind: 'diagnose', question }),
       epochNowMs: Date.now,
     });

@@ -2,6 +2,7 @@
 import type { Decision, Observation } from './decision.js';
 import type { StageId } from './ids.js';
 import type { ControlMode, StagePins } from './pipeline-spec.js';
+import type { RunningPlan } from './running-plan.js';
 
 /**
  * Cause: start, a burst, a change that overspent the error budget (`roll-back`), a person (`manual`), or all else
@@ -62,4 +63,19 @@ export interface DecisionRecord extends LaterFacts {
   /** Remaining part of the `StepInput`, for replay. */
   readonly input?: object;
   readonly decision?: Decision;
+}
+
+/** Log entry without the facts that only a replay needs. They are its largest part. */
+export interface DecisionSummary extends Omit<DecisionRecord, 'observation' | 'input'> {
+  /** Plan that ran when it was decided. */
+  readonly runningPlan: RunningPlan;
+}
+
+/** Of the evidence, only forecast, load and result remain. */
+export function decisionSummary({ observation, input: _, decision, ...facts }: DecisionRecord): DecisionSummary {
+  const { runningPlan } = observation;
+  if (decision === undefined) return { ...facts, runningPlan };
+  const { forecast, load, result } = decision.evidence;
+  const evidence = { forecast, ...(load && { load }), ...(result && { result }) };
+  return { ...facts, runningPlan, decision: { ...decision, evidence } };
 }

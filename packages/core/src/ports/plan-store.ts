@@ -1,5 +1,5 @@
 /** Persisted state: good plans, the decision log, learned values and manual settings. */
-import type { DecisionRecord, LaterFacts } from '../model/decision-record.js';
+import type { DecisionRecord, DecisionSummary, LaterFacts } from '../model/decision-record.js';
 import type { Plan } from '../model/plan.js';
 
 /** A good plan, the time when it took effect, and a digest of its planning input. */
@@ -34,6 +34,8 @@ export interface PlanStore {
   amendDecision(pipelineName: string, id: number, later: LaterFacts): Promise<void>;
   /** Newest first. */
   decisions(pipelineName: string, page: DecisionPage): Promise<readonly DecisionRecord[]>;
+  /** Summaries of `decisions`, which a store in another thread makes there. */
+  decisionSummaries(pipelineName: string, page: DecisionPage): Promise<readonly DecisionSummary[]>;
   decision(pipelineName: string, id: number): Promise<DecisionRecord | undefined>;
   /** A setup that no decision uses may be pruned after a day. */
   saveSetup(digest: string, setup: object, atEpochMs: number): Promise<void>;

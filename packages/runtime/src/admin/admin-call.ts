@@ -8,11 +8,11 @@ import type { Route, Router } from '../net/router.js';
 import type { AdminAccess } from './admin-access.js';
 import { checked } from './admin-bodies.js';
 import type { plainOperations } from './admin-document.js';
-import { type AdminRequest, pipelineNamed } from './admin-endpoints.js';
+import { type AdminRequest, type AnswerStep, pipelineNamed } from './admin-endpoints.js';
 import type { AdminRoute } from './admin-routes.js';
 import { EVENT_STREAM, type EventStreams, type StreamQuestion } from './event-stream.js';
 import { type FileAnswer, fileAnswer, type PageFile } from './page-files.js';
-import type { SlicedWork } from './sliced-work.js';
+import type { CountWork, SlicedWork } from './sliced-work.js';
 
 /** Route for probes, metrics or the event stream. */
 interface PlainRoute extends Route {
@@ -29,7 +29,7 @@ interface PageRoute extends Route {
 /** Route about pipelines; `ask` knows them. */
 interface PipelineRoute extends Pick<AdminRoute, 'method' | 'path' | 'query' | 'body'> {
   readonly kind: 'route';
-  readonly ask: (request: Omit<AdminRequest, 'pipelines'>) => Answer | Promise<Answer>;
+  readonly ask: (request: Omit<AdminRequest, 'pipelines'>) => Answer | Promise<AnswerStep>;
 }
 
 export type AnyAdminRoute = PlainRoute | PageRoute | PipelineRoute;
@@ -66,6 +66,9 @@ const COMMON_HEADERS = { 'cache-control': 'no-store' };
 
 export class AdminCall extends HttpCall<FoundRoute> {
   readonly #port: AdminPort;
+  readonly #countWork: CountWork = (step) => this.#port.access.countWork(step);
+  /** True if the work for the answer counts: not for probes, metrics and files. */
+  #isCounted = false;
   #question: StreamQuestion | undefined;
 
   constructor(port: AdminPort, exchange: HttpExchange) {
@@ -99,23 +102,22 @@ export class AdminCall extends HttpCall<FoundRoute> {
         return this.#port.document();
       case 'page':
         return fileAnswer(route.file, this.headers);
-      case 'route': {
-        const query = route.query === undefined ? {} : checked(route.query, Object.fromEntries(url.searchParams));
-        const body = route.body === undefined ? undefined : checked(route.body, await this.#jsonBody());
-        const { access, slices } = this.#port;
-        return access.countWork(() => route.ask({ names, query, body, slices }));
-      }
+      case 'route':
+        return this.#ask(route, names, url);
     }
   }
 
   protected override lengthOf(answer: Answer): number {
-    return isFile(answer) ? answer.bytes.length : super.lengthOf(answer);
+    if (isFile(answer)) return answer.bytes.length;
+    return this.#isCounted ? this.#countWork(() => super.lengthOf(answer)) : super.lengthOf(answer);
   }
 
   protected override write(answer: Answer): void {
     if (isFile(answer)) this.#writeFile(answer);
-    else if (this.#question === undefined) super.write(answer);
-    else this.#port.streams.begin(this.exchange.response as ServerResponse, this.#question);
+    else if (this.#question !== undefined)
+      this.#port.streams.begin(this.exchange.response as ServerResponse, this.#question);
+    else if (this.#isCounted) this.#countWork(() => super.write(answer));
+    else super.write(answer);
   }
 
   protected override commonHeaders(): Readonly<Record<string, string>> {
@@ -129,6 +131,22 @@ export class AdminCall extends HttpCall<FoundRoute> {
     response.writeHead(status, { ...length, ...headers, ...exchange.headersIn(this.rules.phase()) });
     response.end(this.method === 'HEAD' ? undefined : bytes);
     exchange.onSent(() => this.sent());
+  }
+
+  async #ask(
+    { query: fields, body: schema, ask }: PipelineRoute,
+    names: FoundRoute['names'],
+    { searchParams }: URL,
+  ): Promise<Answer> {
+    const countWork = this.#countWork;
+    this.#isCounted = true;
+    const query = fields === undefined ? {} : checked(fields, Object.fromEntries(searchParams));
+    const bytes = schema && (await this.readBody());
+    const asked = await countWork(() => {
+      const body = bytes && schema && checked(schema, this.#jsonIn(bytes));
+      return ask({ names, query, body, slices: this.#port.slices, countWork });
+    });
+    return typeof asked === 'function' ? countWork(asked) : asked;
   }
 
   #ready(): Answer {
@@ -151,8 +169,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
   }
 
   /** Parsed JSON body; `{}` if the body is empty. */
-  async #jsonBody(): Promise<unknown> {
-    const bytes = await this.readBody();
+  #jsonIn(bytes: Uint8Array): unknown {
     if (bytes.length === 0) return {};
     if (this.mediaType !== 'application/json')
       throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.');

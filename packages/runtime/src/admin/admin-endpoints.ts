@@ -3,7 +3,7 @@
  * AppError.
  */
 import type { HistoryRecorder, LatencyBucket } from '@equipoise/core/history';
-import { AppError, type DecisionRecord, type PipelineSpec, type StageId } from '@equipoise/core/model';
+import { AppError, type DecisionRecord, type DecisionSummary, type PipelineSpec, type StageId } from '@equipoise/core/model';
 import type { Actuator } from '@equipoise/core/ports';
 import type { SourceCounts } from '@equipoise/core/serve';
 import type { z } from 'zod';
@@ -25,7 +25,7 @@ import {
   type unpinBody,
   type whyBody,
 } from './admin-bodies.js';
-import type { SlicedWork } from './sliced-work.js';
+import type { CountWork, SlicedWork } from './sliced-work.js';
 
 export interface AdminPipeline {
   readonly spec: PipelineSpec;
@@ -45,11 +45,17 @@ export interface AdminRequest<Body = unknown, Pipeline = AdminPipeline> {
   readonly query: Readonly<Record<string, unknown>>;
   /** Writes long lists. */
   readonly slices: Pick<SlicedWork, 'listText'>;
+  /** Counts work between two waits. The work before the first and after the last wait is counted for all endpoints. */
+  readonly countWork: CountWork;
 }
 
+/** Makes the answer of an endpoint after its last wait. */
+export type AnswerStep = () => Answer;
+
+/** An endpoint that waits resolves with its last step, so that the port can count the time of this step, too. */
 export type AdminEndpoint<Body, Pipeline = AdminPipeline> = (
   request: AdminRequest<Body, Pipeline>,
-) => Answer | Promise<Answer>;
+) => Answer | Promise<AnswerStep>;
 
 type WithBody<Schema extends z.ZodType> = AdminEndpoint<z.output<Schema>>;
 
@@ -110,7 +116,8 @@ export const clearQuarantine: WithBody<typeof clearQuarantineBody> = (call) => {
 
 export const plan: WithBody<typeof planBody> = async (call) => {
   const query = { ...call.body, policy: 'equipoise' as const };
-  return ok(await pipelineOf(call).control.whatIf(defined(query)));
+  const found = await pipelineOf(call).control.whatIf(defined(query));
+  return () => ok(found);
 };
 
 export const history: AdminEndpoint<unknown> = (call) => {
@@ -125,28 +132,39 @@ export async function historyAnswer(
   { slices }: Pick<AdminRequest, 'slices'>,
   window: Pick<ReturnType<HistoryRecorder['history']['window']>, 'eachPoint' | 'stepMs'>,
   { maxPoints, latencies }: { readonly maxPoints: number; readonly latencies: readonly LatencyBucket[] },
-): Promise<Answer> {
+): Promise<AnswerStep> {
   const points = await slices.listText(window.eachPoint(maxPoints));
   const stepMs = window.stepMs(maxPoints);
-  return { status: 200, text: `{"stepMs":${stepMs},"points":${points},"latencies":${JSON.stringify(latencies)}}` };
+  return () => ({
+    status: 200,
+    text: `{"stepMs":${stepMs},"points":${points},"latencies":${JSON.stringify(latencies)}}`,
+  });
 }
 
-export const why: WithBody<typeof whyBody> = async (call) => ok(await pipelineOf(call).diagnosis.why(call.body));
+export const why: WithBody<typeof whyBody> = async (call) => {
+  const card = await pipelineOf(call).diagnosis.why(call.body, call.countWork);
+  return () => ok(card);
+};
 
 export const decisions: AdminEndpoint<unknown> = async (call) => {
   const { limit, before } = call.query as z.output<typeof pageQuery>;
   const page = { limit, ...(before !== undefined && { beforeId: before }) };
-  return decisionPage(await pipelineOf(call).control.decisions(page), limit);
+  const found = await pipelineOf(call).control.decisionSummaries(page);
+  return () => decisionPage(found, limit);
 };
 
+type ListedDecision = Omit<DecisionSummary, 'runningPlan'>;
+
 /** A page of the decision log; a full page names the next. */
-export function decisionPage(found: readonly DecisionRecord[], limit: number): Answer {
+export function decisionPage(found: readonly ListedDecision[], limit: number): Answer {
   const last = found.length === limit ? found.at(-1)?.id : undefined;
-  return ok({ decisions: found.map(summaryOf), ...(last !== undefined && { nextBefore: last }) });
+  return ok({ decisions: found.map(listed), ...(last !== undefined && { nextBefore: last }) });
 }
 
-export const decision: AdminEndpoint<unknown> = async (call) =>
-  ok(await pipelineOf(call).control.decision(decisionNumber(call)));
+export const decision: AdminEndpoint<unknown> = async (call) => {
+  const found = await pipelineOf(call).control.decision(decisionNumber(call));
+  return () => ok(found);
+};
 
 /** Throws AppError NOT_FOUND unless the path has a number. */
 export function decisionNumber({ names }: Pick<AdminRequest, 'names'>): number {
@@ -180,22 +198,24 @@ export const apply: WithBody<typeof applyBody> = async (call) => {
   const { control } = pipelineOf(call);
   const { decisionId, stages = {}, reason, canary } = call.body;
   const facts = { ...(reason !== undefined && { reason }), ...(canary === false && { canary }) };
-  return done(
+  const record =
     decisionId === undefined
       ? await control.applyStages(stages, facts)
-      : await control.applyDecision(decisionId, facts),
-  );
+      : await control.applyDecision(decisionId, facts);
+  return () => done(record);
 };
 
-export const rollBack: WithBody<typeof reasonBody> = async (call): Promise<Answer> =>
-  done(await pipelineOf(call).control.rollBack(call.body.reason));
+export const rollBack: WithBody<typeof reasonBody> = async (call) => {
+  const record = await pipelineOf(call).control.rollBack(call.body.reason);
+  return () => done(record);
+};
 
 /** Answers once the action is persisted. */
-async function acted(call: AdminRequest, act: (control: PipelineControl) => DecisionRecord): Promise<Answer> {
+async function acted(call: AdminRequest, act: (control: PipelineControl) => DecisionRecord): Promise<AnswerStep> {
   const { control } = pipelineOf(call);
   const record = act(control);
   await control.written();
-  return done(record);
+  return () => done(record);
 }
 
 /** Answer without observation, input and evidence, which are long. The decision log has them. */
@@ -243,7 +263,7 @@ function pipelineFacts({ spec, runner, control, history }: AdminPipeline) {
   };
 }
 
-function summaryOf({ id, atEpochMs, trigger, mode, manual, decision: taken, outcome, observed }: DecisionRecord) {
+function listed({ id, atEpochMs, trigger, mode, manual, decision: taken, outcome, observed }: ListedDecision) {
   const { kind, reason } = taken ?? {};
   return { id, atEpochMs, trigger, mode, kind, reason, manual, outcome, observed };
 }

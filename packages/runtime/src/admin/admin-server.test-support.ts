@@ -1,10 +1,11 @@
 /** An admin port over a fake pipeline, and a client. */
 import { type IncomingMessage, request } from 'node:http';
+import type { IncidentCard } from '@equipoise/core/diagnose';
 import { HistoryRecorder } from '@equipoise/core/history';
 import { LatencyHistogram } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
 import { ControlBench, controlledSpec } from '../loop/pipeline-control.test-support.js';
-import { PipelineDiagnosis } from '../loop/pipeline-diagnosis.js';
+import { type DiagnosisQuestion, PipelineDiagnosis } from '../loop/pipeline-diagnosis.js';
 import type { RequestTracer } from '../trace/request-tracer.js';
 import type { AdminPipeline } from './admin-endpoints.js';
 import { EventFeed } from './event-feed.js';
@@ -38,11 +39,14 @@ export class AdminBench {
     decisions: async () => [],
     ask: async (question) => {
       this.diagnosed.push(question);
-      return { verdict: 'no-data', text: 'a fake', fromEpochMs: question.fromEpochMs, toEpochMs: question.toEpochMs };
+      return this.cardOf(question);
     },
     epochNowMs: () => 2_000_000,
   });
   readonly diagnosed: object[] = [];
+  cardOf = ({ fromEpochMs, toEpochMs }: DiagnosisQuestion): IncidentCard => {
+    return { verdict: 'no-data', text: 'a fake', fromEpochMs, toEpochMs };
+  };
   server: RunningAdminServer | undefined;
 
   async start(over: Partial<AdminServerOptions> = {}): Promise<this> {

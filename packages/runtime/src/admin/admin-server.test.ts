@@ -436,6 +436,22 @@ describe('the admin port', () => {
     expect(ask(1)).toBe('answer');
   });
 
+  it.each(['question', 'answer'])('counts the work that follows a wait: the %s of a diagnosis', async (which) => {
+    let nowMs = 0;
+    const bench = await open({ nowMs: () => nowMs });
+    const card = { verdict: 'no-data', text: 'a fake', fromEpochMs: 0, toEpochMs: 0 } as const;
+    const work = () => {
+      nowMs += 2500;
+      return card;
+    };
+    bench.cardOf = which === 'question' ? work : () => Object.assign({ toJSON: work }, card);
+    expect(await bench.post(`${P}/why`, {})).toMatchObject({ status: 200 });
+    // 2.5 s of work take 10 s to pay for, of which 2.5 s are over. A burst may owe 6 s.
+    expect(await bench.get(P)).toMatchObject({ status: 429, json: { details: { retryAfterMs: 1500 } } });
+    nowMs += 1500;
+    expect(await bench.get(P)).toMatchObject({ status: 200 });
+  });
+
   it('has the metrics where there are any, and says whether its pipelines are ready', async () => {
     const bench = await open({ metrics: { contentType: 'text/plain; version=0.0.4', text: async () => 'up 1\n' } });
     expect(await bench.get('/metrics')).toMatchObject({ status: 200, text: 'up 1\n' });

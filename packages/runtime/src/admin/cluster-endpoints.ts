@@ -117,14 +117,17 @@ const endpoints: Readonly<Record<string, ClusterEndpoint>> = {
   },
   frontier: async (call) => {
     const { arrivalRps } = call.query as z.output<typeof frontierQuery>;
-    return ok(frontierFacts(await pipelineOf(call).frontier(arrivalRps)));
+    const found = await pipelineOf(call).frontier(arrivalRps);
+    return () => ok(frontierFacts(found));
   },
   profiles: (call) => {
     const { spec, curves } = pipelineOf(call);
     return ok(profileFacts(spec, { profiles: [], curves }));
   },
-  plan: async (call: ClusterRequest<z.output<typeof planBody>>) =>
-    ok(await pipelineOf(call).whatIf(defined({ ...call.body, policy: 'equipoise' as const }))),
+  plan: async (call: ClusterRequest<z.output<typeof planBody>>) => {
+    const found = await pipelineOf(call).whatIf(defined({ ...call.body, policy: 'equipoise' as const }));
+    return () => ok(found);
+  },
   decisions: (call) => {
     const query = call.query as z.output<typeof pageQuery>;
     const { limit, before } = query;

@@ -9,7 +9,8 @@ import { type AdminEndpoint, pipelineOf } from './admin-endpoints.js';
 
 export const frontier: AdminEndpoint<unknown> = async (call) => {
   const { arrivalRps: asked } = call.query as z.output<typeof frontierQuery>;
-  return ok(frontierFacts(await pipelineOf(call).control.frontier(asked)));
+  const found = await pipelineOf(call).control.frontier(asked);
+  return () => ok(frontierFacts(found));
 };
 
 export function frontierFacts({ arrivalRps, front, current }: FrontierAnswer): object {

@@ -15,15 +15,17 @@ interface List {
   readonly reject: (error: unknown) => void;
 }
 
+/** Runs a step, and counts the time that it takes of the serving thread. */
+export type CountWork = <T>(step: () => T) => T;
+
 export interface SlicedWorkDeps {
-  /** Counts the time that a slice takes. */
-  readonly countWork: <T>(slice: () => T) => T;
+  readonly countWork: CountWork;
   readonly nextTurn?: (turn: () => void) => void;
   readonly nowMs?: () => number;
 }
 
 export class SlicedWork {
-  readonly #countWork: SlicedWorkDeps['countWork'];
+  readonly #countWork: CountWork;
   readonly #nextTurn: (turn: () => void) => void;
   readonly #nowMs: () => number;
   /** The next list comes first. */
@@ -48,10 +50,10 @@ export class SlicedWork {
   #turn(): void {
     const list = this.#lists[0] as List;
     try {
-      if (this.#countWork(() => this.#slice(list))) {
-        this.#lists.shift();
-        list.resolve(`[${list.texts.join()}]`);
-      } else this.#lists.push(this.#lists.shift() as List);
+      const text = this.#countWork(() => this.#slice(list));
+      this.#lists.shift();
+      if (text === undefined) this.#lists.push(list);
+      else list.resolve(text);
     } catch (error) {
       this.#lists.shift();
       list.reject(error);
@@ -59,14 +61,14 @@ export class SlicedWork {
     if (this.#lists.length > 0) this.#nextTurn(() => this.#turn());
   }
 
-  /** Writes at least one item. True at the end of the list. */
-  #slice({ items, texts }: List): boolean {
+  /** Writes at least one item. Returns the text at the end of the list. */
+  #slice({ items, texts }: List): string | undefined {
     const endsAtMs = this.#nowMs() + SLICE_MS;
     do {
       const { done, value } = items.next();
-      if (done === true) return true;
+      if (done === true) return `[${texts.join()}]`;
       texts.push(JSON.stringify(value));
     } while (this.#nowMs() < endsAtMs);
-    return false;
+    return undefined;
   }
 }

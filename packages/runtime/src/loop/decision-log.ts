@@ -2,7 +2,7 @@
  * Writes decisions, later facts about them, and plans in force to the store. If the store fails, the newest entries
  * stay in memory, where they can be read and applied. The last plan is saved again later.
  */
-import type { DecisionRecord, LaterFacts } from '@equipoise/core/model';
+import { type DecisionRecord, type DecisionSummary, decisionSummary, type LaterFacts } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, PlanStore } from '@equipoise/core/ports';
 import type { ActiveFaults, LoopEvent } from './loop-event.js';
 
@@ -89,15 +89,14 @@ export class DecisionLog {
   /** Newest first; from memory if the store fails. */
   async page(page: DecisionPage): Promise<readonly DecisionRecord[]> {
     const { store, pipelineName } = this.#deps;
-    await this.settled();
-    try {
-      return await store.decisions(pipelineName, page);
-    } catch (error) {
-      this.#deps.faults.raise('store', error);
-      const { limit, beforeId = Number.POSITIVE_INFINITY } = page;
-      const before = this.#recent.map(({ record }) => record).filter(({ id }) => id < beforeId);
-      return before.toReversed().slice(0, limit);
-    }
+    return (await this.#stored(() => store.decisions(pipelineName, page))) ?? this.#recentPage(page);
+  }
+
+  /** Summaries of `page`, with much less work for this thread. */
+  async summaries(page: DecisionPage): Promise<readonly DecisionSummary[]> {
+    const { store, pipelineName } = this.#deps;
+    const found = await this.#stored(() => store.decisionSummaries(pipelineName, page));
+    return found ?? this.#recentPage(page).map(decisionSummary);
   }
 
   async entry(id: number): Promise<DecisionRecord | undefined> {
@@ -110,6 +109,22 @@ export class DecisionLog {
   /** Resolves when everything is written, or writing has failed. */
   async settled(): Promise<void> {
     while (this.#writing.size > 0) await Promise.all(this.#writing);
+  }
+
+  /** Undefined if the store fails. */
+  async #stored<Answer>(read: () => Promise<Answer>): Promise<Answer | undefined> {
+    await this.settled();
+    try {
+      return await read();
+    } catch (error) {
+      this.#deps.faults.raise('store', error);
+      return undefined;
+    }
+  }
+
+  #recentPage({ limit, beforeId = Number.POSITIVE_INFINITY }: DecisionPage): readonly DecisionRecord[] {
+    const before = this.#recent.map(({ record }) => record).filter(({ id }) => id < beforeId);
+    return before.toReversed().slice(0, limit);
   }
 
   /** Another process may have taken the number. */

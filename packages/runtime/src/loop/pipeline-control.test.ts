@@ -671,6 +671,12 @@ describe('a log whose store fails', () => {
     expect(bench.runs).toBe('3 large');
     const page = await bench.control.decisions({ limit: 1 });
     expect(page.map(({ manual }) => manual?.action)).toEqual(['apply']);
+    const summaries = await bench.control.decisionSummaries({ limit: 9 });
+    expect(summaries.map(({ id, manual }) => [id, manual?.action])).toEqual([
+      [2, 'apply'],
+      [1, undefined],
+    ]);
+    expect(summaries[0]).not.toHaveProperty('observation');
     expect((await bench.control.decisions({ limit: 9, beforeId: 2 })).map(({ decision }) => decision?.reason)).toEqual([
       apply.reason,
     ]);

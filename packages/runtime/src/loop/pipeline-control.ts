@@ -21,6 +21,7 @@ import {
   AppError,
   type ControlMode,
   type DecisionRecord,
+  type DecisionSummary,
   type ManualAction,
   type Observation,
   type PinsByStage,
@@ -157,6 +158,11 @@ export class PipelineControl {
   /** Newest first. */
   decisions(page: DecisionPage): Promise<readonly DecisionRecord[]> {
     return this.#deps.log.page(page);
+  }
+
+  /** Newest first. */
+  decisionSummaries(page: DecisionPage): Promise<readonly DecisionSummary[]> {
+    return this.#deps.log.summaries(page);
   }
 
   /** Rejects with AppError NOT_FOUND. */

@@ -1,5 +1,5 @@
 import { HistoryRecorder } from '@equipoise/core/history';
-import type { DecisionRecord, PipelineSpec } from '@equipoise/core/model';
+import type { DecisionSummary, PipelineSpec } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
 import type { DecisionPage } from '@equipoise/core/ports';
 import { describe, expect, it } from 'vitest';
@@ -21,9 +21,9 @@ async function asked(everyS: number, count: number) {
   const pages: DecisionPage[] = [];
   const record = (id: number) =>
     ({
-      ...{ id, atEpochMs: NOW - 1000 * everyS * (count - id), observation: { runningPlan: { stages: {} } } },
+      ...{ id, atEpochMs: NOW - 1000 * everyS * (count - id), runningPlan: { stages: {} } },
       decision: { kind: 'hold', reason: 'r', evidence: { forecast: {} } },
-    }) as unknown as DecisionRecord;
+    }) as unknown as DecisionSummary;
   let question: DiagnosisQuestion | undefined;
   const diagnosis = new PipelineDiagnosis({
     recorder: recorderOf(onePipelineSetup.spec),

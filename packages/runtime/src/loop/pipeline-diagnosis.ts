@@ -1,7 +1,7 @@
 /** Answers "why were requests missed?" for a served pipeline. The planner thread diagnoses, so no request waits. */
 import type { DatedDecision, DiagnosisInput, IncidentCard } from '@equipoise/core/diagnose';
 import type { HistoryRecorder } from '@equipoise/core/history';
-import { AppError, type DecisionRecord } from '@equipoise/core/model';
+import { AppError, type DecisionSummary } from '@equipoise/core/model';
 import type { DecisionPage } from '@equipoise/core/ports';
 
 /** Times in ms since 1970. Default: the last ten minutes. */
@@ -15,7 +15,7 @@ export type DiagnosisQuestion = Omit<DiagnosisInput, 'spec' | 'profiles' | 'host
 
 export interface PipelineDiagnosisDeps {
   readonly recorder: Pick<HistoryRecorder, 'history' | 'replicas'>;
-  readonly decisions: (page: DecisionPage) => Promise<readonly DecisionRecord[]>;
+  readonly decisions: (page: DecisionPage) => Promise<readonly DecisionSummary[]>;
   readonly ask: (question: DiagnosisQuestion) => Promise<IncidentCard>;
   readonly epochNowMs: () => number;
 }
@@ -36,8 +36,14 @@ export class PipelineDiagnosis {
     this.#deps = deps;
   }
 
-  /** Rejects with AppError CONFLICT if too many questions wait, or INVALID_FIELDS for an empty window. */
-  async why({ fromEpochMs, toEpochMs }: AskedWindow = {}): Promise<IncidentCard> {
+  /**
+   * Rejects with AppError CONFLICT if too many questions wait, or INVALID_FIELDS for an empty window. `countWork` runs
+   * the work that this takes here after a wait.
+   */
+  async why(
+    { fromEpochMs, toEpochMs }: AskedWindow = {},
+    countWork: <T>(step: () => T) => T = (step) => step(),
+  ): Promise<IncidentCard> {
     const { epochNowMs, recorder, decisions, ask } = this.#deps;
     const to = toEpochMs ?? epochNowMs();
     const from = fromEpochMs ?? to - DEFAULT_MS;
@@ -50,13 +56,15 @@ export class PipelineDiagnosis {
     this.#asked += 1;
     try {
       const range = { fromEpochMs: from - BEFORE_MS, toEpochMs: to };
-      const records = await decisionsSince(from - BEFORE_MS, decisions);
-      return await ask({
-        ...{ fromEpochMs: from, toEpochMs: to },
-        history: recorder.history.window(range).data,
-        replicas: recorder.replicas.window(range),
-        decisions: datedDecisions(records, to),
-      });
+      const found = await decisionsSince(from - BEFORE_MS, decisions);
+      return await countWork(() =>
+        ask({
+          ...{ fromEpochMs: from, toEpochMs: to },
+          history: recorder.history.window(range).data,
+          replicas: recorder.replicas.window(range),
+          decisions: datedDecisions(found, to),
+        }),
+      );
     } finally {
       this.#asked -= 1;
     }
@@ -67,29 +75,23 @@ export class PipelineDiagnosis {
 async function decisionsSince(
   fromEpochMs: number,
   decisions: PipelineDiagnosisDeps['decisions'],
-): Promise<readonly DecisionRecord[]> {
-  const found: DecisionRecord[] = [];
+): Promise<readonly DecisionSummary[]> {
+  const found: DecisionSummary[] = [];
   for (let pages = 0; pages < MOST_PAGES; pages++) {
     const beforeId = found.at(-1)?.id;
     const page = await decisions({ limit: PAGE, ...(beforeId !== undefined && { beforeId }) });
     found.push(...page);
-    if (page.length < PAGE || (page.at(-1) as DecisionRecord).atEpochMs < fromEpochMs) break;
+    if (page.length < PAGE || (page.at(-1) as DecisionSummary).atEpochMs < fromEpochMs) break;
   }
   const before = found.findIndex(({ atEpochMs }) => atEpochMs < fromEpochMs);
   return before === -1 ? found : found.slice(0, before + 1);
 }
 
-/** Oldest first, without the evidence that a diagnosis ignores. */
-function datedDecisions(records: readonly DecisionRecord[], toEpochMs: number): readonly DatedDecision[] {
-  return records.toReversed().flatMap(({ atEpochMs, decision, observation }) => {
-    if (decision === undefined || atEpochMs > toEpochMs) return [];
-    const { forecast, load, result } = decision.evidence;
-    return [
-      {
-        atEpochMs,
-        runningPlan: observation.runningPlan,
-        decision: { ...decision, evidence: { forecast, ...(load && { load }), ...(result && { result }) } },
-      },
-    ];
-  });
+/** Oldest first. */
+function datedDecisions(found: readonly DecisionSummary[], toEpochMs: number): readonly DatedDecision[] {
+  return found
+    .toReversed()
+    .flatMap(({ atEpochMs, decision, runningPlan }) =>
+      decision === undefined || atEpochMs > toEpochMs ? [] : [{ atEpochMs, runningPlan, decision }],
+    );
 }

@@ -8,7 +8,14 @@
  * Calls block on the file, so a server uses `ThreadedPlanStore`.
  */
 import { isUtf8 } from 'node:buffer';
-import { AppError, type DecisionRecord, type LaterFacts, type Plan } from '@equipoise/core/model';
+import {
+  AppError,
+  type DecisionRecord,
+  type DecisionSummary,
+  decisionSummary,
+  type LaterFacts,
+  type Plan,
+} from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
 import type Database from 'libsql';
 import { attempt, checkPages, inTransaction, isDamaged, openStateFile, setAside } from './state-file.js';
@@ -123,6 +130,10 @@ export class SqlitePlanStore implements PlanStore {
       const rows = decisionsBefore.all(pipelineName, beforeId ?? Number.MAX_SAFE_INTEGER, countOf(limit));
       return (rows as DecisionRow[]).map(recordOf);
     });
+  }
+
+  async decisionSummaries(pipelineName: string, page: DecisionPage): Promise<readonly DecisionSummary[]> {
+    return (await this.decisions(pipelineName, page)).map(decisionSummary);
   }
 
   async decision(pipelineName: string, id: number): Promise<DecisionRecord | undefined> {

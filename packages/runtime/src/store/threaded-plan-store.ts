@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import {
   AppError,
   type DecisionRecord,
+  type DecisionSummary,
   type ErrorCode,
   type ErrorDetails,
   type LaterFacts,
@@ -62,6 +63,10 @@ export class ThreadedPlanStore implements PlanStore {
 
   decisions(pipelineName: string, page: DecisionPage): Promise<readonly DecisionRecord[]> {
     return this.#ask('decisions', pipelineName, page);
+  }
+
+  decisionSummaries(pipelineName: string, page: DecisionPage): Promise<readonly DecisionSummary[]> {
+    return this.#ask('decisionSummaries', pipelineName, page);
   }
 
   decision(pipelineName: string, id: number): Promise<DecisionRecord | undefined> {

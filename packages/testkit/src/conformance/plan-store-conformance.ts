@@ -101,6 +101,9 @@ export function describePlanStoreConformance(name: string, make: () => PlanStore
         (await store.decisions('p', page)).map(({ id }) => id);
       expect(await store.decisions('p', { limit: 2 })).toEqual([decisionAt(5, 4), decisionAt(30, 3)]);
       expect(await ids({ limit: 2, beforeId: 3 })).toEqual([2, 1]);
+      const { observation, ...entry } = decisionAt(20, 2);
+      const summary = { ...entry, runningPlan: observation.runningPlan };
+      expect(await store.decisionSummaries('p', { limit: 1, beforeId: 3 })).toEqual([summary]);
       expect(await ids({ limit: 100 })).toEqual([4, 3, 2, 1]);
       expect(await ids({ limit: 0 })).toEqual([]);
       expect(await store.decision('p', 2)).toEqual(decisionAt(20, 2));

@@ -1,4 +1,10 @@
-import { AppError, type DecisionRecord, type LaterFacts } from '@equipoise/core/model';
+import {
+  AppError,
+  type DecisionRecord,
+  type DecisionSummary,
+  decisionSummary,
+  type LaterFacts,
+} from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
 
 /** PlanStore in memory. Stores copies and prunes nothing. */
@@ -40,6 +46,10 @@ export class MemoryPlanStore implements PlanStore {
     this.#checkOpen();
     const before = (this.#decisions.get(pipelineName) ?? []).filter(({ id }) => id < (beforeId ?? id + 1));
     return structuredClone(before.toReversed().slice(0, Math.max(0, limit)));
+  }
+
+  async decisionSummaries(pipelineName: string, page: DecisionPage): Promise<readonly DecisionSummary[]> {
+    return (await this.decisions(pipelineName, page)).map(decisionSummary);
   }
 
   async decision(pipelineName: string, id: number): Promise<DecisionRecord | undefined> {
