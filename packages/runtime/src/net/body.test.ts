@@ -88,6 +88,28 @@ describe('a body', () => {
     expect(await body).toHaveLength(2 ** 20 + 2 ** 18);
   });
 
+  it.each([
+    ['read', 100_000],
+    ['refused', 60_000],
+  ])('frees its large chunks at once when it is %s', async (end, maxBodyBytes) => {
+    const request = Object.assign(new PassThrough(), { headers: {} }) as RequestBody & PassThrough;
+    const inbound = new InboundBytes();
+    const body = readBody(request, { maxBodyBytes, timeoutMs: undefined, inbound, beforeReading: () => {} });
+    const chunks = [
+      new Uint8Array(20_000).fill(1),
+      new Uint8Array(50_000).subarray(0, 20_000).fill(2),
+      new Uint8Array(5_000).fill(3),
+      new Uint8Array(20_000).fill(4),
+    ];
+    for (const chunk of chunks) request.emit('data', chunk);
+    request.end();
+    const sum = await body.then((bytes) => bytes.reduce((before, byte) => before + byte, 0)).catch(({ code }) => code);
+    expect(sum).toBe(end === 'read' ? 20_000 * (1 + 2 + 4) + 5_000 * 3 : 'BODY_TOO_LARGE');
+    // One chunk shares its memory, one is small, and the last of the refused body was never kept.
+    const lengths = chunks.map(({ length }) => length);
+    expect(lengths).toEqual([0, 20_000, 5_000, end === 'read' ? 0 : 20_000]);
+  });
+
   it.each(['ends', 'is cut off'])('is not kept by its request when it %s', async (how) => {
     const request = Object.assign(new PassThrough(), { headers: {} }) as RequestBody & PassThrough;
     const limits = { maxBodyBytes: 100, timeoutMs: undefined, inbound: new InboundBytes(), beforeReading: () => {} };

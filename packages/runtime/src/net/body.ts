@@ -6,6 +6,7 @@ import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
 import { type InboundBytes, MOST_SMALL_BYTES } from '../data-plane/bytes-in-flight.js';
 import { FIRST_BODY_BYTE_MS } from './connection-limit.js';
 import { readTurns } from './fair-turns.js';
+import { freeChunk } from './free-memory.js';
 import { dropError } from './refusal.js';
 
 /** Layout of a body in memory: the byte at offset `alignAt` is aligned for every number type. */
@@ -66,7 +67,10 @@ export async function readBody(
   // The listeners outlive the body and would keep its chunks in memory.
   const chunks = received.takeAll();
   const [first] = chunks;
-  return isTransient && chunks.length === 1 && first !== undefined ? first : alignedBody(chunks, alignAt);
+  if (isTransient && chunks.length === 1 && first !== undefined) return first;
+  const body = alignedBody(chunks, alignAt);
+  for (const chunk of chunks) freeChunk(chunk);
+  return body;
 }
 
 /**
@@ -145,7 +149,7 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
     const ended = () => settle(resolve);
     const refuse = (problem: AppError) =>
       settle(() => {
-        received.takeAll();
+        for (const chunk of received.takeAll()) freeChunk(chunk);
         reject(problem);
       });
     const unfinished = { makeRoom: () => refuse(dropError('memory-full')) };

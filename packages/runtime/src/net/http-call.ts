@@ -11,6 +11,7 @@ import { type BodyLayout, type BodyLimit, type RequestBody, readBody } from './b
 import { Call, type Caller, type CallRules, type Purpose } from './call.js';
 import type { ServingPhase } from './drain.js';
 import { readTurns } from './fair-turns.js';
+import { freeChunk } from './free-memory.js';
 import { ignoreRest, refusal } from './refusal.js';
 
 export interface HttpExchange {
@@ -104,7 +105,9 @@ export class Http1Exchange implements HttpExchange {
     const { request } = this;
     let chunks = 0;
     let bytes = 0;
-    request.on('data', ({ length }: Uint8Array) => {
+    request.on('data', (chunk: Uint8Array) => {
+      const { length } = chunk;
+      freeChunk(chunk);
       if (++chunks === MOST_DISCARDED_CHUNKS) request.socket.destroy();
       bytes += length;
       const hasHadTurn = bytes >= MOST_DISCARDED_PER_TURN;

@@ -1,6 +1,7 @@
 /** Entry of the thread that decodes large requests; each message carries one request. */
-import { MessageChannel, parentPort } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
+import { freeBuffer } from '../../net/free-memory.js';
 import { yieldToServing } from '../../yield-to-serving.js';
 import type { DecoderFailure, DecoderQuestion } from './large-requests.js';
 import { type Decoded, type Encoded, type RequestKind, requestDecoders, tensorBuffers } from './request-decoders.js';
@@ -9,14 +10,6 @@ function failureOf(error: unknown): DecoderFailure {
   if (!(error instanceof AppError)) throw error;
   const { code, message, details } = error;
   return { code, message, details };
-}
-
-const { port1: nowhere } = new MessageChannel();
-nowhere.close();
-
-/** Sending to a closed port frees memory at once. Memory from another thread would trigger no garbage collection. */
-function free({ buffer }: Uint8Array): void {
-  if (buffer.byteLength > 0) nowhere.postMessage(undefined, [buffer as ArrayBuffer]);
 }
 
 yieldToServing();
@@ -28,6 +21,7 @@ parentPort?.on('message', ({ id, kind, encoded }: DecoderQuestion) => {
   } catch (error) {
     parentPort?.postMessage({ id, failure: failureOf(error) });
   } finally {
-    free(encoded.bytes);
+    // Memory from another thread would trigger no garbage collection.
+    freeBuffer(encoded.bytes.buffer);
   }
 });
