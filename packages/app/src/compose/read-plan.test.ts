@@ -96,6 +96,11 @@ describe('a saved plan', () => {
       'replicas, a whole number, found 1.5',
     ],
     [
+      { stages: { ...plan.stages, detect: [part('small', 1e9)] } },
+      'FILE_UNREADABLE',
+      'replicas, at most 10000, found 1000000000',
+    ],
+    [
       { stages: { ...plan.stages, detect: [part('small', 0)] } },
       'FILE_UNREADABLE',
       'at least 1 replica of each stage that is not optional',

@@ -25,6 +25,9 @@ export interface SavedPlan {
   readonly routers?: number;
 }
 
+/** A simulation of more replicas would not end. Plans may exceed the bounds of the file, which change. */
+const MOST_REPLICAS = 10_000;
+
 /** Throws FILE_NOT_FOUND, FILE_UNREADABLE or NOT_FOUND. */
 export async function readPlan(path: string, spec: PipelineSpec): Promise<SavedPlan> {
   const document = await readJson(path);
@@ -189,7 +192,7 @@ function stagePlan(value: unknown, at: Place): StagePlan {
     resources: resourcesOf(value['resources'], at),
     maxBatchSize: wholeNumber(value, 'maxBatchSize', at),
     maxBatchWaitMs: numberFrom(value, { field: 'maxBatchWaitMs', least: 0 }, at),
-    replicas: wholeNumber(value, 'replicas', at, 0),
+    replicas: replicasOf(value, at),
     trafficFraction: numberFrom(value, { field: 'trafficFraction', least: 0 }, at),
     ...choiceIn(value, 'threshold', at),
     ...choiceIn(value, 'quorum', at),
@@ -226,6 +229,13 @@ function wholeNumber(from: JsonObject, field: string, at: Place, least = 1): num
   const value = numberFrom(from, { field, least }, at);
   if (Number.isSafeInteger(value)) return value;
   throw wrong(at, `expected ${field}, a whole number`, value);
+}
+
+function replicasOf(from: JsonObject, at: Place): number {
+  const count = wholeNumber(from, 'replicas', at, 0);
+  const most = Math.max(MOST_REPLICAS, at.stage.bounds.maxReplicas);
+  if (count <= most) return count;
+  throw wrong(at, `expected replicas, at most ${most}`, count);
 }
 
 function wrong({ stage, path }: Place, expected: string, found: unknown): AppError {
