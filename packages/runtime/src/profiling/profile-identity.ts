@@ -8,6 +8,7 @@ import type { ServingGraph } from '@equipoise/core/serve';
 import { canonicalJson, sha256 } from '../digest.js';
 import { flowVariant, stagesBefore } from './flow.js';
 import type { MachineFingerprint } from './machine-fingerprint.js';
+import { modelDigest } from './model-files.js';
 import { isFile, moduleSources } from './module-sources.js';
 import type { PipelineSample } from './pipeline-samples.js';
 
@@ -52,8 +53,8 @@ function fileDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): 
   // Replicas refuse artifacts with another digest.
   if (variant.artifactSha256 !== undefined) return sha256('stated', variant.artifactSha256);
   const path = locate(variant.artifact, baseDir);
-  if (path === undefined || !isFile(path)) return sha256('reference', variant.artifact, variant.version ?? '');
-  return sha256(readFileSync(path));
+  const digest = path === undefined ? undefined : modelDigest(path);
+  return digest ?? sha256('reference', variant.artifact, variant.version ?? '');
 }
 
 function moduleDigest(stage: StageSpec, baseDir: string, locate: LocateFile): string {
