@@ -36,6 +36,25 @@ describe('loadOnnxModel', () => {
     expect(model.batches).toBe(batches);
   });
 
+  it.each([
+    ['batch', 'batch', true, false],
+    ['batch', 'detections', false, true],
+    ['batch', 'unk__7', false, false],
+    ['unk__6', 'detections', false, false],
+    [1, 'unk__7', false, true],
+    [1, 1, false, false],
+  ])('with rows %s → %s names its batch: %s; has other rows: %s', async (rows, outputRows, namesBatch, isOther) => {
+    const model = await open(
+      file('names.onnx', {
+        inputs: [{ name: 'x', datatype: 'FP32', shape: [rows, 'n'] }],
+        outputs: [{ name: 'y', datatype: 'FP32', shape: [outputRows, 'm'] }],
+        nodes: [{ op: 'Transpose', inputs: ['x'], output: 'y' }],
+      }),
+    );
+    expect(model.namesBatch).toBe(namesBatch);
+    expect([...model.unbatchedOutputs]).toEqual(isOther ? ['y'] : []);
+  });
+
   it('reads the declared tensors with −1 for symbolic dimensions', async () => {
     const model = await open(file('affine.onnx', affine('n')));
     expect(model.inputs).toEqual([{ name: 'x', datatype: 'FP32', shape: [-1, 3] }]);

@@ -14,6 +14,10 @@ export interface OnnxModel {
   readonly outputs: readonly TensorType[];
   /** True if dimension 0 of all inputs and outputs is symbolic, without different names: rows of a batch. */
   readonly batches: boolean;
+  /** True if one name that is not made up is that of dimension 0 of all inputs and outputs. */
+  readonly namesBatch: boolean;
+  /** Outputs whose dimension 0 cannot be the batch, such as `detections` of a `batch`, or any size from a batch of 1. */
+  readonly unbatchedOutputs: ReadonlySet<string>;
   /** Runs the model. Rejects with TENSOR_MISMATCH, or STAGE_FAILED with the runtime's message. */
   run(feeds: TensorMap): Promise<Record<string, Tensor>>;
   /** Waits for running calls; idempotent. */
@@ -74,17 +78,39 @@ function tensorType(metadata: InferenceSession.ValueMetadata, path: string): Ten
 /** Names that exporters make up (Paddle, tf2onnx, PyTorch, shape inference). They differ even for equal sizes. */
 const MADE_UP = /^((p2o\.)?DynamicDimension\.|unk__|\w+_dynamic_axes_|\w+_dim_)\d+$/;
 
+type Size = number | string | undefined;
+
+const firstSize = (metadata: InferenceSession.ValueMetadata): Size =>
+  metadata.isTensor ? metadata.shape[0] : undefined;
+
+const isNamed = (size: Size): boolean => typeof size === 'string' && size !== '' && !MADE_UP.test(size);
+
 /** Different names mean different sizes, such as `batch` and `detections`. */
 function hasRows({ inputMetadata, outputMetadata }: InferenceSession): boolean {
-  const sizes = [...inputMetadata, ...outputMetadata].map((each) => (each.isTensor ? each.shape[0] : undefined));
-  const names = new Set(sizes.filter((size) => typeof size === 'string' && size !== '' && !MADE_UP.test(size)));
+  const sizes = [...inputMetadata, ...outputMetadata].map(firstSize);
+  const names = new Set(sizes.filter(isNamed));
   return sizes.length > 0 && sizes.every((size) => typeof size === 'string') && names.size <= 1;
+}
+
+const hasNamedRows = ({ inputMetadata, outputMetadata }: InferenceSession): boolean =>
+  [...inputMetadata, ...outputMetadata].map(firstSize).every(isNamed);
+
+function unbatchedOf({ inputMetadata, outputMetadata }: InferenceSession): ReadonlySet<string> {
+  const batches = inputMetadata.map(firstSize).filter((size) => typeof size === 'string');
+  const isOther = (size: Size): boolean => isNamed(size) && batches.some(isNamed) && !batches.includes(size as string);
+  const unbatched = outputMetadata.filter((output) => {
+    const size = firstSize(output);
+    return batches.length === 0 ? typeof size === 'string' : isOther(size);
+  });
+  return new Set(unbatched.map(({ name }) => name));
 }
 
 class SessionModel implements OnnxModel {
   readonly inputs: readonly TensorType[];
   readonly outputs: readonly TensorType[];
   readonly batches: boolean;
+  readonly namesBatch: boolean;
+  readonly unbatchedOutputs: ReadonlySet<string>;
   readonly #session: InferenceSession;
   readonly #OrtTensor: OrtTensorConstructor;
   #running: Promise<unknown> = Promise.resolve();
@@ -96,6 +122,8 @@ class SessionModel implements OnnxModel {
     this.inputs = session.inputMetadata.map((each) => tensorType(each, path));
     this.outputs = session.outputMetadata.map((each) => tensorType(each, path));
     this.batches = hasRows(session);
+    this.namesBatch = this.batches && hasNamedRows(session);
+    this.unbatchedOutputs = unbatchedOf(session);
   }
 
   async run(feeds: TensorMap): Promise<Record<string, Tensor>> {

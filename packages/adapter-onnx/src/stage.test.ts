@@ -98,6 +98,23 @@ describe('the stage module for any ONNX model', () => {
     ]);
   });
 
+  it('keeps the rows of an output that are not those of the batch, also of only one', async () => {
+    const stage = await open(transposed('m'));
+    expect(await stage.run([itemOf([3], 1, 2, 3), itemOf([1], 4)])).toEqual([
+      { y: fp32([3, 1], 1, 2, 3) },
+      { y: fp32([1, 1], 4) },
+    ]);
+  });
+
+  it('runs item by item, from then on, once an output with a made-up name has other rows than the batch', async () => {
+    const stage = await open(transposed('unk__7'));
+    expect(await stage.run([itemOf([3], 1, 2, 3), itemOf([3], 4, 5, 6)])).toEqual([
+      { y: fp32([3, 1], 1, 2, 3) },
+      { y: fp32([3, 1], 4, 5, 6) },
+    ]);
+    expect(await stage.run([itemOf([1], 7)])).toEqual([{ y: fp32([1, 1], 7) }]);
+  });
+
   it('reports a model whose output does not keep the rows', async () => {
     const stage = await open(transposed('n'));
     await expect(stage.run([itemOf([3], 1, 2, 3)])).rejects.toMatchObject({

@@ -2,7 +2,7 @@
  * Stage module for any ONNX model: `module: npm:@equipoise/adapter-onnx/stage`, with the model file as `artifact`. An
  * item has the model's inputs by name. The shape of an input is [rows, ..s], or [..s] without the batch dimension;
  * outputs have the same form. If dimension 0 of all inputs and outputs is symbolic, without different names, a batch is
- * one run over the concatenated rows; otherwise each item is one run.
+ * one run over the concatenated rows. Otherwise each item is one run, and outputs keep a dimension 0 of another name.
  */
 import {
   AppError,
@@ -60,52 +60,82 @@ function outputOf({ single, count }: ItemRows, outputs: TensorMap, from: number)
   );
 }
 
-function checkRows(outputs: TensorMap, total: number): void {
-  for (const [name, { shape }] of Object.entries(outputs)) {
-    if (shape[0] === total) continue;
-    const found = `[${shape.join(', ')}]`;
-    throw new AppError('STAGE_FAILED', `Output '${name}' should have ${total} rows along dimension 0, found ${found}.`);
+const outputsUnlike = (outputs: TensorMap, total: number): readonly string[] =>
+  Object.keys(outputs).filter((name) => outputs[name]?.shape[0] !== total);
+
+function wrongRows(name: string, shape: readonly number[], total: number): AppError {
+  const found = `[${shape.join(', ')}]`;
+  return new AppError('STAGE_FAILED', `Output '${name}' should have ${total} rows along dimension 0, found ${found}.`);
+}
+
+/** Runs batches of one model. */
+class BatchRuns {
+  readonly #model: OnnxModel;
+  readonly #unbatched: Set<string>;
+  #isTogether: boolean;
+
+  constructor(model: OnnxModel) {
+    this.#model = model;
+    this.#unbatched = new Set(model.unbatchedOutputs);
+    this.#isTogether = model.batches;
   }
-}
 
-async function runTogether(model: OnnxModel, batch: readonly TensorMap[]): Promise<TensorMap[]> {
-  const items = batch.map((item) => rowsOf(item, model.inputs));
-  const feeds = model.inputs.map(({ name }) => [
-    name,
-    concatenateTensors(items.flatMap(({ inputs }) => inputs[name] ?? [])),
-  ]);
-  const outputs = await model.run(Object.fromEntries(feeds));
-  const total = items.reduce((sum, { count }) => sum + count, 0);
-  checkRows(outputs, total);
-  let from = 0;
-  return items.map((item) => {
-    const output = outputOf(item, outputs, from);
-    from += item.count;
-    return output;
-  });
-}
+  async run(batch: readonly TensorMap[]): Promise<TensorMap[]> {
+    return (this.#isTogether ? await this.#runTogether(batch) : undefined) ?? (await this.#runEach(batch));
+  }
 
-async function runAlone(model: OnnxModel, item: TensorMap): Promise<TensorMap> {
-  const withBatch = model.inputs.map((input) => {
-    const tensor = inputOf(item, input, model.inputs);
-    const [rows] = input.shape;
-    const lacksBatch = (rows === 1 || rows === -1) && tensor.shape.length === input.shape.length - 1;
-    return { name: input.name, lacksBatch, tensor: lacksBatch ? stackTensors([tensor]) : tensor };
-  });
-  const outputs = await model.run(Object.fromEntries(withBatch.map(({ name, tensor }) => [name, tensor])));
-  if (!withBatch.every(({ lacksBatch }) => lacksBatch)) return outputs;
-  return Object.fromEntries(
-    Object.entries(outputs).map(([name, tensor]) => [
+  /**
+   * Undefined if an output has other rows, as detections have. Then the name of its dimension 0 was made up, and later
+   * batches run item by item, too.
+   */
+  async #runTogether(batch: readonly TensorMap[]): Promise<TensorMap[] | undefined> {
+    const { inputs: declared, namesBatch } = this.#model;
+    const items = batch.map((item) => rowsOf(item, declared));
+    const feeds = declared.map(({ name }) => [
       name,
-      tensor.shape[0] === 1 ? (unstackTensor(tensor)[0] as Tensor) : tensor,
-    ]),
-  );
-}
+      concatenateTensors(items.flatMap(({ inputs }) => inputs[name] ?? [])),
+    ]);
+    const outputs = await this.#model.run(Object.fromEntries(feeds));
+    const total = items.reduce((sum, { count }) => sum + count, 0);
+    const unlike = outputsUnlike(outputs, total);
+    const [first] = unlike;
+    if (first !== undefined) {
+      if (namesBatch) throw wrongRows(first, outputs[first]?.shape ?? [], total);
+      for (const name of unlike) this.#unbatched.add(name);
+      this.#isTogether = false;
+      return undefined;
+    }
+    let from = 0;
+    return items.map((item) => {
+      const output = outputOf(item, outputs, from);
+      from += item.count;
+      return output;
+    });
+  }
 
-async function runEach(model: OnnxModel, batch: readonly TensorMap[]): Promise<TensorMap[]> {
-  const results: TensorMap[] = [];
-  for (const item of batch) results.push(await runAlone(model, item));
-  return results;
+  async #runEach(batch: readonly TensorMap[]): Promise<TensorMap[]> {
+    const results: TensorMap[] = [];
+    for (const item of batch) results.push(await this.#runAlone(item));
+    return results;
+  }
+
+  async #runAlone(item: TensorMap): Promise<TensorMap> {
+    const { inputs } = this.#model;
+    const withBatch = inputs.map((input) => {
+      const tensor = inputOf(item, input, inputs);
+      const [rows] = input.shape;
+      const lacksBatch = (rows === 1 || rows === -1) && tensor.shape.length === input.shape.length - 1;
+      return { name: input.name, lacksBatch, tensor: lacksBatch ? stackTensors([tensor]) : tensor };
+    });
+    const outputs = await this.#model.run(Object.fromEntries(withBatch.map(({ name, tensor }) => [name, tensor])));
+    if (!withBatch.every(({ lacksBatch }) => lacksBatch)) return outputs;
+    return Object.fromEntries(
+      Object.entries(outputs).map(([name, tensor]) => [
+        name,
+        tensor.shape[0] === 1 && !this.#unbatched.has(name) ? (unstackTensor(tensor)[0] as Tensor) : tensor,
+      ]),
+    );
+  }
 }
 
 /** Loads the model, with one thread per whole core of the replica (at least 1). */
@@ -120,10 +150,10 @@ export const load: StageModule['load'] = async (
     );
   }
   const model = await loadOnnxModel(variant.artifactPath, { threads: Math.max(1, Math.floor(resources.cpuCores)) });
-  const runAll = model.batches ? runTogether : runEach;
+  const runs = new BatchRuns(model);
   return {
     run: (batch) =>
-      runAll(model, batch).catch((error: unknown) => {
+      runs.run(batch).catch((error: unknown) => {
         throw invalidInput(error);
       }),
     close: () => model.close(),
