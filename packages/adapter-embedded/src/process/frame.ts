@@ -36,6 +36,10 @@ function elementBytes(elements: readonly (string | Uint8Array)[]): Uint8Array {
   return Buffer.concat(parts);
 }
 
+/** A tensor may mix strings and bytes. The receiver then gets bytes, because not all bytes are text. */
+const isText = (data: TensorData): boolean =>
+  !ArrayBuffer.isView(data) && (data as readonly unknown[]).every((element) => typeof element === 'string');
+
 function bytesOf(data: TensorData): Uint8Array {
   if (!ArrayBuffer.isView(data)) return elementBytes(data as readonly (string | Uint8Array)[]);
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -51,7 +55,7 @@ export function frameOf(body: object, tensors: readonly TensorMap[]): readonly U
     Object.fromEntries(
       Object.entries(map).map(([name, { datatype, shape, data }]): [string, TensorHeader] => {
         const buffer = buffers.push(bytesOf(data)) - 1;
-        const text = datatype === 'BYTES' && typeof data[0] === 'string';
+        const text = datatype === 'BYTES' && data.length > 0 && isText(data);
         return [name, { datatype, shape, buffer, ...(text ? { text } : {}) }];
       }),
     ),
