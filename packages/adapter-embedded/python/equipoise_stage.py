@@ -8,11 +8,13 @@ A stage module imports its types from here: `from equipoise_stage import Invalid
 """
 
 import array
-import ctypes
+import contextlib
+import fcntl
 import importlib.util
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import struct
@@ -30,7 +32,6 @@ MIB = 1024**2
 LEAST_MEMORY_BYTES = 128 * MIB
 # Below this size the parts of a frame are joined, which costs less than one system call per part.
 JOIN_BELOW_BYTES = 64 * 1024
-PR_SET_PDEATHSIG = 1
 
 # Format of the elements in a memoryview, and name of the numpy type. Without numpy, FP16 elements are raw 16-bit patterns.
 FORMATS = {
@@ -48,6 +49,12 @@ FORMATS = {
     "FP64": ("d", "float64"),
 }
 DATATYPES = {numpy_type: datatype for datatype, (_, numpy_type) in FORMATS.items()}
+# Kinds of the formats of buffers in native order. Formats of one kind and size have the same bits.
+KINDS = {
+    **dict.fromkeys("bhilqn", "signed integer"),
+    **dict.fromkeys("?BHILQN", "unsigned integer"),
+    **dict.fromkeys("efd", "floating point"),
+}
 
 
 class InvalidInput(Exception):
@@ -59,8 +66,8 @@ class InvalidInput(Exception):
 class Tensor:
     """A tensor: `datatype` (as in the Open Inference Protocol), `shape` (list of sizes) and flat row-major `data`.
 
-    `data` is a memoryview of the elements, or for BYTES a list of str or of bytes. The constructor accepts any object with a buffer of the
-    right size, or an iterable of numbers.
+    `data` is a memoryview of the elements, or for BYTES a list of str or of bytes. The constructor accepts an object with a buffer of
+    bytes or of elements of this datatype, or an iterable of numbers.
     """
 
     __slots__ = ("datatype", "shape", "data")
@@ -107,7 +114,18 @@ def elements(datatype, data):
         return memoryview(values).cast("B").cast(code)
     if view.nbytes == 0:
         return memoryview(bytearray()).cast(code)
+    if not has_bits_of(view, datatype):
+        raise TypeError(f"expected a buffer of bytes or of {datatype}, found the format {view.format!r}; convert its elements")
     return view.cast("B").cast(code)
+
+
+def has_bits_of(view, datatype):
+    """Returns False if the bits of the elements would be other numbers, such as integers as FP32."""
+    code = FORMATS[datatype][0]
+    given = view.format.lstrip("@=<")
+    if given in ("B", "c") or (datatype == "FP16" and given == "e"):
+        return True
+    return KINDS.get(given) == KINDS[code] and view.itemsize == struct.calcsize(code)
 
 
 def tensor_of(value):
@@ -125,7 +143,9 @@ def tensor_of(value):
             raise TypeError(f"expected an array of {', '.join(DATATYPES)} or of texts, found {given.dtype.name}")
         flat = numpy.ascontiguousarray(given, dtype=given.dtype.newbyteorder("=")).reshape(-1)
         return Tensor(datatype, given.shape, flat.view("uint8"))
-    raise TypeError(f"expected a Tensor or a numpy array, found {type(value).__name__}")
+    kind = type(value)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    raise TypeError(f"expected a Tensor or a numpy array, found {name}")
 
 
 def packed_bytes(values):
@@ -272,7 +292,8 @@ def attempt(stage, batch):
     """Returns a tuple per item of a batch: kind (with a message for failures), header and buffers of the output."""
     try:
         answers = []
-        for output in checked(stage.run(batch), len(batch)):
+        # A copy: a stage may take the items out of its list.
+        for output in checked(stage.run(list(batch)), len(batch)):
             buffers = []
             answers.append(({"kind": "ok"}, packed(output, buffers), buffers))
         return answers
@@ -326,18 +347,22 @@ def close(connection, stage):
 
 def watch_parent():
     """Kills the process group as soon as the server has exited for any reason."""
-    try:
-        os.read(PARENT_FD, 1)
-    except OSError:
-        pass
+    # A thread that waits in a read would take the signal of the kernel away.
+    watch = select.poll()
+    watch.register(PARENT_FD, select.POLLIN)
+    watch.poll()
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def end_with_parent():
-    threading.Thread(target=watch_parent, daemon=True).start()
     if sys.platform == "linux":
-        # Native code may block all Python threads, but not the kernel.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        # Native code may block all Python threads, but not the kernel, which signals the whole group.
+        # Where the kernel lacks this, only the thread remains.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(PARENT_FD, fcntl.F_SETOWN, -os.getpgrp())
+            fcntl.fcntl(PARENT_FD, fcntl.F_SETSIG, signal.SIGKILL)
+            fcntl.fcntl(PARENT_FD, fcntl.F_SETFL, fcntl.fcntl(PARENT_FD, fcntl.F_GETFL) | os.O_ASYNC)
+    threading.Thread(target=watch_parent, daemon=True).start()
 
 
 def limit_memory(memory_bytes):

@@ -27,11 +27,19 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Starts a process whose replica obeys `command`. Kills the process and expects the replica to exit, too. */
-export async function expectEndsWithParent(launcher: string, request: LaunchRequest, command: string): Promise<void> {
+/**
+ * Starts a process whose replica obeys `command`. Kills the process and expects the replica, or its child if `asked`, to
+ * exit, too.
+ */
+export async function expectEndsWithParent(
+  launcher: string,
+  request: LaunchRequest,
+  command: string,
+  asked: 'pid' | 'pid-of-child' = 'pid',
+): Promise<void> {
   const parent = spawn(
     process.execPath,
-    [join(fixtures, 'orphaning-parent.mjs'), launcher, JSON.stringify(request), command],
+    [join(fixtures, 'orphaning-parent.mjs'), launcher, JSON.stringify(request), command, asked],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const exited = new Promise((resolve) => parent.once('exit', resolve));

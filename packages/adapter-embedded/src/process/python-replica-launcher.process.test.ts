@@ -89,6 +89,12 @@ describeWithTool(python, 'Python replicas', () => {
     });
   });
 
+  it('may take the items out of their batch', async () => {
+    const batch = [commandItem('consume'), commandItem('echo')];
+    const { items } = await (await start()).run(batch);
+    expect(items).toEqual(batch.map((output) => ({ kind: 'ok', output })));
+  });
+
   it('may be what the guide shows', async () => {
     const guide = readFileSync(new URL('../../../../docs/guide/stage-modules.md', import.meta.url), 'utf8');
     mkdirSync(join(fixtures, '.equipoise'), { recursive: true });
@@ -112,6 +118,30 @@ describeWithTool(python, 'Python replicas', () => {
       await expectEndsWithParent('PythonReplicaLauncher', obeying(), command);
     },
   );
+
+  it.each(['hang', 'spin'])(
+    'take what they have started along, also then, in a batch of the kind: %s',
+    async (command) => {
+      await expectEndsWithParent('PythonReplicaLauncher', obeying(), command, 'pid-of-child');
+    },
+  );
+});
+
+describeWithTool(python, 'Tensors of Python replicas', () => {
+  it('hold elements of their data type or bytes, but no bits of other numbers', async () => {
+    const runner = await start();
+    expect(await outputOf(runner, commandItem('long-as-double'))).toContain(
+      "TypeError: expected a buffer of bytes or of FP64, found the format 'q'; convert its elements",
+    );
+    const x = { datatype: 'INT64', shape: [2], data: BigInt64Array.of(1n, 2n) };
+    for (const kind of ['long', 'bytes-of-long']) expect(await outputOf(runner, commandItem(kind))).toEqual({ x });
+  });
+
+  it('are not the tensors of other libraries, which an error names in full', async () => {
+    expect(await outputOf(await start(), commandItem('foreign'))).toContain(
+      "tensor 'x': expected a Tensor or a numpy array, found obey.Broken",
+    );
+  });
 });
 
 describeWithTool(numpy, 'Python replicas with numpy', () => {

@@ -45,6 +45,12 @@ describe('runBatch', () => {
     expect(runs).toBe(1);
   });
 
+  it('lets the stage take the items out of its list', async () => {
+    const run = (batch: readonly TensorMap[]) => (batch as TensorMap[]).splice(0);
+    const { items } = await runBatch({ run }, [item(1), item(2)]);
+    expect(items).toEqual([item(1), item(2)].map((output) => ({ kind: 'ok', output })));
+  });
+
   it('takes anything that is thrown', async () => {
     const run = () => Promise.reject('a word');
     expect((await runBatch({ run }, [item(1)])).items).toEqual([{ kind: 'stage-failed', message: 'a word' }]);

@@ -14,7 +14,8 @@ export interface BatchRun {
 
 async function attempt(stage: LoadedStage, batch: readonly TensorMap[]): Promise<readonly ReplicaItem[]> {
   try {
-    const results = checkedResults(await stage.run(batch), batch.length);
+    // A copy: a stage may take the items out of its list.
+    const results = checkedResults(await stage.run([...batch]), batch.length);
     return results.map((output) => ({ kind: 'ok', output }));
   } catch (thrown) {
     const { code, message } = replicaError(thrown);
