@@ -377,4 +377,13 @@ describe('payload algebra', () => {
     expect((copy['view']?.data as Uint8Array | undefined)?.buffer.byteLength).toBe(2);
     expect(copy['raw']?.data[0]).not.toBe(raw.data[0]);
   });
+
+  it('copies Buffers, whose own `slice` shares memory', () => {
+    const file: Tensor = { datatype: 'UINT8', shape: [2], data: Buffer.of(1, 2) };
+    const raw: Tensor = { datatype: 'BYTES', shape: [1], data: [Buffer.of(3)] };
+    const copy = copyTensors({ file, raw });
+    for (const bytes of [copy['file']?.data, copy['raw']?.data[0]]) if (bytes instanceof Uint8Array) bytes.fill(9);
+    expect(copy['file']?.data).toEqual(Uint8Array.of(9, 9));
+    expect([file.data, raw.data[0]]).toEqual([Buffer.of(1, 2), Buffer.of(3)]);
+  });
 });

@@ -15,6 +15,7 @@ import {
   AppError,
   boundedMessage,
   boundedName,
+  type NumericData,
   type PipelineSpec,
   stackTensors,
   type Tensor,
@@ -360,10 +361,13 @@ function ownTensor(tensor: Tensor): Tensor {
   return { datatype: tensor.datatype, shape: tensor.shape, data: copyOfData(tensor.data) };
 }
 
+/** The `slice` of a Buffer would share its memory. Evaluation modules may pass Buffers of files. */
+const copyOfView = (view: NumericData): NumericData => (Buffer.isBuffer(view) ? new Uint8Array(view) : view.slice());
+
 function copyOfData(data: TensorData): TensorData {
-  if (!Array.isArray(data)) return (data as Exclude<TensorData, readonly unknown[]>).slice();
+  if (!Array.isArray(data)) return copyOfView(data as NumericData);
   return (data as readonly (string | Uint8Array)[]).map((element) =>
-    typeof element === 'string' ? element : element.slice(),
+    typeof element === 'string' ? element : copyOfView(element),
   ) as TensorData;
 }
 

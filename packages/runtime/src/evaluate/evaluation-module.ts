@@ -2,7 +2,7 @@
  * Module that measures accuracy: labelled samples, and a score of all answers. The score is a fraction from 0 to 1;
  * higher is better. The owner of the pipeline writes the module, or only names a metric.
  */
-import { AppError, type TensorMap } from '@equipoise/core/model';
+import { AppError, elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
 
 export interface LabelledSample {
   readonly inputs: TensorMap;
@@ -42,7 +42,7 @@ export function requireEvaluationFunctions(functions: readonly string[], hasMetr
   );
 }
 
-/** Samples of `dataDir`, at least one. */
+/** Samples of `dataDir`, at least one. Throws MODULE_INVALID for a sample without tensors. */
 export async function labelledSamples(module: EvaluationModule, dataDir: string): Promise<readonly LabelledSample[]> {
   let samples: readonly LabelledSample[];
   try {
@@ -56,8 +56,30 @@ export async function labelledSamples(module: EvaluationModule, dataDir: string)
     throw new AppError('FILE_NOT_FOUND', `The evaluation finds no samples in ${dataDir}.`, {
       details: { dataDir },
     });
+  for (const [index, sample] of samples.entries()) requireTensors(sample, index);
   return samples;
 }
+
+/** The module is not trusted to return what its type says. */
+function requireTensors(sample: unknown, index: number): void {
+  const { inputs } = (sample ?? {}) as { readonly inputs?: unknown };
+  if (typeof inputs !== 'object' || inputs === null) throw wrongSample(index, 'has no inputs');
+  for (const [name, tensor] of Object.entries(inputs)) {
+    const { datatype, shape, data } = (tensor ?? {}) as Partial<Tensor>;
+    if (typeof datatype !== 'string' || !Array.isArray(shape) || typeof data !== 'object' || data === null)
+      throw wrongSample(index, `has an input ${name} that is no tensor`);
+    const elements = elementCount(shape);
+    if (data.length !== elements)
+      throw wrongSample(index, `has an input ${name} with ${data.length} elements, but its shape has ${elements}`);
+  }
+}
+
+const wrongSample = (index: number, problem: string): AppError =>
+  new AppError(
+    'MODULE_INVALID',
+    `Sample ${index + 1} of the evaluation module ${problem}. Let loadSamples return [{ inputs: { NAME: { datatype, shape, data } }, label }, …].`,
+    { details: { sample: index } },
+  );
 
 /** Score of the answers: a fraction or NaN. Throws MODULE_INVALID if the module throws or returns anything else. */
 export function scoreOf(module: EvaluationModule, samples: readonly AnsweredSample[]): number {

@@ -99,6 +99,33 @@ describe('loadPipelineSamples', () => {
     expect(() => loadPipelineSamples(specWith([{ ...pair, datatype: 'INT32' }]))).toThrow(/whole numbers expected/);
   });
 
+  it.each([
+    ['UINT8', 256],
+    ['INT8', -129],
+    ['UINT32', -1],
+    ['UINT64', -1],
+    ['INT32', 2 ** 31],
+    ['FP32', 1e39],
+  ] as const)('refuses numbers out of the range of %s: %d', (datatype, value) => {
+    write({ 'a.json': `{"pair": [[1, ${value}]]}` });
+    expect(() => loadPipelineSamples(specWith([{ ...pair, datatype }]))).toThrow(
+      `tensor pair: numbers in the range of ${datatype} expected`,
+    );
+  });
+
+  it('refuses integers that JSON rounds', () => {
+    write({ 'a.json': '{"pair": [[1, 9007199254740993]]}' });
+    expect(() => loadPipelineSamples(specWith([{ ...pair, datatype: 'INT64' }]))).toThrow(
+      /numbers below 2\^53 expected/,
+    );
+  });
+
+  it('rounds numbers to those of the data type', () => {
+    write({ 'a.json': '{"pair": [[0.1, 16777217]]}' });
+    const [sample] = loadPipelineSamples(specWith([pair])).samples;
+    expect(sample?.inputs['pair']?.data).toEqual(Float32Array.of(0.1, 16777216));
+  });
+
   it('says what to do without samples, and names a missing folder', () => {
     const spec = specWith([image]);
     expect(() => loadPipelineSamples({ ...spec, sources: [{ name: 'in', to: [], tensors: [image] }] })).toThrow(

@@ -187,11 +187,21 @@ function storedData(values: readonly unknown[], datatype: Datatype): TensorData 
   if (datatype === 'FP16') return 'FP16 has no JSON form; declare FP32';
   const scalar = datatype === 'BOOL' ? 'boolean' : 'number';
   if (!values.every((value) => typeof value === scalar)) return `${scalar}s expected`;
-  if (datatype.includes('INT') && !values.every(Number.isInteger)) return 'whole numbers expected';
-  if (datatype === 'INT64') return BigInt64Array.from(values as readonly number[], BigInt);
-  if (datatype === 'UINT64') return BigUint64Array.from(values as readonly number[], BigInt);
-  return storage[datatype](values as readonly number[]);
+  const numbers = values as readonly number[];
+  if (datatype.includes('INT') && !numbers.every(Number.isInteger)) return 'whole numbers expected';
+  // JSON numbers beyond the safe integers are rounded.
+  if (datatype.endsWith('INT64') && !numbers.every(Number.isSafeInteger)) return 'numbers below 2^53 expected';
+  if (datatype === 'INT64') return BigInt64Array.from(numbers, BigInt);
+  if (datatype === 'UINT64')
+    return numbers.some((value) => value < 0) ? outOfRange(datatype) : BigUint64Array.from(numbers, BigInt);
+  const data = storage[datatype](numbers);
+  // Integers out of range wrap, and floating-point numbers become infinite.
+  const isStored = (value: number, index: number) =>
+    datatype.startsWith('FP') ? Number.isFinite(data[index]) : Number(value) === data[index];
+  return numbers.every(isStored) ? data : outOfRange(datatype);
 }
+
+const outOfRange = (datatype: Datatype): string => `numbers in the range of ${datatype} expected`;
 
 /** Tensor of nested JSON arrays, or the reason why it does not fit the type. */
 export function tensorOfJson(value: unknown, type: TensorType): Tensor | string {
