@@ -1,4 +1,5 @@
 /** Files of `equipoise load` in vegeta's formats: requests to send (targets), and one record for each request (results). */
+import { once } from 'node:events';
 import { createReadStream, createWriteStream, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
@@ -38,8 +39,13 @@ export async function saveTargets(path: string, targets: readonly LoadTarget[]):
   });
 }
 
-/** Writes results to a file. `close` throws FILE_UNREADABLE if a write failed. */
-export function resultsFile(path: string): { add(record: LoadRecord): void; close(): Promise<void> } {
+export interface ResultsFile {
+  add(record: LoadRecord): void;
+  close(): Promise<void>;
+}
+
+/** Opens a file for results before the load. Rejects with FILE_UNREADABLE, and so does `close` if a write failed. */
+export async function resultsFile(path: string): Promise<ResultsFile> {
   const format: ResultFormat = JSON_EXTENSIONS.has(extname(path)) ? 'json' : 'csv';
   if (format === 'csv' && extname(path) !== '.csv')
     throw new AppError('WRONG_USAGE', `--save-results ${path}: expected a name that ends in .csv or .json.`);
@@ -48,18 +54,23 @@ export function resultsFile(path: string): { add(record: LoadRecord): void; clos
   file.on('error', (error) => {
     failure = error;
   });
+  // A failed write closes the file early.
+  const closed = new Promise<void>((resolve) => file.on('close', resolve));
+  await once(file, 'open').catch((cause: Error) => {
+    throw resultsNotWritten(path, cause);
+  });
   return {
     add: (record) => void file.write(resultText(record, format)),
     close: async () => {
-      await new Promise<void>((done) => {
-        file.on('close', done);
-        file.end();
-      });
-      if (failure === undefined) return;
-      throw new AppError('FILE_UNREADABLE', `The results cannot be written to ${path}.`, { cause: failure });
+      file.end();
+      await closed;
+      if (failure !== undefined) throw resultsNotWritten(path, failure);
     },
   };
 }
+
+const resultsNotWritten = (path: string, cause: Error): AppError =>
+  new AppError('FILE_UNREADABLE', `The results cannot be written to ${path}: ${cause.message}`, { cause });
 
 /** Report of a load from the results of vegeta, or of `--save-results`. Latency counts from where its tool counted. */
 export async function reportOfResults(path: string): Promise<LoadResult> {

@@ -91,7 +91,7 @@ async function sendLoad(
   options: LoadOptions,
 ): Promise<LoadResult> {
   const stops = options.keepGoing !== true;
-  const results = options.saveResults === undefined ? undefined : resultsFile(options.saveResults);
+  const results = options.saveResults === undefined ? undefined : await resultsFile(options.saveResults);
   const onEnd = results?.add;
   if (stops) await awaitReady(load.url, load.signal, () => process.stderr.write('waiting until the server is ready\n'));
   const sent =

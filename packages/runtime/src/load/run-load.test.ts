@@ -44,6 +44,20 @@ describe('runLoad', () => {
     });
   });
 
+  it.each([
+    ['a header name with a space', 'POST', 'content type', 'text/plain'],
+    ['a header with a line break', 'POST', 'x-note', 'a\nb'],
+    ['a method with a space', 'PO ST', 'x-note', 'a'],
+  ])('refuses %s before it sends anything', async (_, method, name, value) => {
+    const url = 'http://127.0.0.1:1/';
+    const targets = [{ method, url, headers: { [name]: [value] }, bytes: new Uint8Array() }];
+    const load = { url, targets, arrivals: deterministicArrivals(50, 20), bodies: [], timeoutMs: 1000 };
+    await expect(runLoad(load)).rejects.toMatchObject({
+      code: 'WRONG_USAGE',
+      message: expect.stringContaining(`The request ${method} ${url} cannot be sent: `),
+    });
+  });
+
   it('tells how much of what was sent was answered within the SLO, drops as misses', async () => {
     let arrived = 0;
     const url = await serve((request, response) => {

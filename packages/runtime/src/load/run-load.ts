@@ -4,7 +4,13 @@
  * requests keep their schedule.
  */
 import { randomUUID } from 'node:crypto';
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  Agent,
+  request as httpRequest,
+  type IncomingMessage,
+  validateHeaderName,
+  validateHeaderValue,
+} from 'node:http';
 import { AppError } from '@equipoise/core/model';
 import type { ArrivalProcess } from '@equipoise/core/simulate';
 import { dropReasonIn, type LoadResult, LoadTally, type PartEnds, type RequestEnd, refusalOf } from './load-tally.js';
@@ -70,17 +76,28 @@ const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Resolves when every request has ended. Rejects only with WRONG_USAGE (not an HTTP address), or UNREACHABLE if
- * `stopsUnreachable`.
+ * Resolves when every request has ended. Rejects only with WRONG_USAGE (not an HTTP address, or an invalid header), or
+ * UNREACHABLE if `stopsUnreachable`.
  */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
-  for (const { url } of options.targets ?? [options]) requireHttp(url);
+  for (const target of targetsOf(options)) requireSendable(target);
   return new LoadRun(options).run();
 }
 
-function requireHttp(url: string): void {
-  if (URL.canParse(url) && new URL(url).protocol === 'http:') return;
-  throw new AppError('WRONG_USAGE', `${url} does not start with http://.`);
+function requireSendable({ method, url, headers }: LoadTarget): void {
+  if (!URL.canParse(url) || new URL(url).protocol !== 'http:')
+    throw new AppError('WRONG_USAGE', `${url} does not start with http://.`);
+  try {
+    // A method has the characters of a header's name.
+    validateHeaderName(method);
+    for (const [name, values] of Object.entries(headers)) {
+      validateHeaderName(name);
+      for (const value of values) validateHeaderValue(name, value);
+    }
+  } catch (cause) {
+    const message = `The request ${method} ${url} cannot be sent: ${(cause as Error).message}. Correct its method and headers.`;
+    throw new AppError('WRONG_USAGE', message, { cause });
+  }
 }
 
 /** Requests of a load without parts. */
