@@ -5,7 +5,7 @@ import type { PipelineProfile } from '@equipoise/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, endCommands, RunningCommand, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { equipoiseHere } from '../run-here.test-support.js';
-import { profileTable } from './profile.js';
+import { ageText, profileTable } from './profile.js';
 
 const folder = new TestFolder();
 const MODEL = fileURLToPath(new URL('../../../adapter-embedded/src/fixtures/affine.onnx', import.meta.url));
@@ -124,6 +124,20 @@ describe('the table of a profile', () => {
       /\nuncertain mean service time: score\/only, batch 2 on 1 core: ±31 %, and 1 more point: /,
     );
     expect(tableOf(0.02, 0.1)).not.toMatch(/uncertain/);
+  });
+});
+
+describe('the age of a profile', () => {
+  const variants = ['a', 'b'].map((stageId) => ({ stageId, measuredAtEpochMs: 0 }));
+  const profile = { variants } as unknown as PipelineProfile;
+
+  it('is that of the chosen stage, because others may be stale', () => {
+    const measured = {
+      variants: [{ ...variants[0], measuredAtEpochMs: 2 }, variants[1]],
+    } as unknown as PipelineProfile;
+    expect(ageText(measured, 1, 'a')).toEqual([]);
+    expect(ageText(measured, 1)).toEqual([expect.stringMatching(/^1 of 2 variants not measured again/)]);
+    expect(ageText(profile, 1, 'b')).toEqual([expect.stringMatching(/^nothing was measured again.* 1970-01-01 00:00/)]);
   });
 });
 

@@ -42,16 +42,21 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
   });
   await output?.write(measured);
   await report?.writeText(htmlPage(profilePage(spec.name, measured)));
-  const kept =
-    measured.variants.length === 0 ? [] : [...ageText(measured, startedAtEpochMs), pc.dim(`saved in ${path}`)];
+  const age = ageText(measured, startedAtEpochMs, options.stage);
+  const kept = measured.variants.length === 0 ? [] : [...age, pc.dim(`saved in ${path}`)];
   return { json: measured, text: [profileTable(measured), ...kept].join('\n') };
 }
 
 const interrupted = (path: string): AppError =>
   new AppError('INTERRUPTED', `Stopped. Measured points are saved in ${path}; plans do not use an incomplete profile.`);
 
-/** Empty if everything was measured now. */
-export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number): readonly string[] {
+/** Empty if everything was measured now. Profiles of other stages than `stage` were not checked and may be stale. */
+export function ageText(
+  { variants: all }: Pick<PipelineProfile, 'variants'>,
+  startedAtEpochMs: number,
+  stage?: string,
+): readonly string[] {
+  const variants = all.filter(({ stageId: id }) => stage === undefined || id === stage);
   const before = variants.map((variant) => variant.measuredAtEpochMs).filter((atMs) => atMs < startedAtEpochMs);
   if (before.length === 0) return [];
   const [first, last] = [Math.min(...before), Math.max(...before)].map((atMs) =>
