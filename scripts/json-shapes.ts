@@ -40,8 +40,8 @@ meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p9
   corrections: [{stageId, variantId, correction: {
     handOverMs: {value, halfWidth}, inflation: {…}, loadInflation: {…}, contention: {…},
     usual: {recentUse, otherBatches}, spread: [[factor]], bunching: {correlation, memoryMs},
-    usualFactor, cpuFraction, batches,
-    thread: {arrivalMs, answerMs, refusalMs, hopMs, itemMs, spread: [factor]}; values as handOverMs
+    usualFactor, cpuFraction, batches, pauses: {perMs, lengthsMs: [ms]} if there were any,
+    thread: {arrivalMs, answerMs, refusalMs, hopMs, itemMs, spread: [factor], pauses}; values as handOverMs
   }}],
   trust: {
     simulated: {p50MedianFraction, p99MedianFraction, worstFraction, saturationFraction, dropsDifference},
