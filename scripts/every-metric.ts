@@ -2,6 +2,7 @@
 import { type PipelineSpec, SeededRng } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import {
+  DesiredReplicas,
   type MetricDescription,
   monotonicClock,
   OperatorMonitor,
@@ -12,7 +13,7 @@ import {
 
 /** Every metric of a served pipeline, in the order of the page. */
 export function everyMetric(): readonly MetricDescription[] {
-  const monitor = new PipelineMonitor({ pipelineName: 'any', version: '0' });
+  const monitor = new PipelineMonitor({ pipelineName: 'any', version: '0', desired: new DesiredReplicas() });
   const spec = anySpec();
   const shadows = new ShadowReplicas(spec, {
     launcher: { launch: () => Promise.reject(new Error('nothing runs')) },

@@ -44,6 +44,7 @@ export * from './loop/replay-log.js';
 export type { AnsweredCall } from './net/call.js';
 export type { MetricsPage } from './net/metrics-page.js';
 export { TlsIdentity } from './net/tls.js';
+export { DesiredReplicas } from './observe/desired-replicas.js';
 export { startHealthPort } from './observe/health-port.js';
 export * from './observe/operator-monitor.js';
 export * from './observe/pipeline-monitor.js';

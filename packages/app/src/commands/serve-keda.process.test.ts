@@ -56,6 +56,20 @@ describe('the port for KEDA', () => {
     expect(await command.ended).toMatchObject({ exitCode: 0 });
   });
 
+  it('tells them without metrics, too, whose paths are then unknown', async () => {
+    const { command, url } = await serve('pipeline.yaml', '--arrival-rps', '5', '--keda-port', '0', '--no-metrics');
+    const [, address = ''] = await command.said(/KEDA scaler on (\S+):/);
+    const [, admin = ''] = await command.said(/admin port (http:\S+?)\/admin/);
+    expect((await fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' })).status).toBe(200);
+    const statuses = await Promise.all([url, admin].map(async (port) => (await fetch(`${port}/metrics`)).status));
+    expect(statuses).toEqual([404, 404]);
+    const { stages } = (await (await fetch(`${admin}/admin/pipelines/synthetic/running-plan`)).json()) as {
+      readonly stages: Readonly<Record<string, { readonly replicas: readonly object[] }>>;
+    };
+    const value = stages['detect']?.replicas.length;
+    expect(await metric(address, asking({ stage: 'detect', variant: 'large' }))).toEqual({ status: '0', value });
+  });
+
   it('is refused a port that is taken', async () => {
     const { url } = await serve('pipeline.yaml');
     const { port } = new URL(url);

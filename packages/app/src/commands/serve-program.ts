@@ -90,6 +90,10 @@ export function addServe(program: Command): void {
       '--otlp-endpoint <url>',
       'send kept traces to this OpenTelemetry collector (OTLP over HTTP), such as http://localhost:4318; default: OTEL_EXPORTER_OTLP_ENDPOINT, else none',
     )
+    .option(
+      '--no-metrics',
+      'count nothing for /metrics, which is then unknown on both ports; an operator or a Prometheus of this server needs it',
+    )
     .addOption(
       new Option('--log-format <format>', 'format of the log on stderr: text, or json with one object per line')
         .choices(['text', 'json'])

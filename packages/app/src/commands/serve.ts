@@ -1,7 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 import { AppError, type ControlMode, type PipelineSpec } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
-import { type AnsweredCall, EventFeed, type LoopEvent, PipelineMonitor, stageFailureText } from '@equipoise/runtime';
+import {
+  DesiredReplicas,
+  EventFeed,
+  type LoopEvent,
+  PipelineMonitor,
+  type ServerOptions,
+  stageFailureText,
+} from '@equipoise/runtime';
 import { type AdminOptions, checkAdminPlace, startAdmin } from '../compose/admin-port.js';
 import { fetchArtifactsAhead } from '../compose/artifacts.js';
 import { loadSpec } from '../compose/load-spec.js';
@@ -36,6 +43,8 @@ export interface ServeOptions extends AdminOptions, ServingPortOptions, TracingO
   /** Number of servers of this pipeline on this machine, behind a balancer. */
   readonly routers?: number | undefined;
   readonly profileScale?: number | undefined;
+  /** False to count nothing for `/metrics`, which is then unknown. */
+  readonly metrics?: boolean | undefined;
   readonly logFormat?: LogFormat | undefined;
   /** File of the request log. */
   readonly requestLog?: string | undefined;
@@ -68,7 +77,8 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   if (requests !== undefined) reloads.add('the request log', () => requests.reopen());
   await fetchArtifactsAhead(spec);
   const profiles = profilesFor(spec, file, options.profileScale);
-  const monitor = new PipelineMonitor({ pipelineName: spec.name, version: VERSION });
+  const desired = new DesiredReplicas();
+  const monitor = monitorOf(options, spec, desired);
   const portOptions = servingPortOptions(options, { reloads, monitor });
   warnOfCores(spec);
   // On SIGUSR1 Node would open its inspector, which gives access to the whole process.
@@ -83,9 +93,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
       ...portOptions,
       onStageFailure: (failure) => log(stageFailureText(failure)),
       version: VERSION,
-      metrics: monitor.servingPage,
-      onAnswer: (call: AnsweredCall) => monitor.answered(call),
-      onRefusal: (kind) => monitor.refused(kind),
+      ...watchedBy(monitor),
     },
     options.healthPort,
   );
@@ -104,6 +112,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     resume: policy === 'equipoise' && options.arrivalRps === undefined,
     resumeLearned: !fixed,
     report: (event: LoopEvent) => {
+      desired.note(event);
       const line = lines.of(event);
       if (line !== undefined) log(line);
       feed.publish(spec.name, event);
@@ -122,11 +131,11 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
       const exporter = await startExporter(tracer, tracePlace, spec);
       const sidePorts: ({ close(): Promise<void> } | undefined)[] = [];
       try {
-        const admin = await startAdmin(options, { pipelines: [pipeline], feed, metrics: monitor.adminPage });
+        const admin = await startAdmin(options, { pipelines: [pipeline], feed, metrics: monitor?.adminPage });
         sidePorts.push(admin);
         if (admin !== undefined) log(`admin port ${admin.url}/admin/pipelines`);
         const { tls } = portOptions;
-        sidePorts.push(await startScaler(options, { spec, desired: monitor.desiredReplicas, ...(tls && { tls }) }));
+        sidePorts.push(await startScaler(options, { spec, desired, ...(tls && { tls }) }));
         logStart(ports.beginServing(), pipeline, {
           modeText: modeText(pipeline, { fixed, follows: routers?.leads === false }),
           startMs: performance.now() - startedAtMs,
@@ -155,6 +164,25 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   log('stopped');
   endUnlessOver(END_MS, 'a stage has not returned from a batch');
   return undefined;
+}
+
+/** Undefined without metrics. */
+function monitorOf(
+  { metrics = true }: ServeOptions,
+  { name }: PipelineSpec,
+  desired: DesiredReplicas,
+): PipelineMonitor | undefined {
+  return metrics ? new PipelineMonitor({ pipelineName: name, version: VERSION, desired }) : undefined;
+}
+
+/** Metrics of the serving ports, if there are any. */
+function watchedBy(monitor: PipelineMonitor | undefined): Pick<ServerOptions, 'metrics' | 'onAnswer' | 'onRefusal'> {
+  if (monitor === undefined) return {};
+  return {
+    metrics: monitor.servingPage,
+    onAnswer: (call) => monitor.answered(call),
+    onRefusal: (kind) => monitor.refused(kind),
+  };
 }
 
 /** Throws WRONG_USAGE if flags ask both for a fixed plan and for adaptation. */

@@ -22,7 +22,7 @@ export interface AdminOptions {
 interface AdminDeps {
   readonly pipelines: readonly RunningPipeline[];
   readonly feed: EventFeed;
-  readonly metrics: MetricsPage;
+  readonly metrics: MetricsPage | undefined;
 }
 
 /** Folder of the built page; undefined where the package of the page is not installed. Then `/` is unknown. */

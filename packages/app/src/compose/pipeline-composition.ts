@@ -84,7 +84,7 @@ export interface StartOptions {
   /** Receives the current step of the start, as text. */
   readonly onStep?: (text: string) => void;
   /** Receives loop events from the start, and the requests after warm-up. */
-  readonly monitor?: PipelineMonitor;
+  readonly monitor?: PipelineMonitor | undefined;
   /** Wraps the launcher of replicas, for experiments with faults. */
   readonly replicas?: ((launcher: ReplicaLauncher) => ReplicaLauncher) | undefined;
   /** Records the requests. Default: no traces. */

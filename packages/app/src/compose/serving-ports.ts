@@ -103,10 +103,10 @@ export class ServingPorts {
   }
 }
 
-/** Options of the ports; `reloads` reloads TLS files and tenants. */
+/** Options of the ports; `reloads` reloads TLS files and tenants. Without `monitor`, shared requests are not counted. */
 export function servingPortOptions(
   options: ServingPortOptions,
-  { reloads, monitor }: { readonly reloads: Reloads; readonly monitor: PipelineMonitor },
+  { reloads, monitor }: { readonly reloads: Reloads; readonly monitor: PipelineMonitor | undefined },
 ): FixedPorts & { readonly tls?: TlsIdentity } {
   const { host, port, grpcPort, maxBodyBytes, maxInboundBytes, maxJsonBytes, maxConnections, maxStreams } = options;
   const tls = tlsOf(options, reloads);
@@ -170,11 +170,14 @@ function entriesIn(path: string): readonly TenantEntry[] {
   return parseTenantFile(readFileSync(path, 'utf8'), path);
 }
 
-function shareOf({ shareWith, share }: ServingPortOptions, monitor: PipelineMonitor): ServerOptions['share'] {
+function shareOf(
+  { shareWith, share }: ServingPortOptions,
+  monitor: PipelineMonitor | undefined,
+): ServerOptions['share'] {
   if (shareWith === undefined && share === undefined) return undefined;
   if (shareWith === undefined || share === undefined) {
     throw new AppError('WRONG_USAGE', '--share-with and --share belong together.');
   }
-  const onShared = monitor.shared.bind(monitor);
-  return { url: shareWith, fraction: share, rng: new SeededRng(randomInt(2 ** 31)), onShared };
+  const shared = { url: shareWith, fraction: share, rng: new SeededRng(randomInt(2 ** 31)) };
+  return monitor === undefined ? shared : { ...shared, onShared: (outcome) => monitor.shared(outcome) };
 }

@@ -33,7 +33,7 @@ export interface AdminServerOptions {
   readonly port: number;
   /** Bearer token; only health probes need none. */
   readonly token?: string;
-  readonly metrics?: MetricsPage;
+  readonly metrics?: MetricsPage | undefined;
   /** Folder of the built page for `/`; without it, `/` is unknown. */
   readonly pageFolder?: string;
   readonly nowMs?: () => number;

@@ -9,7 +9,7 @@ import {
 } from '@equipoise/core/model';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { LoopEvent, LoopStep } from '../loop/loop-event.js';
-import { DesiredReplicas } from './desired-replicas.js';
+import type { DesiredReplicas } from './desired-replicas.js';
 
 const STEPS: Readonly<Record<LoopStep, true>> = {
   observe: true,
@@ -30,11 +30,13 @@ export class LoopMetrics {
   readonly #changes: Counter<'kind'>;
   readonly #outcomes: Counter<'outcome'>;
   readonly #learned: LearnedMetrics;
-  readonly desired = new DesiredReplicas();
+  readonly #desired: DesiredReplicas;
   #forecast: Forecast | undefined;
 
-  constructor(registry: Registry) {
+  /** `desired` is noted by its owner. */
+  constructor(registry: Registry, desired: DesiredReplicas) {
     const registers = [registry];
+    this.#desired = desired;
     this.#decisions = new Counter({
       name: 'equipoise_decisions_total',
       help: 'Decisions of the control loop, by kind: apply or hold.',
@@ -67,7 +69,6 @@ export class LoopMetrics {
   }
 
   note(event: LoopEvent): void {
-    this.desired.note(event);
     if (event.kind === 'failed') this.#failures.inc({ step: event.step });
     else if (event.kind === 'amended') {
       if (event.outcome !== undefined) this.#outcomes.inc({ outcome: event.outcome.kind });
@@ -84,7 +85,7 @@ export class LoopMetrics {
   #gauges(registry: Registry): void {
     const registers = [registry];
     const ofPlan = (name: string, help: string, value: (plan: Plan) => number | undefined) => {
-      const planned = () => this.desired.planInForce;
+      const planned = () => this.#desired.planInForce;
       new Gauge({
         name,
         help,
@@ -119,7 +120,7 @@ export class LoopMetrics {
       'Predicted latency of the plan in force, at the percentile of the SLO. Unknown and absent after a roll-back by the loop.',
       ({ predicted: { capacityRps, latencyMs } }) => (capacityRps === 0 ? undefined : latencyMs / 1000),
     );
-    this.#desired(registry);
+    this.#desiredGauges(registry);
     const forecast = () => this.#forecast;
     new Gauge({
       name: 'equipoise_forecast_rps',
@@ -135,8 +136,8 @@ export class LoopMetrics {
     });
   }
 
-  #desired(registry: Registry): void {
-    const { desired } = this;
+  #desiredGauges(registry: Registry): void {
+    const desired = this.#desired;
     const planned = () => Object.entries(desired.planInForce?.stages ?? {});
     new Gauge({
       name: 'equipoise_desired_replicas',

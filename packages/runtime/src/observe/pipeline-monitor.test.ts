@@ -18,6 +18,8 @@ import {
   serve,
   servingSpec,
 } from '../data-plane/serving-bench.test-support.js';
+import type { LoopEvent } from '../loop/loop-event.js';
+import { DesiredReplicas } from './desired-replicas.js';
 import { PipelineMonitor } from './pipeline-monitor.js';
 
 const x = { x: fp32([1], 1) };
@@ -49,13 +51,18 @@ const plan: Plan = {
 function monitored(script: ItemScript = (item) => item, stages: readonly string[] = ['a']) {
   const clock = new ManualClock();
   const elapse = (durationMs: number) => clock.advanceTo(clock.nowMs() + durationMs);
-  const monitor = new PipelineMonitor({ pipelineName: 'bench', version: '9.9.9' });
+  const desired = new DesiredReplicas();
+  const monitor = new PipelineMonitor({ pipelineName: 'bench', version: '9.9.9', desired });
+  const noteLoop = (event: LoopEvent) => {
+    desired.note(event);
+    monitor.noteLoop(event);
+  };
   const scripts = Object.fromEntries(stages.map((stage) => [stage, script]));
   const edges = stages.slice(1).map((to, i) => edge(stages[i] ?? '', to));
   const spec = servingSpec(stages, { slo: { latencyMs: 400, percentile: 99 }, edges });
   const { pipeline, runners } = bench(spec, clock, scripts);
   monitor.watch({ runner: pipeline, runningPlan: () => runningPlan });
-  return { clock, elapse, monitor, pipeline, runners };
+  return { clock, elapse, monitor, noteLoop, pipeline, runners };
 }
 
 /** The samples of a page by name and labels. */
@@ -182,18 +189,18 @@ describe('the control loop', () => {
   const observation = { atMs: 0, load: { arrivalsPerSecond: [] }, stages: {}, runningPlan, staleSources: [] };
 
   it('tells its plan, what load it expects and what it decided', async () => {
-    const { monitor } = monitored();
+    const { monitor, noteLoop } = monitored();
     expect((await samples(monitor.servingPage)).has('equipoise_plan_capacity_rps')).toBe(false);
     const change = { kind: 'set-batch', stageId: stageA, to: plan.stages[stageA]?.[0] } as never;
     const decision = { kind: 'apply', plan, changes: [change], reason: 'load', evidence } as const;
-    monitor.noteLoop({ kind: 'decided', record: { id: 1, atEpochMs: 0, observation, decision } });
-    monitor.noteLoop({ kind: 'in-force', plan, tookMs: 1 });
-    monitor.noteLoop({
+    noteLoop({ kind: 'decided', record: { id: 1, atEpochMs: 0, observation, decision } });
+    noteLoop({ kind: 'in-force', plan, tookMs: 1 });
+    noteLoop({
       kind: 'decided',
       record: { id: 1, atEpochMs: 1, observation, decision: { kind: 'hold', reason: 'good', evidence } },
     });
-    monitor.noteLoop({ kind: 'failed', step: 'store', error: new Error('disk') });
-    monitor.noteLoop({ kind: 'amended', id: 1, outcome: { kind: 'given-up', message: 'a burst' } });
+    noteLoop({ kind: 'failed', step: 'store', error: new Error('disk') });
+    noteLoop({ kind: 'amended', id: 1, outcome: { kind: 'given-up', message: 'a burst' } });
     const page = await samples(monitor.servingPage);
     expect(page.get('equipoise_plan_capacity_rps')).toBe(80);
     expect(page.get('equipoise_plan_latency_seconds')).toBe(0.12);
@@ -214,18 +221,18 @@ describe('the control loop', () => {
   });
 
   it('goes on telling of the plan in force while another is advised', async () => {
-    const { monitor } = monitored();
-    monitor.noteLoop({ kind: 'in-force', plan, tookMs: 1 });
+    const { monitor, noteLoop } = monitored();
+    noteLoop({ kind: 'in-force', plan, tookMs: 1 });
     const advised = { ...plan, predicted: { ...plan.predicted, capacityRps: 200 } };
     const decision = { kind: 'apply', plan: advised, changes: [], reason: 'load', evidence } as const;
-    monitor.noteLoop({ kind: 'decided', record: { id: 1, atEpochMs: 0, mode: 'advise', observation, decision } });
+    noteLoop({ kind: 'decided', record: { id: 1, atEpochMs: 0, mode: 'advise', observation, decision } });
     expect((await samples(monitor.servingPage)).get('equipoise_plan_capacity_rps')).toBe(80);
   });
 
   it('tells no capacity and no latency of a plan without an estimate', async () => {
-    const { monitor } = monitored();
+    const { monitor, noteLoop } = monitored();
     const predicted = { ...plan.predicted, capacityRps: 0, latencyMs: 0 };
-    monitor.noteLoop({ kind: 'in-force', plan: { ...plan, predicted }, tookMs: 1 });
+    noteLoop({ kind: 'in-force', plan: { ...plan, predicted }, tookMs: 1 });
     const page = await samples(monitor.servingPage);
     expect(page.has('equipoise_plan_capacity_rps')).toBe(false);
     expect(page.has('equipoise_plan_latency_seconds')).toBe(false);
@@ -233,7 +240,7 @@ describe('the control loop', () => {
   });
 
   it('tells what serving has taught, as long as that is in force', async () => {
-    const { monitor } = monitored();
+    const { monitor, noteLoop } = monitored();
     const of = { edge: 0, from: stageA, to: stageId('b'), stated: 0.5, standardError: 0.01, outputs: 400 };
     const learnedEdges = [
       { ...of, kind: 'fan-out' as const, value: 6 },
@@ -245,7 +252,7 @@ describe('the control loop', () => {
     const decided = (taught: DecisionEvidence, input?: object) => {
       const decision = { kind: 'hold', reason: 'good', evidence: taught } as const;
       const record = { id: 1, atEpochMs: 1, observation, decision, ...(input && { input }) };
-      monitor.noteLoop({ kind: 'decided', record });
+      noteLoop({ kind: 'decided', record });
     };
     const learned = async () =>
       Object.fromEntries([...(await samples(monitor.servingPage))].filter(([name]) => /learned|correction/.test(name)));

@@ -20,6 +20,13 @@ export interface MetricDescription {
   readonly adminOnly: boolean;
 }
 
+/** `desired`: of the same pipeline; its owner notes the events of the loop. */
+export interface PipelineMonitorOptions {
+  readonly pipelineName: string;
+  readonly version: string;
+  readonly desired: DesiredReplicas;
+}
+
 export class PipelineMonitor {
   readonly #registry = new Registry();
   readonly #tenantRegistry = new Registry();
@@ -27,7 +34,7 @@ export class PipelineMonitor {
   readonly #loop: LoopMetrics;
   readonly #tenants: TenantMetrics;
 
-  constructor({ pipelineName, version }: { readonly pipelineName: string; readonly version: string }) {
+  constructor({ pipelineName, version, desired }: PipelineMonitorOptions) {
     for (const registry of [this.#registry, this.#tenantRegistry]) {
       registry.setDefaultLabels({ pipeline: pipelineName });
     }
@@ -39,7 +46,7 @@ export class PipelineMonitor {
       registers: [this.#registry],
     }).set({ version }, 1);
     this.#requests = new RequestMetrics(this.#registry);
-    this.#loop = new LoopMetrics(this.#registry);
+    this.#loop = new LoopMetrics(this.#registry, desired);
     this.#tenants = new TenantMetrics(this.#tenantRegistry);
   }
 
@@ -58,10 +65,6 @@ export class PipelineMonitor {
       text: async () => [await this.#registry.metrics(), await this.#tenantRegistry.metrics()].join(''),
       exemplars: () => this.#requests.exemplars(),
     };
-  }
-
-  get desiredReplicas(): DesiredReplicas {
-    return this.#loop.desired;
   }
 
   describe(): readonly MetricDescription[] {

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { PipelineRunner } from '../../data-plane/pipeline-runner.js';
 import { ScriptedRunner, serve, servingSpec } from '../../data-plane/serving-bench.test-support.js';
+import { DesiredReplicas } from '../../observe/desired-replicas.js';
 import { PipelineMonitor } from '../../observe/pipeline-monitor.js';
 import { tenantsOf } from '../http-bench.test-support.js';
 import { type RunningServer, type ServerOptions, startServer } from '../start-server.js';
@@ -18,7 +19,7 @@ async function start(more: Partial<ServerOptions> = {}) {
     async () => {},
   );
   serve(runner, 'a', replica);
-  const monitor = new PipelineMonitor({ pipelineName: 'bench', version: '9.9.9' });
+  const monitor = new PipelineMonitor({ pipelineName: 'bench', version: '9.9.9', desired: new DesiredReplicas() });
   monitor.watch({ runner, runningPlan: () => ({ stages: {} }) });
   const server = await startServer({
     ...{ runners: [runner], version: '9.9.9', port: 0, metrics: monitor.servingPage },
