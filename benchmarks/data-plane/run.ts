@@ -1,7 +1,8 @@
 /**
  * `npm run bench:data-plane`: the data plane at full speed, in overload, with bad input and with dying replicas, each
  * figure with its bar. Names of sections measure only these sections; `--minutes M` or `--requests N` replaces the full
- * amount. results.json keeps the other sections; `report` only writes the page.
+ * amount. results.json keeps the other sections; `report` only writes the page. `--json` prints figures and bars of the
+ * named sections (default: all that are kept) instead of the page.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -31,6 +32,8 @@ const row = ({ claim, figure, bar, met }: Bar): string =>
 
 const asked = process.argv.slice(2);
 const amounts = { minutes: flag('--minutes'), requests: flag('--requests') };
+const isJson = asked.includes('--json');
+if (isJson) asked.splice(asked.indexOf('--json'), 1);
 const unknown = asked.filter((name) => name !== REPORT_ALONE && !sections.some((section) => section.name === name));
 if (unknown.length > 0) throw new Error(`unknown section ${unknown.join(', ')}`);
 
@@ -54,8 +57,21 @@ const parts = sections.flatMap((section) => {
 });
 const text = `# The data plane\n\n${parts.join('\n')}`;
 writeFileSync(REPORT, text);
-process.stdout.write(text);
+process.stdout.write(isJson ? `${JSON.stringify(documentOf(kept), null, 1)}\n` : text);
 process.exitCode = text.includes('**missed**') ? 1 : 0;
+
+/** Figures and bars of the named sections, or of all. */
+function documentOf(all: Record<string, Kept>): Record<string, Kept & { readonly bars: readonly Bar[] }> {
+  const named = sections.filter(
+    ({ name }) => asked.length === 0 || asked.includes(REPORT_ALONE) || asked.includes(name),
+  );
+  return Object.fromEntries(
+    named.flatMap(({ name, bars }) => {
+      const found = all[name];
+      return found === undefined ? [] : [[name, { ...found, bars: bars(found.figures as never) }] as const];
+    }),
+  );
+}
 
 function keptResults(): Record<string, Kept> {
   return existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {};

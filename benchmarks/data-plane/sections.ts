@@ -4,6 +4,7 @@ import { type FaultFigures, measureFaults } from './faults.js';
 import { fuzzBars } from './fuzz-bars.js';
 import { measureFuzz } from './fuzz-run.js';
 import { measureHttpOverload } from './http-overload.js';
+import { measureMonitoring, monitoringBars } from './monitoring.js';
 import { measureOverhead } from './overhead.js';
 import { measureOverload, type OverloadFigures } from './overload.js';
 import { peerBars } from './peers-bars.js';
@@ -12,7 +13,6 @@ import { measureBombs, measureHangs, type PoisonFigures } from './poison.js';
 import { measureSoak, type SoakFigures } from './soak.js';
 import { hopBars, overheadBars, throughputBars } from './speed-bars.js';
 import { measureHops, measureThroughput } from './throughput.js';
-import { measureTracing, tracingBars } from './tracing.js';
 
 /** A measurement with its bars; `full` is the amount of a full run. */
 export interface Section {
@@ -26,6 +26,9 @@ export interface Section {
 
 const MINUTE_MS = 60_000;
 const ROUNDS = 5;
+const GENERATIONS = 5;
+/** Turns of the four servers of a generation. */
+const TURNS = 8;
 
 const MEMORY_GROWTH_BYTES = 8 * 1024 ** 2;
 
@@ -125,7 +128,12 @@ export const sections: readonly Section[] = [
   ),
   timed('hops', 3, (ms) => measureHops({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 6 }), hopBars),
   timed('overhead', 3, (ms) => measureOverhead({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 3 }), overheadBars),
-  timed('tracing', 5, (ms) => measureTracing({ rounds: 9, seconds: ms / 1000 / 9 / 3 }), tracingBars),
+  timed(
+    'monitoring',
+    2.5,
+    (ms) => measureMonitoring({ generations: GENERATIONS, seconds: ms / 1000 / GENERATIONS / TURNS }),
+    monitoringBars,
+  ),
   timed('overload', 5, measureOverload, overloadBars),
   timed('overload-http', 5, measureHttpOverload, overloadBars),
   timed('faults', 10, measureFaults, faultBars),
