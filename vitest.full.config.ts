@@ -12,6 +12,7 @@ const alone = [
   'packages/app/src/{compose,open-inference}/*.full.test.ts',
   'packages/app/src/commands/serve-{collections,routers}.full.test.ts',
   'packages/runtime/src/net/*.full.test.ts',
+  'scripts/guide-blocks/quick-start.full.test.ts',
 ];
 
 export default defineConfig({

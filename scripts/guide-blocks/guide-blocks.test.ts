@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { blocksOfRepository, type CodeBlock, codeBlocksIn, isShell, pagesOfRepository } from './code-blocks.js';
 import { commandProblems } from './command-problems.js';
 import { documentsOf, ownYamlProblems, schemaProblems } from './object-problems.js';
+import { isServer, onPorts, PAGE_PORTS, sectionOf } from './quick-start.js';
 import { shellCommands } from './shell-words.js';
 
 const blocks = blocksOfRepository();
@@ -97,6 +98,41 @@ describe('commandProblems', () => {
     ['curl --data-binary @examples/none.jpg http://x', 'no file examples/none.jpg'],
   ])('finds what is wrong with %j', async (text, problem) => {
     expect((await commandProblems(text)).join()).toContain(problem);
+  });
+});
+
+describe('the quick start', () => {
+  const page = [
+    '# A',
+    '## B',
+    'Open http://127.0.0.1:8081/ and type `npx equipoise explain`, not `plan`.',
+    '```sh',
+    'npx equipoise serve a.yaml \\',
+    '  --arrival-rps 5',
+    '',
+    'curl http://127.0.0.1:8080/run',
+    '```',
+    '## C',
+    '```sh',
+    'ls',
+    '```',
+  ].join('\n');
+
+  it('has the commands and addresses of its section', () => {
+    const { blocks, inText, urls } = sectionOf(page, 'B');
+    expect(blocks).toEqual([['npx equipoise serve a.yaml   --arrival-rps 5', 'curl http://127.0.0.1:8080/run']]);
+    expect([inText, urls]).toEqual([['npx equipoise explain'], ['http://127.0.0.1:8081/']]);
+    expect(() => sectionOf(page, 'D')).toThrow('no section "D"');
+  });
+
+  it('is typed as it stands on its own ports, and moves as a whole to others', () => {
+    const commands = sectionOf(page, 'B').blocks.flat();
+    expect(commands.map(isServer)).toEqual([true, false]);
+    expect(commands.map((command) => onPorts(command, PAGE_PORTS))).toEqual(commands);
+    expect(commands.map((command) => onPorts(command, { serving: 1, admin: 2 }))).toEqual([
+      'npx equipoise serve a.yaml   --arrival-rps 5 --port 1 --admin-port 2',
+      'curl http://127.0.0.1:1/run',
+    ]);
   });
 });
 

@@ -25,17 +25,27 @@ export function equipoise(cwd: string, ...args: string[]): Promise<Ended> {
 /** Document on stdout; throws for any other output. */
 export const documentOf = ({ stdout }: Ended): unknown => JSON.parse(stdout) as unknown;
 
+/** A program in place of the command line. `ownsGroup`: signals reach all processes that it starts, as from a terminal. */
+export interface OtherProgram {
+  readonly path: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly ownsGroup: boolean;
+}
+
 export class RunningCommand {
   readonly ended: Promise<Ended>;
   readonly #child: ChildProcessWithoutNullStreams;
+  readonly #ownsGroup: boolean;
   readonly #waiting = new Set<() => void>();
   #stdout = '';
   #stderr = '';
   #over = false;
 
-  constructor(cwd: string, args: readonly string[]) {
-    const env = { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '' };
-    this.#child = spawn(process.execPath, [BIN, ...args], { cwd, env });
+  constructor(cwd: string, args: readonly string[], other?: OtherProgram) {
+    const env = other?.env ?? { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '' };
+    const [path, all] = other === undefined ? [process.execPath, [BIN, ...args]] : [other.path, args];
+    this.#ownsGroup = other?.ownsGroup ?? false;
+    this.#child = spawn(path, all, { cwd, env, detached: this.#ownsGroup });
     this.#child.stdin.end();
     running.add(this);
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -85,7 +95,8 @@ export class RunningCommand {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+    if (!this.#ownsGroup) this.#child.kill(signal);
+    else if (!this.#over) process.kill(-this.pid, signal);
   }
 }
 
