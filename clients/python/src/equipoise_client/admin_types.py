@@ -29,7 +29,7 @@ class Current(TypedDict):
 
 class CpuCores(TypedDict):
     used: float
-    planned: float
+    planned: NotRequired[float]
 
 
 class Replicas(TypedDict):

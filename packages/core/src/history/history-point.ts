@@ -24,7 +24,8 @@ export interface StagePoint {
 
 /**
  * One or more seconds of a pipeline. Rates are means, latencies and queue lengths maxima, all else is the value at the
- * end. Latencies are of completed requests; null without any. `cpuCores.used` are the cores of busy replicas.
+ * end. Latencies are of completed requests; null without any. `cpuCores.used` are the cores of busy replicas;
+ * `planned` is unknown before the first plan, and while a stage has no ready replica.
  */
 export interface HistoryPoint {
   readonly atEpochMs: number;
@@ -39,7 +40,7 @@ export interface HistoryPoint {
   readonly p99Ms: number | null;
   readonly accuracy?: number;
   readonly cost?: number;
-  readonly cpuCores: { readonly used: number; readonly planned: number };
+  readonly cpuCores: { readonly used: number; readonly planned?: number };
   readonly stages: Readonly<Record<StageId, StagePoint>>;
 }
 

@@ -123,7 +123,7 @@ export class HistoryWindow {
       p99Ms: most('p99Ms'),
       ...optional('accuracy', known('accuracy')),
       ...optional('cost', known('costPerHour')),
-      cpuCores: { used, planned: numberOr(this.figure(last, 'plannedCores')) ?? 0 },
+      cpuCores: { used, ...optional('planned', known('plannedCores')) },
       stages: Object.fromEntries(this.shape.stageIds.map((id, stage) => [id, this.#stagePoint(stage, from, to)])),
     };
   }

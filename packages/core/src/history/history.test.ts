@@ -54,16 +54,21 @@ describe('a history', () => {
       1000,
       row({ arrived: 10, completed: 8, 'queue-full': 2, p99Ms: 90, accuracy: 0.5, usedCores: 1 }, 7),
     );
-    history.append(2000, row({ arrived: 20, completed: 20, late: 4, p99Ms: 30, accuracy: 0.75, usedCores: 2 }, 1));
-    history.append(3000, row({ arrived: 4, completed: 4, p50Ms: Number.NaN, p99Ms: Number.NaN, accuracy: Number.NaN }));
+    history.append(
+      2000,
+      row({ arrived: 20, completed: 20, late: 4, p99Ms: 30, accuracy: 0.75, usedCores: 2, plannedCores: 3 }, 1),
+    );
+    const unknown = { p50Ms: Number.NaN, p99Ms: Number.NaN, accuracy: Number.NaN, plannedCores: Number.NaN };
+    history.append(3000, row({ arrived: 4, completed: 4, ...unknown }));
     const window = history.window();
     const [first, second, ...more] = window.points(2);
     expect([window.stepMs(2), more]).toEqual([2000, []]);
     expect(first).toMatchObject({ atEpochMs: 2000, arrivalRps: 15, completedRps: 14, lateRps: 2, p99Ms: 90 });
-    expect(first).toMatchObject({ drops: { 'queue-full': 1 }, accuracy: 0.75, cpuCores: { used: 1.5, planned: 0 } });
+    expect(first).toMatchObject({ drops: { 'queue-full': 1 }, accuracy: 0.75, cpuCores: { used: 1.5, planned: 3 } });
     expect(first?.stages[stageId('a')]).toMatchObject({ queueLength: 7 });
     expect(second).toMatchObject({ atEpochMs: 3000, arrivalRps: 4, p50Ms: null, p99Ms: null, drops: {} });
     expect(second).not.toHaveProperty('accuracy');
+    expect(second?.cpuCores).toEqual({ used: 0 });
     expect(window.points(100)).toHaveLength(3);
   });
 

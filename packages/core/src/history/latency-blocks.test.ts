@@ -46,3 +46,16 @@ it('gives the minutes that overlap a range', () => {
 it('keeps an hour', () => {
   expect(total(blocksOf(2 * 3600, () => 5))).toBe(3600);
 });
+
+it('keeps minutes apart when the clock is set back', () => {
+  const blocks = blocksOf(120, () => 5);
+  const HOUR_MS = 3_600_000;
+  for (let second = 121; second <= 240; second++) {
+    blocks.record(50);
+    blocks.advance(START + 1000 * second - HOUR_MS);
+  }
+  expect(total(blocks)).toBe(240);
+  const lastMinute = blocks.window({ fromEpochMs: START + 181_000 - HOUR_MS });
+  expect(lastMinute).toMatchObject([{ count: 60 }]);
+  expect(lastMinute[0]?.upToMs).toBeGreaterThan(49);
+});

@@ -4,6 +4,7 @@
  */
 import type { TimeRange } from './history.js';
 import type { LatencyBucket } from './history-point.js';
+import { STEP_MS } from './history-window.js';
 
 const PER_OCTAVE = 8;
 const SMALLEST_MS = 2 ** -4;
@@ -23,6 +24,7 @@ export class LatencyBlocks {
   /** End of each block; 0 before its first use. */
   readonly #endsAtEpochMs = new Float64Array(BLOCKS);
   #current = 0;
+  #advancedAtEpochMs = 0;
 
   record(latencyMs: number): void {
     const counts = this.#counts[this.#current] as Float32Array;
@@ -30,15 +32,25 @@ export class LatencyBlocks {
     counts[bucket] = (counts[bucket] as number) + 1;
   }
 
-  /** Ends a second. The first second of a block sets the block's minute. */
+  /**
+   * Ends a second. The first second of a block sets the block's minute. If the clock was set back, all older blocks go back
+   * with it.
+   */
   advance(atEpochMs: number): void {
+    if (atEpochMs <= this.#advancedAtEpochMs) this.#setBack(this.#advancedAtEpochMs + STEP_MS - atEpochMs);
+    this.#advancedAtEpochMs = atEpochMs;
     const endsAtEpochMs = this.#endsAtEpochMs[this.#current] as number;
-    if (endsAtEpochMs === 0) this.#endsAtEpochMs[this.#current] = atEpochMs + BLOCK_MS - 1000;
+    if (endsAtEpochMs === 0) this.#endsAtEpochMs[this.#current] = atEpochMs + BLOCK_MS - STEP_MS;
     else if (atEpochMs >= endsAtEpochMs) {
       this.#current = (this.#current + 1) % BLOCKS;
       this.#endsAtEpochMs[this.#current] = atEpochMs + BLOCK_MS;
       this.#counts[this.#current]?.fill(0);
     }
+  }
+
+  #setBack(durationMs: number): void {
+    for (const [block, end] of this.#endsAtEpochMs.entries())
+      if (end !== 0) this.#endsAtEpochMs[block] = end - durationMs;
   }
 
   /** Buckets of all blocks that overlap the range, without empty buckets at both ends. */

@@ -51,6 +51,7 @@ export class ReplicaBlocks {
   #figures = new Float32Array(FIRST_BLOCKS * FIGURES.length);
   readonly #names: Names[] = [];
   #appended = 0;
+  #endedAtEpochMs = Number.NEGATIVE_INFINITY;
 
   note({ stageId, variantId, replicaId, size, failedItems, serviceMs, expectedMs }: ReplicaBatch): void {
     let running = this.#running.get(replicaId);
@@ -69,7 +70,10 @@ export class ReplicaBlocks {
     running.logSquares += log * log;
   }
 
+  /** If the clock was set back, all older blocks go back with it. */
   endBlock(atEpochMs: number): void {
+    if (atEpochMs <= this.#endedAtEpochMs) this.#setBack(this.#endedAtEpochMs + BLOCK_MS - atEpochMs);
+    this.#endedAtEpochMs = atEpochMs;
     for (const running of this.#running.values()) {
       const place = this.#place();
       this.#atEpochMs[place] = atEpochMs;
@@ -98,6 +102,10 @@ export class ReplicaBlocks {
     const figure = (i: number) => this.#figures[place * FIGURES.length + i] as number;
     const figures = Object.fromEntries(FIGURES.map((name, i) => [name, figure(i)])) as unknown as Figures;
     return { atEpochMs, ...(this.#names[place] as Names), ...figures };
+  }
+
+  #setBack(durationMs: number): void {
+    for (const [place, atEpochMs] of this.#atEpochMs.entries()) this.#atEpochMs[place] = atEpochMs - durationMs;
   }
 
   /** Next place of the ring, which doubles until it has `MOST_BLOCKS` places. */

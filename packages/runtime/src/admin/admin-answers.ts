@@ -153,7 +153,7 @@ const historyPoint = z
     p99Ms: z.number().nullable(),
     accuracy: z.number().optional(),
     cost: z.number().optional(),
-    cpuCores: z.looseObject({ used: z.number(), planned: z.number() }),
+    cpuCores: z.looseObject({ used: z.number(), planned: z.number().optional() }),
     stages: z.record(
       z.string(),
       z.looseObject({
