@@ -144,6 +144,45 @@ describeWithTool(chromium, 'states of the dashboard', () => {
     }
   }, 300_000);
 
+  it('says that time series or a decision cannot be read, and reads them when they can be', async () => {
+    const api = new FakeApi();
+    const page = await opened('', api);
+    await page.locator('.chart').first().waitFor();
+    api.failing = ['/history', '/decisions/5'];
+    const banner = page.getByText('The time series cannot be read.');
+    await banner.waitFor();
+    await page.locator('.tile', { hasText: 'Within SLO' }).filter({ hasText: 'since the start' }).waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
+    await page.goto(`${server.url}/#/p/decisions/5`);
+    const unread = page.getByRole('heading', { name: 'The decision cannot be read' });
+    await unread.waitFor();
+    api.failing = [];
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.locator('.detail', { hasText: 'reason of 5' }).waitFor();
+    await page.goto(`${server.url}/#/p/overview`);
+    await page.locator('.tile', { hasText: 'Within SLO, last hour' }).waitFor();
+    await banner.waitFor({ state: 'hidden' });
+  }, 300_000);
+
+  it('keeps a dialog open when an earlier action ends whose dialog was closed', async () => {
+    const api = new FakeApi();
+    let end = () => {};
+    api.actionEnds = new Promise((resolve) => {
+      end = resolve;
+    });
+    const page = await opened('', api);
+    const dialog = page.getByRole('dialog');
+    await page.getByRole('button', { name: 'Roll back' }).click();
+    await dialog.getByRole('button', { name: 'Roll back' }).click();
+    await dialog.getByRole('button', { name: 'Working' }).waitFor();
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Advise', exact: true }).click();
+    await page.getByRole('heading', { name: 'Advise?' }).waitFor();
+    end();
+    await page.getByText('rolled back to decision 7').waitFor();
+    expect(await dialog.getByRole('button', { name: 'Set Advise' }).isEnabled()).toBe(true);
+  }, 300_000);
+
   it('is read-only where a fixed plan is served', async () => {
     const page = await opened('', { isFixed: true });
     await page.getByText('Read-only: a fixed plan is served').waitFor();
@@ -167,9 +206,11 @@ describeWithTool(chromium, 'states of the dashboard', () => {
   it('replays the last hour, and comes back to now', async () => {
     const page = await opened('', { points: 3600, stages: 10 });
     const moment = page.getByLabel('Moment shown');
-    await moment.focus();
-    await page.keyboard.press('Home');
-    await page.getByRole('button', { name: 'Back to live' }).click();
-    await page.locator('.replay output', { hasText: 'Live' }).waitFor();
+    for (const key of ['ArrowLeft', 'Home']) {
+      await moment.focus();
+      await page.keyboard.press(key);
+      await page.getByRole('button', { name: 'Back to live' }).click();
+      await page.locator('.replay output', { hasText: 'Live' }).waitFor();
+    }
   }, 300_000);
 });

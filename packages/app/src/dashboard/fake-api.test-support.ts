@@ -41,6 +41,10 @@ export class FakeApi {
   readonly #startedEpochMs: number;
   /** Names of the pipelines that are served now. */
   names: readonly string[];
+  /** Ends of the paths that are answered with 503. */
+  failing: readonly string[] = [];
+  /** Awaited before an action is answered. */
+  actionEnds: Promise<void> = Promise.resolve();
   /** Requests to the API, by path without query. */
   readonly asked = new Map<string, number>();
 
@@ -57,6 +61,15 @@ export class FakeApi {
       this.asked.set(pathname, (this.asked.get(pathname) ?? 0) + 1);
       if (pathname === '/admin/events') {
         await route.fulfill({ contentType: 'text/event-stream', body: ': events\n\n' });
+        return;
+      }
+      if (this.failing.some((end) => pathname.endsWith(end))) {
+        await route.fulfill({ status: 503, json: { error: 'The server is busy.' } });
+        return;
+      }
+      if (pathname.endsWith('/roll-back')) {
+        await this.actionEnds;
+        await route.fulfill({ json: { result: 'rolled back to decision 7' } });
         return;
       }
       const json = this.#answerOf(pathname, searchParams);

@@ -196,12 +196,14 @@ export interface HistoryPoint {
   readonly p99Ms?: number | null;
   readonly accuracy?: number;
   readonly cost?: number;
-  readonly cpuCores: { readonly used?: number; readonly planned: number };
+  /** `planned` is absent before the first plan, and while a stage has no ready replica. */
+  readonly cpuCores: { readonly used?: number; readonly planned?: number };
   readonly stages: Readonly<Record<string, HistoryStage>>;
 }
 
 export interface HistoryStage {
   readonly arrivalRps: number;
+  readonly droppedRps?: number;
   readonly p99Ms?: number | null;
   readonly queueLength: number;
   readonly batchFill?: number | null;

@@ -11,10 +11,14 @@ const NONE: Figure = { value: '–', unit: '' };
 const isFigure = (value: number | null | undefined): value is number =>
   typeof value === 'number' && Number.isFinite(value);
 
-/** Three significant digits, without trailing noise: 0.30000000000000004 is 0.3. */
+/** Less is shown as 0. */
+const LEAST_SHOWN = 5e-5;
+
+/** Two or three significant digits, without trailing noise: 0.30000000000000004 is 0.3. */
 export function digits(value: number): string {
   const size = Math.abs(value);
-  if (size >= 1000) return Math.round(value).toLocaleString('en-US');
+  if (size >= 999.5) return Math.round(value).toLocaleString('en-US');
+  if (size < 0.1) return size < LEAST_SHOWN ? '0' : `${Number(value.toPrecision(2))}`;
   const decimals = size >= 100 ? 0 : size >= 10 ? 1 : 2;
   return `${Number(value.toFixed(decimals))}`;
 }
@@ -22,7 +26,7 @@ export function digits(value: number): string {
 /** Like `digits`, but keeps trailing zeros, so that a changing figure keeps its width. */
 export function steadyDigits(value: number): string {
   const size = Math.abs(value);
-  if (size >= 1000) return Math.round(value).toLocaleString('en-US');
+  if (size >= 999.5) return Math.round(value).toLocaleString('en-US');
   return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
 }
 
@@ -33,7 +37,7 @@ export function rateFigure(rps: number | null | undefined): Figure {
 export function latencyFigure(ms: number | null | undefined): Figure {
   if (ms === Number.POSITIVE_INFINITY) return { value: '∞', unit: '' };
   if (!isFigure(ms)) return NONE;
-  if (ms >= 1000) return { value: (ms / 1000).toFixed(ms >= 10_000 ? 1 : 2), unit: 's' };
+  if (ms >= 999.5) return { value: (ms / 1000).toFixed(ms >= 10_000 ? 1 : 2), unit: 's' };
   return { value: ms >= 10 ? ms.toFixed(0) : ms.toFixed(1), unit: 'ms' };
 }
 
@@ -71,7 +75,7 @@ export function ageText(ms: number): string {
 }
 
 export function durationText(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 120_000) return `${digits(ms / 1000)} s`;
   if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
   return `${digits(ms / 3_600_000)} h`;

@@ -8,11 +8,12 @@ const notFound = (isRoute: boolean): ApiFailure => ({ kind: 'not-found', isRoute
 
 describe('the connection', () => {
   it.each([
-    [{ failure: undefined, hasRead: false, stream: 'connecting' }, 'connecting'],
-    [{ failure: undefined, hasRead: true, stream: 'connecting' }, 'connecting'],
-    [{ failure: undefined, hasRead: true, stream: 'open' }, 'live'],
-    [{ failure: undefined, hasRead: true, stream: 'refused' }, 'polling'],
-    [{ failure: unreachable, hasRead: true, stream: 'open' }, 'lost'],
+    [{ failure: undefined, readAgeMs: undefined, stream: 'connecting' }, 'connecting'],
+    [{ failure: undefined, readAgeMs: 900, stream: 'connecting' }, 'connecting'],
+    [{ failure: undefined, readAgeMs: 900, stream: 'open' }, 'live'],
+    [{ failure: undefined, readAgeMs: 900, stream: 'refused' }, 'polling'],
+    [{ failure: undefined, readAgeMs: 9000, stream: 'open' }, 'late'],
+    [{ failure: unreachable, readAgeMs: 9000, stream: 'open' }, 'lost'],
   ] as const)('with %j is %s', (facts, connection) => {
     expect(connectionOf(facts)).toBe(connection);
   });

@@ -5,26 +5,32 @@ import { durationText } from '../format/figures.js';
 /** State of the event stream. `refused`: the server answers, but not with events, for example to too many pages. */
 export type StreamState = 'connecting' | 'open' | 'refused';
 
-/** `polling`: without events, so decisions appear some seconds late. */
-export type Connection = 'connecting' | 'live' | 'polling' | 'lost';
+/** `polling`: without events, so decisions appear some seconds late. `late`: the next reading is overdue. */
+export type Connection = 'connecting' | 'live' | 'polling' | 'late' | 'lost';
 
 export const CONNECTION_NAMES: Readonly<Record<Connection, string>> = {
   connecting: 'Connecting',
   live: 'Live',
   polling: 'Live without events',
+  late: 'Waiting for the server',
   lost: 'Reconnecting',
 };
 
 interface ConnectionFacts {
   readonly failure: ApiFailure | undefined;
-  /** True after the first reading. */
-  readonly hasRead: boolean;
+  /** Time since the last reading; undefined before the first. */
+  readonly readAgeMs: number | undefined;
   readonly stream: StreamState;
 }
 
-export function connectionOf({ failure, hasRead, stream }: ConnectionFacts): Connection {
+/** Readings come once a second. */
+const LATE_MS = 6000;
+
+export function connectionOf({ failure, readAgeMs, stream }: ConnectionFacts): Connection {
   if (failure !== undefined) return 'lost';
-  if (!hasRead || stream === 'connecting') return 'connecting';
+  if (readAgeMs === undefined) return 'connecting';
+  if (readAgeMs > LATE_MS) return 'late';
+  if (stream === 'connecting') return 'connecting';
   return stream === 'open' ? 'live' : 'polling';
 }
 

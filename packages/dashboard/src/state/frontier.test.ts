@@ -33,6 +33,12 @@ describe('the plot of a frontier', () => {
     expect(places[0]).toEqual({ x: expect.closeTo(338, 0), y: expect.closeTo(150, 0) });
   });
 
+  it('labels close values apart', () => {
+    const { yTicks } = scatterOf([point(0.87012, 1), point(0.87031, 4)], undefined);
+    expect(new Set(yTicks.map(({ label }) => label)).size).toBe(yTicks.length);
+    expect(scatterOf([point(0.5, 1), point(0.8, 4)], undefined).yTicks.map(({ label }) => label)[0]).toBe('0.500');
+  });
+
   it('tells verified from estimated points', () => {
     expect([point(1, 1), point(1, 1, 0.995), point(1, 1, 0.9)].map(isVerified)).toEqual([false, true, false]);
   });

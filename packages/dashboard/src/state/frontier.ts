@@ -21,6 +21,7 @@ interface Tick {
 const SIZE = { width: 640, height: 320 } as const;
 const EDGE = { left: 60, right: 24, top: 24, bottom: 44 } as const;
 const TICKS = 5;
+const MOST_DECIMALS = 9;
 
 export const isVerified = ({ plan: { verified } }: FrontierPoint): boolean =>
   verified?.conclusive === true && verified.sloAttainmentFraction >= verified.percentile / 100;
@@ -36,8 +37,8 @@ export function scatterOf(points: readonly FrontierPoint[], current: FrontierAns
     ...SIZE,
     places,
     here: current && { x: x.at(current.costPerHour), y: y.at(current.pas) },
-    xTicks: x.ticks.map((value) => ({ at: x.at(value), label: value.toFixed(2) })),
-    yTicks: y.ticks.map((value) => ({ at: y.at(value), label: value.toFixed(3) })),
+    xTicks: ticksOf(x, 2),
+    yTicks: ticksOf(y, 3),
     steps: steps.join(' '),
   };
 }
@@ -45,6 +46,13 @@ export function scatterOf(points: readonly FrontierPoint[], current: FrontierAns
 interface Axis {
   readonly ticks: readonly number[];
   at(value: number): number;
+}
+
+/** With at least `decimals`, and so many more that no two labels are equal. */
+function ticksOf({ ticks, at }: Axis, decimals: number): readonly Tick[] {
+  const [first = 0, second = first] = ticks;
+  const needed = second > first ? Math.min(MOST_DECIMALS, Math.ceil(-Math.log10(second - first))) : 0;
+  return ticks.map((value) => ({ at: at(value), label: value.toFixed(Math.max(decimals, needed)) }));
 }
 
 function axisOf(values: readonly number[], from: number, to: number): Axis {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { HistoryPoint } from '../api/answers.js';
-import { errorBudget, HOUR_MS, indexAt, mergeHistory } from './history.js';
+import { errorBudget, HOUR_MS, indexAt, mergeHistory, secondsOf } from './history.js';
 import { budgetLeft, columnsOf, dropReasons, lastPoints } from './series.js';
 
 const START = 1_800_000_000_000;
@@ -54,6 +54,24 @@ describe('the error budget', () => {
     const { left, burnRate, emptyInMs } = errorBudget([...quiet, ...bad], 99);
     expect([left, burnRate]).toEqual([expect.closeTo(5 / 6, 6), expect.closeTo(2, 6)]);
     expect(emptyInMs).toBeCloseTo((HOUR_MS * 5) / 12, -1);
+  });
+
+  it('counts a point of three seconds three times, also next to points of one second', () => {
+    const joined = Array.from({ length: 100 }, (_, at) => point(3 * (at + 1)));
+    const bad = points(301, 401, { lateRps: 0.1 });
+    const all = [...joined, ...bad];
+    expect([0, 1, 100, 101].map((at) => secondsOf(all, at))).toEqual([3, 3, 1, 1]);
+    // 10 of 4,000 requests are late, and 40 may be.
+    expect(errorBudget(all, 99)).toMatchObject({
+      attainment: expect.closeTo(0.9975, 9),
+      left: expect.closeTo(0.75, 9),
+    });
+    expect(budgetLeft(all, 99).at(-1)).toBeCloseTo(0.75, 9);
+  });
+
+  it('counts no time in which the server gave no points', () => {
+    expect(secondsOf([point(0), point(500)], 1)).toBe(3);
+    expect(secondsOf([point(0)], 0)).toBe(1);
   });
 
   it('falls point by point to the same value', () => {

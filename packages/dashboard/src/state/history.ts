@@ -25,7 +25,17 @@ export function indexAt(points: readonly Pick<HistoryPoint, 'atEpochMs'>[], atEp
   return low - 1;
 }
 
-export const droppedRps = ({ drops }: Pick<HistoryPoint, 'drops'>): number =>
+/** The server joins at most this much of an hour to one of its points. */
+const MOST_POINT_MS = 3000;
+
+/** Seconds that a point covers: the time since the one before it, unless points are missing in between. */
+export function secondsOf(points: readonly Pick<HistoryPoint, 'atEpochMs'>[], at: number): number {
+  const [before, here] = [points[Math.max(0, at - 1)], points[Math.max(1, at)]];
+  const ms = before === undefined || here === undefined ? 1000 : here.atEpochMs - before.atEpochMs;
+  return Math.min(MOST_POINT_MS, ms) / 1000;
+}
+
+const droppedRps = ({ drops }: Pick<HistoryPoint, 'drops'>): number =>
   Object.values(drops).reduce((sum, rps) => sum + rps, 0);
 
 export interface ErrorBudget {
@@ -44,9 +54,9 @@ const BURN_MS = 300_000;
 /** Error budget over all points: misses (late, failed or dropped) against those that the percentile allows. */
 export function errorBudget(points: readonly HistoryPoint[], percentile: number): ErrorBudget {
   const allowed = 1 - percentile / 100;
-  const all = missesOf(points);
+  const all = missesOf(points, 0);
   const last = points.at(-1)?.atEpochMs ?? 0;
-  const recent = missesOf(points.slice(indexAt(points, last - BURN_MS) + 1));
+  const recent = missesOf(points, indexAt(points, last - BURN_MS) + 1);
   const missFraction = all.ended > 0 ? all.missed / all.ended : undefined;
   const left = missFraction === undefined ? 1 : 1 - missFraction / allowed;
   const burnRate = recent.ended > 0 ? recent.missed / recent.ended / allowed : undefined;
@@ -58,13 +68,27 @@ export function errorBudget(points: readonly HistoryPoint[], percentile: number)
   };
 }
 
-function missesOf(points: readonly HistoryPoint[]): { readonly missed: number; readonly ended: number } {
-  let missed = 0;
-  let ended = 0;
-  for (const point of points) {
-    const lost = point.failedRps + droppedRps(point);
-    missed += point.lateRps + lost;
-    ended += point.completedRps + lost;
+interface Misses {
+  readonly missed: number;
+  readonly ended: number;
+}
+
+/** Requests of one point. */
+export function missesAt(points: readonly HistoryPoint[], at: number): Misses {
+  const point = points[at];
+  if (point === undefined) return { missed: 0, ended: 0 };
+  const lost = point.failedRps + droppedRps(point);
+  const seconds = secondsOf(points, at);
+  return { missed: seconds * (point.lateRps + lost), ended: seconds * (point.completedRps + lost) };
+}
+
+/** Requests from the point `from` on. */
+function missesOf(points: readonly HistoryPoint[], from: number): Misses {
+  let [missed, ended] = [0, 0];
+  for (let at = from; at < points.length; at++) {
+    const of = missesAt(points, at);
+    missed += of.missed;
+    ended += of.ended;
   }
   return { missed, ended };
 }

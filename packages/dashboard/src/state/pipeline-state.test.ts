@@ -6,8 +6,12 @@ const GONE: ApiFailure = { kind: 'not-found', isRoute: false, message: 'No pipel
 const OLDER: ApiFailure = { kind: 'not-found', isRoute: true, message: 'There is no such path.' };
 const UNREACHABLE: ApiFailure = { kind: 'unreachable' };
 
-/** Answers by route. A stream stays open until the page ends it; `isFull` refuses it. */
+/** Answers by route, after `delayMs`. A stream stays open until the page ends it; `isFull` refuses it. */
 class FakeServer implements AdminApi {
+  readonly #startedAtMs = Date.now();
+  readonly #controllers = new Set<ReadableStreamDefaultController<Uint8Array>>();
+  #counted = { arrived: 0, atMs: Date.now(), rps: 10 };
+  delayMs = 0;
   readonly asked: string[] = [];
   readonly failures = new Map<string, ApiFailure>();
   /** Failure of every route. */
@@ -15,13 +19,17 @@ class FakeServer implements AdminApi {
   skewMs = 0;
   isFull = false;
   streams = 0;
+  /** Decisions that changed nothing, after the first one. */
+  holds = 0;
 
   get = async <Value>(path: string): Promise<ApiResult<Value>> => {
-    const [, route = ''] = /^\/admin\/pipelines\/p(\/[a-z-]+)?/.exec(path) ?? [];
+    const [, route = '', id] = /^\/admin\/pipelines\/p(\/[a-z-]+)?(?:\/(\d+))?/.exec(path) ?? [];
     this.asked.push(route);
+    if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
     const failure = this.failure ?? this.failures.get(route);
     if (failure !== undefined) return { ok: false, failure };
-    return { ok: true, value: this.#answer(route) as Value };
+    if (id !== undefined) return { ok: true, value: this.#decision(Number(id)) as Value };
+    return { ok: true, value: this.#answer(route, new URL(path, 'http://fake').searchParams) as Value };
   };
 
   post = (): never => {
@@ -31,11 +39,14 @@ class FakeServer implements AdminApi {
   stream = async (_: string, signal: AbortSignal): Promise<Response | undefined> => {
     if (this.isFull || this.failure !== undefined) return undefined;
     this.streams += 1;
-    const begin = (controller: ReadableStreamDefaultController) =>
+    const begin = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      this.#controllers.add(controller);
       signal.addEventListener('abort', () => {
         this.streams -= 1;
+        this.#controllers.delete(controller);
         controller.error(new Error('ended by the page'));
       });
+    };
     return new Response(new ReadableStream({ start: begin }));
   };
 
@@ -43,17 +54,55 @@ class FakeServer implements AdminApi {
     return this.asked.filter((each) => each === route).length;
   }
 
-  #answer(route: string): object {
-    const requests = { arrived: 0, completed: 0, withinSlo: 0, failed: 0, dropped: {} };
+  /** Sends text on all open streams. */
+  send(text: string): void {
+    for (const controller of this.#controllers) controller.enqueue(new TextEncoder().encode(text));
+  }
+
+  get nowMs(): number {
+    return Date.now() + this.skewMs;
+  }
+
+  setRate(rps: number): void {
+    this.#counted = { arrived: this.#arrived, atMs: Date.now(), rps };
+  }
+
+  get #arrived(): number {
+    const { arrived, atMs, rps } = this.#counted;
+    return arrived + (rps * (Date.now() - atMs)) / 1000;
+  }
+
+  /** One point a second since the start. If the clock is set, all of them move. */
+  #points(fromEpochMs: number): readonly object[] {
+    const seconds = Math.floor((Date.now() - this.#startedAtMs) / 1000);
+    const all = Array.from({ length: seconds }, (_, i) => this.#startedAtMs + 1000 * (i + 1) + this.skewMs);
+    return all.filter((atEpochMs) => atEpochMs > fromEpochMs).map((atEpochMs) => ({ atEpochMs, arrivalRps: 10 }));
+  }
+
+  #decisions(limit: number, before: number): object {
+    if (this.holds === 0) return { decisions: [{ id: 1, atEpochMs: 0 }] };
+    const first = Math.max(1, before - limit);
+    const ids = Array.from({ length: before - first }, (_, i) => before - 1 - i);
+    const applied = { id: 1, atEpochMs: 0, kind: 'apply', outcome: { kind: 'applied', tookMs: 1 } };
+    const decisions = ids.map((id) => (id === 1 ? applied : { id, atEpochMs: 0, kind: 'hold' }));
+    return { decisions, ...(first > 1 && { nextBefore: first }) };
+  }
+
+  #decision(id: number): object {
+    return { id, decision: id === 1 ? { kind: 'apply', plan: { stages: {} } } : { kind: 'hold' } };
+  }
+
+  #answer(route: string, query: URLSearchParams): object {
+    const requests = { arrived: this.#arrived, completed: 0, withinSlo: 0, failed: 0, dropped: {} };
     switch (route) {
       case '/graph':
         return { stages: [], edges: [], sources: [], combines: [], outputs: [] };
       case '/counts':
-        return { atEpochMs: Date.now() + this.skewMs, inFlight: 0, requests, stages: {}, edges: [] };
+        return { atEpochMs: this.nowMs, inFlight: 0, requests, stages: {}, edges: [] };
       case '/decisions':
-        return { decisions: [{ id: 1, atEpochMs: 0 }] };
+        return this.#decisions(Number(query.get('limit')), Number(query.get('before') ?? this.holds + 2));
       case '/history':
-        return { stepMs: 1000, points: [] };
+        return { stepMs: 1000, points: this.#points(Number(query.get('fromEpochMs') ?? 0)) };
       default:
         return { name: 'p', stages: {}, requests };
     }
@@ -159,6 +208,85 @@ describe('the state of a pipeline', () => {
     server.failure = undefined;
     await vi.advanceTimersByTimeAsync(3000);
     expect([state.historyOffer.value, state.graph.value === undefined]).toEqual(['offered', false]);
+  });
+
+  it('follows the server when its clock is set back an hour', async () => {
+    await started(20_000);
+    const lagMs = () => Math.abs(server.nowMs - (state.history.value.at(-1)?.atEpochMs ?? 0));
+    expect(lagMs()).toBeLessThan(2500);
+    expect(state.rates.value?.arrivalRps).toBeCloseTo(10, 6);
+    state.replayAt.value = server.nowMs - 5000;
+    server.skewMs = -3_600_000;
+    server.setRate(50);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(lagMs()).toBeLessThan(2500);
+    expect(state.rates.value?.arrivalRps).toBeCloseTo(50, 6);
+    expect(state.replayAt.value).toBeUndefined();
+    const times = state.history.value.map(({ atEpochMs }) => atEpochMs);
+    expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
+    expect(times.length).toBeGreaterThan(25);
+  });
+
+  it('asks for the last point and the later ones only, while the clock runs', async () => {
+    await started(10_000);
+    const before = server.times('/history');
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(server.times('/history') - before).toBeLessThanOrEqual(11);
+    expect(state.history.value.length).toBeGreaterThanOrEqual(18);
+  });
+
+  it('does not show the last point as the present while the history cannot be read', async () => {
+    await started(5000);
+    expect(state.newest.value).toEqual(state.history.value.at(-1));
+    const refused: ApiFailure = { kind: 'refused', status: 503, message: 'busy' };
+    server.failures.set('/history', refused);
+    await vi.advanceTimersByTimeAsync(1100);
+    expect([state.newest.value, state.historyFailure.value, state.failure.value]).toEqual([
+      undefined,
+      refused,
+      undefined,
+    ]);
+    server.failures.clear();
+    await vi.advanceTimersByTimeAsync(1100);
+    expect([state.newest.value, state.historyFailure.value]).toEqual([state.history.value.at(-1), undefined]);
+  });
+
+  it('says that its rates are old if the counts cannot be read', async () => {
+    await started();
+    const refused: ApiFailure = { kind: 'refused', status: 503, message: 'busy' };
+    server.failures.set('/counts', refused);
+    await vi.advanceTimersByTimeAsync(1100);
+    expect(state.failure.value).toBe(refused);
+  });
+
+  it('finds the running plan behind hours of decisions that changed nothing, and looks for it once', async () => {
+    server.holds = 1000;
+    await started();
+    expect([state.plan.value, state.planId.value]).toEqual([{ stages: {} }, 1]);
+    const before = server.times('/decisions');
+    server.send('event: decided\ndata: {}\n\n');
+    await vi.advanceTimersByTimeAsync(500);
+    expect(server.times('/decisions') - before).toBe(1);
+  });
+
+  it('ends a stream that it cannot read before it opens another one', async () => {
+    await started();
+    expect(server.streams).toBe(1);
+    server.send('x'.repeat(1_000_001));
+    await vi.advanceTimersByTimeAsync(2000);
+    expect([server.streams, state.stream.value]).toEqual([1, 'open']);
+  });
+
+  it('reads decisions once more for all events that come during a reading', async () => {
+    await started();
+    server.delayMs = 300;
+    const before = server.times('/decisions');
+    for (let i = 0; i < 20; i++) {
+      server.send('event: decided\ndata: {}\n\n');
+      await vi.advanceTimersByTimeAsync(5);
+    }
+    await vi.advanceTimersByTimeAsync(700);
+    expect(server.times('/decisions') - before).toBe(2);
   });
 
   it.each([3_600_000, -90_000])(

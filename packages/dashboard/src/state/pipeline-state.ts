@@ -7,6 +7,7 @@ import type { AdminApi, ApiFailure, ApiResult } from '../api/admin-client.js';
 import type {
   DecisionPage,
   DecisionRecord,
+  DecisionSummary,
   HistoryAnswer,
   HistoryPoint,
   PipelineCounts,
@@ -29,6 +30,9 @@ const UNTOLD_MS = 5000;
 /** Rates are means over this many seconds: single seconds of a slow stream say little. */
 const RATE_SECONDS = 5;
 const PAGE = 100;
+/** Pages of older decisions that are searched for the running plan: about five hours of decisions every ten seconds. */
+const MOST_OLDER_PAGES = 10;
+const OLDER_PAGE = 200;
 /** The first answer covers an hour in points of three seconds; later ones bring every second. */
 const FIRST_POINTS = 1200;
 const MORE_POINTS = 600;
@@ -37,6 +41,8 @@ const MORE_POINTS = 600;
 export type Offer = 'unknown' | 'offered' | 'missing';
 
 const failureIn = (answer: ApiResult<unknown>): ApiFailure | undefined => (answer.ok ? undefined : answer.failure);
+
+const isApplied = ({ outcome }: DecisionSummary): boolean => outcome?.kind === 'applied';
 
 export class PipelineState {
   readonly name: string;
@@ -48,10 +54,15 @@ export class PipelineState {
   readonly decisions = signal<DecisionList>(NO_DECISIONS);
   readonly history = signal<readonly HistoryPoint[]>([]);
   readonly historyOffer = signal<Offer>('unknown');
+  /** Set while the history cannot be read: then its last point is not the present. */
+  readonly historyFailure = signal<ApiFailure | undefined>(undefined);
+  /** The present as a point; undefined if it is not known. */
+  readonly newest = computed(() => (this.historyFailure.value === undefined ? this.history.value.at(-1) : undefined));
   /** The newest decision that planned, with its evidence. */
   readonly latest = signal<DecisionRecord | undefined>(undefined);
-  /** The plan of the newest applied decision. */
+  /** The plan of the newest applied decision, and the number of that decision. */
   readonly plan = signal<Plan | undefined>(undefined);
+  readonly planId = signal<number | undefined>(undefined);
   /** Set while readings fail. */
   readonly failure = signal<ApiFailure | undefined>(undefined);
   readonly stream = signal<StreamState>('connecting');
@@ -73,6 +84,9 @@ export class PipelineState {
   #wake: (() => void) | undefined;
   #endStream: () => void = () => {};
   #decisionsReadAtMs = Number.NEGATIVE_INFINITY;
+  #decisionsReading: Promise<void> | undefined;
+  #isDecisionsDue = false;
+  #hasLookedBack = false;
   /** True if the server does not describe graphs: then it has no counts either. */
   #isOlder = false;
 
@@ -135,19 +149,14 @@ export class PipelineState {
 
   async #read(): Promise<void> {
     const hadFailed = this.failure.peek() !== undefined;
-    // After a lost connection, the server may be another one.
-    if (hadFailed) {
-      this.#isOlder = false;
-      this.historyOffer.value = 'unknown';
-    }
-    if (hadFailed || (this.graph.peek() === undefined && !this.#isOlder)) await this.#readGraph();
+    await this.#readGraphIfDue(hadFailed);
     const [facts, running, counts] = await Promise.all([
       this.#client.get<PipelineFacts>(this.path('')),
       this.#client.get<RunningPlan>(this.path('/running-plan')),
       this.#isOlder ? undefined : this.#client.get<PipelineCounts>(this.path('/counts')),
     ]);
     if (this.#isStopped) return;
-    const failure = failureIn(facts) ?? failureIn(running);
+    const failure = failureIn(facts) ?? failureIn(running) ?? (counts && failureIn(counts));
     this.failure.value = failure;
     // A stream that seems open may belong to a connection that is gone.
     if (failure?.kind === 'unreachable') this.#endStream();
@@ -161,7 +170,13 @@ export class PipelineState {
     await this.#readHistory();
   }
 
-  async #readGraph(): Promise<void> {
+  /** After a lost connection, the server may be another one. */
+  async #readGraphIfDue(hadFailed: boolean): Promise<void> {
+    if (hadFailed) {
+      this.#isOlder = false;
+      this.historyOffer.value = 'unknown';
+    }
+    if (!hadFailed && (this.graph.peek() !== undefined || this.#isOlder)) return;
     const answer = await this.#client.get<PipelineGraph>(this.path('/graph'));
     if (answer.ok) this.graph.value = answer.value;
     this.#isOlder = !answer.ok && answer.failure.kind === 'not-found' && answer.failure.isRoute;
@@ -171,7 +186,11 @@ export class PipelineState {
     this.skewMs.value = counts.atEpochMs - Date.now();
     this.counts.value = counts;
     const last = this.#readings.at(-1);
-    if (last !== undefined && counts.requests.arrived < last.requests.arrived) this.#readings.length = 0;
+    // A restarted server counts from zero, and a clock that was set back gives no time between readings.
+    if (last !== undefined && (counts.requests.arrived < last.requests.arrived || counts.atEpochMs < last.atEpochMs)) {
+      this.#readings.length = 0;
+      this.rates.value = undefined;
+    }
     this.#readings.push(counts);
     const from = counts.atEpochMs - RATE_SECONDS * 1000 - POLL_MS / 2;
     while (this.#readings.length > 2 && (this.#readings[0] as PipelineCounts).atEpochMs < from) this.#readings.shift();
@@ -185,16 +204,54 @@ export class PipelineState {
   async #readHistory(): Promise<void> {
     if (this.historyOffer.peek() === 'missing') return;
     const last = this.history.peek().at(-1)?.atEpochMs;
-    const range = last === undefined ? `maxPoints=${FIRST_POINTS}` : `fromEpochMs=${last}&maxPoints=${MORE_POINTS}`;
-    const answer = await this.#client.get<HistoryAnswer>(this.path(`/history?${range}`));
-    if (answer.ok) {
-      this.historyOffer.value = 'offered';
-      this.history.value = mergeHistory(this.history.peek(), answer.value.points);
-    } else if (answer.failure.kind === 'not-found' && answer.failure.isRoute) this.historyOffer.value = 'missing';
+    if (last !== undefined) {
+      // The last known point comes again, unless its time has changed: then later ones may have earlier times.
+      const [known, ...later] = (await this.#points(`fromEpochMs=${last - 1}&maxPoints=${MORE_POINTS}`)) ?? [];
+      if (this.historyFailure.peek() !== undefined) return;
+      if (known?.atEpochMs === last) {
+        this.history.value = mergeHistory(this.history.peek(), later);
+        return;
+      }
+    }
+    const all = await this.#points(`maxPoints=${FIRST_POINTS}`);
+    if (all === undefined) return;
+    this.history.value = mergeHistory(this.history.peek(), all);
+    const end = this.history.peek().at(-1)?.atEpochMs ?? 0;
+    if ((this.replayAt.peek() ?? 0) > end) this.replayAt.value = undefined;
   }
 
-  /** Reads the newest decisions, and the evidence of the newest plans if it has changed. */
-  async refreshDecisions(): Promise<void> {
+  /** Undefined if they cannot be read. */
+  async #points(range: string): Promise<readonly HistoryPoint[] | undefined> {
+    const answer = await this.#client.get<HistoryAnswer>(this.path(`/history?${range}`));
+    const failure = failureIn(answer);
+    const isMissing = failure?.kind === 'not-found' && failure.isRoute;
+    if (isMissing || answer.ok) this.historyOffer.value = isMissing ? 'missing' : 'offered';
+    this.historyFailure.value = isMissing ? undefined : failure;
+    return answer.ok ? answer.value.points : undefined;
+  }
+
+  /**
+   * Reads the newest decisions, and the evidence of the newest plans if it has changed. Calls during a reading share one
+   * more reading, so that answers come in order and many events ask once.
+   */
+  refreshDecisions(): Promise<void> {
+    if (this.#decisionsReading === undefined) this.#decisionsReading = this.#readDecisionsWhileDue();
+    else this.#isDecisionsDue = true;
+    return this.#decisionsReading;
+  }
+
+  async #readDecisionsWhileDue(): Promise<void> {
+    try {
+      do {
+        this.#isDecisionsDue = false;
+        await this.#readDecisions();
+      } while (this.#isDecisionsDue && !this.#isStopped);
+    } finally {
+      this.#decisionsReading = undefined;
+    }
+  }
+
+  async #readDecisions(): Promise<void> {
     const answer = await this.#client.get<DecisionPage>(this.path(`/decisions?limit=${PAGE}`));
     if (!answer.ok) return;
     this.#decisionsReadAtMs = Date.now();
@@ -202,13 +259,31 @@ export class PipelineState {
     const { decisions } = this.decisions.peek();
     const newest = decisions.find(({ kind }) => kind !== undefined);
     if (newest !== undefined && newest.id !== this.latest.peek()?.id) {
-      const record = await this.decision(newest.id);
-      if (record !== undefined) this.latest.value = record;
+      const found = await this.decision(newest.id);
+      if (found.ok) this.latest.value = found.value;
     }
-    const applied = decisions.find(({ outcome }) => outcome?.kind === 'applied');
+    const applied = decisions.find(isApplied) ?? (await this.#olderApplied());
     if (applied === undefined) return;
-    const record = await this.decision(applied.id);
-    if (record?.decision?.kind === 'apply') this.plan.value = record.decision.plan;
+    const found = await this.decision(applied.id);
+    if (!found.ok || found.value.decision?.kind !== 'apply') return;
+    this.plan.value = found.value.decision.plan;
+    this.planId.value = applied.id;
+  }
+
+  /** The newest applied decision before the listed ones. Once is enough: a later one will be listed. */
+  async #olderApplied(): Promise<DecisionSummary | undefined> {
+    if (this.#hasLookedBack || this.plan.peek() !== undefined) return undefined;
+    this.#hasLookedBack = true;
+    let before = this.decisions.peek().nextBefore;
+    for (let page = 0; page < MOST_OLDER_PAGES && before !== undefined; page++) {
+      const path = this.path(`/decisions?limit=${OLDER_PAGE}&before=${before}`);
+      const answer = await this.#client.get<DecisionPage>(path);
+      if (!answer.ok) return undefined;
+      const found = answer.value.decisions.find(isApplied);
+      if (found !== undefined) return found;
+      before = answer.value.nextBefore;
+    }
+    return undefined;
   }
 
   async olderDecisions(): Promise<void> {
@@ -218,9 +293,8 @@ export class PipelineState {
     if (answer.ok) this.decisions.value = withOlder(this.decisions.peek(), answer.value);
   }
 
-  async decision(id: number): Promise<DecisionRecord | undefined> {
-    const answer = await this.#client.get<DecisionRecord>(this.path(`/decisions/${id}`));
-    return answer.ok ? answer.value : undefined;
+  decision(id: number): Promise<ApiResult<DecisionRecord>> {
+    return this.#client.get<DecisionRecord>(this.path(`/decisions/${id}`));
   }
 
   /** A hidden page does not listen: a browser has six connections to a server for all its tabs. */
@@ -229,6 +303,8 @@ export class PipelineState {
       const ending = new AbortController();
       this.#endStream = () => ending.abort();
       this.stream.value = document.hidden ? 'connecting' : await this.#events(ending.signal);
+      // A stream that the page no longer reads would keep its connection.
+      ending.abort();
       if (!this.#isStopped) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
     }
   }

@@ -1,6 +1,6 @@
 /** Columns of charts from the points of the history. A missing second is a gap, never a zero. */
 import type { HistoryPoint } from '../api/answers.js';
-import { droppedRps, HOUR_MS, indexAt } from './history.js';
+import { HOUR_MS, indexAt, missesAt } from './history.js';
 
 export type Column = (number | null)[];
 
@@ -63,12 +63,11 @@ export function dropReasons(points: readonly HistoryPoint[]): readonly string[] 
 /** Error budget that is left after each point, as a fraction of the budget of all points. */
 export function budgetLeft(points: readonly HistoryPoint[], percentile: number): readonly number[] {
   const allowedFraction = 1 - percentile / 100;
-  let ended = 0;
-  for (const point of points) ended += point.completedRps + point.failedRps + droppedRps(point);
-  const allowed = ended * allowedFraction;
+  const misses = points.map((_, at) => missesAt(points, at));
+  const allowed = allowedFraction * misses.reduce((sum, { ended }) => sum + ended, 0);
   let missed = 0;
-  return points.map((point) => {
-    missed += point.lateRps + point.failedRps + droppedRps(point);
+  return misses.map((of) => {
+    missed += of.missed;
     return allowed > 0 ? 1 - missed / allowed : 1;
   });
 }

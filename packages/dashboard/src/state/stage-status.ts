@@ -53,7 +53,9 @@ export interface StatusInput {
 export function stageStatus(id: string, input: StatusInput): StageStatus {
   const past = input.replayed?.stages[id];
   const facts = past === undefined ? liveFacts(id, input) : pastFacts(past);
-  return { ...facts, ...judge(facts, input.running?.stages[id]?.omitted === true) };
+  const isOmitted = input.running?.stages[id]?.omitted === true;
+  // A point does not tell if the plan of its time omitted the stage. Replicas show that it did not.
+  return { ...facts, ...judge(facts, isOmitted && (past === undefined || !hasReplicas(facts))) };
 }
 
 type Facts = Omit<StageStatus, 'level' | 'note'>;
@@ -79,15 +81,17 @@ function liveFacts(id: string, { running, rates, plan, latest }: StatusInput): F
 }
 
 /** A point has no variants: only what it counts is shown. */
-function pastFacts({ replicas, queueLength, arrivalRps, batchFill, p99Ms }: HistoryStage): Facts {
+function pastFacts({ replicas, queueLength, arrivalRps, droppedRps = 0, batchFill, p99Ms }: HistoryStage): Facts {
   return {
-    ...{ replicas, queueLength, itemsRps: arrivalRps, droppedRps: 0 },
+    ...{ replicas, queueLength, itemsRps: arrivalRps, droppedRps },
     batchFill: batchFill ?? undefined,
     p99Ms: p99Ms ?? undefined,
     ...{ variantId: undefined, cpuCores: undefined, desired: undefined, maxBatchSize: undefined },
     ...{ waitMs: undefined, runMs: undefined },
   };
 }
+
+const hasReplicas = ({ replicas }: Facts): boolean => Object.values(replicas).some((count) => count > 0);
 
 type Judged = Pick<StageStatus, 'replicas' | 'queueLength' | 'maxBatchSize' | 'droppedRps'>;
 

@@ -15,6 +15,8 @@ interface Limits {
   readonly step: number;
 }
 
+export type AssumptionLimits = Readonly<Record<'arrivalRps' | 'sloLatencyMs' | 'budgetCpuCores', Limits>>;
+
 /** Body of `POST …/plan`. Stages without a pin are left out: an empty pin would remove the pins that are set. */
 export function planQuestion({ arrivalRps, sloLatencyMs, budgetCpuCores, pins }: Assumptions): object {
   const pinned = Object.fromEntries(Object.entries(pins).filter(([, each]) => Object.keys(each).length > 0));
@@ -29,7 +31,7 @@ export function planQuestion({ arrivalRps, sloLatencyMs, budgetCpuCores, pins }:
 export function assumptionLimits(
   { slo, budget }: Pick<PipelineFacts, 'slo' | 'budget'>,
   arrivalRps: number,
-): Readonly<Record<'arrivalRps' | 'sloLatencyMs' | 'budgetCpuCores', Limits>> {
+): AssumptionLimits {
   return {
     arrivalRps: upTo(4 * Math.max(arrivalRps, 5)),
     sloLatencyMs: upTo(3 * slo.latencyMs),

@@ -1,13 +1,14 @@
 /** The time series of the overview. */
 import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
+import { failureText } from '../api/admin-client.js';
 import type { HistoryPoint } from '../api/answers.js';
-import { digits, reasonText } from '../format/figures.js';
+import { clockText, digits, reasonText } from '../format/figures.js';
 import { HOUR_MS } from '../state/history.js';
 import type { PipelineState } from '../state/pipeline-state.js';
 import { budgetLeft, columnsOf, dropReasons, lastPoints } from '../state/series.js';
 import { Chart } from './chart.js';
-import { Notice } from './notice.js';
+import { Banner, Notice } from './notice.js';
 
 const RANGES = [
   { name: '5 min', ms: 300_000 },
@@ -43,6 +44,7 @@ export function Charts({ state }: { readonly state: PipelineState }) {
     );
   }
   const { latencyMs = 0, percentile = 99 } = slo ?? {};
+  const failure = state.historyFailure.value;
   return (
     <section class="panel" aria-label="Time series">
       <div class="panel-head">
@@ -56,6 +58,12 @@ export function Charts({ state }: { readonly state: PipelineState }) {
           ))}
         </fieldset>
       </div>
+      {failure !== undefined && (
+        <Banner kind="warn">
+          <strong>The time series cannot be read.</strong> {failureText(failure)} They end at{' '}
+          {clockText(points.at(-1)?.atEpochMs ?? 0)}.
+        </Banner>
+      )}
       <div class="charts">
         <Arrivals points={points} at={at} />
         <Latency points={points} at={at} sloMs={latencyMs} percentile={percentile} />

@@ -40,7 +40,8 @@ export function confirmAction(asked: Action): void {
   reason.value = '';
 }
 
-async function perform({ state, route, body, done }: Action): Promise<void> {
+async function perform(asked: Action): Promise<void> {
+  const { state, route, body, done } = asked;
   progress.value = { kind: 'running' };
   const why = reason.value.trim();
   const answer = await state.client.post<ActionAnswer>(state.path(route), {
@@ -49,8 +50,14 @@ async function perform({ state, route, body, done }: Action): Promise<void> {
   });
   state.refresh();
   void state.refreshDecisions();
+  // A slow action may end after its dialog was closed, while the dialog asks for another one.
+  const isShown = action.peek() === asked;
   if (!answer.ok) {
     const { failure } = answer;
+    if (!isShown) {
+      lastResult.value = { state, text: `${asked.verb}: ${failureText(failure)}` };
+      return;
+    }
     // The page asks for another token first; then the dialog is still there.
     progress.value =
       failure.kind === 'unauthenticated' ? { kind: 'asked' } : { kind: 'failed', message: failureText(failure) };
@@ -58,7 +65,7 @@ async function perform({ state, route, body, done }: Action): Promise<void> {
   }
   const { result, warning } = answer.value;
   lastResult.value = { state, text: result, warning };
-  action.value = undefined;
+  if (isShown) action.value = undefined;
   done?.();
 }
 

@@ -2,6 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { type ApiResult, failureText } from '../api/admin-client.js';
 import type { DecisionRecord, Plan, PlanResult } from '../api/answers.js';
 import {
   digits,
@@ -20,26 +21,42 @@ import { confirmAction } from './confirm-dialog.js';
 import { Notice } from './notice.js';
 import { EffectTable, PlanTable, VerifiedText } from './plan-table.js';
 
+type Read =
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'read'; readonly record: DecisionRecord };
+
+/** A record that was read stays if it cannot be read again. */
+function readOf(answer: ApiResult<DecisionRecord>, before: Read): Read {
+  if (answer.ok) return { kind: 'read', record: answer.value };
+  if (before.kind === 'read') return before;
+  if (answer.failure.kind === 'not-found') return { kind: 'missing' };
+  return { kind: 'failed', message: failureText(answer.failure) };
+}
+
 interface DecisionDetailProps {
   readonly state: PipelineState;
   readonly id: number;
 }
 
 export function DecisionDetail({ state, id }: DecisionDetailProps) {
-  const record = useSignal<DecisionRecord | 'missing' | undefined>(undefined);
+  const read = useSignal<Read>({ kind: 'loading' });
+  const round = useSignal(0);
   // Facts that come later (outcome, observation) are read again with the list.
   const known = state.decisions.value.decisions.find((each) => each.id === id);
   const version = JSON.stringify([known?.outcome, known?.observed]);
+  const isLost = state.failure.value !== undefined;
   useEffect(() => {
     let isCurrent = true;
-    void state.decision(id).then((found) => {
-      if (isCurrent) record.value = found ?? record.value ?? 'missing';
+    void state.decision(id).then((answer) => {
+      if (isCurrent) read.value = readOf(answer, read.peek());
     });
     return () => {
       isCurrent = false;
     };
-  }, [id, version]);
-  const value = record.value;
+  }, [id, version, isLost, round.value]);
+  const { value } = read;
   return (
     <section class="panel detail" aria-label={`Decision ${id}`}>
       <div class="panel-head">
@@ -48,13 +65,26 @@ export function DecisionDetail({ state, id }: DecisionDetailProps) {
           Close
         </a>
       </div>
-      {value === undefined && <Notice kind="loading" title="Reading the decision" />}
-      {value === 'missing' && (
+      {value.kind === 'loading' && <Notice kind="loading" title="Reading the decision" />}
+      {value.kind === 'failed' && (
+        <Notice kind="bad" title="The decision cannot be read">
+          <p>{value.message}</p>
+          <button
+            type="button"
+            onClick={() => {
+              round.value += 1;
+            }}
+          >
+            Try again
+          </button>
+        </Notice>
+      )}
+      {value.kind === 'missing' && (
         <Notice kind="empty" title={`There is no decision ${id}`}>
           <p>It was never made, or the log no longer keeps it.</p>
         </Notice>
       )}
-      {typeof value === 'object' && <Facts state={state} record={value} />}
+      {value.kind === 'read' && <Facts state={state} record={value.record} />}
     </section>
   );
 }
@@ -234,7 +264,7 @@ interface ChosenProps {
 }
 
 function Chosen({ state, record, plan }: ChosenProps) {
-  const isRunning = state.plan.value === plan;
+  const isRunning = state.planId.value === record.id;
   return (
     <>
       <h3>Plan</h3>

@@ -138,7 +138,7 @@ function Scatter({ points, current, chosen, choose }: ScatterProps) {
         aria-label="Accuracy over cost per hour; the table below has the same points"
       >
         {yTicks.map(({ at, label }) => (
-          <g key={label}>
+          <g key={at}>
             <line x1="52" x2={width - 12} y1={at} y2={at} class="grid" />
             <text x="44" y={at + 4} text-anchor="end">
               {label}
@@ -146,7 +146,7 @@ function Scatter({ points, current, chosen, choose }: ScatterProps) {
           </g>
         ))}
         {xTicks.map(({ at, label }) => (
-          <text key={label} x={at} y={height - 22} text-anchor="middle">
+          <text key={at} x={at} y={height - 22} text-anchor="middle">
             {label}
           </text>
         ))}

@@ -14,6 +14,9 @@ import { type ErrorBudget, errorBudget } from '../state/history.js';
 import type { PipelineState } from '../state/pipeline-state.js';
 import { type Level, Tile } from './figure.js';
 
+/** Percentile of the latencies in a point of the history. */
+const POINT_PERCENTILE = 99;
+
 const levelOf = (used: number | undefined): Level =>
   used === undefined || Number.isNaN(used) ? 'none' : used > 1 ? 'bad' : used > 0.9 ? 'warn' : 'ok';
 
@@ -45,11 +48,20 @@ function Arrivals({ state }: { readonly state: PipelineState }) {
 function Latency({ state }: { readonly state: PipelineState }) {
   const point = state.replayed.value;
   const { latencyMs: sloMs = 0, percentile = 99 } = state.facts.value?.slo ?? {};
+  const slo = `SLO ${text(latencyFigure(sloMs))}`;
+  if (point !== undefined && percentile !== POINT_PERCENTILE) {
+    // A point does not have the percentile of the SLO, so it is not compared with the SLO.
+    return (
+      <Tile name={`Latency p${POINT_PERCENTILE}`} figure={latencyFigure(point.p99Ms)}>
+        {slo} at p{percentile}
+      </Tile>
+    );
+  }
   const ms = point ? (point.p99Ms ?? undefined) : state.counts.value?.latencyMs?.atPercentile;
   const used = ms === undefined ? undefined : ms / sloMs;
   return (
     <Tile name={`Latency p${percentile}`} figure={latencyFigure(ms)} level={levelOf(used)} used={used ?? 0}>
-      SLO {text(latencyFigure(sloMs))}
+      {slo}
     </Tile>
   );
 }
@@ -59,7 +71,7 @@ function Attainment({ state }: { readonly state: PipelineState }) {
   const points = state.history.value;
   const at = state.replayAt.value;
   const { arrived = 0, withinSlo = 0 } = state.facts.value?.requests ?? {};
-  if (points.length === 0) {
+  if (points.length === 0 || (at === undefined && state.historyFailure.value !== undefined)) {
     const fraction = arrived > 0 ? withinSlo / arrived : undefined;
     return (
       <Tile name="Within SLO" figure={percentFigure(fraction, 2)}>
@@ -92,7 +104,7 @@ function budgetText({ left, burnRate, emptyInMs }: ErrorBudget): string {
 
 function Accuracy({ state }: { readonly state: PipelineState }) {
   const point = state.replayed.value;
-  const pas = point ? point.accuracy : (state.history.value.at(-1)?.accuracy ?? state.plan.value?.predicted.pas);
+  const pas = point ? point.accuracy : (state.newest.value?.accuracy ?? state.plan.value?.predicted.pas);
   const objective = state.facts.value?.objective;
   return (
     <Tile name="Accuracy" figure={accuracyFigure(pas)}>
@@ -103,7 +115,7 @@ function Accuracy({ state }: { readonly state: PipelineState }) {
 
 function Cost({ state }: { readonly state: PipelineState }) {
   const point = state.replayed.value;
-  const cost = point ? point.cost : (state.history.value.at(-1)?.cost ?? state.plan.value?.predicted.costPerHour);
+  const cost = point ? point.cost : (state.newest.value?.cost ?? state.plan.value?.predicted.costPerHour);
   const most = state.facts.value?.budget.costPerHour;
   const used = cost === undefined || most === undefined ? undefined : cost / most;
   return (
@@ -119,13 +131,15 @@ function Cost({ state }: { readonly state: PipelineState }) {
 }
 
 function Cores({ state }: { readonly state: PipelineState }) {
-  const point = state.replayed.value ?? state.history.value.at(-1);
+  const past = state.replayed.value;
+  const point = past ?? state.newest.value;
   const replicas = Object.values(state.running.value?.stages ?? {}).flatMap((stage) => stage.replicas);
   const running = replicas.reduce((sum, { resources }) => sum + resources.cpuCores, 0);
-  const planned = point?.cpuCores.planned ?? running;
+  // The replicas of now say nothing about a past moment.
+  const planned = point?.cpuCores.planned ?? (past === undefined ? running : undefined);
   const most = state.facts.value?.budget.cpuCores;
   const used = point?.cpuCores.used;
-  const ofBudget = most === undefined ? undefined : planned / most;
+  const ofBudget = most === undefined || planned === undefined ? undefined : planned / most;
   return (
     <Tile
       name="CPU"

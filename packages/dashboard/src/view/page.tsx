@@ -8,6 +8,7 @@ import { enterToken, token, tokenState } from '../state/token.js';
 import { Notice } from './notice.js';
 import { PipelineView } from './pipeline-view.js';
 import { TokenForm } from './token-form.js';
+import { useNowMs } from './use-now-ms.js';
 
 const VIEW_NAMES: Readonly<Record<View, string>> = {
   overview: 'Overview',
@@ -137,13 +138,15 @@ function PipelinePicker() {
 
 function Connection() {
   const state = shown.value;
+  const nowMs = useNowMs();
   if (state === undefined || tokenState.value !== 'accepted') return null;
+  const readAtMs = state.readAtMs.value;
   const connection = connectionOf({
     failure: state.failure.value,
-    hasRead: state.readAtMs.value !== undefined,
+    readAgeMs: readAtMs === undefined ? undefined : nowMs - readAtMs,
     stream: state.stream.value,
   });
-  const level = { lost: 'is-bad', live: 'is-ok', polling: 'is-ok', connecting: '' }[connection];
+  const level = { lost: 'is-bad', late: 'is-bad', live: 'is-ok', polling: 'is-ok', connecting: '' }[connection];
   return (
     <span class={`connection ${level}`} role="status">
       <span class="pip" aria-hidden="true" />

@@ -65,7 +65,8 @@ function Banners({ state }: { readonly state: PipelineState }) {
       {failure !== undefined && (
         <Banner kind="bad">
           <strong>{failureTitle(failure)}</strong> {failureRemedy(failure)} The figures are from{' '}
-          {readAtMs === undefined ? 'before' : clockText(readAtMs)}. This page tries again every two seconds.
+          {readAtMs === undefined ? 'before' : clockText(readAtMs + state.skewMs.value)}. This page tries again every
+          two seconds.
         </Banner>
       )}
       {facts?.faults.map(({ step, message, sinceEpochMs, count }) => (

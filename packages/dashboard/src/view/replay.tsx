@@ -46,7 +46,8 @@ export function Replay({ state }: { readonly state: PipelineState }) {
         value={at ?? last}
         onInput={({ currentTarget }) => {
           const value = Number(currentTarget.value);
-          state.replayAt.value = value >= last - STEP_MS ? undefined : value;
+          // One step to the left of now is a past moment, so that arrow keys can leave now.
+          state.replayAt.value = value > last - STEP_MS ? undefined : value;
         }}
       />
       <output>{at === undefined ? 'Live' : clockText(at)}</output>

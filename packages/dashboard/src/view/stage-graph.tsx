@@ -16,6 +16,7 @@ import { stageStatus } from '../state/stage-status.js';
 import { Notice } from './notice.js';
 import { StageCard } from './stage-card.js';
 import { StagePanel } from './stage-panel.js';
+import { useNowMs } from './use-now-ms.js';
 
 const NARROW_PX = 700;
 const LEAST_SCALE = 0.62;
@@ -87,14 +88,10 @@ function Legend() {
 }
 
 function SignalAge({ state }: { readonly state: PipelineState }) {
-  const now = useSignal(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => (now.value = Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
+  const nowMs = useNowMs();
   const read = state.readAtMs.value;
   if (state.replayAt.value !== undefined) return <span class="muted">replay</span>;
-  return <span class="muted age">{read === undefined ? '' : `read ${ageText(now.value - read)}`}</span>;
+  return <span class="muted age">{read === undefined ? '' : `read ${ageText(nowMs - read)}`}</span>;
 }
 
 interface NodeProps {
@@ -107,16 +104,17 @@ function Node({ node, state, open }: NodeProps) {
   const { id, kind, x, y, width, height } = node;
   const style = { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` };
   if (kind === 'stage') {
-    const latest = state.history.value.at(-1);
     const input = {
       running: state.running.value,
       rates: state.rates.value,
       plan: state.plan.value,
       replayed: state.replayed.value,
-      latest,
+      latest: state.newest.value,
     };
-    const isPinned = state.facts.value?.pins[id as never] !== undefined;
-    const canary = state.running.value?.stages[id]?.canary;
+    // Pins and canaries are known for now only.
+    const isPast = state.replayed.value !== undefined;
+    const isPinned = !isPast && state.facts.value?.pins[id as never] !== undefined;
+    const canary = isPast ? undefined : state.running.value?.stages[id]?.canary;
     return (
       <StageCard
         id={id}
@@ -137,7 +135,9 @@ function Node({ node, state, open }: NodeProps) {
     );
   }
   const rates = state.rates.value;
-  const rps = kind === 'source' ? rates?.arrivalRps : rates?.completedRps;
+  // Requests are counted, not the parts of several sources.
+  const arrivalRps = state.graph.value?.sources.length === 1 ? rates?.arrivalRps : undefined;
+  const rps = kind === 'source' ? arrivalRps : rates?.completedRps;
   return (
     <div class="pill" style={style}>
       <span>{kind === 'source' ? plainName(id) : 'answers'}</span>

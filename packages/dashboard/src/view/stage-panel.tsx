@@ -27,7 +27,7 @@ export function StagePanel({ state, stageId, close }: StagePanelProps) {
           ✕
         </button>
       </div>
-      <h3>Replicas</h3>
+      <h3>{state.replayAt.value === undefined ? 'Replicas' : 'Replicas now'}</h3>
       <ReplicaFigures state={state} stageId={stageId} />
       <table>
         <thead>

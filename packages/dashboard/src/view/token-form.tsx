@@ -1,8 +1,12 @@
 import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import { enterToken } from '../state/token.js';
 
 export function TokenForm({ isRefused }: { readonly isRefused: boolean }) {
   const entered = useSignal('');
+  const field = useRef<HTMLInputElement>(null);
+  // Once: later, the focus is where the user put it.
+  useEffect(() => field.current?.focus(), []);
   const submit = (event: Event) => {
     event.preventDefault();
     const value = entered.value.trim();
@@ -23,7 +27,7 @@ export function TokenForm({ isRefused }: { readonly isRefused: boolean }) {
         type="password"
         autocomplete="off"
         spellcheck={false}
-        ref={(element) => element?.focus()}
+        ref={field}
         required
         value={entered.value}
         aria-invalid={isRefused}

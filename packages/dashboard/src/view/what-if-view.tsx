@@ -5,7 +5,7 @@ import { failureText } from '../api/admin-client.js';
 import type { GraphStage, Plan, StagePins, WhatIfAnswer } from '../api/answers.js';
 import { digits } from '../format/figures.js';
 import type { PipelineState } from '../state/pipeline-state.js';
-import { type Assumptions, assumptionLimits, planQuestion } from '../state/what-if.js';
+import { type AssumptionLimits, type Assumptions, assumptionLimits, planQuestion } from '../state/what-if.js';
 import { confirmAction } from './confirm-dialog.js';
 import { ResultFacts } from './decision-detail.js';
 import { Notice } from './notice.js';
@@ -25,14 +25,17 @@ export function WhatIfView({ state }: { readonly state: PipelineState }) {
   const asked = useSignal<Assumptions | undefined>(undefined);
   const answer = useSignal<Answer>({ kind: 'none' });
   const isAsking = useSignal(false);
-  const pipelineRps = facts?.arrivalRps ?? 0;
+  // They stay while the load changes: else a slider would move under the hand.
+  const limits = useSignal<AssumptionLimits | undefined>(undefined);
   if (asked.value === undefined && facts !== undefined) {
+    const arrivalRps = Number(digits(Math.max(1, forecast ?? facts.arrivalRps)).replaceAll(',', ''));
     asked.value = {
-      arrivalRps: Number(digits(Math.max(1, forecast ?? pipelineRps)).replaceAll(',', '')),
+      arrivalRps,
       sloLatencyMs: facts.slo.latencyMs,
       budgetCpuCores: facts.budget.cpuCores,
       pins: {},
     };
+    limits.value = assumptionLimits(facts, arrivalRps);
   }
   const question = asked.value;
   useEffect(() => {
@@ -55,8 +58,8 @@ export function WhatIfView({ state }: { readonly state: PipelineState }) {
       clearTimeout(timer);
     };
   }, [question]);
-  if (facts === undefined || question === undefined) return <Notice kind="loading" title="Reading the pipeline" />;
-  const limits = assumptionLimits(facts, pipelineRps);
+  const ranges = limits.value;
+  if (question === undefined || ranges === undefined) return <Notice kind="loading" title="Reading the pipeline" />;
   const set = (over: Partial<Assumptions>) => {
     asked.value = { ...question, ...over };
   };
@@ -79,14 +82,14 @@ export function WhatIfView({ state }: { readonly state: PipelineState }) {
           name="Arrivals"
           unit="req/s"
           value={question.arrivalRps}
-          {...limits.arrivalRps}
+          {...ranges.arrivalRps}
           set={(arrivalRps) => set({ arrivalRps })}
         />
         <Slider
           name="SLO"
           unit="ms"
           value={question.sloLatencyMs}
-          {...limits.sloLatencyMs}
+          {...ranges.sloLatencyMs}
           set={(sloLatencyMs) => set({ sloLatencyMs })}
         />
         {question.budgetCpuCores !== undefined && (
@@ -94,7 +97,7 @@ export function WhatIfView({ state }: { readonly state: PipelineState }) {
             name="Budget"
             unit="cores"
             value={question.budgetCpuCores}
-            {...limits.budgetCpuCores}
+            {...ranges.budgetCpuCores}
             set={(budgetCpuCores) => set({ budgetCpuCores })}
           />
         )}
