@@ -8,7 +8,7 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import { FALSE_ALARM, type Pairs } from './statistics.js';
-import { harmIn, type Misses, missedSpan, type Span, secondsOf, sumIn } from './symptoms.js';
+import { extentOf, harmIn, type Misses, missedSpan, type Span, secondsOf, sumIn } from './symptoms.js';
 
 /** `runningPlan`: what ran when it was decided. */
 export interface DatedDecision {
@@ -45,8 +45,10 @@ export class CaseFile {
   /** The window that was asked for, in seconds of the history. */
   readonly asked: Span;
   readonly allowedFraction: number;
-  /** Part with the harm; all of the window if the SLO is met. */
+  /** Worst part of the harm; all of the window if the SLO is met. */
   readonly episode: Span;
+  /** All of the harm around its worst part; only that part if chance may explain the harm. */
+  readonly extent: Span;
   readonly isHarmed: boolean;
   /** False if chance may explain the harm: then it counts only with a suspect. */
   readonly isCertain: boolean;
@@ -67,11 +69,16 @@ export class CaseFile {
     const slo = { latencyMs: input.spec.slo.latencyMs, allowedFraction: this.allowedFraction };
     const all = this.#misses(seconds, false);
     const missed = missedSpan(all, this.asked, slo);
-    const own = missed && missedSpan(this.#misses(seconds, true), this.asked, slo);
+    const withoutClients = this.#misses(seconds, true);
+    const own = missed && missedSpan(withoutClients, this.asked, slo);
     this.isHarmed = missed !== undefined;
     this.isCertain = missed?.isCertain ?? false;
     this.isHarmedWithoutClients = own !== undefined;
     this.episode = own ?? missed ?? this.asked;
+    const known = { from: 0, to: this.asked.to };
+    this.extent = this.isCertain
+      ? extentOf(own === undefined ? all : withoutClients, this.episode, known, this.allowedFraction)
+      : this.episode;
     this.before = this.isHarmed ? this.#before(all) : undefined;
   }
 
@@ -82,6 +89,12 @@ export class CaseFile {
   get alpha(): number {
     const parts = this.isHarmed && !this.isCertain ? (this.asked.to - this.asked.from) / BLOCK_S : 1;
     return FALSE_ALARM / Math.max(1, parts);
+  }
+
+  /** Spans that show the cause: the worst part of the harm, and all of it if it is mild and lasts. */
+  get harmSpans(): readonly Span[] {
+    const { episode, extent } = this;
+    return extent.from === episode.from && extent.to === episode.to ? [episode] : [episode, extent];
   }
 
   get harm() {
@@ -135,10 +148,13 @@ export class CaseFile {
     };
   }
 
-  /** The last stretch of good seconds that is long enough: harm that comes now and then has good seconds in between. */
+  /**
+   * The last stretch of good seconds before the harm that is long enough: harm that comes now and then has good seconds in
+   * between. Mild harm has no stretch of its own: its seconds are good, but its cause is already there.
+   */
   #before({ missed, ended }: Misses): Span | undefined {
     const isGood = (at: number) => (missed[at] as number) <= 10 * this.allowedFraction * (ended[at] as number);
-    const last = this.episode.from - GAP_S;
+    const last = this.extent.from - GAP_S;
     const first = Math.max(0, last - MOST_BEFORE_S);
     for (let [from, to] = [last, last]; from > first; ) {
       if (isGood(from - 1)) from -= 1;

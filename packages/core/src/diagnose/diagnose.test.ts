@@ -1,9 +1,17 @@
 /** Windows written by hand. Simulated incidents are in `diagnose.full.test.ts`. */
 import { describe, expect, it } from 'vitest';
-import { type PipelineField, placeOf, placeOfStage, rowWidth, type StageField } from '../history/history-layout.js';
+import {
+  type PipelineField,
+  placeOf,
+  placeOfEdge,
+  placeOfStage,
+  rowWidth,
+  type StageField,
+} from '../history/history-layout.js';
 import type { ReplicaBlock } from '../history/replica-blocks.js';
 import type { Decision } from '../model/decision.js';
-import { replicaId, stageId, variantId } from '../model/ids.js';
+import { replicaId, type StageId, stageId, variantId } from '../model/ids.js';
+import type { EdgeSpec } from '../model/pipeline-spec.js';
 import type { RunningStage } from '../model/running-plan.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
 import type { DiagnosisInput } from './case-file.js';
@@ -72,6 +80,48 @@ const blocksOf = (name: string, log: number): readonly ReplicaBlock[] =>
     ...{ atEpochMs: 65_000 + 5000 * i, stageId: stageId('b'), variantId: variantId('v'), replicaId: replicaId(name) },
     ...{ batches: 50, items: 50, failedItems: 0, measured: 50, logSum: 50 * (log + 0.01 * Math.sin(i)), logSquares: 0 },
   }));
+
+/** Items for stage b, and service times of it, after the onset of mild harm. */
+interface Later {
+  readonly items?: number;
+  readonly serviceMs?: number;
+}
+
+const MILD_ONSET_S = 40;
+
+/** Late requests of a second with 50: three of a hundred since the onset, and once many for five seconds. */
+function lateAt(second: number): number {
+  if (second < MILD_ONSET_S) return 0;
+  return second >= 101 && second < 106 ? 8 : 1 + (second % 2);
+}
+
+/** Two minutes of a chain with a fan-out to stage b. */
+function mildHarm({ items = 100, serviceMs = usualStage.serviceMs }: Later): DiagnosisInput {
+  const stageIds = ['a', 'b', 'c'].map(stageId);
+  const [a, b, c] = stageIds as [StageId, StageId, StageId];
+  const edges: readonly EdgeSpec[] = [
+    { from: a, to: b, fanOut: { expected: 2 } },
+    { from: b, to: c, join: 'all' },
+  ];
+  const points = [{ cpuCores: 1, batchSize: 1, meanMs: 5 }];
+  const wide = { ...chainSpec({ a: points, b: points, c: points }), budget: { cpuCores: 8 }, edges };
+  const wideShape = { stageIds, edges: edges.length };
+  const width = rowWidth(wideShape);
+  const rows = new Float32Array(SECONDS * width);
+  for (let second = 0; second < SECONDS; second++) {
+    const row = rows.subarray(second * width, (second + 1) * width);
+    const isLater = second >= MILD_ONSET_S;
+    const wobble = 1 + 0.02 * Math.sin(second);
+    const usual = { plannedCores: 3, budgetCores: 8, provisionedRps: 60, accuracy: 0.9 };
+    const all: Figures = { ...usual, arrived: 50 * wobble, completed: 50, late: lateAt(second) };
+    for (const [field, value] of Object.entries(all)) row[placeOf(field as PipelineField)] = value;
+    for (const stage of [0, 2]) setStage(row, stage, usualStage, wobble);
+    setStage(row, 1, isLater ? { ...usualStage, serviceMs } : usualStage, wobble);
+    row[placeOfEdge(wideShape, 0, 'fanOuts')] = 50;
+    row[placeOfEdge(wideShape, 0, 'items')] = (isLater ? items : 100) * wobble;
+  }
+  return { ...input(), spec: wide, history: { ...input().history, shape: wideShape, rows } };
+}
 
 describe('the diagnosis of a window', () => {
   it('has no data outside of the history', () => {
@@ -155,6 +205,18 @@ describe('the diagnosis of a window', () => {
       ...{ verdict: 'incident', cause: 'overload' },
       evidence: [{ measured: expect.closeTo(120, 0), expected: expect.closeTo(50, 0) }, {}],
     });
+  });
+
+  it.each<[string, string, Later]>([
+    ['a grown fan-out', 'fan-out', { items: 150 }],
+    ['longer batches', 'wrong-profile', { serviceMs: 750 }],
+    ['nothing that changed', 'unknown', {}],
+  ])('blames %s for mild harm that lasts, although its worst part takes five seconds', (_, cause, later) => {
+    const card = diagnose(mildHarm(later));
+    expect(card).toMatchObject({ verdict: 'incident', cause, harmful: true });
+    if (card.verdict !== 'incident') return;
+    expect(card.episode.toEpochMs - card.episode.fromEpochMs).toBeLessThan(10_000);
+    if (cause !== 'unknown') expect(card.stageId).toBe('b');
   });
 
   it('compares a rise with the plan over a minute, too, if it only does harm now and then', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
-import { missedSpan } from './symptoms.js';
+import { extentOf, missedSpan } from './symptoms.js';
 
 const slo = { latencyMs: 300, allowedFraction: 0.01 };
 const steady = (seconds: number, missedAt: (second: number) => number) => ({
@@ -54,5 +54,23 @@ describe('missedSpan', () => {
   it('finds nothing without requests', () => {
     expect(missedSpan({ missed: [0, 0], ended: [0, 0] }, { from: 0, to: 2 }, slo)).toBeUndefined();
     expect(missedSpan({ missed: [], ended: [] }, { from: 0, to: 0 }, slo)).toBeUndefined();
+  });
+});
+
+describe('extentOf', () => {
+  const extent = (missedAt: (second: number) => number) => {
+    const misses = steady(300, missedAt);
+    return extentOf(misses, { from: 200, to: 205 }, { from: 0, to: 300 }, slo.allowedFraction);
+  };
+  const isWorst = (second: number) => second >= 200 && second < 205;
+
+  it.each<[string, (second: number) => number, readonly [number, number]]>([
+    ['is the worst part, if it is calm before and after it', () => 0, [200, 205]],
+    ['is the worst part, if the SLO is met before and after it', (second) => Number(second % 2 === 0), [200, 205]],
+    ['reaches as far as mild harm lasts', (second) => (second >= 150 && second < 250 ? 2 : 0), [150, 250]],
+    ['does not reach earlier harm over calm seconds', (second) => (second >= 100 && second < 150 ? 2 : 0), [200, 205]],
+    ['reaches over a short calm', (second) => (second >= 150 && second < 195 ? 2 : 0), [150, 205]],
+  ])('%s', (_, missedAt, [from, to]) => {
+    expect(extent((second) => (isWorst(second) ? 12 : missedAt(second)))).toEqual({ from, to });
   });
 });

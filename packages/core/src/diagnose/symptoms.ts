@@ -77,6 +77,31 @@ export function missedSpan(
   return { ...worstSpan({ missed, ended }, span, { allowed: slo.allowedFraction, suspected }), isCertain };
 }
 
+/** Harm: misses are at least this much more frequent than the SLO allows. */
+const HARM_FACTOR = 2;
+
+/**
+ * The harm around its worst part, within `span`: as far as frequent misses explain the seconds better than allowed ones do.
+ * It ends where calm seconds are evidence enough against it. So it contains mild harm that lasts.
+ */
+export function extentOf({ missed, ended }: Misses, worst: Span, span: Span, allowed: number): Span {
+  const high = Math.min((1 + allowed) / 2, HARM_FACTOR * allowed);
+  const [onMiss, onHit] = [Math.log(high / allowed), Math.log((1 - high) / (1 - allowed))];
+  const reach = (seconds: readonly number[], start: number): number => {
+    let [sum, best, reached] = [0, 0, start];
+    for (const at of seconds) {
+      const b = missed[at] as number;
+      sum += b * onMiss + ((ended[at] as number) - b) * onHit;
+      if (sum > best) [best, reached] = [sum, at];
+      if (sum < best + Math.log(FALSE_ALARM)) break;
+    }
+    return reached;
+  };
+  const earlier = secondsOf({ from: span.from, to: worst.from }).toReversed();
+  const later = secondsOf({ from: worst.to, to: span.to });
+  return { from: reach(earlier, worst.from), to: reach(later, worst.to - 1) + 1 };
+}
+
 /** Missed and allowed misses by block; empty if there are too few blocks. */
 function missesByBlock(
   { missed, ended }: Misses,

@@ -168,7 +168,7 @@ interface GrownEdge {
 
 /** `edge`: with the share of the plan that ran. */
 function grownEdge(file: CaseFile, edge: EdgeSpec, index: number): GrownEdge | undefined {
-  const { history, episode, before, input } = file;
+  const { history, before, harmSpans, input } = file;
   const [y, x, stated] =
     edge.fanOut !== undefined
       ? (['items', 'fanOuts', edge.fanOut.expected] as const)
@@ -180,14 +180,18 @@ function grownEdge(file: CaseFile, edge: EdgeSpec, index: number): GrownEdge | u
       (at) => history.edgeFigure(at, index, y),
       (at) => history.edgeFigure(at, index, x),
     );
-  const alpha = file.alpha / input.spec.edges.length;
-  const during = pairs(episode);
+  const alpha = file.alpha / input.spec.edges.length / harmSpans.length;
   const ratioOf = (of: Pairs) =>
     of.reduce((sum, [each]) => sum + each, 0) / of.reduce((sum, [, each]) => sum + each, 0);
   const earlier = before && pairs(before);
   const then = earlier === undefined ? stated : ratioOf(earlier);
-  const change = earlier === undefined ? logChangeFrom(stated, during, alpha) : logChange(during, earlier, alpha);
-  return change === undefined || !(then > 0) ? undefined : { change, now: ratioOf(during), then };
+  if (!(then > 0)) return undefined;
+  const grown = harmSpans.flatMap((span) => {
+    const during = pairs(span);
+    const change = earlier === undefined ? logChangeFrom(stated, during, alpha) : logChange(during, earlier, alpha);
+    return change === undefined ? [] : [{ change, now: ratioOf(during), then }];
+  });
+  return grown.toSorted((a, b) => b.change.low - a.change.low)[0];
 }
 
 /** Less capacity than before the harm, or a plan that the budget keeps too small. */

@@ -88,7 +88,7 @@ const median = (values: readonly number[]): number => values.toSorted((a, b) => 
 export function serviceSuspects(file: CaseFile, stage: number): readonly Suspect[] {
   const stageId = file.stageIds[stage];
   if (stageId === undefined) return [];
-  const blocks = file.replicaBlocks(file.episode, stageId);
+  const blocks = file.replicaBlocks(file.extent, stageId);
   const [slow] = slowReplicas(blocks).toSorted((a, b) => b.slowness.value - a.slowness.value);
   const peers = slow === undefined ? undefined : peersLog(blocks, slow.replicaId);
   const profile = file.isHarmed ? profileSuspects(file, stage, peers) : [];
@@ -127,12 +127,19 @@ function profileSuspects(file: CaseFile, stage: number, peers: number | undefine
       (at) => history.stageFigure(at, stage, 'expectedMs'),
     );
   // Harm that chance may explain is short; a wrong profile lasts.
-  const lasting = file.isCertain ? episode : { from: episode.from, to: file.asked.to };
-  const all = logChange(pairsOf(lasting), undefined, FALSE_ALARM);
-  if (all === undefined) return [];
+  const spans = file.isCertain ? file.harmSpans : [{ from: episode.from, to: file.asked.to }];
+  const alpha = file.alpha / file.stageIds.length / spans.length;
   // Without seconds before, a lasting deviation from the profile counts, too.
   const reference = (before && logChange(pairsOf(before), undefined, FALSE_ALARM)?.value) ?? 0;
-  const change = logChange(pairsOf(lasting), before && pairsOf(before), file.alpha / file.stageIds.length) ?? all;
+  const found = spans.flatMap((span) => {
+    const of = logChange(pairsOf(span), undefined, FALSE_ALARM);
+    return of === undefined
+      ? []
+      : [{ all: of, change: logChange(pairsOf(span), before && pairsOf(before), alpha) ?? of }];
+  });
+  const [plainest] = found.toSorted((a, b) => b.change.low - a.change.low);
+  if (plainest === undefined) return [];
+  const { all, change } = plainest;
   const slowness = peers ?? all.value;
   const score = slowness - reference;
   if (change.low <= Math.log(LEAST_FACTOR) || score <= Math.log(LEAST_FACTOR)) return [];
@@ -159,9 +166,9 @@ function profileSuspects(file: CaseFile, stage: number, peers: number | undefine
  * that go on, or replacements that are as quick as before, show that the stage as a whole is not to blame.
  */
 function replacedSuspects(file: CaseFile, stage: number): readonly Suspect[] {
-  const { history, episode } = file;
+  const { history, extent } = file;
   const stageId = file.stageIds[stage];
-  const span = { from: Math.max(0, episode.from - REPLACED_BEFORE_S), to: episode.to };
+  const span = { from: Math.max(0, extent.from - REPLACED_BEFORE_S), to: extent.to };
   const replaced = sumIn(span, (at) => history.stageFigure(at, stage, 'replacedSlow'));
   const most = Math.max(...secondsOf(span).map((at) => history.stageFigure(at, stage, 'ready')));
   if (replaced === 0 || (replaced >= most && !isQuickAgain(file, stage))) return [];
