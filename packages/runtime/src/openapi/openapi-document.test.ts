@@ -5,7 +5,9 @@ import { adminRoutes } from '../admin/admin-routes.js';
 import { restDocument, restRoutes } from '../open-inference/rest/rest-routes.js';
 
 interface Document {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly operationId: string }>>>>;
+  readonly paths: Readonly<
+    Record<string, Readonly<Record<string, { readonly operationId: string; readonly responses: object }>>>
+  >;
   readonly components: { readonly schemas: object };
 }
 
@@ -23,6 +25,13 @@ it('describes every route, and no other', () => {
     routes.map(({ method, path }) => `${method} ${path}`).sort();
   expect([...targetsOf(serving)].sort()).toEqual(targets(restRoutes('1', page)));
   expect([...targetsOf(admin)].sort()).toEqual(targets([...plainRoutes, ...adminRoutes]));
+});
+
+/** The server refuses slow headers before it knows the route. */
+it('has the answers to malformed and slow requests at every operation', () => {
+  for (const { paths } of [serving, admin])
+    for (const { operationId, responses } of Object.values(paths).flatMap((path) => Object.values(path)))
+      expect([operationId, Object.keys(responses)]).toEqual([operationId, expect.arrayContaining(['400', '408'])]);
 });
 
 it.each([

@@ -67,8 +67,8 @@ const REFUSED: Readonly<Record<number, string>> = {
 };
 
 const STATUSES: Readonly<Record<Refusals, readonly number[]>> = {
-  probe: [400, 503],
-  page: [400, 401, 403, 404, 429, 500, 503],
+  probe: [400, 408, 503],
+  page: [400, 401, 403, 404, 408, 429, 500, 503],
   inference: [400, 401, 404, 408, 409, 413, 415, 422, 429, 500, 503, 504],
   admin: [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503],
 };
