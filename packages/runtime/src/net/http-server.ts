@@ -84,8 +84,6 @@ interface Http1Connection {
   /** Response to the last request, until the response has left. */
   last: ServerResponse | undefined;
   isRefused: boolean;
-  /** True from the first call that had to wait. */
-  hasPipelined: boolean;
 }
 
 /** Node's parser accepts other HTTP versions. It also drops a second Host header, which a proxy may have used. */
@@ -177,9 +175,8 @@ class Connections {
       const calls = new PipelinedCalls({
         begin: (call) => this.#turns.begin(socket, call),
         hasUnsent: () => socket.writableLength > 0,
-        readOn: () => socket.resume(),
       });
-      this.#http1.set(socket, { calls, last: undefined, isRefused: false, hasPipelined: false });
+      this.#http1.set(socket, { calls, last: undefined, isRefused: false });
       this.#idle.unasked.add(socket);
       socket.once('close', () => {
         this.#forget(socket);
@@ -243,21 +240,6 @@ class Connections {
     const exchange = new Http1Exchange(request, response, { awaitsContinue, slowReaders: this.#slowReaders });
     calls.add(response, answered, () => {
       if (!socket.destroyed) this.#serve(exchange);
-    });
-    if (calls.hasWaiting) this.#hold(socket, connection);
-  }
-
-  /** Reads no more of a connection while one of its calls waits. */
-  #hold(socket: Socket, connection: Http1Connection): void {
-    socket.pause();
-    if (connection.hasPipelined) return;
-    connection.hasPipelined = true;
-    // Node resumes a connection after each request and each answer. It begins to read at the event.
-    socket.on('resume', () => {
-      if (!connection.calls.hasWaiting) return;
-      // A pause since the resumption had no effect.
-      if (socket.isPaused()) socket.resume();
-      else socket.pause();
     });
   }
 

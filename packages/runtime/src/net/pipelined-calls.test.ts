@@ -1,16 +1,13 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter, once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { HttpBench, INFER_PATH, inferBody } from '../open-inference/http-bench.test-support.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HttpBench } from '../open-inference/http-bench.test-support.js';
 import { PipelinedCalls } from './pipelined-calls.js';
 
 describe('calls of one connection', () => {
   let begun: number[];
   let answered: number[];
   let hasUnsent: boolean;
-  let readsOn: number;
   let calls: PipelinedCalls;
   let responses: FakeResponse[];
 
@@ -24,8 +21,7 @@ describe('calls of one connection', () => {
     answered = [];
     responses = [];
     hasUnsent = false;
-    readsOn = 0;
-    calls = new PipelinedCalls({ begin: (call) => call(), hasUnsent: () => hasUnsent, readOn: () => readsOn++ });
+    calls = new PipelinedCalls({ begin: (call) => call(), hasUnsent: () => hasUnsent });
   });
 
   const send = (count = 1) => {
@@ -79,16 +75,6 @@ describe('calls of one connection', () => {
     hasUnsent = false;
     answer(2);
     expect(begun).toEqual([0, 1, 2, 3, 4]);
-  });
-
-  it('stop the reading while one of them waits', () => {
-    send();
-    expect(calls.hasWaiting).toBe(false);
-    send(3);
-    answer(0);
-    expect([begun, calls.hasWaiting, readsOn]).toEqual([[0, 1, 2], true, 0]);
-    answer(1);
-    expect([begun, calls.hasWaiting, readsOn]).toEqual([[0, 1, 2, 3], false, 1]);
   });
 
   it('do not earn more by answers that are not taken', () => {
@@ -145,41 +131,6 @@ describe('a client that pipelines', () => {
       socket.destroy();
     }
     await expect.poll(() => listen(server.url)).toBe(200);
-  });
-
-  const infer = (body: string) =>
-    `POST ${INFER_PATH} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
-  const BODY = inferBody.padEnd(60_000);
-
-  it('is not read while its requests wait', async () => {
-    const accepted: Socket[] = [];
-    const accept = (message: unknown) => accepted.push((message as { readonly socket: Socket }).socket);
-    subscribe('net.server.socket', accept);
-    onTestFinished(() => {
-      unsubscribe('net.server.socket', accept);
-    });
-    const { server } = await bench.start();
-    const socket = bench.socket(server);
-    // The stream of answers does not end.
-    socket.write(ANSWERS + infer(BODY).repeat(40));
-    await once(socket, 'data');
-    const others = bench.socket(server);
-    for (let turn = 0; turn < 20; turn++) {
-      others.write(LIVE);
-      await once(others, 'data');
-    }
-    expect(accepted[0]?.bytesRead).toBeLessThan(512 * 1024);
-  });
-
-  it('gets the answers to all of them', async () => {
-    const { server } = await bench.start();
-    const socket = bench.socket(server);
-    let text = '';
-    socket.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-    });
-    socket.write((infer(BODY) + LIVE).repeat(30));
-    await expect.poll(() => text.split('HTTP/1.1 200 OK').length - 1).toBe(60);
   });
 
   it('costs one call while it reads nothing', async () => {

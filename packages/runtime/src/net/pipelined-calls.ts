@@ -1,8 +1,7 @@
 /**
  * Calls of one HTTP/1.1 connection. A client may send requests before it has read earlier answers. Its calls begin only
  * as fast as it takes answers: at first one at a time, then one more for each answer taken, as in the slow start of TCP.
- * So a client that reads nothing costs one call, not all that it sends. While a call waits, nothing more is read: Node
- * would keep the bodies of all waiting requests, up to 64 KiB of each.
+ * So a client that reads nothing costs one call, not all that it sends.
  */
 import type { ServerResponse } from 'node:http';
 import { MOST_PIPELINED } from './connection-limit.js';
@@ -12,8 +11,6 @@ export interface PipelineDeps {
   readonly begin: (call: () => void) => void;
   /** True while an answer waits for the client. */
   readonly hasUnsent: () => boolean;
-  /** Reads on after the last waiting call has begun. */
-  readonly readOn: () => void;
 }
 
 export class PipelinedCalls {
@@ -35,11 +32,6 @@ export class PipelinedCalls {
   /** Requests that wait for their answer, also those of which no call has begun. */
   get unanswered(): number {
     return this.#unanswered;
-  }
-
-  /** True while a call has not begun. Then the connection must not be read. */
-  get hasWaiting(): boolean {
-    return this.#waiting.length > 0;
   }
 
   /**
@@ -85,7 +77,6 @@ export class PipelinedCalls {
       if (call === undefined) return;
       this.#running++;
       this.#deps.begin(call);
-      if (!this.hasWaiting) this.#deps.readOn();
     }
   }
 }
