@@ -30,34 +30,55 @@ const step = fc.record({
   which: fc.nat(40),
 });
 
+/** The items next to a sorted list. */
+class ItemsNextToList {
+  readonly #items = new OrderedItems<Item>();
+  #list: Item[] = [];
+  #pushed = 0;
+
+  push(deadlineAtMs: number): void {
+    const item = new Item(deadlineAtMs, this.#pushed++);
+    this.#items.push(item);
+    this.#list.push(item);
+    this.#list.sort((a, b) => a.deadlineAtMs - b.deadlineAtMs || a.sequence - b.sequence);
+  }
+
+  shift(): void {
+    expect(this.#items.shift()).toBe(this.#list.shift());
+  }
+
+  remove(_deadlineAtMs: number, which: number): void {
+    const item = this.#list[which];
+    if (item === undefined) return;
+    this.#items.remove(item);
+    this.#list.splice(which, 1);
+  }
+
+  retain(): void {
+    const isKept = ({ sequence }: Item) => sequence % 3 !== 0;
+    this.#items.retain(isKept);
+    this.#list = this.#list.filter(isKept);
+  }
+
+  compare(): void {
+    expect(this.#items.length).toBe(this.#list.length);
+    expect(this.#items.first()).toBe(this.#list[0]);
+    expect(new Set(this.#items)).toEqual(new Set(this.#list));
+    for (const untilMs of [-1, 2, 5, 9]) {
+      const until = this.#list.filter((item) => item.deadlineAtMs <= untilMs);
+      expect([this.#items.countUntil(untilMs), this.#items.lastUntil(untilMs)]).toEqual([until.length, until.at(-1)]);
+    }
+  }
+}
+
 describe('ordered items', () => {
   it('are those of a sorted list, whatever comes and goes (property)', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
-        const items = new OrderedItems<Item>();
-        let list: Item[] = [];
-        for (const [sequence, { kind, deadlineAtMs, which }] of steps.entries()) {
-          const chosen = list[which];
-          if (kind === 'push') {
-            const item = new Item(deadlineAtMs, sequence);
-            items.push(item);
-            list.push(item);
-            list.sort((a, b) => a.deadlineAtMs - b.deadlineAtMs || a.sequence - b.sequence);
-          } else if (kind === 'shift') expect(items.shift()).toBe(list.shift());
-          else if (kind === 'retain') {
-            items.retain((item) => item.sequence % 3 !== 0);
-            list = list.filter((item) => item.sequence % 3 !== 0);
-          } else if (chosen !== undefined) {
-            items.remove(chosen);
-            list = list.filter((item) => item !== chosen);
-          }
-          expect(items.length).toBe(list.length);
-          expect(items.first()).toBe(list[0]);
-          expect(new Set(items)).toEqual(new Set(list));
-          for (const untilMs of [-1, 2, 5, 9]) {
-            const until = list.filter((item) => item.deadlineAtMs <= untilMs);
-            expect([items.countUntil(untilMs), items.lastUntil(untilMs)]).toEqual([until.length, until.at(-1)]);
-          }
+        const both = new ItemsNextToList();
+        for (const { kind, deadlineAtMs, which } of steps) {
+          both[kind](deadlineAtMs, which);
+          both.compare();
         }
       }),
       { seed: 4, numRuns: 200 },

@@ -3,7 +3,13 @@
  * AppError.
  */
 import type { HistoryRecorder, LatencyBucket } from '@equipoise/core/history';
-import { AppError, type DecisionRecord, type DecisionSummary, type PipelineSpec, type StageId } from '@equipoise/core/model';
+import {
+  AppError,
+  type DecisionRecord,
+  type DecisionSummary,
+  type PipelineSpec,
+  type StageId,
+} from '@equipoise/core/model';
 import type { Actuator } from '@equipoise/core/ports';
 import type { SourceCounts } from '@equipoise/core/serve';
 import type { z } from 'zod';
