@@ -119,6 +119,16 @@ describe('estimatePipeline', () => {
     expect(estimate.quantileMs(0.9)).toBeCloseTo(110, 3);
   });
 
+  it('takes the time of the stages before outputs that are skipped', () => {
+    const chain = pipeline(stages('look', 'deep'), ['look->deep'], ['deep']);
+    const [edge] = chain.edges;
+    const seldom = { ...chain, edges: [{ ...edge, when: { condition: 'true', probability: 0.004 } }] } as PipelineSpec;
+    const constant = (ms: number) => affineCurve({ fixedMs: 0, perItemMs: ms, maxBatchSize: 1 });
+    const query = queryOf(seldom, 0.001, { look: constant(16), deep: constant(24) });
+    expect(p99(query)).toBeCloseTo(16, 1);
+    expect(estimatePipeline(query).quantileMs(0.999)).toBeCloseTo(40, 1);
+  });
+
   it('counts no time for stages that no request reaches, one behind the other', () => {
     const fixed = (ms: number) => affineCurve({ fixedMs: 0, perItemMs: ms, maxBatchSize: 1 });
     const spec = pipeline(stages('a', 'b', 'c'), ['a->b', 'b->c'], ['a', 'b', 'c']);

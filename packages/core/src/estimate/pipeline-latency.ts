@@ -185,7 +185,10 @@ function visitedLaw(
     const needed = Math.min(...edges.map((edge) => awaitedOf(edge.join, before.length)), before.length);
     nodes.set(id, meet(before, needed, laws.get(id) ?? NO_TIME, chain));
   }
-  const ends = spec.outputs.map((output) => nodes.get(output.from)).filter((node) => node !== undefined);
+  const answers = spec.outputs.map((output) => nodes.get(output.from)).filter((node) => node !== undefined);
+  // Without an output, the last stages decide that all outputs are skipped.
+  const isLast = (id: StageId) => !spec.edges.some(({ from, to }) => from === id && visited.has(to));
+  const ends = answers.length > 0 ? answers : [...nodes].filter(([id]) => isLast(id)).map(([, node]) => node);
   const last = ends.length === 0 ? [start] : [...new Set(ends)];
   return lawSince(start, meet(last, last.length, NO_TIME, chain), chain);
 }
