@@ -99,14 +99,18 @@ describeWithTool(curl, 'the quick start of README.md', () => {
       expect([page.status, page.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/html')]);
     }
     const metrics = await (await fetch(`http://127.0.0.1:${ports.serving}/metrics`)).text();
-    const answers = [...metrics.matchAll(/^equipoise_answers_total\{.*code="(\w+)".*\} (\d+)$/gm)];
-    expect(answers.map(([, code]) => code)).toEqual(['OK']);
-    // Five per second for twenty seconds, by chance, and one by curl.
-    expect(Number(answers[0]?.[2])).toBeGreaterThan(50);
-    const outcomes = [...metrics.matchAll(/^equipoise_requests_total\{outcome="(\w+)"/gm)].map(
-      ([, outcome]) => outcome,
+    const answers = new Map(
+      [...metrics.matchAll(/^equipoise_answers_total\{.*code="(\w+)".*\} (\d+)$/gm)].map(([, code = '', count]) => [
+        code,
+        Number(count),
+      ]),
     );
-    expect(outcomes).toEqual(['completed']);
+    // The machine may stall for longer than the SLO. Then requests are late, which is no failure.
+    const { OK: answered = 0, DEADLINE_PASSED: late = 0, ...others } = Object.fromEntries(answers);
+    expect(others).toEqual({});
+    // Five per second for twenty seconds, by chance, and one by curl.
+    expect(answered).toBeGreaterThan(50);
+    expect(late).toBeLessThan(answered / 20);
 
     server.signal('SIGINT');
     // npm itself ends by the signal.
