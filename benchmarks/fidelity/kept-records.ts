@@ -1,4 +1,4 @@
-/** What was served, kept in `served/`, so that a changed correction can be tried on it: `-- --again`. */
+/** Keeps recordings of served plans in `served/`. `-- --again` tries another correction on them. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { RecordedPlan } from '../../packages/app/src/calibrate/calibrate-plan.js';

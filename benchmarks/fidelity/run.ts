@@ -1,6 +1,7 @@
 /**
  * `npm run bench:fidelity`: serves, calibrates and simulates the configurations. results.json has every finished plan.
- * `-- --again` serves nothing: it corrects and simulates what was served for them. `-- --resume` keeps them, `-- --minutes 30` starts no plan that would end later, `-- --report` only writes the tables again, `-- --scale 0.2` shortens the segments (a trial,
+ * `-- --again` serves nothing: it corrects and simulates the recordings of these plans. `-- --resume` keeps them,
+ * `-- --minutes 30` starts no plan that would end later, `-- --report` only writes the tables again, `-- --scale 0.2` shortens the segments (a trial,
  * which leaves the tables of the docs alone).
  */
 import { execFileSync } from 'node:child_process';
@@ -80,8 +81,10 @@ for (const [index, { number, pipeline, name }] of left.entries()) {
   results = { method: benchMethod, plans: [...results.plans, plan] };
   writeResults(kept, results);
 }
-if (values.again) results = { ...results, plans: results.plans.map(correctedAgain) };
-if (values.again) writeResults(kept, results);
+if (values.again) {
+  results = { ...results, plans: results.plans.map(correctedAgain) };
+  writeResults(kept, results);
+}
 const { text, met } = fidelityReport(results);
 if (!isTrial) {
   writeFileSync(REPORT, `# Served and simulated\n\n${text}`);

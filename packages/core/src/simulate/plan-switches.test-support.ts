@@ -56,7 +56,7 @@ interface Ensemble {
   readonly carrier: StageId | undefined;
 }
 
-/** What a request is promised. `members` are the ones that its plan runs. */
+/** Promise to a request. `members` are the stages that its plan runs. */
 interface Commitment {
   readonly members: readonly number[];
   readonly quorum: number | undefined;
