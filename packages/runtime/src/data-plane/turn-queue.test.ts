@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { TurnQueue } from './turn-queue.js';
+import { Listeners, TurnQueue } from './turn-queue.js';
 
 function queue() {
   const defects: unknown[] = [];
@@ -44,4 +44,27 @@ it('goes on when the listener throws too', async () => {
     throw new Error('broken');
   });
   expect([seen, (await warned).message]).toEqual([['a'], 'listener of defects']);
+});
+
+it('tells every listener of each event in order, after the turn and despite a listener that throws', () => {
+  const { turns, defects } = queue();
+  const seen: string[] = [];
+  const [first, second] = [new Listeners<number>(turns), new Listeners<string>(turns)];
+  first.add((event) => seen.push(`x${event}`));
+  first.add((event) => {
+    throw event;
+  });
+  first.add((event) => {
+    seen.push(`y${event}`);
+    if (event === 1) first.tell(3);
+  });
+  second.add((event) => seen.push(event));
+  turns.take(() => {
+    first.tell(1);
+    second.tell('between');
+    first.tell(2);
+    seen.push('turn');
+  });
+  expect(seen).toEqual(['turn', 'x1', 'y1', 'between', 'x2', 'y2', 'x3', 'y3']);
+  expect(defects).toEqual([1, 2, 3]);
 });

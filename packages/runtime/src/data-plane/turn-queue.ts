@@ -44,6 +44,13 @@ export class TurnQueue {
 export class Listeners<Event> {
   readonly #turns: TurnQueue;
   readonly #listeners: ((event: Event) => void)[] = [];
+  /** Events whose turns wait, oldest first. */
+  readonly #events: Event[] = [];
+  /** One function for all events, because requests and batches end thousands of times per second. */
+  readonly #deliver = () => {
+    const event = this.#events.shift() as Event;
+    for (const listener of this.#listeners) this.#call(listener, event);
+  };
 
   constructor(turns: TurnQueue) {
     this.#turns = turns;
@@ -56,9 +63,16 @@ export class Listeners<Event> {
   /** Calls all listeners after the current turn. */
   tell(event: Event): void {
     if (this.#listeners.length === 0) return;
-    this.#turns.take(() => {
-      for (const listener of this.#listeners) this.#turns.guard(() => listener(event));
-    });
+    this.#events.push(event);
+    this.#turns.take(this.#deliver);
+  }
+
+  #call(listener: (event: Event) => void, event: Event): void {
+    try {
+      listener(event);
+    } catch (error) {
+      this.#turns.report(error);
+    }
   }
 }
 

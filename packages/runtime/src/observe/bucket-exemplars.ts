@@ -1,5 +1,6 @@
 /** The newest request with a kept trace of each bucket of a histogram. */
 import type { Exemplar } from '../net/open-metrics.js';
+import { bucketIndex } from './buckets.js';
 
 export class BucketExemplars {
   readonly #upperBounds: readonly number[];
@@ -21,9 +22,7 @@ export class BucketExemplars {
   }
 
   note(traceId: string, value: number): void {
-    const found = this.#upperBounds.findIndex((bound) => value <= bound);
-    const bucket = found === -1 ? this.#upperBounds.length : found;
-    this.#newest[bucket] = { traceId, value, atEpochMs: this.#epochNowMs() };
+    this.#newest[bucketIndex(this.#upperBounds, value)] = { traceId, value, atEpochMs: this.#epochNowMs() };
   }
 
   all(): readonly Exemplar[] {

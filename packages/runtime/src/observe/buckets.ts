@@ -14,6 +14,18 @@ export function partBucketsSeconds(sloLatencyMs: number): number[] {
   );
 }
 
+/** Index of the first bound that is at least `value`; the number of bounds if all are lower. Bounds ascend. */
+export function bucketIndex(upperBounds: readonly number[], value: number): number {
+  let low = 0;
+  let high = upperBounds.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (value <= (upperBounds[middle] as number)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 export const batchSizeBuckets: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128];
 
 function bound(part: number, sloLatencyMs: number): number {

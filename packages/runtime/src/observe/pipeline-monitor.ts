@@ -10,6 +10,7 @@ import type { DesiredReplicas } from './desired-replicas.js';
 import { LoopMetrics } from './loop-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
 import { type WatchedPipeline, watchStages } from './stage-metrics.js';
+import { CounterTally } from './tallies.js';
 
 export interface MetricDescription {
   readonly name: string;
@@ -110,18 +111,17 @@ export function described(metric: object): Omit<MetricDescription, 'adminOnly'> 
 }
 
 class TenantMetrics {
-  readonly #answers: Counter<'tenant' | 'code'>;
+  readonly #answers: CounterTally;
 
   constructor(registry: Registry) {
-    this.#answers = new Counter({
+    this.#answers = new CounterTally(registry, {
       name: 'equipoise_tenant_answers_total',
       help: 'Answers by tenant and error code (OK: no error).',
       labelNames: ['tenant', 'code'],
-      registers: [registry],
     });
   }
 
   answered({ tenant, code }: AnsweredCall): void {
-    if (tenant !== undefined) this.#answers.inc({ tenant, code });
+    if (tenant !== undefined) this.#answers.add(1, tenant, code);
   }
 }

@@ -1,9 +1,12 @@
-import type { LoadObservation } from '@equipoise/core/model';
+import { AppError, type LoadObservation } from '@equipoise/core/model';
+import { ManualClock } from '@equipoise/testkit';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
 import { RequestStatistics } from '../data-plane/request-statistics.js';
+import { bench, servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { BucketExemplars } from './bucket-exemplars.js';
-import { burnRateOf, watchArrivals } from './request-metrics.js';
+import { burnRateOf, RequestMetrics, watchArrivals } from './request-metrics.js';
+import { watchStages } from './stage-metrics.js';
 
 it('shows arrivals of the last moments, and how bursty they are once that is known', async () => {
   let load: LoadObservation = { arrivalsPerSecond: [4], latest: [{ windowS: 0.25, arrivals: 3 }] };
@@ -42,4 +45,41 @@ it('divides missed requests by those that may be missed', () => {
   statistics.ended({ kind: 'dropped', reason: 'queue-full', latencyMs: 1, ...end });
   expect(burnRateOf(statistics.recentSeconds(1000, 300), 99)).toBeCloseTo(2);
   expect(burnRateOf([], 99)).toBeUndefined();
+});
+
+it('requests and batches enter prom-client, which takes labels as objects, only when a page is read', async () => {
+  const clock = new ManualClock();
+  const { pipeline } = bench(servingSpec(['a', 'b']), clock, {
+    a: (item) => item,
+    b: (item) => ('bad' in item ? new AppError('INVALID_INPUT', 'odd') : item),
+  });
+  const registry = new Registry();
+  const requests = new RequestMetrics(registry);
+  requests.watch(pipeline);
+  watchStages(registry, { runner: pipeline, runningPlan: () => ({ stages: {} }) });
+  const calls: string[] = [];
+  for (const metric of registry.getMetricsAsArray()) {
+    const methods = metric as unknown as Record<string, (...values: unknown[]) => unknown>;
+    for (const name of ['inc', 'set', 'observe', 'labels', 'zero', 'reset']) {
+      const method = methods[name];
+      if (method === undefined) continue;
+      methods[name] = (...values) => {
+        calls.push(`${metric.name} ${name}`);
+        return method.apply(metric, values);
+      };
+    }
+  }
+  const bad = { bad: { datatype: 'BOOL' as const, shape: [0], data: [] as never } };
+  const all = [pipeline.submit({}), pipeline.submit(bad as never), pipeline.submit({}, { timeoutMs: 5 })];
+  requests.answered({ protocol: 'rest', code: 'OK' });
+  requests.shared('returned');
+  requests.refused('stream');
+  await clock.advanceTo(clock.nowMs() + 60);
+  await Promise.all(all);
+  expect(calls).toEqual([]);
+  const page = await registry.metrics();
+  expect(calls).toContain('equipoise_requests_total inc');
+  expect(page).toContain('equipoise_requests_total{outcome="failed",reason="invalid_input"} 1\n');
+  expect(page).toContain('equipoise_batch_size_count{stage="a",variant="v"} 2\n');
+  expect(page).toContain('equipoise_failed_items_total{stage="b",variant="v"} 1\n');
 });

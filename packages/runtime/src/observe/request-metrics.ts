@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { RequestEnd } from '../data-plane/request-end.js';
 import type { RequestCounts } from '../data-plane/request-statistics.js';
@@ -8,6 +8,7 @@ import type { Exemplar } from '../net/open-metrics.js';
 import type { SharedOutcome } from '../open-inference/traffic-share.js';
 import { BucketExemplars } from './bucket-exemplars.js';
 import { latencyBucketsSeconds } from './buckets.js';
+import { CounterTally, HistogramTally } from './tallies.js';
 
 const LONG_WINDOW_S = 10;
 /** Time of the burn rate: as on the dashboard. */
@@ -17,84 +18,70 @@ const DURATION_HELP = 'Time from the arrival to the end of a completed request.'
 
 export class RequestMetrics {
   readonly #registry: Registry;
-  readonly #answers = new Tally();
-  readonly #shared: Counter<'outcome'>;
-  readonly #refusals: Counter<'of'>;
+  readonly #answers: CounterTally;
+  readonly #shared: CounterTally;
+  readonly #refusals: CounterTally;
   #exemplars: BucketExemplars | undefined;
 
   constructor(registry: Registry) {
     this.#registry = registry;
-    const answers = this.#answers;
-    new Counter({
+    this.#answers = new CounterTally(registry, {
       name: 'equipoise_answers_total',
       help: 'Answers by protocol and error code (OK: no error). Not counted: answers to probes, pages of metrics, and answers that another server gave (--share-with).',
       labelNames: ['protocol', 'code'],
-      registers: [registry],
-      collect() {
-        this.reset();
-        answers.each((protocol, code, count) => this.inc({ protocol, code }, count));
-      },
     });
-    this.#shared = new Counter({
+    this.#shared = new CounterTally(registry, {
       name: 'equipoise_shared_requests_total',
       help: 'Requests forwarded to another server (--share-with), by outcome: answered (by the other server), returned (this server answered instead) or abandoned (the client disconnected).',
       labelNames: ['outcome'],
-      registers: [registry],
     });
-    this.#refusals = new Counter({
+    this.#refusals = new CounterTally(registry, {
       name: 'equipoise_refusals_total',
       help: 'Refusals before a request was read, by what was refused: connection, stream (of HTTP/2), pipelined (request of HTTP/1.1) or calm (an HTTP/2 connection closed after many refused or wasted streams).',
       labelNames: ['of'],
-      registers: [registry],
     });
-    for (const of of refusedKinds) this.#refusals.inc({ of }, 0);
-    for (const outcome of ['answered', 'returned', 'abandoned'] as const) this.#shared.inc({ outcome }, 0);
+    for (const of of refusedKinds) this.#refusals.add(0, of);
+    for (const outcome of ['answered', 'returned', 'abandoned'] as const) this.#shared.add(0, outcome);
   }
 
   shared(outcome: SharedOutcome): void {
-    this.#shared.inc({ outcome });
+    this.#shared.add(1, outcome);
   }
 
   refused(of: RefusedKind): void {
-    this.#refusals.inc({ of });
+    this.#refusals.add(1, of);
   }
 
   answered({ protocol, code }: AnsweredCall): void {
-    this.#answers.add(protocol, code);
+    this.#answers.add(1, protocol, code);
   }
 
   watch(runner: PipelineRunner): void {
-    const registers = [this.#registry];
+    const registry = this.#registry;
     this.#gauges(runner);
-    watchArrivals(this.#registry, runner);
-    watchParts(this.#registry, runner);
-    watchSpans(this.#registry, runner);
-    const requests = new Tally();
-    new Counter({
+    watchArrivals(registry, runner);
+    watchParts(registry, runner);
+    watchSpans(registry, runner);
+    const requests = new CounterTally(registry, {
       name: 'equipoise_requests_total',
       help: 'Finished requests, by outcome (completed, dropped, failed) and by the reason of a drop or the error code of a failure.',
       labelNames: ['outcome', 'reason'],
-      registers,
-      collect() {
-        this.reset();
-        requests.each((outcome, reason, count) => this.inc({ outcome, reason }, count));
-      },
     });
-    const withinSlo = new Counter({
+    const withinSlo = new CounterTally(registry, {
       name: 'equipoise_requests_within_slo_total',
       help: 'Requests that completed within the latency of the SLO.',
-      registers,
+      labelNames: [],
     });
     const buckets = latencyBucketsSeconds(runner.spec.slo.latencyMs);
-    const durations = new Histogram({ name: DURATION, help: DURATION_HELP, buckets, registers });
+    const durations = new HistogramTally(registry, { name: DURATION, help: DURATION_HELP, labelNames: [], buckets });
     const newest = new BucketExemplars(DURATION, buckets, { pipeline: runner.spec.name });
     this.#exemplars = newest;
     runner.onRequestEnd((end) => {
-      requests.add(end.kind, reasonOf(end));
+      requests.add(1, end.kind, reasonOf(end));
       if (end.kind !== 'completed') return;
       durations.observe(end.latencyMs / 1000);
       if (end.keptTraceId !== undefined) newest.note(end.keptTraceId, end.latencyMs / 1000);
-      if (end.latencyMs <= runner.spec.slo.latencyMs) withinSlo.inc();
+      if (end.latencyMs <= runner.spec.slo.latencyMs) withinSlo.add(1);
     });
   }
 
@@ -159,20 +146,6 @@ export function burnRateOf(seconds: readonly RequestCounts[], percentile: number
     withinSlo += good;
   }
   return ended === 0 ? undefined : (1 - withinSlo / ended) / (1 - percentile / 100);
-}
-
-/** Counts by two labels. `Counter.inc` would hash all labels at every call, which costs measurable time per request. */
-class Tally {
-  readonly #counts = new Map<string, Map<string, number>>();
-
-  add(first: string, second: string): void {
-    const counts = this.#counts.get(first) ?? new Map<string, number>();
-    this.#counts.set(first, counts.set(second, (counts.get(second) ?? 0) + 1));
-  }
-
-  each(visit: (first: string, second: string, count: number) => void): void {
-    for (const [first, counts] of this.#counts) for (const [second, count] of counts) visit(first, second, count);
-  }
 }
 
 function reasonOf(end: RequestEnd): string {

@@ -1,8 +1,9 @@
 import type { HealthIssue, RunningPlan, StageId } from '@equipoise/core/model';
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { StageCounts } from '../data-plane/stage-statistics.js';
 import { batchSizeBuckets, partBucketsSeconds } from './buckets.js';
+import { CounterTally, HistogramTally } from './tallies.js';
 
 export interface WatchedPipeline {
   readonly runner: PipelineRunner;
@@ -130,41 +131,35 @@ function watchReplicas(registry: Registry, { runner, runningPlan }: WatchedPipel
 }
 
 function watchBatches(registry: Registry, runner: PipelineRunner): void {
-  const registers = [registry];
-  const labelNames = ['stage', 'variant'] as const;
+  const labelNames = ['stage', 'variant'];
   const buckets = partBucketsSeconds(runner.spec.slo.latencyMs);
-  const sizes = new Histogram({
+  const sizes = new HistogramTally(registry, {
     name: 'equipoise_batch_size',
     help: 'Number of items in each batch that a replica answered.',
     labelNames,
-    buckets: [...batchSizeBuckets],
-    registers,
+    buckets: batchSizeBuckets,
   });
-  const services = new Histogram({
+  const services = new HistogramTally(registry, {
     name: 'equipoise_batch_service_seconds',
     help: 'Service time of a batch in the replica. Batches that failed as a whole are not counted.',
     labelNames,
     buckets,
-    registers,
   });
-  const waits = new Histogram({
+  const waits = new HistogramTally(registry, {
     name: 'equipoise_stage_wait_seconds',
     help: 'Time that an item waited at a stage until its batch started.',
     labelNames: ['stage'],
     buckets,
-    registers,
   });
-  const failed = new Counter({
+  const failed = new CounterTally(registry, {
     name: 'equipoise_failed_items_total',
     help: 'Items that failed in a batch.',
     labelNames,
-    registers,
   });
   runner.onBatchEnd(({ stageId, variantId, size, failedItems, serviceMs, waitsMs }) => {
-    const labels = { stage: stageId, variant: variantId };
-    sizes.observe(labels, size);
-    if (serviceMs > 0) services.observe(labels, serviceMs / 1000);
-    if (failedItems > 0) failed.inc(labels, failedItems);
-    for (const waitMs of waitsMs) waits.observe({ stage: stageId }, waitMs / 1000);
+    sizes.observe(size, stageId, variantId);
+    if (serviceMs > 0) services.observe(serviceMs / 1000, stageId, variantId);
+    if (failedItems > 0) failed.add(failedItems, stageId, variantId);
+    for (const waitMs of waitsMs) waits.observe(waitMs / 1000, stageId);
   });
 }
