@@ -85,7 +85,7 @@ export class SubmittedRequests {
         const context = this.#pending(new PendingRequest(resolve, arrivedAtMs ?? nowMs, tenant), traceParent);
         const level = this.#level(priority);
         const deadlineAtMs = context.arrivedAtMs + timeoutMs;
-        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs, level, client, trace: context.traced?.trace };
+        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs, level, client, trace: context.traced };
         if (!this.#deps.turns.guard(() => this.#arrive(arrival, inputs, signal))) this.#refuse(context, nowMs);
       });
     });
@@ -112,7 +112,7 @@ export class SubmittedRequests {
         arrivedAtMs: nowMs,
         deadlineAtMs,
         level,
-        trace: context.traced?.trace,
+        trace: context.traced,
       }));
       if (!turns.guard(() => this.#arriveTogether(arrivals, items, options)))
         for (const context of contexts) this.#refuse(context, nowMs);

@@ -25,16 +25,16 @@ export interface TracedEnd {
   readonly code?: string;
 }
 
-/** A traced request in flight. Ids are made when they are first needed. */
-export class TracedRequest {
+/** A traced request in flight. Most are not kept, so ids are made when they are first needed. */
+export class TracedRequest extends RequestTrace {
   readonly parent: TraceParent | undefined;
   /** Cause at the start. */
   readonly head: TraceCause | undefined;
-  readonly trace = new RequestTrace();
   #traceId: string | undefined;
   #spanId: string | undefined;
 
   constructor(parent: TraceParent | undefined, head: TraceCause | undefined) {
+    super();
     this.parent = parent;
     this.head = head;
     this.#traceId = parent?.traceId;
@@ -106,7 +106,7 @@ export class RequestTracer {
     const cause = request.head ?? this.#sampler.end(gradeOf(end, isSlow), endedAtMs);
     const isAmongSlowest = this.#requests.isSlow(latencyMs, endedAtMs);
     if (cause === undefined && !isAmongSlowest) return false;
-    const spans = request.trace.spans(endedAtMs);
+    const spans = request.spans(endedAtMs);
     const endedEpochMs = this.#options.epochMs();
     const sample = this.#sampleOf(request, { end, cause, spans, endedEpochMs });
     if (isAmongSlowest) this.#requests.keepSlow(sample, endedAtMs);
@@ -139,7 +139,7 @@ export class RequestTracer {
     }: Pick<KeptTrace, 'end' | 'spans' | 'endedEpochMs'> & { cause: TraceCause | undefined },
   ): RequestSample {
     const reason = end.reason ?? end.code;
-    const { omitted } = request.trace;
+    const { omitted } = request;
     return {
       traceId: request.traceId,
       startedEpochMs: rounded(endedEpochMs - end.latencyMs),

@@ -58,11 +58,14 @@ interface Visit {
   readonly stage: number;
   readonly sequence: number;
   readonly enqueuedAtMs: number;
-  /** Time at which the item left the queue. */
-  readonly leftAtMs: number;
   readonly run: BatchRun | undefined;
+  /** Undefined if the item ran. */
+  readonly droppedAtMs: number | undefined;
   isFailed: boolean;
 }
+
+/** Shared by requests without visits. */
+const NONE: never[] = [];
 
 interface TracedItem {
   readonly stage: number;
@@ -71,7 +74,7 @@ interface TracedItem {
 }
 
 export class RequestTrace {
-  readonly #visits: Visit[] = [];
+  #visits: Visit[] = NONE;
   #omitted = 0;
 
   /** Number of visits that were not recorded. */
@@ -85,11 +88,11 @@ export class RequestTrace {
   }
 
   started(item: TracedItem, run: BatchRun): void {
-    this.#add(item, run.startedAtMs, run);
+    this.#add(item, run, undefined);
   }
 
   dropped(item: TracedItem, nowMs: number): void {
-    this.#add(item, nowMs, undefined);
+    this.#add(item, undefined, nowMs);
   }
 
   failed({ sequence }: Pick<TracedItem, 'sequence'>): void {
@@ -102,13 +105,21 @@ export class RequestTrace {
     return this.#visits.flatMap((visit) => spansOf(visit, endedAtMs));
   }
 
-  #add({ stage, sequence, enqueuedAtMs }: TracedItem, leftAtMs: number, run: BatchRun | undefined): void {
-    if (this.#visits.length === MOST_VISITS) this.#omitted += 1;
-    else this.#visits.push({ stage, sequence, enqueuedAtMs, leftAtMs, run, isFailed: run === undefined });
+  #add(
+    { stage, sequence, enqueuedAtMs }: TracedItem,
+    run: BatchRun | undefined,
+    droppedAtMs: number | undefined,
+  ): void {
+    const visit = { stage, sequence, enqueuedAtMs, run, droppedAtMs, isFailed: run === undefined };
+    // An array literal takes one slot; an empty array that grows takes 17.
+    if (this.#visits === NONE) this.#visits = [visit];
+    else if (this.#visits.length === MOST_VISITS) this.#omitted += 1;
+    else this.#visits.push(visit);
   }
 }
 
-function spansOf({ stage, enqueuedAtMs, leftAtMs, run, isFailed }: Visit, endedAtMs: number): RequestSpan[] {
+function spansOf({ stage, enqueuedAtMs, run, droppedAtMs, isFailed }: Visit, endedAtMs: number): RequestSpan[] {
+  const leftAtMs = droppedAtMs ?? run?.startedAtMs ?? enqueuedAtMs;
   const heldAtMs = Math.min(leftAtMs, Math.max(enqueuedAtMs, run?.heldSinceMs ?? Number.POSITIVE_INFINITY));
   const spans: RequestSpan[] = [];
   const add = (kind: RequestSpan['kind'], startMs: number, endMs: number) => {

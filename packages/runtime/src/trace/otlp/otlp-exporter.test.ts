@@ -34,6 +34,8 @@ interface SentSpan {
 
 interface Sent {
   readonly headers: IncomingHttpHeaders;
+  /** Bytes of fields that the protocol does not have. */
+  readonly unknownBytes: number;
   readonly resource: unknown;
   readonly spans: readonly SentSpan[];
 }
@@ -50,11 +52,13 @@ async function collector(answers: ((response: ServerResponse) => void)[] = []) {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const message = requestType.decode(Buffer.concat(chunks));
+      const body = Buffer.concat(chunks);
+      const message = requestType.decode(body);
       const plain = requestType.toObject(message, { bytes: String, enums: String, longs: String, defaults: true });
       const [resourceSpans] = plain['resourceSpans'];
       sent.push({
         headers: request.headers,
+        unknownBytes: body.length - requestType.encode(message).finish().length,
         resource: resourceSpans.resource,
         spans: resourceSpans.scopeSpans[0].spans,
       });
@@ -72,10 +76,19 @@ async function collector(answers: ((response: ServerResponse) => void)[] = []) {
 
 type Listener = Parameters<RequestTracer['onKept']>[0];
 
-function traced(url: string, options: Partial<OtlpOptions> = {}, onKept: (add: Listener) => Listener = (add) => add) {
+interface TracedOptions extends Partial<OtlpOptions> {
+  /** Fraction of the requests that are kept by chance; default all. */
+  readonly fraction?: number;
+}
+
+function traced(
+  url: string,
+  { fraction = 1, ...options }: TracedOptions = {},
+  onKept: (add: Listener) => Listener = (add) => add,
+) {
   const clock = new ManualClock();
   const tracer = new RequestTracer({
-    sampling: { fraction: 1 },
+    sampling: { fraction },
     rng: new SeededRng(1),
     epochMs: () => 1_790_000_000_000 + clock.nowMs(),
   });
@@ -107,7 +120,8 @@ describe('the bytes of an exported trace, decoded by the published protocol', ()
     await serve(1, { traceParent: parent });
     await exporter.close(20_000);
     expect(sent).toHaveLength(1);
-    const [{ headers, resource, spans } = {} as Sent] = sent;
+    const [{ headers, unknownBytes, resource, spans } = {} as Sent] = sent;
+    expect(unknownBytes).toBe(0);
     expect(headers).toMatchObject({ 'content-type': 'application/x-protobuf', 'x-key': 'k' });
     expect(resource).toMatchObject({ attributes: [{ key: 'service.name', value: { stringValue: 'shelf' } }] });
     const [server, hop, run, ...others] = spans as [SentSpan, SentSpan, SentSpan];
@@ -140,6 +154,7 @@ describe('the bytes of an exported trace, decoded by the published protocol', ()
     pipeline.beginDraining();
     await pipeline.submit({});
     await exporter.close(20_000);
+    expect(sent[0]?.unknownBytes).toBe(0);
     expect(sent[0]?.spans).toHaveLength(1);
     expect(sent[0]?.spans[0]?.status).toEqual({ code: 'STATUS_CODE_ERROR', message: 'draining' });
     expect(attributesOf(sent[0]?.spans[0] as SentSpan)).toMatchObject({ 'error.type': 'draining' });
@@ -151,6 +166,7 @@ describe('the bytes of an exported trace, decoded by the published protocol', ()
     pipeline.setBatching('a' as never, { maxBatchSize: 4, maxBatchWaitMs: 0 });
     await serve(4);
     await exporter.close(20_000);
+    expect(sent.map(({ unknownBytes }) => unknownBytes)).toEqual([0]);
     const spans = sent.flatMap((each) => each.spans);
     const batch = spans.find(({ name }) => name === 'batch a');
     const runs = spans.filter(({ name, links }) => name === 'run a' && links.length > 0);
@@ -160,6 +176,43 @@ describe('the bytes of an exported trace, decoded by the published protocol', ()
     const server = spans.find(({ spanId }) => spanId === batch?.parentSpanId);
     expect([server?.name, server?.traceId]).toEqual(['bench', batch?.traceId]);
     expect(attributesOf(batch as SentSpan)).toMatchObject({ 'equipoise.batch_size': '3' });
+    const sizes = spans.filter(({ name }) => name === 'run a').map((run) => attributesOf(run)['equipoise.batch_size']);
+    expect(sizes).toEqual(['1', '3', '3', '3']);
+  });
+
+  it('have the caller, the cause and the outcome of each request', async () => {
+    const { sent, url } = await collector();
+    const { exporter, serve, pipeline } = traced(url);
+    const traceParent = { traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8), isSampled: true };
+    await serve(1);
+    await serve(1, { traceParent });
+    await serve(1);
+    pipeline.beginDraining();
+    await pipeline.submit({});
+    await exporter.close(20_000);
+    const servers = sent.flatMap(({ spans }) => spans).filter(({ name }) => name === 'bench');
+    const found = servers.map((server) => {
+      const { 'equipoise.sampled_because': cause, 'equipoise.outcome': outcome } = attributesOf(server);
+      return [server.flags, cause, outcome, hex(server.parentSpanId)];
+    });
+    expect(found).toEqual([
+      [0x101, 'sampled', 'completed', ''],
+      [0x301, 'requested', 'completed', traceParent.spanId],
+      [0x101, 'sampled', 'completed', ''],
+      [0x101, 'sampled', 'dropped', ''],
+    ]);
+    expect(new Set(servers.map(({ spanId }) => spanId)).size).toBe(4);
+  });
+
+  it('tell a failed request with a caller from one without', async () => {
+    const { sent, url } = await collector();
+    const { exporter, pipeline } = traced(url, { fraction: 0 });
+    pipeline.beginDraining();
+    const traceParent = { traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8), isSampled: false };
+    await pipeline.submit({});
+    await pipeline.submit({}, { traceParent });
+    await exporter.close(20_000);
+    expect(sent[0]?.spans.map(({ flags }) => flags)).toEqual([0x101, 0x301]);
   });
 });
 

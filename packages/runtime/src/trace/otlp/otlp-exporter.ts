@@ -5,15 +5,13 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { doubledDelayMs } from '@equipoise/core/model';
 import type { KeptTrace, RequestTracer } from '../request-tracer.js';
-import { ExportTraceServiceResponseSchema, type Span } from './otlp-trace.gen.js';
-import { type BatchSpan, batchSpan, exportRequest, type Resource, type SpanFacts, spansOf } from './span-messages.js';
+import { ExportTraceServiceResponseSchema } from './otlp-trace.gen.js';
+import { type BatchSpan, type SpanBytes, SpanEncoder, type SpanFacts, type SpanIds } from './span-encoder.js';
 
 export interface OtlpOptions extends SpanFacts {
   /** URL of the collector's traces, such as http://localhost:4318/v1/traces. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly resource: Resource;
-  readonly version: string;
   /** Receives the first problem of a row of problems. */
   readonly onProblem: (problem: string) => void;
   /** Default 1 s. */
@@ -40,7 +38,7 @@ const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 interface OpenBatch {
   readonly batch: BatchSpan;
-  readonly runs: Span[];
+  readonly runs: SpanIds[];
   /** Ticks until the batch is sent, so that its other requests can end. */
   ticks: number;
 }
@@ -48,7 +46,8 @@ interface OpenBatch {
 export class OtlpExporter {
   readonly #options: OtlpOptions;
   readonly #counts: RequestTracer['spanCounts'];
-  #waiting: Span[] = [];
+  readonly #encoder: SpanEncoder;
+  #waiting: SpanBytes[] = [];
   readonly #batches = new Map<string, OpenBatch>();
   readonly #sentBatches = new Set<string>();
   readonly #timer: NodeJS.Timeout;
@@ -60,6 +59,7 @@ export class OtlpExporter {
   constructor(tracer: Pick<RequestTracer, 'onKept' | 'spanCounts'>, options: OtlpOptions) {
     this.#options = options;
     this.#counts = tracer.spanCounts;
+    this.#encoder = new SpanEncoder(options);
     tracer.onKept((kept) => this.#add(kept));
     this.#timer = setInterval(() => this.#tick(), options.intervalMs ?? 1000).unref();
   }
@@ -80,10 +80,10 @@ export class OtlpExporter {
       this.#counts.queueFull += 1 + kept.spans.length;
       return;
     }
-    this.#waiting.push(...spansOf(kept, this.#options, (batch, run) => this.#addToBatch(batch, run)));
+    this.#waiting.push(...this.#encoder.spansOf(kept, (batch, run) => this.#addToBatch(batch, run)));
   }
 
-  #addToBatch(batch: BatchSpan, run: Span): void {
+  #addToBatch(batch: BatchSpan, run: SpanIds): void {
     const key = batch.ids.spanId;
     const open = this.#batches.get(key);
     if (open !== undefined) open.runs.push(run);
@@ -98,7 +98,7 @@ export class OtlpExporter {
       if (open.ticks > 0 && !all) continue;
       this.#batches.delete(key);
       this.#rememberSent(key);
-      this.#waiting.push(batchSpan(open.batch, open.runs));
+      this.#waiting.push(this.#encoder.batchSpan(open.batch, open.runs));
     }
   }
 
@@ -123,9 +123,8 @@ export class OtlpExporter {
     }
   }
 
-  async #send(spans: readonly Span[]): Promise<void> {
-    const { resource, version } = this.#options;
-    const body = exportRequest(spans, resource, version);
+  async #send(spans: readonly SpanBytes[]): Promise<void> {
+    const body = this.#encoder.request(spans);
     for (let attempt = 1; ; attempt++) {
       const result = await this.#attempt(body);
       if (result.kind === 'sent') {
