@@ -66,12 +66,17 @@ async function collector(answers: ((response: ServerResponse) => void)[] = []) {
       answer(response);
     });
   }).listen(0, '127.0.0.1');
+  let connected = 0;
+  server.on('connection', () => {
+    connected += 1;
+  });
   await once(server, 'listening');
   closers.push(() => {
     server.closeAllConnections();
     server.close();
   });
-  return { sent, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/traces` };
+  const { port } = server.address() as AddressInfo;
+  return { sent, connections: () => connected, url: `http://127.0.0.1:${port}/v1/traces` };
 }
 
 type Listener = Parameters<RequestTracer['onKept']>[0];
@@ -266,6 +271,22 @@ describe('an exporter', () => {
     await serve(1);
     await exporter.close(20_000);
     expect(tracer.spanCounts).toEqual({ exported: 1, queueFull: 0, refused: 5, unreachable: 0 });
+  });
+
+  it('keeps its connection, and follows no redirect', async () => {
+    const elsewhere = await collector();
+    const { sent, connections, url } = await collector([
+      (response) => response.end(),
+      (response) => response.writeHead(302, { location: elsewhere.url }).end(),
+    ]);
+    const { exporter, serve, tracer, problems } = traced(url, { intervalMs: 5 });
+    await serve(1);
+    await expect.poll(() => tracer.spanCounts.exported, { timeout: 20_000 }).toBe(3);
+    await serve(1);
+    await exporter.close(20_000);
+    expect(tracer.spanCounts).toEqual({ exported: 3, queueFull: 0, refused: 3, unreachable: 0 });
+    expect(problems).toEqual([`the collector at ${url} answered 302`]);
+    expect([sent.length, connections(), elsewhere.connections()]).toEqual([2, 1, 0]);
   });
 
   it('counts no more refused spans than it sent, whatever the collector says', async () => {
