@@ -7,6 +7,7 @@ import { invariant } from '../kernel/invariant.js';
 import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';
 import type { StageId } from '../model/ids.js';
 import type { Join, PipelineSpec } from '../model/pipeline-spec.js';
+import { fanOutOpeners, topologicalOrder } from '../model/stage-order.js';
 import type { ServiceCurve } from '../profile/service-curves.js';
 import { EstimateMemo } from './estimate-memo.js';
 import {
@@ -19,7 +20,6 @@ import {
   quantileOfLaw,
 } from './latency-law.js';
 import { type StageLoad, stageLoads } from './stage-load.js';
-import { fanOutOpeners, topologicalOrder } from './stage-order.js';
 import { refineStage, type StageEstimate } from './stage-sojourn.js';
 import { sizeParts, slowTogether, type UpstreamBatches } from './upstream-batches.js';
 import { visitScenarios } from './visit-scenarios.js';

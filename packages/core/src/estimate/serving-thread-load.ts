@@ -6,11 +6,11 @@
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { ThreadCost } from '../model/service-correction.js';
+import { topologicalOrder } from '../model/stage-order.js';
 import { pausedPerMs } from '../profile/pauses.js';
 import { spreadFractions, spreadMean } from '../profile/quantile-spread.js';
 import { capacityRps, type ServiceCurve } from '../profile/service-curves.js';
 import { stageLoads } from './stage-load.js';
-import { topologicalOrder } from './stage-order.js';
 
 interface ThreadedStage {
   readonly curve: ServiceCurve;

@@ -1,6 +1,6 @@
 import type { StageId } from '../model/ids.js';
 import { closesFanOut, type PipelineSpec } from '../model/pipeline-spec.js';
-import { topologicalOrder } from './stage-order.js';
+import { topologicalOrder } from '../model/stage-order.js';
 import { visitScenarios } from './visit-scenarios.js';
 
 /**

@@ -5,9 +5,9 @@
  */
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { topologicalOrder } from '../model/stage-order.js';
 import type { ServiceCurve } from '../profile/service-curves.js';
 import { lawQuantileMs } from '../profile/service-law.js';
-import { topologicalOrder } from './stage-order.js';
 
 /** A stage's term of the sum (ms); `arrivalRps` counts items. */
 export function sumOfTailsStageMs(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {

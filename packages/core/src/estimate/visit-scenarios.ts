@@ -6,7 +6,7 @@
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
 import { type EdgeSpec, nodeIds, type PipelineSpec, type SourceSpec } from '../model/pipeline-spec.js';
-import { fanOutOpeners, topologicalOrder } from './stage-order.js';
+import { fanOutOpeners, topologicalOrder } from '../model/stage-order.js';
 
 /** Probabilities of all scenarios sum to 1. */
 export interface VisitScenario {

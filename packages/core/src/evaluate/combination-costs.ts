@@ -6,13 +6,13 @@
  * latency, too.
  */
 import { stageLoads } from '../estimate/stage-load.js';
-import { topologicalOrder } from '../estimate/stage-order.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import { OMITTED, omittedNodes, withoutNodes } from '../model/omission.js';
 import type { PipelineSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import { quorumChoices, quorumOfChoice } from '../model/quorum.js';
 import { resolvedSpec } from '../model/resolved-spec.js';
+import { topologicalOrder } from '../model/stage-order.js';
 import { variantOfChoice } from '../model/threshold.js';
 import { plannedCurves, requireCurves, type ServiceCurve } from '../profile/service-curves.js';
 import { lawQuantileMs } from '../profile/service-law.js';

@@ -3,13 +3,14 @@
  * lead to it, and those behind it up to a join that can do without.
  */
 import { type StageId, type VariantId, variantId } from './ids.js';
+import { keepsParts } from './kept-parts.js';
 import type { CombineSpec, EdgeSpec, PipelineSpec, StageSpec, UpstreamShares, VariantSpec } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
 
 /** Stands for the variant of an omitted stage in measured combinations. */
 export const OMITTED: VariantId = variantId('omitted');
 
-type Graph = Pick<PipelineSpec, 'stages' | 'combines' | 'edges' | 'outputs'>;
+type Graph = Pick<PipelineSpec, 'sources' | 'stages' | 'combines' | 'edges' | 'outputs'>;
 
 /** Entry of an omitted stage in a plan: no replicas of its first variant. */
 export function omittedPlan({ variants, bounds }: StageSpec): StagePlan {
@@ -31,7 +32,8 @@ export const omittedStages = (stages: Plan['stages']): readonly StageId[] =>
 
 /**
  * Nodes that go if `stages` are omitted; undefined if an output or another stage needs one of them. Early joins,
- * `onMissing: partial` and all combine stages but concatenations can do without, as long as a part is left.
+ * `onMissing: partial` and all combine stages but concatenations can do without, as long as a part is left for each
+ * request that had one. A part behind a condition does not replace one without.
  */
 export function omittedNodes(graph: Graph, stages: Iterable<StageId>): ReadonlySet<StageId> | undefined {
   const gone = new Set(stages);
@@ -49,7 +51,7 @@ export function omittedNodes(graph: Graph, stages: Iterable<StageId>): ReadonlyS
   }
   const needs = edges.some((edge) => gone.has(edge.from) && !gone.has(edge.to) && !canMiss(graph, edge));
   const isEnd = [...gone].some((id) => isOutput(outputs, id) || !edges.some(({ from }) => from === id));
-  return needs || isEnd ? undefined : gone;
+  return needs || isEnd || !keepsParts(graph, gone) ? undefined : gone;
 }
 
 /** True if the stages without replicas are optional ones with all that goes with them. */

@@ -88,7 +88,7 @@ export interface ServingEntry {
 
 /** `nodes` are the stages, then the combine stages. */
 export interface ServingGraph {
-  readonly spec: Pick<PipelineSpec, 'stages' | 'combines' | 'edges' | 'outputs'>;
+  readonly spec: Pick<PipelineSpec, 'sources' | 'stages' | 'combines' | 'edges' | 'outputs'>;
   readonly nodes: readonly ServingStage[];
   readonly stages: readonly ServingStage[];
   readonly sources: readonly Pick<SourceSpec, 'name' | 'tensors'>[];

@@ -163,13 +163,13 @@ class Contract {
   }
 
   note(id: StageId, { isOmitted = false, quorum, threshold }: BatchPolicy): void {
-    const { members } = this.#ensemble;
+    const { members, conditional } = this.#ensemble;
     if (isOmitted) this.#omitted.add(id);
     else this.#omitted.delete(id);
     if (quorum !== undefined) this.#quorum = quorum;
     if (threshold !== undefined) this.#threshold = threshold;
     const left = [...members.keys()].filter((member) => members[member]?.every((stage) => !this.#omitted.has(stage)));
-    if (left.length > 0) this.#members = left;
+    if (left.some((member) => member !== conditional)) this.#members = left;
   }
 
   get promise(): Commitment {
@@ -380,7 +380,7 @@ class Run implements ServingEffects<number, undefined, AppError>, PayloadAlgebra
     if (missing > 0) this.counts.partial += 1;
     const parts = Math.min(quorum ?? Number.POSITIVE_INFINITY, due.length) - missing;
     const isRight = answered.length === parts && answered.every((member) => due.includes(member));
-    if (isRight && (answered.length > 0 || due.length === 0)) return;
+    if (isRight && answered.length > 0) return;
     this.#violate(
       `request ${request.sequence} got [${answered}], but ${parts} of [${due}] were promised (${missing} missing)`,
     );

@@ -64,11 +64,17 @@ function* checkFields(combine: CombineDraft, path: ValuePath): Generator<Finding
     yield { path: [...path, 'confidence'], message: `expected another tensor than the result, found "${confidence}"` };
 }
 
-export function checkOptional(spec: SpecDraft, { names, edges, outputs, complete }: GraphDraft): Finding[] {
+export function checkOptional(spec: SpecDraft, { names, edges, entries, outputs, complete }: GraphDraft): Finding[] {
   if (!complete) return [];
   const id = (stage: number) => names[stage] as StageId;
+  const entered = entries.map(id);
+  const sources = [...wellFormedEntries(spec.sources)].map(([, { to = entered, onMissing }]) => ({
+    to: [to].flat(),
+    onMissing,
+  }));
   const nodes = [...wellFormedEntries(spec.stages)].map(([index, { combine }]) => ({ id: id(index), ...combine }));
   const graph = {
+    sources: sources.length > 0 ? sources : [{ to: entered }],
     stages: nodes,
     combines: nodes.filter(({ method }) => method !== undefined),
     edges: edges.map(({ from, to, position }) => ({ ...spec.edges?.[position], from: id(from), to: id(to) })),
@@ -79,7 +85,7 @@ export function checkOptional(spec: SpecDraft, { names, edges, outputs, complete
     const path = ['spec', 'stages', index];
     const name = variants?.findIndex((variant) => variant?.name === OMITTED) ?? -1;
     const taken = `expected another name: in measured combinations, "${OMITTED}" stands for an optional stage that a plan omits`;
-    const message = `expected joins that can do without "${names[index]}" behind it (a combine stage, an any or quorum join, or onMissing: partial): something needs its answer`;
+    const message = `expected joins that can do without "${names[index]}" behind it (a combine stage, an any or quorum join, or onMissing: partial), with another part whenever there is that of "${names[index]}": something needs its answer`;
     return [
       ...(name < 0 ? [] : [{ path: [...path, 'variants', name, 'name'], message: taken }]),
       ...(omittedNodes(graph, [id(index)]) === undefined ? [{ path: [...path, 'optional'], message }] : []),

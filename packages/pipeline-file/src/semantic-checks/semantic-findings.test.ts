@@ -1046,6 +1046,15 @@ const combines: Case[] = [
     { path: 'spec.stages[0].optional', message: /joins that can do without "detect" behind it.*needs its answer/ },
   ],
   [
+    'a member behind a condition does not replace an optional one that always answers',
+    (spec) => {
+      combined(spec, { method: 'vote' });
+      spec.edges[1].when = { condition: 'output.rare', probability: 0.3 };
+      for (const stage of [1, 2]) spec.stages[stage].optional = true;
+    },
+    { path: 'spec.stages[1].optional', message: /with another part whenever there is that of "classify"/ },
+  ],
+  [
     'a concatenation needs its members',
     (spec) => {
       combined(spec, { method: 'concatenation' });

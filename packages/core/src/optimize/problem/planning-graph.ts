@@ -2,9 +2,9 @@
  * Graph for adding latencies. A stage starts when all in-edges have delivered; with `any` or `quorum`, when the first k
  * have. Every `when` branch counts as taken, and joins wait for the last item.
  */
-import { topologicalOrder } from '../../estimate/stage-order.js';
 import { AppError } from '../../model/app-error.js';
 import { type EdgeSpec, nodeIds, type PipelineSpec } from '../../model/pipeline-spec.js';
+import { topologicalOrder } from '../../model/stage-order.js';
 
 /** Graph of stages, then combine stages, by index. */
 export interface PlanningGraph {

@@ -1,8 +1,10 @@
-import type { StageId } from '../model/ids.js';
-import { closesFanOut, type EdgeSpec, nodeIds, type PipelineSpec } from '../model/pipeline-spec.js';
+import type { StageId } from './ids.js';
+import { closesFanOut, type EdgeSpec, nodeIds, type PipelineSpec } from './pipeline-spec.js';
+
+type Graph = Pick<PipelineSpec, 'stages' | 'combines' | 'edges'>;
 
 /** Order of stages and combine stages. Omits those on and after cycles. */
-export function topologicalOrder(spec: PipelineSpec): readonly StageId[] {
+export function topologicalOrder(spec: Graph): readonly StageId[] {
   const missing = new Map(nodeIds(spec).map((id) => [id, 0]));
   for (const edge of spec.edges) missing.set(edge.to, (missing.get(edge.to) ?? 0) + 1);
   const order = nodeIds(spec).filter((id) => missing.get(id) === 0);
@@ -24,7 +26,7 @@ type Open = readonly EdgeSpec[];
  * For each edge that closes a fan-out: the edge that opened it. A request passes the closing edge even if no item
  * arrived.
  */
-export function fanOutOpeners(spec: PipelineSpec): ReadonlyMap<EdgeSpec, EdgeSpec> {
+export function fanOutOpeners(spec: Graph): ReadonlyMap<EdgeSpec, EdgeSpec> {
   const openers = new Map<EdgeSpec, EdgeSpec>();
   if (spec.edges.every(({ fanOut }) => fanOut === undefined)) return openers;
   const openAt = new Map<StageId, Open>();
