@@ -54,6 +54,7 @@ class WatchedPool implements ReplicaPool {
   readonly onReplicaLost: ReplicaPool['onReplicaLost'];
   readonly onReplicaLate: ReplicaPool['onReplicaLate'];
   readonly onReplicaUnhealthy: ReplicaPool['onReplicaUnhealthy'];
+  readonly isSkipped: ReplicaPool['isSkipped'];
   readonly openCanary: ReplicaPool['openCanary'];
   readonly shareCanary: ReplicaPool['shareCanary'];
   readonly canaryCounts: ReplicaPool['canaryCounts'];
@@ -75,6 +76,7 @@ class WatchedPool implements ReplicaPool {
     this.onReplicaLost = pool.onReplicaLost.bind(pool);
     this.onReplicaLate = pool.onReplicaLate.bind(pool);
     this.onReplicaUnhealthy = pool.onReplicaUnhealthy.bind(pool);
+    this.isSkipped = pool.isSkipped.bind(pool);
     this.openCanary = pool.openCanary.bind(pool);
     this.shareCanary = pool.shareCanary.bind(pool);
     this.canaryCounts = pool.canaryCounts.bind(pool);

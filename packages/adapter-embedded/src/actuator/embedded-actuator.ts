@@ -137,6 +137,7 @@ export class EmbeddedActuator implements Actuator {
         this.#canaries.delete(stageId);
         pool.closeCanary(stageId);
       },
+      isSkipped: (stageId) => pool.isSkipped(stageId),
       drain: (stageId, { replicaId }) =>
         void pool.drainReplica(stageId, replicaId).then(() => this.#close(stageId, replicaId)),
       discard: (stageId, { replicaId }) => void this.#close(stageId, replicaId),

@@ -44,6 +44,8 @@ export interface ReplicaPool {
   /** Resolves when the replica's current batch is done, or at once for an unknown id. */
   drainReplica(stageId: StageId, replicaId: ReplicaId): Promise<void>;
   setBatching(stageId: StageId, batching: StageBatching): void;
+  /** True if new requests skip the stage, which the plan omits. */
+  isSkipped(stageId: StageId): boolean;
   /** Opens a canary lane for replicas `inCanary`, at first without requests. Only one may be open. */
   openCanary(stageId: StageId, batching: StageBatching): void;
   shareCanary(stageId: StageId, fraction: number): void;

@@ -268,6 +268,10 @@ export class SimulatedFleet implements FleetEffects {
     this.#policies.adopt(stageId, to);
   }
 
+  isSkipped(stageId: StageId): boolean {
+    return this.#setup.scheduler.omits(this.#stageIndex(stageId));
+  }
+
   drain(_stageId: StageId, { replicaId: id }: RunningReplica): void {
     const replica = this.#engineOf.get(id)?.replica;
     invariant(replica !== undefined, `replica ${id} is in service`);

@@ -227,6 +227,10 @@ export class PipelineRunner implements ReplicaPool {
     return this.#replicas.drain(replicaId);
   }
 
+  isSkipped(stageId: StageId): boolean {
+    return this.#scheduler.omits(this.#stages.indexOf(stageId));
+  }
+
   setBatching(stageId: StageId, batching: StageBatching): void {
     this.setPolicy(stageId, { ...this.#stages.policy(this.#stages.indexOf(stageId)), ...batching });
   }

@@ -83,6 +83,11 @@ export class FakePool implements ReplicaPool {
     this.#tell({ kind: 'batching', stageId, batching });
   }
 
+  /** Without a graph, no join needs an omitted stage. */
+  isSkipped(): boolean {
+    return true;
+  }
+
   openCanary(stageId: StageId): void {
     this.#tell({ kind: 'canary-opened', stageId });
   }

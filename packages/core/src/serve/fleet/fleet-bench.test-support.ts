@@ -46,6 +46,8 @@ export class FleetBench implements FleetEffects {
   /** Counts of both sides of a canary, by time. */
   outcomes: (nowMs: number) => CanaryOutcomes = () => ({ before: nothing, after: nothing });
   onEvent = (): void => {};
+  /** Stages that new requests visit even if their plan omits them. */
+  readonly needed = new Set<StageId>();
   nowMs = 0;
   #pending: Pending[] = [];
   readonly #limits: FleetLimits;
@@ -167,6 +169,10 @@ export class FleetBench implements FleetEffects {
 
   adopt(stage: StageId, { variantId: id, maxBatchSize }: StagePlan): void {
     this.events.push([this.nowMs, stage, 'adopt', `${id}/${maxBatchSize}`]);
+  }
+
+  isSkipped(stage: StageId): boolean {
+    return !this.needed.has(stage);
   }
 
   drain(stage: StageId, replica: RunningReplica): void {

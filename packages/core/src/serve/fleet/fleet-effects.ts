@@ -23,6 +23,8 @@ export interface FleetEffects {
   serve(stageId: StageId, replica: RunningReplica): void;
   /** Puts batching and drop rule of `to` in force. */
   adopt(stageId: StageId, to: StagePlan): void;
+  /** True if new requests skip the stage. A stage without replicas in its plan may still be needed by joins. */
+  isSkipped(stageId: StageId): boolean;
   /** Closes a replica after its batch; answered by `left`. */
   drain(stageId: StageId, replica: RunningReplica): void;
   /** Closes a started replica that is not wanted; answered by `left`. */
@@ -45,7 +47,10 @@ export type ChangeEnd =
   | { readonly kind: 'gave-way' }
   | { readonly kind: 'failed'; readonly failure: unknown };
 
-/** `startConcurrency` limits parallel starts. A change waits at most `drainPatienceMs` for a drain. */
+/**
+ * `startConcurrency` limits parallel starts. A change waits at most `drainPatienceMs` for a drain, and not at all if new
+ * requests still visit the stage, because only a later change ends that.
+ */
 export interface FleetLimits extends ChangeBounds {
   readonly startConcurrency: number;
   readonly drainPatienceMs: number;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { StageId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import { isOfKind } from '../../model/running-plan.js';
 import { changeTo, FleetBench, planFor, stageA, stageB } from './fleet-bench.test-support.js';
@@ -192,6 +193,23 @@ describe('FleetScheduler, a change', () => {
     bench.applied(changeTo(planFor('l', 1)));
     expect([bench.nowMs, bench.shown()]).toEqual([30_020, ['s:draining', 'l:ready']]);
     expect(bench.applied(changeTo(planFor('s', 1)))).toEqual({ kind: 'done' });
+  });
+
+  it.each<[string, readonly StageId[], number]>([
+    ['waits for an omitted stage that requests in flight need', [], 30_020],
+    ['does not wait for one that new requests need until it is done', [stageA], 20],
+  ])('%s', (_, needed, doneAtMs) => {
+    const bench = new FleetBench({ budgetCpuCores: 1, surgeCpuCores: 0 }, { drainMs: () => Number.POSITIVE_INFINITY });
+    bench.applied(changeTo(planFor('s', 1)));
+    for (const stage of needed) bench.needed.add(stage);
+    const ends = [bench.apply(changeTo(planFor('s', 0))), bench.apply(changeTo(planFor('l', 1), stageB))];
+    bench.advanceTo(doneAtMs);
+    expect([ends, bench.shown(), bench.shown(stageB)]).toEqual([
+      [[{ kind: 'done' }], [{ kind: 'done' }]],
+      ['s:draining'],
+      ['l:ready'],
+    ]);
+    expect(bench.events).toContainEqual([doneAtMs, 'b', 'serve', 'b-l-1']);
   });
 });
 

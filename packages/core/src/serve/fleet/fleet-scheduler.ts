@@ -368,8 +368,18 @@ export class FleetScheduler {
     for (const id of steps.discard) this.#retire(stage, id);
     for (let i = 0; i < steps.start; i++) this.#effects.start(stage.id, this.#register(stage, 'starting'));
     if (steps.adopt) this.#adopt(stage, target);
-    for (const id of steps.drain) this.#effects.drain(stage.id, this.#retire(stage, id));
+    for (const id of steps.drain) this.#drain(stage, id);
     if (steps.start + steps.drain.length + steps.discard.length + steps.forget.length > 0) this.#unseen = true;
+  }
+
+  /**
+   * Has a replica leave. If new requests still visit its omitted stage, it serves until a later change, which may use its
+   * cores at once: to wait for it would be in vain.
+   */
+  #drain(stage: FleetStage, id: ReplicaId): void {
+    const replica = this.#retire(stage, id);
+    replica.overdue = stage.isOmitted && !this.#effects.isSkipped(stage.id);
+    this.#effects.drain(stage.id, replica);
   }
 
   #noteState(stage: FleetStage, target: StagePlan, state: StageSteps['state']): void {
