@@ -28,6 +28,9 @@ const ONLY_16 = `CAg66gEKEwoBeAoDVzE2EgF5IgZNYXRNdWwSAWcqjgEIEAgCEAEigAE${'A'.re
 /** Positions INT64 [num_dets, 2] of the values other than 0 in `x` FP32 [batch, 4]. */
 const POSITIONS =
   'CAg6bwoQCgF4EgJueiIHTm9uWmVybwohCgJuehIBeSIJVHJhbnNwb3NlKg0KBHBlcm1AAUAAoAEHEgFnWhgKAXgSEwoRCAESDQoHEgViYXRjaAoCCARiGwoBeRIWChQIBxIQCgoSCG51bV9kZXRzCgIIAkIECgAQEQ==';
+/** The same, but an exporter made up the names of the first dimensions: `unk__6` and `unk__7`. */
+const POSITIONS_WITHOUT_NAMES =
+  'CAg6bgoQCgF4EgJueiIHTm9uWmVybwohCgJuehIBeSIJVHJhbnNwb3NlKg0KBHBlcm1AAUAAoAEHEgFnWhkKAXgSFAoSCAESDgoIEgZ1bmtfXzYKAggEYhkKAXkSFAoSCAcSDgoIEgZ1bmtfXzcKAggCQgQKABAR';
 /** Sequence of tensors, which is no tensor. */
 const SEQUENCE =
   'CAg6QwoZCgF4EgFzIhFTZXF1ZW5jZUNvbnN0cnVjdBIBZ1oUCgF4Eg8KDQgBEgkKAxIBTgoCCANiDQoBcxIIIgYKBAoCCAFCBAoAEBE=';
@@ -53,6 +56,18 @@ describe('init --from-onnx', () => {
     const text = readFileSync(join(folder.path, 'positions/pipeline.yaml'), 'utf8');
     expect(text).toContain('{ name: x, datatype: FP32, shape: [-1, 4] }');
     expect(text).toContain('bounds: { batchSizes: [1] }');
+  });
+
+  it('declares the rows of detections, also if no name tells them from a batch', async () => {
+    for (const name of ['find-small.onnx', 'find-large.onnx'])
+      writeFileSync(join(folder.path, name), Buffer.from(POSITIONS_WITHOUT_NAMES, 'base64'));
+    const written = await run('init', 'found', '--from-onnx', 'find-small.onnx', 'find-large.onnx');
+    expect(written).toMatchObject({ exitCode: 0, stderr: '' });
+    const text = readFileSync(join(folder.path, 'found/pipeline.yaml'), 'utf8');
+    expect(text).toContain('{ name: x, datatype: FP32, shape: [4] }');
+    expect(text).toContain('{ name: "y", datatype: INT64, shape: [-1, 2] }');
+    expect(text).toContain('bounds: { batchSizes: [1] }');
+    expect(text.match(/- name: find-(small|large)/g)).toHaveLength(2);
   });
 
   it.each([
