@@ -80,6 +80,11 @@ export class ScriptedRunner implements ModelRunner {
     if (!whileBusy) this.#onLost(error);
   }
 
+  /** Serves again, as a new replica does. */
+  restore(): void {
+    this.#gone = undefined;
+  }
+
   async close(): Promise<void> {}
 
   #resultOf(item: TensorMap): ItemResult {

@@ -42,12 +42,18 @@ class Bench {
 
   constructor(
     spec: PipelineSpec,
-    scripts: { readonly v?: ItemScript; readonly large?: ItemScript; shadowMs?: number } = {},
+    scripts: {
+      readonly v?: ItemScript;
+      readonly large?: ItemScript;
+      readonly shadowMs?: number;
+      readonly shadow?: ScriptedRunner;
+    } = {},
   ) {
     this.spec = spec;
-    this.shadow = new ScriptedRunner(scripts.large ?? classOf, async () => {
+    const sleep = async () => {
       if (scripts.shadowMs !== undefined) await this.clock.sleep(scripts.shadowMs);
-    });
+    };
+    this.shadow = scripts.shadow ?? new ScriptedRunner(scripts.large ?? classOf, sleep);
     this.shadows = new ShadowReplicas(spec, {
       launcher: {
         launch: async ({ variant, resources }) => {
@@ -86,6 +92,23 @@ class Bench {
 
   get watched() {
     return this.shadows.agreement.of(a, v);
+  }
+}
+
+/** Its first item never ends, until it is abandoned. */
+class HungRunner extends ScriptedRunner {
+  readonly abandon: () => void;
+
+  constructor() {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    super(classOf, () => released);
+    this.abandon = () => {
+      this.lose(new AppError('REPLICA_LOST', 'it was given up'), true);
+      release();
+    };
   }
 }
 
@@ -166,6 +189,35 @@ describe('a shadow', () => {
     expect([bench.launches, bench.problems.at(-1)]).toEqual([3, undefined]);
   });
 
+  it('starts again after it was lost in the middle of an item', async () => {
+    const bench = await new Bench(specOf(1), { shadowMs: 10 }).start();
+    await bench.answer(3);
+    bench.shadow.lose(new AppError('REPLICA_LOST', 'it crashed'), true);
+    await bench.advance(10);
+    expect(bench.watched).toMatchObject({ scores: 0, failed: 1, skipped: 2 });
+    expect(bench.problems).toEqual(['The shadow large of stage a compares nothing: it crashed']);
+    await bench.advance(5_000);
+    await settled();
+    expect([bench.launches, bench.problems.at(-1)]).toEqual([2, undefined]);
+  });
+
+  it('starts again later after each hang, even if it works in between', async () => {
+    const bench = await new Bench(specOf(1)).start();
+    for (const delayMs of [10_000, 20_000]) {
+      const { launches } = bench;
+      bench.shadow.lose(new AppError('REPLICA_LOST', 'it hung', { details: { trouble: 'hung' } }), false);
+      await bench.advance(delayMs - 1);
+      await settled();
+      expect(bench.launches).toBe(launches);
+      await bench.advance(1);
+      await settled();
+      expect(bench.launches).toBe(launches + 1);
+      bench.shadow.restore();
+      await bench.answer(1);
+    }
+    expect(bench.watched).toMatchObject({ scores: 2, failed: 0 });
+  });
+
   it('is a problem once five comparisons in a row failed, until one works', async () => {
     let fails = true;
     const sometimes: ItemScript = (item) => (fails ? new AppError('STAGE_FAILED', 'odd input') : classOf(item));
@@ -193,6 +245,17 @@ describe('a shadow', () => {
     await bench.advance(1_000);
     await closed;
     expect(bench.shadow.batches).toHaveLength(1);
+  });
+
+  it('closes without an item that hangs', async () => {
+    const bench = await new Bench(specOf(1), { shadow: new HungRunner() }).start();
+    await bench.answer(1);
+    const closed = bench.shadows.close();
+    await settled();
+    await bench.advance(1_000);
+    await closed;
+    await bench.advance(60_000);
+    expect(bench.launches).toBe(1);
   });
 });
 

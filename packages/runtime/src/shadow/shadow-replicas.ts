@@ -41,6 +41,8 @@ const [MOST_WAITING, MOST_WAITING_BYTES] = [16, 32 * 1024 * 1024];
 /** About 20 ms of the thread that serves. */
 const MOST_PAIRS = { units: 5e7, boxes: 5e4 };
 const RETRIES = { shortestMs: 5_000, longestMs: 300_000 };
+/** Wait for a running item when the server closes. Then the replica is given up, because nothing needs its answer. */
+const CLOSE_PATIENCE_MS = 1_000;
 /** Failed comparisons in a row that are a problem of the shadow, not of an item. */
 const PROBLEM = 5;
 
@@ -108,6 +110,8 @@ class StageShadow {
   #launching: Promise<void> | undefined;
   #failures = 0;
   #launches = 0;
+  /** Since the start. A hung thread never ends and keeps its core, so each hang makes later starts rarer. */
+  #hangs = 0;
   #hasProblem = false;
   #isClosed = false;
   #cancelRetry = () => {};
@@ -143,9 +147,11 @@ class StageShadow {
     }
   }
 
-  #lose(runner: ModelRunner, error: unknown): void {
+  #lose(runner: ModelRunner, error: AppError): void {
     if (this.#runner !== runner) return;
     this.#runner = undefined;
+    if (error.details['trouble'] === 'hung') this.#hangs += 1;
+    runner.close().catch(() => undefined);
     for (const { watched } of this.#waiting) watched.skipped += 1;
     this.#waiting.length = 0;
     this.#bytes = 0;
@@ -157,7 +163,7 @@ class StageShadow {
     this.#tell(error);
     const { clock } = this.#deps;
     this.#launches += 1;
-    const delayMs = doubledDelayMs(this.#launches, RETRIES);
+    const delayMs = doubledDelayMs(this.#launches + this.#hangs, RETRIES);
     this.#cancelRetry = clock.ringAt(clock.nowMs() + delayMs, () => void this.launch());
   }
 
@@ -205,6 +211,11 @@ class StageShadow {
       this.#solve();
     } catch (error) {
       watched.failed += 1;
+      // A replica that is lost during a run tells only the run.
+      if (error instanceof AppError && error.code === 'REPLICA_LOST') {
+        this.#lose(runner, error);
+        return;
+      }
       this.#failures += 1;
       if (this.#failures === PROBLEM) this.#tell(error);
     }
@@ -229,7 +240,10 @@ class StageShadow {
     this.#cancelRetry();
     this.#waiting.length = 0;
     await this.#launching;
+    const { clock } = this.#deps;
+    const cancel = clock.ringAt(clock.nowMs() + CLOSE_PATIENCE_MS, () => this.#runner?.abandon?.());
     await this.#running;
+    cancel();
     await this.#runner?.close();
   }
 }
