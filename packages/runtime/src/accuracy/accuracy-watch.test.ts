@@ -37,6 +37,13 @@ describe('scores of a canary', () => {
     expect(watch.scoresSince(before, a, isNew)).toEqual({ scores: 3, loss: 1.75, leastExpected });
   });
 
+  it.each(['w at 0.6', 'w with quorum 2', 'w at 0.6 with quorum 2'])('are those of its choice %s', (choice) => {
+    const combinations = [{ variants: { [a]: variantId(choice) }, accuracy: 0.8 }];
+    const watch = new AccuracyWatch({ ...spec, accuracyTable: { combinations } });
+    watch.note({ [a]: variantId(choice) }, 0.5, 0);
+    expect(watch.scoresSince(new Map(), a, (id) => id === w)).toMatchObject({ scores: 1, loss: 0.5 });
+  });
+
   it('are all of those since the choice was forgotten', () => {
     const watch = new AccuracyWatch(spec);
     for (let i = 0; i < 10; i++) watch.note({ [a]: w }, 0, 0);

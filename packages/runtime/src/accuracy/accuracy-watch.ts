@@ -6,6 +6,7 @@ import {
   type StageId,
   thresholdChoices,
   type VariantId,
+  variantOfChoice,
 } from '@equipoise/core/model';
 import { AccuracyTest } from '@equipoise/core/serve';
 import type { VariantChoice } from './served-variants.js';
@@ -90,8 +91,8 @@ export class AccuracyWatch {
     let most: CanaryScores | undefined;
     for (const watched of this.#watched.values()) {
       const { choice, test } = watched;
-      const variantId = choice[stageId];
-      if (variantId === undefined || !isNew(variantId) || test.leastExpected === undefined) continue;
+      const chosen = choice[stageId];
+      if (chosen === undefined || !isNew(variantOfChoice(chosen)) || test.leastExpected === undefined) continue;
       const earlier = before.get(watched);
       const scores = watched.scores - (earlier?.scores ?? 0);
       if (scores <= (most?.scores ?? 0)) continue;
