@@ -8,6 +8,7 @@ import {
   type ProfileSet,
   planOfRouters,
   type RouterSplit,
+  routerBoundsProblems,
   specOfRouter,
 } from '@equipoise/core/model';
 import { canaryRules, changeBounds } from '@equipoise/core/serve';
@@ -110,20 +111,17 @@ export class PipelinePlanning {
 }
 
 /** An engine that walks the graph has no router of ours. Several routers have equal numbers of replicas. */
-function routerProblems(
-  { routers = 1, stages }: PipelineSpec,
-  target: RenderTarget,
-): readonly { path: string; message: string }[] {
+function routerProblems(spec: PipelineSpec, target: RenderTarget): readonly { path: string; message: string }[] {
+  const { routers = 1 } = spec;
   if (routers === 1) return [];
   const engine = graphEngineOf(target);
   if (engine !== undefined)
     return [{ path: 'spec.routers', message: `${engine} walks the graph itself, found ${routers} routers; set 1` }];
   if (routers === 'auto') return [];
-  return stages.flatMap(({ id, bounds: { minReplicas: min, maxReplicas: max } }, index) => {
-    if (Math.floor(max / routers) >= Math.ceil(Math.max(1, min) / routers)) return [];
-    const message = `${routers} routers need a multiple of ${routers} replicas of ${id}, found none from ${min} to ${max}; change the bounds, or the number of routers`;
-    return [{ path: `spec.stages[${index}].bounds.replicas`, message }];
-  });
+  return routerBoundsProblems(spec, routers).map(({ index, message }) => ({
+    path: `spec.stages[${index}].bounds.replicas`,
+    message,
+  }));
 }
 
 type ParsedPipeline =

@@ -82,6 +82,15 @@ describe('plan --routers', () => {
     expect(routersOf(auto.document).routers).toBeUndefined();
   });
 
+  it('refuses more routers than the bounds of a stage allow', async () => {
+    const detect = 'bounds: { replicas: { min: 1, max: 2 } }';
+    folder.write('bounded.yaml', syntheticPipeline({ detect }));
+    const flags = ['bounded.yaml', '--arrival-rps', '10', '--routers', '3'];
+    const refused = await equipoiseHere(folder.path, 'plan', ...flags);
+    expect(refused.exitCode).toBe(2);
+    expect(refused.stderr).toContain('3 routers need a multiple of 3 replicas of detect, found none from 1 to 2');
+  });
+
   it.each([
     [['--routers', '65'], 'whole number from 1 to 64'],
     [['--routers', 'two'], 'auto or a whole number'],

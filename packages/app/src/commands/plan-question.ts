@@ -6,6 +6,8 @@ import {
   type Objective,
   type PipelineSpec,
   type RouterSplit,
+  routerBoundsProblems,
+  routersWithinBounds,
   unevenOfConnections,
   usualCpuQuotaPeriodMs,
   usualSplit,
@@ -89,7 +91,10 @@ export async function planQuestion(file: string, options: PlanOptions): Promise<
 /** Throws WRONG_USAGE for flags that need several routers, or that explain only one. */
 function splitOf(spec: PipelineSpec, arrivalRps: number, options: PlanOptions): RouterSplit {
   const { routers = spec.routers ?? 1, uneven = usualUnevenFraction, connections, explain } = options;
-  const count = routers === 'auto' ? routersFor({ arrivalRps, unevenFraction: uneven }) : routers;
+  const count =
+    routers === 'auto' ? routersWithinBounds(spec, routersFor({ arrivalRps, unevenFraction: uneven })) : routers;
+  const [problem] = routerBoundsProblems(spec, count);
+  if (problem !== undefined) throw wrongUsage(`${problem.message}.`);
   if (count > 1 && explain)
     throw wrongUsage(`--explain explains the plan of one router, but ${count} are planned; add --routers 1.`);
   if (routers === 1 && (options.uneven ?? connections) !== undefined)

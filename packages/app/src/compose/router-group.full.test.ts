@@ -61,6 +61,14 @@ afterEach(async () => {
 afterAll(() => folder.remove());
 
 describe('routers of one machine', () => {
+  it('are no more than the bounds of each stage allow', async () => {
+    const detect = 'bounds: { replicas: { min: 1, max: 2 } }';
+    folder.write('bounded.yaml', syntheticPipeline({ cpuCores: 8, detect }));
+    const bounded = await loadSpec(join(folder.path, 'bounded.yaml'));
+    expect(() => new RouterGroup({ routers: 3, spec: bounded })).toThrow(/multiple of 3 replicas of detect/);
+    expect(new RouterGroup({ routers: 2, spec: bounded }).count).toBe(2);
+  });
+
   it('divide the budget, serve the plan of the lead, and have another lead if it ends', async () => {
     const lead = await router();
     expect([lead.group.leads, lead.pipeline.spec.budget.cpuCores]).toEqual([true, 4]);

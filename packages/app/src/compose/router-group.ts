@@ -12,6 +12,7 @@ import {
   type LoadObservation,
   type PipelineSpec,
   type Plan,
+  routerBoundsProblems,
   specOfRouter,
   usualSplit,
 } from '@equipoise/core/model';
@@ -111,11 +112,13 @@ export class RouterGroup {
   #ledSinceMs = 0;
   #fewerSinceMs: number | undefined;
 
-  /** Throws WRONG_USAGE without a budget to divide. */
+  /** Throws WRONG_USAGE without a budget to divide, or if the bounds of a stage allow no replica for each router. */
   constructor({ routers, spec, exchangeMs = EXCHANGE_MS, goneMs = GONE_MS }: RouterGroupOptions) {
     if (servingSpec(spec).budget.cpuCores === undefined) {
       throw new AppError('WRONG_USAGE', '--routers divides the budget of the pipeline: set spec.budget.cpuCores.');
     }
+    const [mismatch] = routerBoundsProblems(servingSpec(spec), routers);
+    if (mismatch !== undefined) throw new AppError('WRONG_USAGE', `${mismatch.message}.`);
     this.#routers = routers;
     this.#exchangeMs = exchangeMs;
     this.#goneMs = goneMs;

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { arrivalsOf, type LoadSpec } from '../simulate/arrivals/load-spec.js';
-import { loadOfRouter, routerShares, unevenOfConnections, usualSplit } from './router-split.js';
+import type { PipelineSpec } from './pipeline-spec.js';
+import {
+  loadOfRouter,
+  routerBoundsProblems,
+  routerShares,
+  routersWithinBounds,
+  unevenOfConnections,
+  usualSplit,
+} from './router-split.js';
 
 const even = { count: 4, unevenFraction: 0, spreads: 'requests' } as const;
 
@@ -13,6 +21,36 @@ describe('routerShares', () => {
     expect(routerShares(usualSplit(2))).toEqual([0.6, 0.4]);
     expect(sum(routerShares(usualSplit(16)))).toBeCloseTo(1, 12);
     expect(routerShares(even)).toEqual([0.25, 0.25, 0.25, 0.25]);
+  });
+});
+
+describe('bounds of stages', () => {
+  const bounded = (...bounds: readonly (readonly [min: number, max: number])[]) =>
+    ({
+      stages: bounds.map(([minReplicas, maxReplicas], index) => ({
+        id: `stage-${index}`,
+        bounds: { minReplicas, maxReplicas },
+      })),
+    }) as unknown as PipelineSpec;
+
+  it.each([
+    [1, 1, 1, true],
+    [0, 4, 4, true],
+    [1, 3, 4, false],
+    [3, 3, 2, false],
+    [3, 4, 2, true],
+    [5, 7, 4, false],
+    [5, 8, 4, true],
+  ])('%i to %i replicas suit %i routers: %s', (min, max, count, suits) => {
+    const problems = routerBoundsProblems(bounded([1, 64], [min, max]), count);
+    expect(problems.map(({ index }) => index)).toEqual(suits ? [] : [1]);
+    if (!suits) expect(problems[0]?.message).toContain(`multiple of ${count} replicas of stage-1`);
+  });
+
+  it('limit the number of routers', () => {
+    expect(routersWithinBounds(bounded([1, 64]), 5)).toBe(5);
+    expect(routersWithinBounds(bounded([1, 64], [1, 3]), 5)).toBe(3);
+    expect(routersWithinBounds(bounded([3, 3], [1, 2]), 5)).toBe(1);
   });
 });
 

@@ -31,6 +31,25 @@ export function usualSplit(count: number, unevenFraction = usualUnevenFraction):
   return count === 1 ? oneRouter : { count, unevenFraction, spreads: 'connections' };
 }
 
+/** Stages whose bounds allow no equal number of replicas at each of `count` routers: their index, and why. */
+export function routerBoundsProblems(
+  { stages }: Pick<PipelineSpec, 'stages'>,
+  count: number,
+): readonly { readonly index: number; readonly message: string }[] {
+  if (count === 1) return [];
+  return stages.flatMap(({ id, bounds: { minReplicas: min, maxReplicas: max } }, index) => {
+    if (Math.floor(max / count) >= Math.ceil(Math.max(1, min) / count)) return [];
+    const message = `${count} routers need a multiple of ${count} replicas of ${id}, found none from ${min} to ${max}; change the bounds, or the number of routers`;
+    return [{ index, message }];
+  });
+}
+
+/** The largest number of routers up to `count` that the bounds of all stages allow. */
+export function routersWithinBounds(spec: Pick<PipelineSpec, 'stages'>, count: number): number {
+  const counts = Array.from({ length: count }, (_, index) => count - index);
+  return counts.find((each) => routerBoundsProblems(spec, each).length === 0) ?? 1;
+}
+
 /** Fractions of the load by router, in equal steps from the largest to the smallest. Their sum is 1. */
 export function routerShares({ count, unevenFraction }: RouterSplit): readonly number[] {
   if (count === 1) return [1];

@@ -43,6 +43,14 @@ describe('equipoise k8s render', { timeout: 60_000 }, () => {
     expect(made.stdout).toContain('name: synthetic--router-1');
   });
 
+  it('refuses more routers than the bounds of a stage allow', async () => {
+    const detect = 'bounds: { replicas: { min: 1, max: 2 } }';
+    folder.write('bounded.yaml', syntheticPipeline({ detect, spec: 'routers: 3' }));
+    const refused = await render('bounded.yaml');
+    expect(refused.exitCode).toBe(2);
+    expect(refused.stderr).toContain('3 routers need a multiple of 3 replicas of detect, found none from 1 to 2');
+  });
+
   it('prints documents of YAML, the same for the same plan', async () => {
     const plan = await equipoiseHere(folder.path, 'plan', 'pipeline.yaml', '--arrival-rps', '20', '--out', 'plan.json');
     expect(plan).toMatchObject({ exitCode: 0 });

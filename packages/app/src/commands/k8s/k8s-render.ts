@@ -19,6 +19,8 @@ import {
   type PipelineSpec,
   type ProfileSet,
   planOfRouter,
+  routerBoundsProblems,
+  routersWithinBounds,
   usualSplit,
   usualUnevenFraction,
 } from '@equipoise/core/model';
@@ -94,7 +96,11 @@ async function plannedStages(
   }
   const arrivalRps = asked ?? USUAL_RPS;
   const routers =
-    spec.routers === 'auto' ? routersFor({ arrivalRps, unevenFraction: usualUnevenFraction }) : spec.routers;
+    spec.routers === 'auto'
+      ? routersWithinBounds(spec, routersFor({ arrivalRps, unevenFraction: usualUnevenFraction }))
+      : spec.routers;
+  const [mismatch] = routerBoundsProblems(spec, routers ?? 1);
+  if (mismatch !== undefined) throw new AppError('WRONG_USAGE', `${mismatch.message}.`);
   // Replicas on a cluster do not share one machine.
   const hostCores = Number.POSITIVE_INFINITY;
   const clock = { nowMs: () => performance.now() };
