@@ -92,7 +92,7 @@ export function planningBars(figures: PlanningFigures): readonly Bar[] {
 }
 
 export function operatorsBars(figures: OperatorsFigures): readonly Bar[] {
-  const { each, appliedMs, ledAgainMs, changedByKill } = figures;
+  const { each, appliedMs, waits, ledAgainMs, changedByKill } = figures;
   const most = Math.max(...each.map(({ cores }) => cores));
   const mostMib = Math.max(...each.map(({ residentMib }) => residentMib));
   const appliedP95 = quantile(appliedMs, 0.95);
@@ -133,6 +133,14 @@ export function operatorsBars(figures: OperatorsFigures): readonly Bar[] {
     ...(isKilled
       ? [
           {
+    ...(waits === undefined
+      ? []
+      : [
+          told(
+            'meanwhile, 95th percentiles of all pipelines: wait for a pass, pass, wait of a request for others',
+            [waits.queueS, waits.passS, waits.requestWaitS].map((upToS) => `≤ ${upToS} s`).join(', '),
+          ),
+        ]),
             claim: 'an operator killed: its shards led again, the last after',
             figure: second(ledAgain),
             bar: `≤ ${second(MOST_LED_AGAIN_MS)}`,

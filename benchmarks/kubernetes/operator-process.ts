@@ -3,7 +3,7 @@ import { type Plan, SeededRng } from '@equipoise/core/model';
 import { HttpKubeApi } from '../../packages/adapter-kubernetes/src/api/http/http-kube-api.js';
 import { kubeConnection } from '../../packages/adapter-kubernetes/src/api/http/kube-connection.js';
 import { Operator } from '../../packages/adapter-kubernetes/src/deploy/operator.js';
-import type { PlanAnswer, PlanSource } from '../../packages/adapter-kubernetes/src/plan/planning.js';
+import type { PlanAnswer, PlanNews, PlanSource } from '../../packages/adapter-kubernetes/src/plan/planning.js';
 import { realClock } from '../../packages/adapter-kubernetes/src/test-cluster/real-clock.test-support.js';
 import type { OperatorCommand, OperatorStart, OperatorUsage } from './operator-messages.js';
 
@@ -11,7 +11,7 @@ const ARRIVAL_RPS = 10;
 
 class PlansByPipeline implements PlanSource {
   readonly #answers = new Map<string, PlanAnswer>();
-  readonly #listeners: ((key: string) => void)[] = [];
+  readonly #listeners: ((key: string, news: PlanNews) => void)[] = [];
 
   decide(plans: Readonly<Record<string, Plan>>): void {
     for (const [key, plan] of Object.entries(plans)) {
@@ -22,7 +22,7 @@ class PlansByPipeline implements PlanSource {
         arrivalRps: ARRIVAL_RPS,
         plannedAtEpochMs: Date.now(),
       });
-      for (const listener of this.#listeners) listener(key);
+      for (const listener of this.#listeners) listener(key, 'plan');
     }
   }
 
@@ -40,7 +40,7 @@ class PlansByPipeline implements PlanSource {
     this.#answers.delete(key);
   }
 
-  onDecided(listener: (key: string) => void): void {
+  onDecided(listener: (key: string, news: PlanNews) => void): void {
     this.#listeners.push(listener);
   }
 }

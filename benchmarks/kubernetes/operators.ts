@@ -10,6 +10,7 @@ import {
 } from '../../packages/adapter-kubernetes/src/test-cluster/cluster-objects.test-support.js';
 import { OperatorCommand } from '../../packages/adapter-kubernetes/src/test-cluster/operator-command.test-support.js';
 import { human, startApiServer } from './cluster.js';
+import { type OperatorWaits, waitCounts, waitsBetween } from './operator-waits.js';
 import { chain, pipelineName } from './scale-pipelines.js';
 import { residentMibOf, SteadyLoad, usedCores } from './scale-planning.js';
 
@@ -40,6 +41,8 @@ export interface OperatorsFigures extends Omit<OperatorsQuestion, 'onProgress' |
   }[];
   /** Times (ms) from a decision until the change of its Deployment is seen. */
   readonly appliedMs: readonly number[];
+  /** Waits during these decisions; missing in older figures. */
+  readonly waits?: OperatorWaits;
   /** Times (ms) from the kill of an operator until others lead its shards. */
   readonly ledAgainMs: readonly number[];
   /** Deployments of steady pipelines whose spec changed in the minute after the kill. */
@@ -88,6 +91,7 @@ export async function measureOperators(question: OperatorsQuestion): Promise<Ope
     onProgress(
       each.map(({ cores, residentMib }) => `${(100 * cores).toFixed(1)} % ${residentMib.toFixed(0)} MiB`).join(', '),
     );
+    const before = await waitCounts(operators);
     const appliedMs =
       asked.decisions === 0
         ? []
@@ -97,6 +101,7 @@ export async function measureOperators(question: OperatorsQuestion): Promise<Ope
             operators,
             rps: 6 * asked.arrivalRps,
           });
+    const waits = waitsBetween(before, await waitCounts(operators));
     if (appliedMs.length > 0)
       onProgress(`${appliedMs.length} decisions applied, the slowest after ${Math.max(...appliedMs).toFixed(0)} ms`);
     if (operators.length > 1) await seconds(SETTLED_MS / 1000);
@@ -107,7 +112,7 @@ export async function measureOperators(question: OperatorsQuestion): Promise<Ope
     if (killed.ledAgainMs.length > 0)
       onProgress(`led again after ${killed.ledAgainMs.map((ms) => (ms / 1000).toFixed(1)).join(', ')} s`);
     const failures = operators.flatMap(({ lines }) => lines.filter(({ level }) => level === 'error')).length;
-    return { ...asked, startS, each, appliedMs, ...killed, failures };
+    return { ...asked, startS, each, appliedMs, ...(appliedMs.length > 0 && { waits }), ...killed, failures };
   } finally {
     await Promise.all(operators.map((operator) => operator.remove()));
     await load.close();

@@ -36,3 +36,39 @@ it('has at most so many requests under way, of all clients, in order, and goes o
   ends[3]?.();
   expect(await Promise.all(asked)).toEqual(['lost', undefined, undefined, undefined]);
 });
+
+it('lets statuses and events wait for all other requests', async () => {
+  const begun: string[] = [];
+  const ends: (() => void)[] = [];
+  const verbs = ['get', 'list', 'create', 'replace', 'apply', 'applyStatus', 'setManagedFields', 'setFinalizers'];
+  const calls = [...verbs, 'scale', 'delete'].map((verb) => {
+    const call = async ({ kind = '' }: { readonly kind?: string }): Promise<void> => {
+      begun.push(`${verb} ${kind}`.trim());
+      await new Promise<void>((resolve) => ends.push(resolve));
+    };
+    return [verb, call] as const;
+  });
+  const api = { ...Object.fromEntries(calls), watch: () => [] } as unknown as KubeApi;
+  const client = boundedApi(api, new RequestSlots(1));
+  const object = { apiVersion: 'v1', kind: 'Lease', metadata: { name: 'a' }, spec: {} };
+  const events = { ...leases, kind: 'Event' };
+  const writer = { fieldManager: 'op' };
+  const asked = [
+    client.delete({ type: leases, name: 'a' }),
+    client.applyStatus(leases, object, writer),
+    client.create(events, object, writer),
+    client.apply(events, object, writer),
+    client.create(leases, object, writer),
+    client.apply(leases, object, writer),
+  ];
+  for (const _ of asked) {
+    await settled();
+    ends.shift()?.();
+  }
+  await Promise.all(asked);
+  const [first, ...later] = begun;
+  expect([first, later]).toEqual([
+    'delete',
+    ['create Lease', 'apply Lease', 'applyStatus Lease', 'create Event', 'apply Event'],
+  ]);
+});

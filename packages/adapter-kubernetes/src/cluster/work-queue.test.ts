@@ -1,7 +1,7 @@
 import { AppError, SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
-import { WorkQueue } from './work-queue.js';
+import { type PassTiming, WorkQueue } from './work-queue.js';
 
 /** Queue with recorded passes of 100 ms; `answers`: outcomes of a key's passes, in order. */
 function start(
@@ -11,12 +11,13 @@ function start(
   const clock = new ManualClock();
   const begun: string[] = [];
   const failed: string[] = [];
+  const timings: PassTiming[] = [];
   const left = new Map(Object.entries(answers).map(([key, list]) => [key, [...list]]));
   let working = 0;
   let most = 0;
   const limits = { concurrency, restMs, retries, retry: { shortestMs: 1_000, longestMs: 4_000 } };
   const queue = new WorkQueue(
-    { clock, rng: new SeededRng(3), limits },
+    { clock, rng: new SeededRng(3), limits, onTiming: (timing) => timings.push(timing) },
     async (key) => {
       begun.push(`${key}@${clock.nowMs()}`);
       most = Math.max(most, ++working);
@@ -30,7 +31,7 @@ function start(
   );
   const abort = new AbortController();
   const running = queue.run(abort.signal);
-  return { clock, queue, begun, failed, abort, running, most: () => most };
+  return { clock, queue, begun, failed, timings, abort, running, most: () => most };
 }
 
 describe('WorkQueue', () => {
@@ -66,6 +67,27 @@ describe('WorkQueue', () => {
     await clock.advanceTo(1_000);
     expect(begun).toEqual(['a@0', 'b@0', 'c@100', 'd@100', 'e@200']);
     expect(most()).toBe(2);
+  });
+
+  it('tells how long a key waited, and how long its pass took', async () => {
+    const { clock, queue, timings } = start({ a: [new Error('no')] }, { concurrency: 1 });
+    queue.add('a');
+    queue.add('b');
+    await clock.advanceTo(50);
+    queue.add('b');
+    await clock.advanceTo(250);
+    expect(timings).toEqual([
+      { waitedMs: 0, tookMs: 100 },
+      { waitedMs: 100, tookMs: 100 },
+    ]);
+  });
+
+  it('works on urgent keys first', async () => {
+    const { clock, queue, begun } = start({}, { concurrency: 1 });
+    for (const key of ['a', 'b', 'c']) queue.add(key);
+    for (const key of ['c', 'd']) queue.add(key, { isUrgent: true });
+    await clock.advanceTo(1_000);
+    expect(begun).toEqual(['a@0', 'c@100', 'd@200', 'b@300']);
   });
 
   it('repeats a failed pass later each time, and forgets the failures after a good one', async () => {

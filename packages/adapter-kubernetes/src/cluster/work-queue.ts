@@ -1,6 +1,6 @@
 /**
- * Queue of keys that need a pass. A request during a pass leads to one more pass. Failed passes are retried with
- * back-off. The server may ask for a longer delay, and the retries of all keys have a common rate.
+ * Queue of keys that need a pass. A request during a pass leads to one more pass. Urgent keys go first. Failed passes are
+ * retried with back-off. The server may ask for a longer delay, and the retries of all keys have a common rate.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import { type RetryDelays, retryAfterMs, retryDelayMs } from './retry-delay.js';
@@ -10,6 +10,14 @@ export interface WorkQueueDeps {
   readonly clock: AlarmClock;
   readonly rng: Rng;
   readonly limits?: WorkQueueLimits;
+  /** Called after each pass. */
+  readonly onTiming?: (timing: PassTiming) => void;
+}
+
+/** Times in ms: from the first request of a pass until it began, and of the pass itself. */
+export interface PassTiming {
+  readonly waitedMs: number;
+  readonly tookMs: number;
 }
 
 /** Limits in ms, except `concurrency`. */
@@ -37,7 +45,10 @@ export class WorkQueue {
   readonly #limits: WorkQueueLimits;
   readonly #pass: Pass;
   readonly #onFailure: (key: string, error: unknown) => void;
-  readonly #waiting = new Set<string>();
+  /** Waiting keys, with the time of their first request. */
+  readonly #waiting = new Map<string, number>();
+  /** Waiting keys that go before all others. */
+  readonly #urgent = new Set<string>();
   readonly #working = new Set<string>();
   readonly #failures = new Map<string, number>();
   readonly #resting = new Map<string, () => void>();
@@ -59,8 +70,9 @@ export class WorkQueue {
     return this.#waiting.size === 0 && this.#working.size === 0;
   }
 
-  add(key: string): void {
-    this.#waiting.add(key);
+  add(key: string, { isUrgent = false }: { readonly isUrgent?: boolean } = {}): void {
+    if (isUrgent) this.#urgent.add(key);
+    if (!this.#waiting.has(key)) this.#waiting.set(key, this.#deps.clock.nowMs());
     this.#begin();
   }
 
@@ -96,16 +108,22 @@ export class WorkQueue {
   }
 
   #begin(): void {
-    for (const key of this.#waiting) {
-      if (!this.#running || this.#working.size >= this.#limits.concurrency) return;
-      if (this.#working.has(key) || this.#resting.has(key)) continue;
-      this.#waiting.delete(key);
-      this.#working.add(key);
-      void this.#work(key);
+    for (const keys of [this.#urgent.keys(), this.#waiting.keys()]) {
+      for (const key of keys) {
+        if (!this.#running || this.#working.size >= this.#limits.concurrency) return;
+        if (this.#working.has(key) || this.#resting.has(key)) continue;
+        const sinceMs = this.#waiting.get(key) ?? this.#deps.clock.nowMs();
+        this.#urgent.delete(key);
+        this.#waiting.delete(key);
+        this.#working.add(key);
+        void this.#work(key, sinceMs);
+      }
     }
   }
 
-  async #work(key: string): Promise<void> {
+  async #work(key: string, sinceMs: number): Promise<void> {
+    const { clock, onTiming } = this.#deps;
+    const beganAtMs = clock.nowMs();
     try {
       const { againAfterMs } = await this.#pass(key);
       this.#failures.delete(key);
@@ -116,6 +134,7 @@ export class WorkQueue {
       this.#onFailure(key, error);
       if (this.#running) this.addAfter(key, this.#delayMs(error, failures));
     } finally {
+      onTiming?.({ waitedMs: beganAtMs - sinceMs, tookMs: clock.nowMs() - beganAtMs });
       this.#working.delete(key);
       if (this.#running) this.#rest(key);
       if (this.#working.size === 0) this.#idle();

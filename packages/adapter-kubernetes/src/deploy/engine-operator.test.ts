@@ -7,7 +7,7 @@ import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
 import { engineTypes, pipelines } from '../cluster/observed-objects.js';
 import type { Sides } from '../observe/side-counts.js';
-import type { PipelineSignals, PlanAnswer, PlanSource } from '../plan/planning.js';
+import type { PipelineSignals, PlanAnswer, PlanNews, PlanSource } from '../plan/planning.js';
 import { graphShare } from '../reconcile/graph-objects.js';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 import { EngineControllers } from '../test-cluster/memory/engine-controllers.test-support.js';
@@ -81,7 +81,7 @@ class SteppedPlans implements PlanSource {
 
   forget(): void {}
 
-  onDecided(listener: (key: string) => void): void {
+  onDecided(listener: (key: string, news: PlanNews) => void): void {
     this.told.onDecided(listener);
   }
 

@@ -15,7 +15,7 @@ import {
   pipelines,
 } from '../cluster/observed-objects.js';
 import { ownershipOf, type PipelineIdentity } from '../cluster/ownership.js';
-import { WorkQueue } from '../cluster/work-queue.js';
+import { type PassTiming, WorkQueue } from '../cluster/work-queue.js';
 import { Autoscalers } from '../observe/autoscalers.js';
 import { Meshes } from '../observe/mesh.js';
 import { PipelineIndex } from '../observe/pipeline-index.js';
@@ -43,6 +43,7 @@ export interface OperatorDeps extends Rendering {
   readonly onPass?: (key: string, pass: PassReport) => void;
   readonly onGone?: (key: string) => void;
 }
+  readonly onTiming?: (timing: PassTiming) => void;
 
 export interface PassReport {
   readonly pipeline: InferencePipeline;
@@ -83,7 +84,7 @@ export class Operator {
     this.#status = new StatusWriter({ ...base, applier, events: this.#events });
     this.#queue = new WorkQueue(base, (key) => this.#pass(key), base.onFailure);
     this.#planning = new PipelinePlanning(base.source, base);
-    base.source.onDecided((key) => this.#queue.add(key));
+    base.source.onDecided((key, news) => this.#queue.add(key, { isUrgent: news === 'plan' }));
     this.#index = new PipelineIndex(base, base.namespace, {
       onChange: (key) => this.#queue.add(key),
       onFailure: base.onFailure,

@@ -5,14 +5,14 @@ import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 import { graphEngineOf } from '../render/engines/targets.js';
 import type { FollowedPipeline } from './followed-pipeline.js';
 import { PlanLoop, type PlanLoopDeps } from './plan-loop.js';
-import type { PipelineSignals, PlanAnswer, PlanSource } from './planning.js';
+import type { PipelineSignals, PlanAnswer, PlanNews, PlanSource } from './planning.js';
 
 export class FollowedPlans implements PlanSource {
   readonly #deps: PlanLoopDeps;
   readonly #loops = new Map<string, PlanLoop>();
   readonly #subjects = new Map<string, string>();
   readonly #closing = new Set<Promise<void>>();
-  readonly #listeners: ((key: string) => void)[] = [];
+  readonly #listeners: ((key: string, news: PlanNews) => void)[] = [];
 
   constructor(base: PlanLoopDeps) {
     this.#deps = base;
@@ -27,8 +27,8 @@ export class FollowedPlans implements PlanSource {
       return Promise.resolve(loop.answer);
     }
     this.#subjects.set(key, subject);
-    const made = new PlanLoop(this.#deps, key, { spec, view }, () => {
-      for (const listener of this.#listeners) listener(key);
+    const made = new PlanLoop(this.#deps, key, { spec, view }, (news) => {
+      for (const listener of this.#listeners) listener(key, news);
     });
     this.#loops.set(key, made);
     return Promise.resolve(made.answer);
@@ -69,7 +69,7 @@ export class FollowedPlans implements PlanSource {
     this.#closing.add(closing);
   }
 
-  onDecided(listener: (key: string) => void): void {
+  onDecided(listener: (key: string, news: PlanNews) => void): void {
     this.#listeners.push(listener);
   }
 

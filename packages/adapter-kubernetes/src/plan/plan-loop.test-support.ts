@@ -18,6 +18,7 @@ import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 import { NOW_EPOCH_MS, shelf } from '../test-cluster/memory/pipeline-fixture.test-support.js';
 import { FollowedPlans } from './followed-plans.js';
 import type { PipelinePlanner, PlannerAnswer } from './pipeline-planner.js';
+import type { PlanNews } from './planning.js';
 
 export const KEY = 'n/shelf';
 
@@ -120,6 +121,7 @@ export class LoopRig {
   readonly clock = new ManualClock();
   readonly plans: FollowedPlans;
   readonly told: string[] = [];
+  readonly news: PlanNews[] = [];
   readonly decisions: Decision[] = [];
   readonly planners: PlainPlanner[] = [];
   pipeline: InferencePipeline;
@@ -157,7 +159,10 @@ export class LoopRig {
       },
       report: (_key, decision) => this.decisions.push(decision),
     });
-    this.plans.onDecided((key) => this.told.push(key));
+    this.plans.onDecided((key, news) => {
+      this.told.push(key);
+      this.news.push(news);
+    });
   }
 
   /** Spec of the pipeline; parsed once. */

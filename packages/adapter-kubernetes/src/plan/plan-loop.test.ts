@@ -30,6 +30,7 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     expect(await rig.pass()).toMatchObject({ kind: 'unplanned', reason: 'Pending' });
     await rig.seconds(1);
     expect(rig.told).toContain(KEY);
+    expect(rig.news).toContain('plan');
     const first = await planned();
     expect(first).toMatchObject({ arrivalRps: 50 });
     expect(first.plan.predicted.capacityRps).toBeGreaterThan(50);
@@ -392,10 +393,12 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     await rig.seconds(70);
     expect(rig.situation.observed).toMatchObject({ arrivalRps: 100, percentile: 99, sloAttainmentFraction: 1 });
     rig.told.length = 0;
+    rig.news.length = 0;
     rig.lateFraction = 0.5;
     await rig.seconds(4);
     expect(rig.situation.observed?.sloAttainmentFraction).toBeLessThan(0.99);
     expect(rig.told.length).toBeGreaterThan(0);
+    expect(rig.news).toContain('signals');
     rig.told.length = 0;
     await rig.seconds(30);
     // Each second adds late requests to the window.

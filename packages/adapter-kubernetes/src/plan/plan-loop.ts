@@ -41,7 +41,7 @@ import { isSameVerdict, observationAt, observedStatus } from './loop-observation
 import { type NetworkTimes, NetworkWatch } from './network-times.js';
 import { arrivalRpsOf } from './pipeline-annotations.js';
 import type { PipelinePlanner, PlannerAnswer } from './pipeline-planner.js';
-import type { PipelineSignals, PlanAnswer } from './planning.js';
+import type { PipelineSignals, PlanAnswer, PlanNews } from './planning.js';
 import { observedBatches, profileIssue } from './profile-check.js';
 import { splitFor } from './router-count.js';
 
@@ -72,7 +72,7 @@ const pendingAnswer = (message: string): PlanAnswer => ({ kind: 'unplanned', rea
 export class PlanLoop {
   readonly #deps: PlanLoopDeps;
   readonly #key: string;
-  readonly #onChange: () => void;
+  readonly #onChange: (news: PlanNews) => void;
   readonly #abort = new AbortController();
   readonly #watch: SignalWatch;
   readonly #running: Promise<void>;
@@ -108,7 +108,7 @@ export class PlanLoop {
     base: PlanLoopDeps,
     key: string,
     first: { spec: PipelineSpec; view: ObservedPipeline },
-    changed: () => void,
+    changed: (news: PlanNews) => void,
   ) {
     this.#deps = base;
     this.#key = key;
@@ -353,7 +353,7 @@ export class PlanLoop {
 
   #settle(answer: PlanAnswer): void {
     this.#answer = answer;
-    this.#onChange();
+    this.#onChange('plan');
   }
 
   #onRound(): void {
@@ -488,7 +488,7 @@ export class PlanLoop {
     if (!isUrgent && nowMs - this.#signalsAtMs < STATUS_EVERY_MS) return;
     this.#signals = next;
     this.#signalsAtMs = nowMs;
-    this.#onChange();
+    this.#onChange('signals');
   }
 }
 

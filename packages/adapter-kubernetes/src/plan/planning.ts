@@ -40,6 +40,9 @@ export type PlanAnswer =
 
 export type PipelineSignals = Pick<ObservedPipeline, 'observed' | 'sides' | 'staleMs' | 'issue'>;
 
+/** `plan`: another answer. `signals`: another load or issue under the same plan. */
+export type PlanNews = 'plan' | 'signals';
+
 /**
  * Source of plans, called in every pass, even in mode `off`. Returns its last answer at once; the object stays the same
  * until the next decision.
@@ -48,7 +51,7 @@ export interface PlanSource {
   planOf(key: string, spec: PipelineSpec, view: ObservedPipeline): Promise<PlanAnswer>;
   signalsOf(key: string): PipelineSignals;
   forget(key: string): void;
-  onDecided(listener: (key: string) => void): void;
+  onDecided(listener: (key: string, news: PlanNews) => void): void;
 }
 
 export interface Rendering {

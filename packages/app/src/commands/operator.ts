@@ -14,7 +14,7 @@ import {
   shardOf,
 } from '@equipoise/adapter-kubernetes';
 import type { Decision, Observation } from '@equipoise/core/model';
-import { EventFeed, OperatorMonitor, type PlannerPool, startProbeServer } from '@equipoise/runtime';
+import { EventFeed, monotonicClock, OperatorMonitor, type PlannerPool, startProbeServer } from '@equipoise/runtime';
 import { type AdminOptions, checkAdminPlace } from '../compose/admin-port.js';
 import { type Cluster, withCluster } from '../compose/cluster.js';
 import {
@@ -43,7 +43,7 @@ export interface OperatorOptions extends OperatorFlags, AdminOptions {
 
 const END_MS = 10_000;
 /** Requests of this process to the API server at a time, besides watches and leases. */
-const slots = new RequestSlots(12);
+const MOST_REQUESTS = 12;
 
 /** Runs until SIGINT or SIGTERM, then releases the lease. */
 export function operator(options: OperatorOptions): Promise<CommandResult | undefined> {
@@ -66,7 +66,11 @@ export function operator(options: OperatorOptions): Promise<CommandResult | unde
     logLine('info', 'started', { version: VERSION, namespace: scope ?? 'all', url: probes.url, ...page });
     const abort = new AbortController();
     const asking = contact.run(abort.signal);
-    const running = run(cluster, { options, scope, watch, board: admin && board }, abort.signal);
+    const slots = new RequestSlots(MOST_REQUESTS, {
+      clock: monotonicClock,
+      onSlot: (waitedMs) => watch.monitor.requestWaited(waitedMs),
+    });
+    const running = run(cluster, { options, scope, watch, board: admin && board, slots }, abort.signal);
     await Promise.race([stop, running]);
     logLine('info', 'stopping');
     abort.abort();
@@ -86,6 +90,7 @@ interface Running {
   readonly watch: OperatorWatch;
   /** Undefined without a page. */
   readonly board: ClusterBoard | undefined;
+  readonly slots: RequestSlots;
 }
 
 function run(cluster: Cluster, running: Running, signal: AbortSignal): Promise<void> {
@@ -134,7 +139,7 @@ interface Leading {
 
 async function lead(
   cluster: Cluster,
-  { options, scope, watch, board }: Running,
+  { options, scope, watch, board, slots }: Running,
   { signal, mayWrite, shard }: Leading,
 ): Promise<void> {
   const report = (key: string, decision: Decision, observation: Observation): void => {
@@ -161,6 +166,7 @@ async function lead(
       onFailure: failed,
       onPass: (key, { status }) => watch.passed(key, status, shard?.number),
       onGone: (key) => watch.monitor.gone(key),
+      onTiming: (timing) => watch.monitor.passTimed(timing),
     }).run(signal);
   } finally {
     unfollow?.();

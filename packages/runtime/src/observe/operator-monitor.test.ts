@@ -70,3 +70,15 @@ it('leaves the pipelines of a shard to its next leader', async () => {
   monitor.leads(false, 0);
   expect(await shifting()).toBe('1');
 });
+
+it('times passes and requests', async () => {
+  const monitor = new OperatorMonitor({ version: '1.2.3' });
+  monitor.passTimed({ waitedMs: 40, tookMs: 300 });
+  monitor.passTimed({ waitedMs: 2_000, tookMs: 100 });
+  monitor.requestWaited(7);
+  const text = await monitor.page.text();
+  expect(text).toContain('equipoise_operator_queue_seconds_bucket{le="0.05"} 1');
+  expect(text).toContain('equipoise_operator_queue_seconds_sum 2.04');
+  expect(text).toContain('equipoise_operator_pass_seconds_sum 0.4');
+  expect(text).toContain('equipoise_operator_request_wait_seconds_count 1');
+});

@@ -1,5 +1,5 @@
 /** Metrics of a cluster operator for Prometheus, including those of the process. */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { MetricsPage } from '../net/metrics-page.js';
 import { described, type MetricDescription } from './pipeline-monitor.js';
 
@@ -17,6 +17,9 @@ export interface OperatorMonitorOptions {
   readonly shards?: number;
 }
 
+/** Seconds. */
+const BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
 export class OperatorMonitor {
   pipelines: () => number = () => 0;
   readonly #registry = new Registry();
@@ -25,6 +28,9 @@ export class OperatorMonitor {
   readonly #led = new Set<number | undefined>();
   readonly #decisions: Counter<'kind'>;
   readonly #failures: Counter<'of'>;
+  readonly #queue: Histogram;
+  readonly #pass: Histogram;
+  readonly #requestWait: Histogram;
   readonly #network: Gauge<'pipeline' | 'stage'>;
   /** Shards of the pipelines that this operator leads. */
   readonly #shardOf = new Map<string, number | undefined>();
@@ -100,6 +106,14 @@ export class OperatorMonitor {
       labelNames: ['of'],
       registers,
     });
+    const seconds = (name: string, help: string): Histogram =>
+      new Histogram({ name: `equipoise_operator_${name}_seconds`, help, buckets: BUCKETS, registers });
+    this.#queue = seconds('queue', 'Time that a pipeline waited for a pass, such as after a decision.');
+    this.#pass = seconds('pass', 'Time of a pass over a pipeline, with its writes.');
+    this.#requestWait = seconds(
+      'request_wait',
+      'Time that a request to the API server waited because too many others were under way.',
+    );
   }
 
   get page(): MetricsPage {
@@ -130,6 +144,15 @@ export class OperatorMonitor {
 
   failed(of: 'pass' | 'watch' | 'lease'): void {
     this.#failures.inc({ of });
+  }
+
+  passTimed({ waitedMs, tookMs }: { readonly waitedMs: number; readonly tookMs: number }): void {
+    this.#queue.observe(waitedMs / 1000);
+    this.#pass.observe(tookMs / 1000);
+  }
+
+  requestWaited(waitedMs: number): void {
+    this.#requestWait.observe(waitedMs / 1000);
   }
 
   gone(pipeline: string): void {

@@ -3,7 +3,13 @@ import { type Plan, type StagePlan, stageId, usualSplit, variantId } from '@equi
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import type { KubeObject, ManagedFields } from '../../api/kube-object.js';
 import type { InferencePipeline, ObservedDeployment, ObservedPod } from '../../cluster/observed-objects.js';
-import { PipelinePlanning, type PipelineSignals, type PlanAnswer, type PlanSource } from '../../plan/planning.js';
+import {
+  PipelinePlanning,
+  type PipelineSignals,
+  type PlanAnswer,
+  type PlanNews,
+  type PlanSource,
+} from '../../plan/planning.js';
 import type { Planning } from '../../reconcile/reconciliation.js';
 import type { Deployment } from '../../render/manifest-types.js';
 
@@ -102,7 +108,7 @@ export class ToldPlans implements PlanSource {
   answer: PlanAnswer;
   /** Signals of the routers. */
   situation: () => PipelineSignals = () => ({});
-  readonly #listeners: ((key: string) => void)[] = [];
+  readonly #listeners: ((key: string, news: PlanNews) => void)[] = [];
 
   constructor(plan: Plan) {
     this.answer = answerOf(plan);
@@ -118,14 +124,14 @@ export class ToldPlans implements PlanSource {
 
   forget(): void {}
 
-  onDecided(listener: (key: string) => void): void {
+  onDecided(listener: (key: string, news: PlanNews) => void): void {
     this.#listeners.push(listener);
   }
 
   /** `plan` is that of each router. */
   decide(key: string, plan: Plan, routers = 1): void {
     this.answer = { ...answerOf(plan), ...(routers > 1 && { split: usualSplit(routers) }) };
-    for (const listener of this.#listeners) listener(key);
+    for (const listener of this.#listeners) listener(key, 'plan');
   }
 }
 
