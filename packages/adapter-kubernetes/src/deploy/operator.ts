@@ -26,6 +26,7 @@ import { foreignWriter } from '../reconcile/replica-groups.js';
 import { ChildWriter, childId } from './child-writer.js';
 import { EventRecorder } from './event-recorder.js';
 import { refusalEvents } from './events.js';
+import { OverlapWatch } from './overlap-watch.js';
 import { StatusWriter } from './status-writer.js';
 
 /** Serves all namespaces by default. */
@@ -42,8 +43,8 @@ export interface OperatorDeps extends Rendering {
   readonly onFailure: (what: string, error: unknown) => void;
   readonly onPass?: (key: string, pass: PassReport) => void;
   readonly onGone?: (key: string) => void;
-}
   readonly onTiming?: (timing: PassTiming) => void;
+}
 
 export interface PassReport {
   readonly pipeline: InferencePipeline;
@@ -59,7 +60,7 @@ export interface PassReport {
 
 /** Maximum time between two passes, in case the watch missed an event. */
 const RESYNC_MS = 300_000;
-/** Time between two looks at autoscalers, which are not watched. */
+/** Time between two looks at autoscalers, which are not watched, and at an overlap, which may have ended. */
 const FOREIGN_MS = 30_000;
 const LISTING_RETRY_MS = 200;
 
@@ -73,6 +74,7 @@ export class Operator {
   readonly #children: ChildWriter;
   readonly #events: EventRecorder;
   readonly #status: StatusWriter;
+  readonly #overlaps: OverlapWatch;
 
   constructor(base: OperatorDeps) {
     this.#deps = base;
@@ -81,12 +83,14 @@ export class Operator {
     this.#autoscalers = new Autoscalers(base);
     this.#meshes = new Meshes(base);
     this.#children = new ChildWriter({ ...base, applier });
-    this.#status = new StatusWriter({ ...base, applier, events: this.#events });
+    this.#overlaps = new OverlapWatch(base.clock);
+    this.#status = new StatusWriter({ ...base, applier, events: this.#events, overlaps: this.#overlaps });
     this.#queue = new WorkQueue(base, (key) => this.#pass(key), base.onFailure);
     this.#planning = new PipelinePlanning(base.source, base);
     base.source.onDecided((key, news) => this.#queue.add(key, { isUrgent: news === 'plan' }));
     this.#index = new PipelineIndex(base, base.namespace, {
       onChange: (key) => this.#queue.add(key),
+      onPipeline: (key, pipeline) => this.#overlaps.noteVersion(key, pipeline),
       onFailure: base.onFailure,
       owns: base.owns,
     });
@@ -112,17 +116,22 @@ export class Operator {
     const seen = this.#index.view(key);
     if (!this.#index.isCompleteFor(seen?.pipeline)) return { againAfterMs: LISTING_RETRY_MS };
     if (seen === undefined) {
-      for (const memory of [this.#planning, this.#children, this.#status, this.#meshes]) memory.forget(key);
+      const memories = [this.#planning, this.#children, this.#status, this.#overlaps, this.#meshes];
+      for (const memory of memories) memory.forget(key);
       this.#deps.onGone?.(key);
       return {};
     }
+    this.#overlaps.look(key);
+    const restMs = this.#overlaps.restMs(key);
+    if (restMs > 0) return { againAfterMs: restMs };
     const pipeline = this.#status.latest(seen.pipeline);
     const { metadata } = pipeline;
     // Objects of others are neither read nor removed.
     const mesh = await this.#meshes.of(pipeline, seen.pods);
     const all = [...seen.children, ...(mesh?.objects ?? [])];
     const children = all.filter((child) => ownershipOf(child, metadata as PipelineIdentity).kind !== 'foreign');
-    const view = { ...seen, pipeline, children, mesh };
+    const hasOverlap = this.#overlaps.hasOverlap(key);
+    const view = { ...seen, pipeline, children, mesh, hasOverlap };
     const planning = await this.#planning.planningOf(key, view);
     const nowEpochMs = this.#deps.nowEpochMs();
     const observed = { ...view, ...this.#deps.source.signalsOf(key) };
@@ -133,7 +142,8 @@ export class Operator {
       return reconcile({ ...observed, refusals, autoscalers }, planning, { nowEpochMs });
     };
     const delaysMs = await this.#carryOut(key, { ...view, children: all }, reconciled);
-    return { againAfterMs: Math.min(isForeign ? FOREIGN_MS : RESYNC_MS, ...delaysMs.filter(isNumber)) };
+    const latestMs = isForeign || hasOverlap ? FOREIGN_MS : RESYNC_MS;
+    return { againAfterMs: Math.min(latestMs, ...delaysMs.filter(isNumber)) };
   }
 
   /** Writes what `reconciled` returns. The status is computed again after the writes, because it names refusals. */

@@ -8,6 +8,7 @@ import type { InferencePipelineStatus, PipelineCondition } from '../crd/status-s
 import { clusterResources } from '../test-cluster/memory/memory-cluster.test-support.js';
 import { NOW_EPOCH_MS, shelf } from '../test-cluster/memory/pipeline-fixture.test-support.js';
 import { EventRecorder } from './event-recorder.js';
+import { OverlapWatch } from './overlap-watch.js';
 import { StatusWriter } from './status-writer.js';
 
 const ready = (status: PipelineCondition['status'], reason: string, message = ''): PipelineCondition => ({
@@ -30,7 +31,8 @@ async function start() {
   const base = { api, clock, nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs() };
   const onFailure = (_: string, error: unknown) => failures.push(error);
   const events = new EventRecorder({ ...base, fieldManager: 'op', onFailure });
-  const writer = new StatusWriter({ ...base, applier: { fieldManager: 'op', force: true }, events });
+  const overlaps = new OverlapWatch(clock);
+  const writer = new StatusWriter({ ...base, applier: { fieldManager: 'op', force: true }, events, overlaps });
   let seen = created;
   api.calls.splice(0);
   const tell = (status: InferencePipelineStatus) => writer.write(writer.latest(seen), status);

@@ -8,6 +8,7 @@ import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { keyOfPipeline } from '../observe/pipeline-index.js';
 import type { EventRecorder } from './event-recorder.js';
 import { eventsOf } from './events.js';
+import type { OverlapWatch } from './overlap-watch.js';
 
 export interface StatusWriterDeps {
   readonly api: KubeApi;
@@ -15,6 +16,7 @@ export interface StatusWriterDeps {
   readonly nowEpochMs: () => number;
   readonly applier: Applier;
   readonly events: Pick<EventRecorder, 'record'>;
+  readonly overlaps: Pick<OverlapWatch, 'noteWrite' | 'noteLoss'>;
 }
 
 const PROGRESS_MS = 1_000;
@@ -58,11 +60,15 @@ export class StatusWriter {
     const seen = pipeline === last?.pipeline ? last.before : resourceVersion;
     const metadata = { name, namespace };
     const told = { apiVersion: pipeline.apiVersion, kind: pipeline.kind, metadata, spec: undefined, status };
-    const result = await this.#deps.api.applyStatus(pipelines, told, this.#deps.applier);
+    const result = await this.#deps.api.applyStatus(pipelines, told, this.#deps.applier).catch((error: unknown) => {
+      this.#deps.overlaps.noteLoss(key);
+      throw error;
+    });
     if (result.kind === 'refused' && result.reason !== 'not-found')
       throw refusalError(objectKey(pipeline.metadata), result);
     await this.#deps.events.record(eventsOf(pipeline, status.conditions ?? [], this.#deps.nowEpochMs()));
     if (result.kind === 'refused') return { pipeline };
+    this.#deps.overlaps.noteWrite(key, result.object);
     this.#written.set(key, { before: seen, pipeline: result.object, atMs: this.#deps.clock.nowMs() });
     return { pipeline: result.object };
   }

@@ -22,6 +22,8 @@ export interface IndexListener {
   readonly owns?: ((key: string) => boolean) | undefined;
   /** Called when objects of a pipeline change; `key` joins its namespace and name. */
   onChange(key: string): void;
+  /** Called with each version of a pipeline. */
+  onPipeline?(key: string, pipeline: InferencePipeline): void;
   onFailure(resource: string, error: unknown): void;
 }
 
@@ -125,6 +127,7 @@ export class PipelineIndex {
   #put(id: string, object: KubeObject | undefined, key: string | undefined, listener: IndexListener): void {
     if (object?.kind === pipelines.kind && targetOf(object as InferencePipeline) !== 'deployment')
       this.#engineUse.abort();
+    if (object?.kind === pipelines.kind && key !== undefined) listener.onPipeline?.(key, object as InferencePipeline);
     const before = this.#owners.get(id);
     if (before !== undefined && before !== key) {
       const objects = this.#byPipeline.get(before);

@@ -118,7 +118,11 @@ const NO_ROOM_MESSAGE =
 /** An OOM kill or an eviction stays an issue for this time, because the container or pod is replaced within seconds. */
 const RECENT_MS = 600_000;
 
+const OVERLAP_MESSAGE =
+  'Another operator writes this pipeline, too, so that each takes back what the other does. Let one operator follow its namespace: see --namespace and --all-namespaces of both, or give both the same lease.';
+
 function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: FindingInput): Finding {
+  if (view.hasOverlap === true) return yes('Degraded', 'OperatorsOverlap', OVERLAP_MESSAGE);
   const refused = refusalsFinding(view.refusals ?? []);
   if (refused !== undefined) return refused;
   const [first] = foreign;

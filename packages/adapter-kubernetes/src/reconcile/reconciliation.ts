@@ -21,6 +21,8 @@ export interface ObservedPipeline {
   readonly sides?: Sides;
   /** Time (ms) with stale signals; missing if none is stale, or without a watch. */
   readonly staleMs?: number;
+  /** True if another operator writes this pipeline, too. */
+  readonly hasOverlap?: boolean;
   /** Writes of its objects that the server refused. */
   readonly refusals?: readonly ChildRefusal[];
   /** Autoscalers by Deployment; missing if they are unknown. */

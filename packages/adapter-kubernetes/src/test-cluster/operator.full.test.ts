@@ -9,17 +9,19 @@ import {
   type InferencePipeline,
   isRouter,
   type ObservedDeployment,
+  type ObservedPod,
   pipelines,
   pods as podType,
 } from '../cluster/observed-objects.js';
 import { events } from '../deploy/events.js';
+import { Operator } from '../deploy/operator.js';
 import { podAutoscalers } from '../observe/autoscalers.js';
 import { shareOf } from '../reconcile/canary-router.js';
 import { eventually } from './cluster-objects.test-support.js';
 import { ClusterSuite, human } from './cluster-suite.test-support.js';
 import type { PodObject } from './fake-kubelet.test-support.js';
 import { controlPlane } from './kube-binaries.test-support.js';
-import { planWith } from './memory/pipeline-fixture.test-support.js';
+import { planWith, ToldPlans } from './memory/pipeline-fixture.test-support.js';
 import { SMALL, startOperator } from './operator-in-process.test-support.js';
 import type { PodHost } from './pod-host.test-support.js';
 
@@ -49,6 +51,16 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     // After a failed test the server stops before the watch; the broken watch is no second failure.
     ended.catch(() => undefined);
     return { ended };
+  }
+
+  /** True once the server refuses a pod of 64 MiB; it may learn of a new limit late. */
+  async function refusesPods(namespace: string): Promise<boolean> {
+    const containers = [{ name: 'main', image: 'none:1', resources: { limits: { memory: '64Mi' } } }];
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'probe', namespace }, spec: { containers } };
+    const result = await suite.admin.create(podType, pod as ObservedPod, human).catch(() => undefined);
+    if (result?.kind !== 'written') return true;
+    await suite.admin.delete({ type: podType, namespace, name: 'probe' }, { graceSeconds: 0 });
+    return false;
   }
 
   /** Shares that the router of a namespace forwards from now on, each once. */
@@ -208,6 +220,39 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     });
     abort.abort();
     await running;
+  });
+
+  it('names pods that the server refuses, keeps what runs, and goes on once it admits them', async () => {
+    const { namespace, source, abort, run, find, condition, isReady, create, settled } = await startOperator(suite);
+    await create();
+    const running = run(abort.signal);
+    await settled();
+    const ranges = { group: '', version: 'v1', kind: 'LimitRange', plural: 'limitranges', namespaced: true };
+    const spec = { limits: [{ type: 'Container', max: { memory: '1Mi' } }] };
+    const range = { apiVersion: 'v1', kind: 'LimitRange', metadata: { name: 'small', namespace }, spec };
+    written(await suite.admin.create(ranges, range, human));
+    await eventually(() => refusesPods(namespace));
+    source.decide(`${namespace}/shelf`, planWith('small', 3));
+    await eventually(async () => (await condition('Degraded'))?.reason === 'PodsRefused');
+    expect((await condition('Degraded'))?.message).toMatch(
+      /^shelf--detect--small: .*maximum memory usage per Container/,
+    );
+    expect((await find(SMALL))?.status?.readyReplicas).toBe(2);
+    await suite.admin.delete({ type: ranges, namespace, name: 'small' });
+    await eventually(() => isReady(SMALL, 3));
+    await eventually(async () => (await condition('Degraded'))?.status === 'False');
+    abort.abort();
+    await running;
+  });
+
+  it('says if another operator writes the same pipelines', async () => {
+    const { base, abort, run, condition, create } = await startOperator(suite);
+    await create();
+    const other = { ...base, source: new ToldPlans(planWith('small', 3)) };
+    const running = [run(abort.signal), new Operator(other).run(abort.signal)];
+    await eventually(async () => (await condition('Degraded'))?.reason === 'OperatorsOverlap');
+    abort.abort();
+    await Promise.all(running);
   });
 
   // Last, because it takes 44 s as the first test of a new control plane.

@@ -1,6 +1,7 @@
 /** Server-side apply: owners of fields in the object, its status and its scale. */
 import { describe, expect, it } from 'vitest';
 import { ownersOfField } from '../field-managers.js';
+import type { Writer } from '../kube-api.js';
 import { refTo } from '../kube-object.js';
 import { type Probe, probe, probes } from './probe-resource.test-support.js';
 import { type MakeSubject, written } from './subject.test-support.js';
@@ -11,9 +12,10 @@ const second = { fieldManager: 'second' };
 export function describeApply(make: MakeSubject): void {
   describe('apply', () => {
     const start = async () => {
-      const { api, namespace } = await make();
+      const { api, namespace, passTime } = await make();
       return {
         api,
+        passTime,
         wanted: (spec: Probe['spec'], labels?: Record<string, string>) =>
           probe(namespace, 'a', spec, labels && { labels }),
       };
@@ -122,6 +124,20 @@ export function describeApply(make: MakeSubject): void {
         metadata: { ...wanted({}).metadata, resourceVersion: made.metadata.resourceVersion ?? '' },
       };
       expect(await api.apply(probes, stale, first)).toMatchObject({ kind: 'refused', reason: 'conflict' });
+    });
+
+    it('dates the last write of each manager', async () => {
+      const { api, passTime, wanted } = await start();
+      const dateOf = ({ metadata }: Probe, writer: Writer): string | undefined =>
+        metadata.managedFields?.find(({ manager }) => manager === writer.fieldManager)?.time;
+      const made = written(await api.apply(probes, wanted({ note: 'n' }), first));
+      expect(Date.parse(dateOf(made, first) ?? '')).not.toBeNaN();
+      await passTime(2_000);
+      const both = written(await api.apply(probes, wanted({ replicas: 2 }), second));
+      expect(dateOf(both, first)).toBe(dateOf(made, first));
+      expect(dateOf(both, second)).not.toBe(dateOf(made, first));
+      const later = written(await api.apply(probes, wanted({ note: 'm' }), first));
+      expect(dateOf(later, first)).not.toBe(dateOf(made, first));
     });
 
     it('keeps status and spec apart', async () => {

@@ -17,11 +17,12 @@ import {
 export type Fields = Record<string, unknown>;
 export type Subresource = 'status' | 'scale' | undefined;
 
-/** A manager and its operation. */
+/** A manager and its operation. `time` is that of its last write, missing during a write. */
 interface Owner {
   readonly manager: string;
   readonly operation: 'Apply' | 'Update';
   readonly subresource: Subresource;
+  readonly time?: string;
   readonly set: FieldSet;
 }
 
@@ -34,13 +35,18 @@ export type Merge =
 
 /** Owners as `managedFields`. */
 export function managedFieldsOf(owners: Owners): readonly ManagedFields[] {
-  return owners.map(({ manager, operation, subresource, set }) => ({
+  return owners.map(({ manager, operation, subresource, time, set }) => ({
     manager,
     operation,
     ...(subresource !== undefined && { subresource }),
+    ...(time !== undefined && { time }),
     fieldsV1: fieldTree(set),
   }));
 }
+
+/** Owners with the date of a write for its manager. */
+export const datedOwners = (owners: Owners, time: string): Owners =>
+  owners.map((owner) => (owner.time === undefined ? { ...owner, time } : owner));
 
 /** Owners after a client has replaced `managedFields`. Entries keep their fields; only operations may change. */
 export function withEntries(owners: Owners, entries: readonly ManagedFields[]): Owners {

@@ -6,7 +6,14 @@
 import { type AlarmClock, AppError } from '@equipoise/core/model';
 import type { RefusalCause, Refused, Selection, WatchEvent } from '../kube-api.js';
 import { apiVersionOf, collectionPath, type KubeObject, objectKey, type ResourceType } from '../kube-object.js';
-import { type Fields, managedFieldsOf, type Owners, ownersText, same } from './field-owners.test-support.js';
+import {
+  datedOwners,
+  type Fields,
+  managedFieldsOf,
+  type Owners,
+  ownersText,
+  same,
+} from './field-owners.test-support.js';
 import { isSelected } from './selectors.test-support.js';
 import { WatchFeed } from './watch-feed.test-support.js';
 
@@ -126,10 +133,11 @@ export class MemoryKube {
   }
 
   /** Stores a written object if it changed; removes a deleted object without finalizers. */
-  keep(type: ResourceType, before: Kept | undefined, fields: Fields, owners: Owners): KubeObject | Refused {
+  keep(type: ResourceType, before: Kept | undefined, fields: Fields, newOwners: Owners): KubeObject | Refused {
     const causes = this.resource(type).check?.(fields) ?? [];
     if (causes.length > 0) return refused('invalid', causes.map(({ message }) => message).join(', '), causes);
-    if (before !== undefined && unchanged(before, fields, owners)) return before.object;
+    if (before !== undefined && unchanged(before, fields, newOwners)) return before.object;
+    const owners = datedOwners(newOwners, this.timestamp());
     const revision = ++this.#revision;
     const object = this.#stamped(type, before, fields, owners, revision);
     const goes = object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).length === 0;
