@@ -26,7 +26,7 @@ export { pipelineConditions, type WorkloadState, workloadStates } from './deploy
 export type { FieldDifference } from './deploy/object-differences.js';
 export { type PipelineRun, runOnce } from './deploy/one-run.js';
 export { Operator } from './deploy/operator.js';
-export { askRouter } from './observe/ask-router.js';
+export { accessThrough, askRouter, directAccess, type RouterAccess } from './observe/ask-router.js';
 export { type CpuPolicy, usualCpuPolicy, withCpuPolicy } from './plan/cpu-policy.js';
 export { type FollowedPipeline, podsAsRunning } from './plan/followed-pipeline.js';
 export { FollowedPlans } from './plan/followed-plans.js';

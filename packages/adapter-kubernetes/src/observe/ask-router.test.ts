@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { askRouter, routerUrl } from './ask-router.js';
+import { accessThrough, askRouter, routerUrl } from './ask-router.js';
 
 let server: Server | undefined;
 
@@ -87,5 +87,47 @@ describe('routerUrl', () => {
     const { metadata, ...rest } = pod('10.1.2.3');
     const annotated = { ...rest, metadata: { ...metadata, annotations: { 'prometheus.io/port': port } } };
     expect(routerUrl(annotated)).toBe(url);
+  });
+});
+
+describe('accessThrough', () => {
+  const pod = {
+    ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'router-1', namespace: 'models' } },
+    status: { podIP: '10.1.2.3' },
+  };
+  const question = { waitMs: 0, most: [], seconds: 3 };
+
+  it('asks the API server for the page of a pod, with the credentials of the connection', async () => {
+    const seen: (string | undefined)[] = [];
+    const url = await serve(({ url: path, headers }, response) => {
+      seen.push(headers.authorization);
+      response.end(path);
+    });
+    const options = { headers: { authorization: 'Bearer secret' } };
+    const access = accessThrough({
+      serverUrl: new URL('/clusters/one/', url),
+      requestOptions: () => Promise.resolve(options),
+    });
+    const place = access.urlOf(pod) ?? '';
+    expect(new URL(place).pathname).toBe('/clusters/one/api/v1/namespaces/models/pods/router-1:8080/proxy/metrics');
+    const page = await access.ask(place, never, question);
+    expect(page).toMatch(/^\/clusters\/one\/api\/v1\/.*\/proxy\/metrics\?name\[\]=.*&seconds=3$/);
+    expect(seen).toEqual(['Bearer secret']);
+  });
+
+  it('has no place before the pod has an address, and that of the merged page in a mesh', () => {
+    const access = accessThrough({ serverUrl: new URL('https://server'), requestOptions: () => Promise.resolve({}) });
+    expect(access.urlOf({ ...pod, status: {} })).toBeUndefined();
+    const annotations = { 'prometheus.io/port': '15020' };
+    const merged = { ...pod, metadata: { ...pod.metadata, annotations } };
+    expect(access.urlOf(merged)).toBe(
+      'https://server/api/v1/namespaces/models/pods/router-1:15020/proxy/stats/prometheus',
+    );
+  });
+
+  it('rejects what the API server refuses', async () => {
+    const url = await serve((_request, response) => response.writeHead(403).end('forbidden'));
+    const access = accessThrough({ serverUrl: new URL(url), requestOptions: () => Promise.resolve({}) });
+    await expect(access.ask(access.urlOf(pod) ?? '', never, question)).rejects.toThrow('answers 403');
   });
 });

@@ -1,10 +1,15 @@
-/** Reads the Prometheus page of a router over persistent connections. */
-import { Agent, get } from 'node:http';
+/**
+ * Reads the Prometheus page of a router over persistent connections: at the address of its pod, or through the API server,
+ * for an operator outside of the pod network.
+ */
+import http, { Agent } from 'node:http';
+import https from 'node:https';
 import type { ArrivalEnvelope } from '@equipoise/core/model';
+import type { KubeConnection } from '../api/http/kube-connection.js';
 import type { ObservedPod } from '../cluster/observed-objects.js';
 import { pageMetrics } from './router-page.js';
 
-const PORT = 8080;
+const PORT = '8080';
 /** Selects the needed twentieth of the page. Some routers ignore the query. */
 const QUERY = pageMetrics.map((name) => `name[]=${name}`).join('&');
 /** Several times the page size of a pipeline with 32 stages. */
@@ -16,12 +21,17 @@ const agent = new Agent({ keepAlive: true });
 const MERGED_PORT = '15020';
 const MERGED_PATH = '/stats/prometheus';
 
-/** URL of a router's metrics; undefined before its pod has an address. Istio annotates pods with the merged page. */
-export function routerUrl({ metadata, status }: ObservedPod): string | undefined {
-  const ip = status?.podIP;
-  if (ip === undefined) return undefined;
+/** Port and path of a router's page. Istio annotates pods with the merged page. */
+function pageOf({ metadata }: ObservedPod): readonly [port: string, path: string] {
   const isMerged = metadata.annotations?.['prometheus.io/port'] === MERGED_PORT;
-  const [port, path] = isMerged ? [MERGED_PORT, MERGED_PATH] : [PORT, '/metrics'];
+  return isMerged ? [MERGED_PORT, MERGED_PATH] : [PORT, '/metrics'];
+}
+
+/** URL of a router's metrics; undefined before its pod has an address. */
+export function routerUrl(pod: ObservedPod): string | undefined {
+  const ip = pod.status?.podIP;
+  if (ip === undefined) return undefined;
+  const [port, path] = pageOf(pod);
   return `http://${ip.includes(':') ? `[${ip}]` : ip}:${port}${path}`;
 }
 
@@ -42,10 +52,42 @@ function queryOf({ waitMs, most, seconds }: RouterQuestion): string {
   return [QUERY, `seconds=${seconds}`, ...(waitMs === 0 ? [] : [`wait_ms=${waitMs}`]), ...bounds].join('&');
 }
 
+/** Place of a router's page, and a request to it. The request rejects without an answer of status 200. */
+export interface RouterAccess {
+  readonly urlOf: (pod: ObservedPod) => string | undefined;
+  readonly ask: (url: string, signal: AbortSignal, question: RouterQuestion) => Promise<string>;
+}
+
+/** Asks the pods themselves. */
+export const directAccess: RouterAccess = { urlOf: routerUrl, ask: askRouter };
+
+/** Asks through the API server, which needs the right to get `pods/proxy`. */
+export function accessThrough(connection: Pick<KubeConnection, 'serverUrl' | 'requestOptions'>): RouterAccess {
+  const server = connection.serverUrl.href.replace(/\/$/, '');
+  return {
+    urlOf: (pod) => {
+      if (pod.status?.podIP === undefined) return undefined;
+      const [port, path] = pageOf(pod);
+      const { namespace = 'default', name } = pod.metadata;
+      return `${server}/api/v1/namespaces/${namespace}/pods/${name}:${port}/proxy${path}`;
+    },
+    ask: async (url, signal, question) => askAt(url, await connection.requestOptions(), { signal, question }),
+  };
+}
+
 /** Rejects without an answer of status 200. */
 export function askRouter(url: string, signal: AbortSignal, question = atOnce): Promise<string> {
+  return askAt(url, { agent }, { signal, question });
+}
+
+function askAt(
+  url: string,
+  options: http.RequestOptions,
+  { signal, question }: { readonly signal: AbortSignal; readonly question: RouterQuestion },
+): Promise<string> {
+  const { get } = url.startsWith('https:') ? https : http;
   return new Promise((resolve, reject) => {
-    const request = get(`${url}?${queryOf(question)}`, { agent, signal }, (answer) => {
+    const request = get(`${url}?${queryOf(question)}`, { ...options, signal }, (answer: http.IncomingMessage) => {
       const { statusCode = 0 } = answer;
       let text = '';
       answer.setEncoding('utf8');

@@ -6,16 +6,17 @@ import type { AlarmClock, ArrivalEnvelope } from '@equipoise/core/model';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { isCanaryRouter, isReady, type ObservedPod, routerOf } from '../cluster/observed-objects.js';
 import { wait } from '../cluster/wait.js';
-import { type RouterQuestion, routerUrl } from './ask-router.js';
+import { type RouterAccess, type RouterQuestion, routerUrl } from './ask-router.js';
 import { BatchTotals } from './batch-totals.js';
 import { RouterHistory } from './router-history.js';
 import { readRouterPage } from './router-page.js';
 import { SideCounts, type Sides } from './side-counts.js';
 import type { SignalAge, SignalWatch, StaleSignal } from './signal-watch.js';
 
-export interface RouterWatchDeps {
+export interface RouterWatchDeps extends Pick<RouterAccess, 'ask'> {
   readonly clock: AlarmClock;
-  readonly ask: (url: string, signal: AbortSignal, question: RouterQuestion) => Promise<string>;
+  /** Place of a router's page; by default that of its pod. */
+  readonly urlOf?: RouterAccess['urlOf'];
 }
 
 /** Time (monotonic) until which the policy needs no load, unless more than `most` arrives in a window. */
@@ -221,7 +222,8 @@ export class RouterWatch implements SignalWatch {
   }
 
   async #ask(pod: ObservedPod, { signal, waitMs, most }: Asking): Promise<void> {
-    const url = routerUrl(pod);
+    const { urlOf = routerUrl } = this.#deps;
+    const url = urlOf(pod);
     if (url === undefined || signal.aborted) return;
     const asking = new AbortController();
     const stop = (): void => asking.abort();

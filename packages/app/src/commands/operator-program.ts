@@ -36,6 +36,14 @@ export function addOperator(program: Command): void {
     )
     .addOption(leastCpuCoresFlag())
     .addOption(
+      new Option(
+        '--routers-through <way>',
+        'how the operator reaches the metrics of routers: at the addresses of their pods, or outside of the pod network through the API server, which needs the right to get pods/proxy',
+      )
+        .choices(['pods', 'api-server'])
+        .default('pods'),
+    )
+    .addOption(
       prometheusFlag(
         'address of Prometheus, for pipelines whose graph an engine walks (annotation equipoise.dev/target NAME:theirs)',
       ),

@@ -1,15 +1,20 @@
 import {
+  accessThrough,
+  directAccess,
   HttpKubeApi,
   type KubeApi,
   type KubeConfigSource,
   kubeConnection,
   type PodAccount,
+  type RouterAccess,
 } from '@equipoise/adapter-kubernetes';
 
 export interface ClusterOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace?: string;
+  /** How an operator reaches routers; default `pods`. */
+  readonly routersThrough?: 'pods' | 'api-server';
 }
 
 export interface Cluster {
@@ -17,6 +22,7 @@ export interface Cluster {
   readonly namespace: string;
   /** Account of this pod, if it is that of the connection. */
   readonly account?: PodAccount | undefined;
+  readonly routers: RouterAccess;
 }
 
 /**
@@ -24,7 +30,7 @@ export interface Cluster {
  * FILE_NOT_FOUND for a missing kubeconfig.
  */
 export async function withCluster<Result>(
-  { kubeconfig, context, namespace }: ClusterOptions,
+  { kubeconfig, context, namespace, routersThrough }: ClusterOptions,
   action: (cluster: Cluster) => Promise<Result>,
 ): Promise<Result> {
   const chosen = context === undefined ? {} : { context };
@@ -33,7 +39,9 @@ export async function withCluster<Result>(
   const connection = await kubeConnection(source, { nowMs: () => performance.now() });
   try {
     const { account } = connection;
-    return await action({ api: new HttpKubeApi(connection), namespace: namespace ?? connection.namespace, account });
+    const routers = routersThrough === 'api-server' ? accessThrough(connection) : directAccess;
+    const api = new HttpKubeApi(connection);
+    return await action({ api, namespace: namespace ?? connection.namespace, account, routers });
   } finally {
     connection.close();
   }

@@ -2,7 +2,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import {
-  askRouter,
   FollowedPlans,
   type Images,
   type InferencePipeline,
@@ -29,7 +28,7 @@ import { InvalidArgumentError } from 'commander';
 import { type ImageFlag, images } from '../terminal/flag-values.js';
 import { logLine } from '../terminal/log.js';
 import { VERSION } from '../version.js';
-import type { Cluster } from './cluster.js';
+import type { Cluster, ClusterOptions } from './cluster.js';
 import { MeshNetworkTimes } from './network-times.js';
 import { type PrometheusFlags, prometheusApi, USUAL_SCRAPE_INTERVAL_S } from './prometheus-api.js';
 
@@ -45,11 +44,13 @@ export interface OperatorFlags extends Partial<PrometheusFlags> {
   readonly leaseNamespace?: string;
   readonly shards?: number;
   readonly shardBy?: ShardSet['by'];
+  readonly routersThrough?: ClusterOptions['routersThrough'];
 }
 
-export const clusterOf = ({ kubeconfig, context }: OperatorFlags) => ({
+export const clusterOf = ({ kubeconfig, context, routersThrough }: OperatorFlags) => ({
   ...(kubeconfig !== undefined && { kubeconfig }),
   ...(context !== undefined && { context }),
+  ...(routersThrough !== undefined && { routersThrough }),
 });
 
 export const scopeOf = ({ allNamespaces, namespace }: OperatorFlags, cluster: Cluster): string | undefined =>
@@ -88,7 +89,7 @@ export async function plansFor(
   const metrics = await metricsOf(flags);
   return new FollowedPlans({
     ...operatorDeps(cluster),
-    ask: askRouter,
+    ...cluster.routers,
     readsEverySecond,
     ...metrics,
     report,
