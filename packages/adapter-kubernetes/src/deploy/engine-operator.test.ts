@@ -2,10 +2,10 @@ import { type PipelineSpec, type Plan, SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
-import type { KubeObject } from '../api/kube-object.js';
+import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
-import { engineTypes, pipelines } from '../cluster/observed-objects.js';
+import { childTypes, engineTypes, pipelines } from '../cluster/observed-objects.js';
 import type { Sides } from '../observe/side-counts.js';
 import type { PipelineSignals, PlanAnswer, PlanNews, PlanSource } from '../plan/planning.js';
 import { graphShare } from '../reconcile/graph-objects.js';
@@ -29,6 +29,7 @@ const well = { before: side(0, 500), after: side(0, 500), passedOn: 500 };
 const observed = { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 1 };
 
 const targets = ['kserve:theirs', 'seldon-v2:theirs'] as const;
+type Target = (typeof targets)[number] | 'seldon-v1:theirs';
 
 interface Settings {
   readonly canary?: boolean;
@@ -41,9 +42,9 @@ interface Stage {
 }
 
 /** The pipeline, with a third variant of the first stage. */
-function pipelineFor(target: (typeof targets)[number], { canary = true, budgetCpuCores = 16 }: Settings) {
+function pipelineFor(target: Target, { canary = true, budgetCpuCores = 16 }: Settings) {
   const annotations = { 'equipoise.dev/target': target };
-  const { metadata, spec, ...rest } = (target === 'kserve:theirs' ? shelf : servedShelf)({ budgetCpuCores });
+  const { metadata, spec, ...rest } = (target === 'seldon-v2:theirs' ? servedShelf : shelf)({ budgetCpuCores });
   const { control, stages, ...others } = spec as { readonly control: object; readonly stages: readonly Stage[] };
   const withThird = stages.map((stage) => {
     const large = stage.variants.find(({ name }) => name === 'large');
@@ -107,7 +108,7 @@ interface Rig {
 
 let rig: Rig;
 
-async function start(target: (typeof targets)[number], settings: Settings = {}): Promise<Rig> {
+async function start(target: Target, settings: Settings = {}): Promise<Rig> {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, [...clusterResources, ...engineTypes.map((type) => ({ type, hasStatus: true }))]);
   const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
@@ -291,6 +292,83 @@ describe.each(targets)('a pipeline of %s', (target) => {
   });
 });
 
+describe('a pipeline of seldon-v1:theirs', () => {
+  const graph = async () => (await rig.objects('SeldonDeployment'))[0];
+  const components = async (): Promise<readonly (readonly [name: string, replicas: number])[]> => {
+    const { spec } = (await graph()) as unknown as {
+      spec: {
+        predictors: { componentSpecs: { replicas: number; metadata: { labels: Record<string, string> } }[] }[];
+      };
+    };
+    return spec.predictors.flatMap(({ componentSpecs }) =>
+      componentSpecs.map(
+        ({ replicas, metadata: { labels } }) => [labels['equipoise.dev/variant'] ?? '', replicas] as const,
+      ),
+    );
+  };
+  const isReady = async () => (await rig.condition('Ready')).startsWith('True AllReady');
+  const budgets = async () => {
+    const page = await rig.admin.list({ type: childTypes['PodDisruptionBudget'] as ResourceType });
+    return page.kind === 'page' ? page.objects.map(({ metadata }) => metadata.name).toSorted() : [];
+  };
+
+  it('starts, counts replicas and follows the load', async () => {
+    await start('seldon-v1:theirs');
+    expect(await rig.names('SeldonDeployment')).toEqual(['shelf']);
+    expect(await rig.status()).toMatchObject({ replicas: { desired: 3, ready: 3 }, mode: 'auto' });
+    expect(await rig.condition('Degraded')).toMatch(/^False AsPlanned/);
+    for (const count of [5, 1]) {
+      rig.source.decide(KEY, planWith('small', count));
+      await rig.until(async () =>
+        (await components()).some(([name, replicas]) => name === 'small' && replicas === count),
+      );
+      await rig.until(async () => (await rig.status())?.replicas?.ready === count + 1 && (await isReady()));
+    }
+  });
+
+  it('switches a variant at once, and keeps objects of the old one for a minute', async () => {
+    await start('seldon-v1:theirs');
+    rig.source.decide(KEY, planWith('large', 2));
+    await rig.until(async () => (await components()).some(([name]) => name === 'large'));
+    expect((await rig.status())?.shift).toBeUndefined();
+    await rig.until(isReady);
+    expect(await budgets()).toEqual(['shelf--classify--only', LARGE, SMALL]);
+    await rig.seconds(70);
+    expect(await budgets()).toEqual(['shelf--classify--only', LARGE]);
+    expect(await isReady()).toBe(true);
+  });
+
+  it('rolls a variant back that does not start, and takes the plan before', async () => {
+    await start('seldon-v1:theirs');
+    rig.engines.courses.set('shelf', 'deadline-exceeded');
+    rig.source.decide(KEY, planWith('large', 2));
+    await rig.until(async () => (await rig.status())?.rollback !== undefined);
+    expect((await rig.status())?.rollback).toMatchObject({
+      workloads: [LARGE],
+      fraction: 0,
+      message: `${LARGE} was rolled back: Deployment is no longer progressing and not available.`,
+    });
+    await rig.until(async () => (await rig.condition('Ready')).startsWith('False RolledBack'));
+    // The loop takes the plan before.
+    rig.engines.courses.delete('shelf');
+    rig.source.decide(KEY, planWith('small', 2));
+    await rig.until(isReady);
+    expect((await components()).map(([name]) => name)).toContain('small');
+    expect(await rig.condition('Degraded')).toMatch(/^True RolledBack/);
+  });
+
+  it('takes no later failure for one of the last change', async () => {
+    await start('seldon-v1:theirs');
+    rig.source.decide(KEY, planWith('large', 2));
+    await rig.until(async () => (await components()).some(([name]) => name === 'large') && (await isReady()));
+    await rig.seconds(30);
+    rig.engines.courses.set('shelf', 'deadline-exceeded');
+    await rig.seconds(90);
+    expect((await rig.status())?.rollback).toBeUndefined();
+    expect(await rig.condition('Ready')).toMatch(/^False/);
+  });
+});
+
 it('a Server grows before its Model, and the Model shrinks first', async () => {
   await start('seldon-v2:theirs');
   const counts = async () => {
@@ -315,7 +393,6 @@ it('a Server grows before its Model, and the Model shrinks first', async () => {
 
 it.each([
   ['an unknown target', 'kserv', /there is no such target/],
-  ['a target that it does not drive', 'seldon-v1:theirs', /renders this target once/],
   ['what the engine cannot run', 'seldon-v2:theirs', /Seldon Core 2 runs only models on MLServer/],
 ])('does not accept %s', async (_, target, words) => {
   await start('kserve:theirs');

@@ -6,24 +6,18 @@ import { type RenderTarget, renderTargets } from '../render/engines/targets.js';
 
 const TARGET = `${LABEL_PREFIX}/target`;
 
-/** Targets that the operator drives. */
-const DRIVEN: readonly RenderTarget[] = renderTargets.filter((target) => target !== 'seldon-v1:theirs');
-
 /** Target that a pipeline names; default `deployment`. AppError WRONG_USAGE for others. */
 export function targetNamedBy({ metadata }: InferencePipeline): RenderTarget {
   const named = metadata.annotations?.[TARGET] ?? 'deployment';
-  const target = DRIVEN.find((each) => each === named);
+  const target = renderTargets.find((each) => each === named);
   if (target !== undefined) return target;
-  const reason = renderTargets.some((each) => each === named)
-    ? '`equipoise k8s apply` renders this target once; the operator does not drive it'
-    : 'there is no such target';
   throw new AppError(
     'WRONG_USAGE',
-    `The annotation ${TARGET} is “${named}”: ${reason}. Expected ${DRIVEN.join(', ')}.`,
+    `The annotation ${TARGET} is “${named}”: there is no such target. Expected ${renderTargets.join(', ')}.`,
   );
 }
 
 /** Target that a pipeline names, or the default for others: such a pipeline is not accepted. */
 export function targetOf({ metadata }: InferencePipeline): RenderTarget {
-  return DRIVEN.find((each) => each === metadata.annotations?.[TARGET]) ?? 'deployment';
+  return renderTargets.find((each) => each === metadata.annotations?.[TARGET]) ?? 'deployment';
 }

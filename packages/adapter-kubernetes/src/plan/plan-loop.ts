@@ -29,7 +29,7 @@ import { isRoutingPod, watchOf } from '../observe/pipeline-watch.js';
 import type { Pace, RouterWatchDeps } from '../observe/router-watch.js';
 import type { Sides } from '../observe/side-counts.js';
 import type { SignalWatch } from '../observe/signal-watch.js';
-import { graphShare, isGraph } from '../reconcile/graph-objects.js';
+import { graphShare, isGraph, isWholeGraph } from '../reconcile/graph-objects.js';
 import type { ControlIssue, ObservedPipeline } from '../reconcile/reconciliation.js';
 import { heldUntilMs } from '../reconcile/rollback.js';
 import { engineFor } from '../render/engine.js';
@@ -228,7 +228,9 @@ export class PlanLoop {
     const kept = keptPlan(pipeline, this.#spec, this.#split);
     const hasRouter =
       pods.some(isRouter) ||
-      children.some((child) => (child.kind === 'Deployment' || isGraph(child)) && isRouter(child));
+      children.some(
+        (child) => (child.kind === 'Deployment' || isGraph(child) || isWholeGraph(child)) && isRouter(child),
+      );
     const isOfThis = pipeline.status?.observedGeneration === pipeline.metadata.generation;
     if (!this.#isPlannable()) return;
     if (kept !== undefined && (isOfThis || hasRouter)) this.#answer = kept;

@@ -1,9 +1,10 @@
 /** Objects of an engine that walks the graph: what they say about workloads, replicas, shares and readiness. */
 import type { KubeObject } from '../api/kube-object.js';
-import { labelsOf, objectName } from '../cluster/object-names.js';
+import { LABEL_PREFIX, labelsOf, objectName } from '../cluster/object-names.js';
 import { isReady, isRouter, isStage, type ObservedDeployment, type ObservedPod } from '../cluster/observed-objects.js';
 import { engineObjectState } from '../render/engines/engine-state.js';
 import { type InferenceGraph, splitOf, withSplit } from '../render/engines/kserve-graph.js';
+import type { SeldonGraphDeployment } from '../render/engines/seldon-graph.js';
 import {
   experimentShare,
   type SeldonExperiment,
@@ -16,8 +17,14 @@ import type { ObservedPipeline } from './reconciliation.js';
 
 type GraphObject = InferenceGraph | SeldonPipeline;
 
+const PART = `${LABEL_PREFIX}/part`;
+
 export const isGraph = (object: KubeObject): object is GraphObject =>
   object.kind === 'InferenceGraph' || object.kind === 'Pipeline';
+
+/** A graph that has its workloads in it. */
+export const isWholeGraph = (object: KubeObject): object is SeldonGraphDeployment =>
+  object.kind === 'SeldonDeployment' && isRouter(object);
 
 export const isExperiment = (object: KubeObject): object is SeldonExperiment => object.kind === 'Experiment';
 
@@ -117,8 +124,8 @@ export const specOf = (object: KubeObject): Fields => (object as KubeObject & { 
 export function isInForce(graph: KubeObject, pods: readonly ObservedPod[], nowEpochMs: number): boolean {
   if (engineObjectState(graph)?.kind !== 'ready') return false;
   if (graph.kind !== 'InferenceGraph') return nowEpochMs - changedAtMs(graph) >= SETTLING_MS;
-  const part = graph.metadata.labels?.['equipoise.dev/part'];
-  const own = pods.filter(({ metadata }) => metadata.labels?.['equipoise.dev/part'] === part);
+  const part = graph.metadata.labels?.[PART];
+  const own = pods.filter(({ metadata }) => metadata.labels?.[PART] === part);
   const { nodes } = (graph as InferenceGraph).spec;
   return own.some(isReady) && own.every((pod) => isReady(pod) && holds(graphOfPod(pod)?.['nodes'], nodes));
 }
@@ -142,17 +149,23 @@ function graphOfPod({ spec }: ObservedPod): Fields | undefined {
 /** Objects of the engine in the form of Deployments, for the findings and the replicas of the status. */
 export function asDeployments(children: readonly KubeObject[]): ReadonlyMap<string, ObservedDeployment> {
   const shown = children.filter(
-    (child) => (isGraph(child) && isRouter(child)) || (isWorkload(child) && child.kind !== 'Server'),
+    (child) =>
+      isWholeGraph(child) || (isGraph(child) && isRouter(child)) || (isWorkload(child) && child.kind !== 'Server'),
   );
   return new Map(shown.map((child) => [child.metadata.name, asDeployment(child)]));
 }
 
 function asDeployment(object: KubeObject): ObservedDeployment {
   const state = engineObjectState(object);
-  const wanted = isGraph(object) ? 1 : replicasOf(object);
+  const isWhole = isWholeGraph(object);
+  const wanted = isGraph(object) ? 1 : isWhole ? (state?.wanted ?? 1) : replicasOf(object);
   const ready = state?.kind === 'ready' ? wanted : Math.min(state?.ready ?? 0, wanted);
   const isStuck = state?.kind === 'failed';
-  const { apiVersion, metadata } = object;
+  const { apiVersion } = object;
+  // Its replicas are those of all stages.
+  const metadata = isWhole
+    ? { ...object.metadata, labels: { ...object.metadata.labels, [PART]: 'stage' } }
+    : object.metadata;
   return {
     apiVersion,
     kind: object.kind,

@@ -8,13 +8,14 @@ import { graphEngineOf } from '../render/engines/targets.js';
 import { activeCanary, withdrawCanary } from './canary.js';
 import { engineObjectsOf, engineRefsOf, withLiveForms, withWantedForms } from './engine-stages.js';
 import { conditionsOf, findingsOf } from './findings.js';
-import { activeGraphCanary, asDeployments, isGraph } from './graph-objects.js';
+import { activeGraphCanary, asDeployments, isGraph, isWholeGraph } from './graph-objects.js';
 import { transitionGraph } from './graph-transition.js';
 import { withKeptPauses } from './kept-templates.js';
 import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconciliation.js';
 import { nextRollback } from './rollback.js';
 import { routersWork } from './routers.js';
 import { IDLE, type Work } from './transition.js';
+import { transitionWhole } from './whole-graph.js';
 
 /** Pure function from observed objects and a plan to writes and the status. */
 
@@ -97,7 +98,9 @@ function plannedWork(
   if (planning.kind !== 'planned')
     return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawCanary(view, live) } : IDLE;
   if (planning.mode !== 'auto') return IDLE;
-  if (graphEngineOf(planning.target) !== undefined) return transitionGraph(view, planning, at);
+  const engine = graphEngineOf(planning.target);
+  if (engine === 'seldon-v1') return transitionWhole(view, planning, at);
+  if (engine !== undefined) return transitionGraph(view, planning, at);
   return routersWork(view, live, planning, at);
 }
 
@@ -169,7 +172,9 @@ const DRAIN = `${LABEL_PREFIX}/drain`;
 
 /** Removes the finalizer after the router's last pod; the garbage collector removes the rest. */
 function endPipeline({ children, pods }: ObservedPipeline): Work & Pick<Reconciliation, 'finalizer'> {
-  const router = children.filter((child) => (child.kind === 'Deployment' || isGraph(child)) && isRouter(child));
+  const router = children.filter(
+    (child) => isWholeGraph(child) || ((child.kind === 'Deployment' || isGraph(child)) && isRouter(child)),
+  );
   const remove = router.flatMap((child) => {
     const type = renderedTypes[child.kind];
     return type === undefined || child.metadata.deletionTimestamp !== undefined ? [] : [refTo(type, child)];

@@ -59,6 +59,7 @@ function functionsWithout({ feedback, outputs }: PipelineSpec, engine: GraphEngi
     `early drops: no request is dropped before it is late, so an overload delays all requests`,
     `one queue per stage: each replica has its own queue, and each batch has requests of one replica`,
     `priorities: ${name} serves requests in order of arrival`,
+    ...(engine === 'seldon-v1' ? [`canaries: ${name} gives a new variant all requests once it is ready`] : []),
     ...(feedback === undefined ? [] : ['feedback on answers']),
     ...(outputs.some(({ types }) => types !== undefined) ? ['checks of the declared types of outputs'] : []),
     ...(engine === 'kserve' && outputs.length > 1

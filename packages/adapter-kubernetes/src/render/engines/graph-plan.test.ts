@@ -52,6 +52,7 @@ describe.each(targets)('%s', (target) => {
       'early drops',
       'one queue per stage',
       'priorities',
+      ...(target === 'seldon-v1:theirs' ? ['canaries'] : []),
     ]);
   });
 });
