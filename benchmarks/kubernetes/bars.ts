@@ -1,9 +1,12 @@
 import { type Bar, percent, quantile, told, zero } from './bar-rows.js';
 import type { ChangesFigures } from './changes.js';
 import type { OperatorsFigures } from './operators.js';
+import type { PinnedChangesFigures } from './pinned-changes.js';
+import type { RampFigures } from './ramp.js';
 import type { ScaleFigures } from './scale.js';
 import type { PlanningFigures } from './scale-planning.js';
-import type { FollowFigures, LoadFigures, SwitchFigures } from './theirs.js';
+import type { LoadFigures } from './staged-load.js';
+import type { FollowFigures, SwitchFigures } from './theirs.js';
 import { LIMIT_CPU_CORES } from './theirs-pipeline.js';
 
 const MOST_QUIET_CORES = 0.05;
@@ -130,9 +133,6 @@ export function operatorsBars(figures: OperatorsFigures): readonly Bar[] {
             met: appliedP95 <= MOST_APPLIED_MS,
           },
         ]),
-    ...(isKilled
-      ? [
-          {
     ...(waits === undefined
       ? []
       : [
@@ -141,6 +141,9 @@ export function operatorsBars(figures: OperatorsFigures): readonly Bar[] {
             [waits.queueS, waits.passS, waits.requestWaitS].map((upToS) => `≤ ${upToS} s`).join(', '),
           ),
         ]),
+    ...(isKilled
+      ? [
+          {
             claim: 'an operator killed: its shards led again, the last after',
             figure: second(ledAgain),
             bar: `≤ ${second(MOST_LED_AGAIN_MS)}`,
@@ -193,6 +196,41 @@ export function followBars(figures: FollowFigures): readonly Bar[] {
     },
     ...loadBars(figures),
     limitBar(figures.mostLimitCpuCores),
+  ];
+}
+
+export function rampBars(figures: RampFigures): readonly Bar[] {
+  const { load, replicas } = figures;
+  const [first, ...others] = replicas.map((each) => each.reduce((sum, count) => sum + count, 0));
+  const [most, last] = others;
+  const follows = first !== undefined && most !== undefined && most > first && last === first;
+  return [
+    told('load', load),
+    {
+      claim: 'pods of both stages at the end of each plateau',
+      figure: replicas.map((each) => each.join(' ')).join('; '),
+      ...{ bar: 'more, then as before', met: follows },
+    },
+    ...loadBars(figures),
+  ];
+}
+
+export function pinnedChangesBars(figures: PinnedChangesFigures): readonly Bar[] {
+  const { arrivalRps, sloMs, changeS, canaryS, rolledBackS, sent, lost, refused, withinSlo, p50Ms, p99Ms } = figures;
+  const times = (all: readonly number[]): string =>
+    `${all.length}: ${quantile(all, 0.5).toFixed(1)} s, ${quantile(all, 1).toFixed(1)} s`;
+  return [
+    told('load, SLO', `${arrivalRps} rps, Poisson, half over kept connections; ${sloMs} ms`),
+    told('changes of replicas and batch size: median, longest', times(changeS)),
+    told('canaries of good variants: median, longest', times(canaryS)),
+    told('a variant that fails in pods, until it is rolled back', `${rolledBackS.toFixed(1)} s`),
+    told('requests; latency: median, 99th percentile', `${sent}; ${p50Ms?.toFixed(0)} ms, ${p99Ms?.toFixed(0)} ms`),
+    zero('lost requests', lost),
+    zero('refused requests', refused),
+    {
+      ...{ claim: `answered within the SLO of ${sloMs} ms`, figure: percent(withinSlo / sent) },
+      ...{ bar: `≥ ${percent(LEAST_ATTAINMENT)}`, met: withinSlo / sent >= LEAST_ATTAINMENT },
+    },
   ];
 }
 

@@ -94,21 +94,25 @@ export class NodeWorkload {
     return ['--kubeconfig', this.#place.kubeconfig, '--namespace', this.#place.namespace, ...args];
   }
 
-  /** A plan for a load, with these replicas of each stage for each router; returns its file. */
+  /** A plan for a load, with these sizes; returns its file. */
   async plan(file: string, arrivalRps: number, sizes: PlanSizes): Promise<string> {
-    const { routers, replicas, maxBatchSize = 1 } = sizes;
+    const { routers, replicas, maxBatchSize = 1, cpuCores = {} } = sizes;
     const load = ['--arrival-rps', String(arrivalRps), '--routers', String(routers), '--target', 'deployment'];
     const text = await outputOf(runToEnd(equipoise, ['plan', this.#place.pipeline, ...load, '--json']));
     const document = JSON.parse(text) as { plan: { stages: Record<string, PlannedPart[]> } };
-    for (const part of Object.values(document.plan.stages).flat())
-      Object.assign(part, { replicas: routers * replicas, maxBatchSize });
+    for (const [stage, parts] of Object.entries(document.plan.stages))
+      for (const part of parts) {
+        const resources = { ...part.resources, cpuCores: cpuCores[stage] ?? part.resources.cpuCores };
+        Object.assign(part, { replicas: routers * replicas, maxBatchSize, resources });
+      }
     writeFileSync(file, JSON.stringify(document));
     return file;
   }
 
-  /** Applies a plan; resolves when it runs. */
-  async apply(planFile: string, { image = this.#place.image }: { readonly image?: string } = {}): Promise<void> {
-    const flags = ['--plan', planFile, '--image', image, '--no-cpu-limits'];
+  /** Applies a plan, without CPU limits or with those of the plan; resolves when it runs. */
+  async apply(planFile: string, { hasCpuLimits = false }: { readonly hasCpuLimits?: boolean } = {}): Promise<void> {
+    const limits = hasCpuLimits ? ['--least-cpu-cores', '0'] : ['--no-cpu-limits'];
+    const flags = ['--plan', planFile, '--image', this.#place.image, ...limits];
     await outputOf(runToEnd(equipoise, ['k8s', 'apply', this.#place.pipeline, ...flags, ...this.#cluster()]));
     await this.planRuns();
   }
@@ -167,8 +171,7 @@ export class NodeWorkload {
 }
 
 interface PlannedPart {
-  replicas: number;
-  maxBatchSize: number;
+  readonly resources: { readonly cpuCores: number };
 }
 
 export interface PlanSizes {
@@ -176,6 +179,8 @@ export interface PlanSizes {
   /** Of each stage, of each router. */
   readonly replicas: number;
   readonly maxBatchSize?: number;
+  /** Cores of a replica, by stage; default: those of the plan. */
+  readonly cpuCores?: Readonly<Record<string, number>>;
 }
 
 /** Processor time (s) that the pod has used. */

@@ -19,6 +19,10 @@ export interface RoutedRequest {
   readonly problem?: string;
 }
 
+/** A request to the pipeline of `equipoise init`, and a part of its right answer. */
+export const REQUEST_TEXT = 'das ist das Wetter';
+export const RIGHT_ANSWER = '["de"]';
+
 export interface RouterLoadInput {
   readonly url: string;
   readonly arrivalRps: number;
@@ -31,8 +35,6 @@ export interface RouterLoadInput {
 
 const TIMEOUT_MS = 60_000;
 const CLIENTS = 12;
-const TEXT = 'das ist das Wetter';
-const RIGHT = '["de"]';
 const REFUSALS: readonly number[] = [429, 503, 504];
 
 export class RouterLoad {
@@ -86,15 +88,15 @@ export class RouterLoad {
       };
     };
     try {
-      const headers = { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(TEXT) };
+      const headers = { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(REQUEST_TEXT) };
       const agent = isAlone ? false : client;
       const sent = request(this.#input.url, { method: 'POST', agent, headers, timeout: TIMEOUT_MS });
       sent.once('socket', (socket) => {
         isConnected = !socket.connecting;
         if (!isConnected) socket.once('connect', () => (isConnected = true));
       });
-      const { status, text } = await answerTo(sent, TEXT, TIMEOUT_MS);
-      if (status === 200 && text.includes(RIGHT)) return ended('answered');
+      const { status, text } = await answerTo(sent, REQUEST_TEXT, TIMEOUT_MS);
+      if (status === 200 && text.includes(RIGHT_ANSWER)) return ended('answered');
       return ended(REFUSALS.includes(status) ? 'refused' : 'lost', `${status} ${text.slice(0, 300)}`);
     } catch (error) {
       return ended(isConnected ? 'lost' : 'refused', String(error));

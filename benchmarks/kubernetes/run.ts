@@ -1,18 +1,11 @@
 /**
  * `npm run bench:operators`: section `operators`, many pipelines under several operators; `--amount N` replaces the number
-<<<<<<< HEAD
- * of pipelines. `npm run bench:kubernetes`: changes under load with real MLServer, and many pipelines under one operator.
- * Sections (`changes`, `scale`, `planning`, `split`; on a node `following`, `switching`, `routers`, `stages`,
- * `router-cpu`, `starts`) are measured again by name; `--amount N` replaces the full amount of changes, decisions, seconds or
- * rounds. results.json keeps the other sections; `report` only writes the page, `image` and `routers-image` only the
- * images for the node.
-=======
  * of pipelines, `--operators` that of operators (with as many shards), `--settling`, `--steady` and `--decisions` the
- * rest of the question. `npm run bench:kubernetes`: changes under load with real MLServer, and many pipelines under one operator.
- * Sections (`changes`, `scale`, `planning`; on a node `following`, `switching`) are measured again by name; `--amount N`
- * replaces the full amount of changes, decisions, seconds or rounds. results.json keeps the other sections; `report` only
- * writes the page, `image` only the image for the node.
->>>>>>> 29cc2092 (feat(operator): fewer simulated loads, bounded requests, and k8s status names the leader)
+ * rest of the question. `npm run bench:kubernetes`: changes under load with real MLServer, and many pipelines under one
+ * operator. Sections (`changes`, `scale`, `planning`, `split`; on a node `following`, `switching`, `ramp`, `pins`,
+ * `routers`, `stages`, `router-cpu`, `starts`, `limits`) are measured again by name; `--amount N` replaces the full amount
+ * of changes, decisions, seconds, rounds or requests. results.json keeps the other sections; `report` only writes the
+ * page, `image`, `routers-image` and `working-image` only the images for the node.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -20,12 +13,25 @@ import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bar } from './bar-rows.js';
-import { changesBars, followBars, operatorsBars, planningBars, scaleBars, switchBars } from './bars.js';
+import {
+  changesBars,
+  followBars,
+  operatorsBars,
+  pinnedChangesBars,
+  planningBars,
+  rampBars,
+  scaleBars,
+  switchBars,
+} from './bars.js';
 import { type ChangesFigures, measureChanges } from './changes.js';
 import { type DrainFigures, measureDrain } from './drain.js';
+import { type LimitsFigures, measureLimits } from './limits.js';
+import { limitsBars } from './limits-bars.js';
 import { buildMlServerImage } from './mlserver-image.js';
 import { measureOperators, type OperatorsFigures } from './operators.js';
 import { carrySection } from './operators-carry.js';
+import { measurePinnedChanges, type PinnedChangesFigures } from './pinned-changes.js';
+import { measureRamp, type RampFigures } from './ramp.js';
 import { drainBars, faultsBars, routerCpuBars, splitBars, startBars } from './router-bars.js';
 import { measureRouterCpu, type RouterCpuFigures } from './router-cpu.js';
 import { measureSplit, type SplitFigures } from './router-split.js';
@@ -35,6 +41,7 @@ import { measureScale, type ScaleFigures } from './scale.js';
 import { measurePlanning, type PlanningFigures } from './scale-planning.js';
 import { measureStarts, type StartFigures } from './start-time.js';
 import { type FollowFigures, measureFollowing, measureSwitches, type SwitchFigures } from './theirs.js';
+import { buildWorkingImage } from './working-pipeline.js';
 
 const RESULTS = new URL('results.json', import.meta.url);
 const REPORT = new URL('results.md', import.meta.url);
@@ -51,8 +58,12 @@ const ROUNDS_OF_TURNS = 6;
 const ROUNDS_OF_STARTS = 7;
 const FAULTS_RPS = 25;
 const ROUTER_CPU_RPS = 200;
+const REQUESTS_AT_LIMIT = 400;
+const PINNED_CHANGES = 30;
+const PINNED_CANARIES = 9;
 /** Sections that need a node that is up, and its image. */
-const ON_NODE = ['following', 'switching', 'routers', 'stages', 'router-cpu', 'starts'] as const;
+const OPERATED_ON_NODE = ['following', 'switching', 'ramp', 'pins'] as const;
+const ON_NODE = [...OPERATED_ON_NODE, 'routers', 'stages', 'router-cpu', 'starts', 'limits'] as const;
 const SECTIONS = ['changes', 'scale', 'planning', 'operators', 'split', ...ON_NODE] as const;
 /** Not measured unless named. */
 const BY_NAME: readonly string[] = ['operators', 'split', ...ON_NODE];
@@ -70,12 +81,15 @@ interface Results {
   readonly operators?: readonly Made<OperatorsFigures>[];
   readonly following?: Made<FollowFigures>;
   readonly switching?: Made<SwitchFigures>;
+  readonly ramp?: Made<RampFigures>;
+  readonly pins?: Made<PinnedChangesFigures>;
   readonly routers?: Made<FaultsFigures>;
   readonly drain?: Made<DrainFigures>;
   readonly stages?: Made<FaultsFigures>;
   readonly routerCpu?: Made<RouterCpuFigures>;
   readonly split?: Made<SplitFigures>;
   readonly starts?: Made<StartFigures>;
+  readonly limits?: Made<LimitsFigures>;
 }
 
 const number = { type: 'string' } as const;
@@ -93,6 +107,10 @@ if (positionals.includes('image')) {
 }
 if (positionals.includes('routers-image')) {
   process.stdout.write(`${buildRoutersImage()}\n`);
+  process.exit();
+}
+if (positionals.includes('working-image')) {
+  process.stdout.write(`${buildWorkingImage()}\n`);
   process.exit();
 }
 const isReportAlone = positionals.includes('report');
@@ -154,6 +172,23 @@ if (isAsked('starts')) {
   const made = machine();
   const rounds = Number(values.amount ?? ROUNDS_OF_STARTS);
   keep({ starts: { made, figures: await measureStarts({ ...faults(), rounds }) } });
+}
+if (isAsked('ramp')) {
+  const made = machine();
+  const { kubeconfig, seed } = faults();
+  keep({ ramp: { made, figures: await measureRamp({ kubeconfig, seed, onProgress }) } });
+}
+if (isAsked('pins')) {
+  const made = machine();
+  const { kubeconfig, seed } = faults();
+  const counts = { changes: Number(values.amount ?? PINNED_CHANGES), canaries: PINNED_CANARIES };
+  keep({ pins: { made, figures: await measurePinnedChanges({ kubeconfig, seed, ...counts, onProgress }) } });
+}
+if (isAsked('limits')) {
+  const made = machine();
+  const { kubeconfig, seed } = faults();
+  const requests = Number(values.amount ?? REQUESTS_AT_LIMIT);
+  keep({ limits: { made, figures: await measureLimits({ kubeconfig, seed, requests, onProgress }) } });
 }
 if (isAsked('split')) {
   const made = machine();
@@ -225,11 +260,14 @@ function page(results: Results): string {
     ...carrySection(operators.map(({ figures }) => figures)),
     ...part('An engine that walks the graph: load', results.following, followBars),
     ...part('An engine that walks the graph: variants', results.switching, switchBars),
+    ...part('A load that rises and falls', results.ramp, rampBars),
+    ...part('Changes by pins, and canaries', results.pins, pinnedChangesBars),
     ...part('Two routers: faults under load', results.routers, faultsBars),
     ...part('Two routers: a node is drained', results.drain, drainBars),
     ...part('Two routers: processor time', results.routerCpu, routerCpuBars),
     ...part('Several routers, simulated', results.split, splitBars),
     ...part('Start of a stage', results.starts, startBars),
+    ...part('CPU limits, served and simulated', results.limits, limitsBars),
     ...part('One router: faults of stages and router under load', results.stages, faultsBars),
   ];
   return `# Kubernetes\n\n${parts.join('\n')}`;

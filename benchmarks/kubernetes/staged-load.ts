@@ -24,7 +24,20 @@ export interface SentRequest {
   readonly problem?: string;
 }
 
+/** Requests of one period. */
+export interface LoadFigures {
+  readonly sloMs: number;
+  readonly sent: number;
+  readonly lost: number;
+  readonly withinSlo: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly slowestMs: number;
+  readonly problems: readonly string[];
+}
+
 const TIMEOUT_MS = 60_000;
+const MOST_PROBLEMS = 20;
 
 export class StagedLoad {
   /** Resolves with all outcomes when the last stage is over, or after `stop`. */
@@ -93,3 +106,23 @@ export function* arrivalsOf({ stages, rng }: Pick<StagedLoadInput, 'stages' | 'r
 }
 
 const nextS = (rps: number, rng: Rng): number => -Math.log(1 - rng.next()) / rps;
+
+export function loadFigures(requests: readonly SentRequest[], sloMs: number): LoadFigures {
+  const answered = requests.filter(({ problem }) => problem === undefined);
+  const sorted = answered.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
+  const quantileMs = (fraction: number): number => sorted[Math.ceil(fraction * sorted.length) - 1] ?? Number.NaN;
+  return {
+    ...{ sloMs, sent: requests.length, lost: requests.length - answered.length },
+    withinSlo: answered.filter(({ latencyMs }) => latencyMs <= sloMs).length,
+    ...{ p50Ms: quantileMs(0.5), p99Ms: quantileMs(0.99), slowestMs: quantileMs(1) },
+    problems: [...new Set(requests.flatMap(({ problem }) => problem ?? []))].slice(0, MOST_PROBLEMS),
+  };
+}
+
+/** The rates of a load in words. */
+export const loadText = (stages: readonly LoadStage[]): string =>
+  stages
+    .map(({ seconds, fromRps, toRps }) =>
+      fromRps === toRps ? `${seconds} s of ${fromRps} rps` : `${fromRps} → ${toRps} rps in ${seconds} s`,
+    )
+    .join(', ');

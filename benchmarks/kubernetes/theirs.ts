@@ -38,7 +38,7 @@ import { MLSERVER_IMAGE, MODELS } from './mlserver-image.js';
 import { WIDTH } from './mlserver-pipeline.js';
 import { SeldonControllers } from './seldon-core-2/controllers.js';
 import { SeldonGateway } from './seldon-core-2/gateway.js';
-import { type SentRequest, StagedLoad } from './staged-load.js';
+import { type LoadFigures, loadFigures, loadText, StagedLoad } from './staged-load.js';
 import {
   THEIR_SLO_MS,
   THEIR_STAGES,
@@ -54,18 +54,6 @@ export interface TheirsQuestion {
   /** Folder with the published definitions of Seldon Core 2. */
   readonly definitions: string;
   readonly onProgress?: (line: string) => void;
-}
-
-/** Requests of one period. */
-export interface LoadFigures {
-  readonly sloMs: number;
-  readonly sent: number;
-  readonly lost: number;
-  readonly withinSlo: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly slowestMs: number;
-  readonly problems: readonly string[];
 }
 
 export interface FollowFigures extends LoadFigures {
@@ -289,11 +277,9 @@ export async function measureFollowing(question: TheirsQuestion): Promise<Follow
     const decisions = (await cluster.decisions()) - before;
     onProgress(cluster.operatorLog);
     for (const failure of new Set(cluster.failures)) onProgress(failure);
-    const load = FOLLOWED.map(({ seconds: each, fromRps, toRps }) =>
-      fromRps === toRps ? `${each} s of ${fromRps} rps` : `${fromRps} → ${toRps} rps in ${each} s`,
-    ).join(', ');
     const { mostLimitCpuCores } = cluster;
-    return { ...figuresOf(requests), load, seconds, decisions, replicas, mostLimitCpuCores };
+    const figures = { ...loadFigures(requests, THEIR_SLO_MS), load: loadText(FOLLOWED), seconds };
+    return { ...figures, decisions, replicas, mostLimitCpuCores };
   } finally {
     await cluster.stop();
   }
@@ -324,22 +310,16 @@ export async function measureSwitches(
     for (const failure of new Set(cluster.failures)) onProgress(failure);
     const changes = rounds * THEIR_STAGES.length;
     const { mostLimitCpuCores } = cluster;
-    return { ...figuresOf(requests), changes, canaries: canaries * THEIR_STAGES.length, roundS, mostLimitCpuCores };
+    return {
+      ...loadFigures(requests, THEIR_SLO_MS),
+      changes,
+      canaries: canaries * THEIR_STAGES.length,
+      roundS,
+      mostLimitCpuCores,
+    };
   } finally {
     await cluster.stop();
   }
-}
-
-function figuresOf(requests: readonly SentRequest[]): LoadFigures {
-  const answered = requests.filter(({ problem }) => problem === undefined);
-  const sorted = answered.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
-  const quantileMs = (fraction: number): number => sorted[Math.ceil(fraction * sorted.length) - 1] ?? Number.NaN;
-  return {
-    ...{ sloMs: THEIR_SLO_MS, sent: requests.length, lost: requests.length - answered.length },
-    withinSlo: answered.filter(({ latencyMs }) => latencyMs <= THEIR_SLO_MS).length,
-    ...{ p50Ms: quantileMs(0.5), p99Ms: quantileMs(0.99), slowestMs: quantileMs(1) },
-    problems: [...new Set(requests.flatMap(({ problem }) => problem ?? []))].slice(0, 20),
-  };
 }
 
 /** Prometheus scrapes the double's series and MLServer's pods. Debian builds it without discovery by Kubernetes. */

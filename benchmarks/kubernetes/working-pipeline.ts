@@ -1,0 +1,85 @@
+/** The pipeline of `equipoise init` with a stage that works for some milliseconds, and its image. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PIPELINE_NAME } from './routers-pipeline.js';
+
+export const WORKING_IMAGE = 'equipoise-working:0.1.0';
+/** The stage that works, and the other one. */
+export const WORKING_STAGE = 'language';
+export const OTHER_STAGE = 'words';
+
+interface WorkingPipeline {
+  /** Name of its file. */
+  readonly name: string;
+  /** Additions for each request. */
+  readonly steps: number;
+  readonly cpuCores: readonly number[];
+  readonly sloMs: number;
+  /** Adds a variant that fails in pods, but not on this machine. */
+  readonly hasFailingVariant?: boolean;
+}
+
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+const folder = join(tmpdir(), 'equipoise-bench-working');
+const equipoise = join(repository, 'packages', 'app', 'bin', 'equipoise');
+
+const WORK = `
+function work({ steps, failsInPods }) {
+  if (failsInPods && process.env.KUBERNETES_SERVICE_HOST !== undefined) throw new Error('this variant fails in pods');
+  let sum = 0;
+  for (let step = 0; step < steps; step++) sum = (sum * 31 + step) | 0;
+  return String(sum);
+}
+`;
+const ANSWER = 'answer(words.data, known)';
+const WORKING_ANSWER = 'answer([...words.data, work(variant.parameters)], known)';
+
+function run(...args: readonly string[]): void {
+  execFileSync(equipoise, args, { cwd: folder, stdio: 'pipe' });
+}
+
+/** Folder with the code of the stages; made once. */
+function workingFolder(): string {
+  const place = join(folder, PIPELINE_NAME);
+  if (existsSync(place)) return place;
+  mkdirSync(folder, { recursive: true });
+  run('init', PIPELINE_NAME);
+  const module = join(place, 'stages', `${WORKING_STAGE}.js`);
+  const code = readFileSync(module, 'utf8');
+  if (!code.includes(ANSWER)) throw new Error(`${module} has no ${ANSWER}`);
+  writeFileSync(module, code.replace(ANSWER, WORKING_ANSWER) + WORK);
+  return place;
+}
+
+const failingVariant = ({ steps, cpuCores }: WorkingPipeline): string => `        - name: failing
+          accuracy: { value: 0.9, metric: accuracy }
+          resources: { cpuCores: [${cpuCores.join(', ')}], memoryBytes: 134217728 }
+          parameters: { steps: ${steps}, failsInPods: true, wordsPerLanguage: 16 }
+`;
+
+/** Pipeline file with its profile; made once. */
+export function workingPipeline(pipeline: WorkingPipeline): string {
+  const { name, steps, cpuCores, sloMs, hasFailingVariant = false } = pipeline;
+  const place = workingFolder();
+  const file = join(place, `${name}.yaml`);
+  if (existsSync(file)) return file;
+  const text = readFileSync(join(place, 'pipeline.yaml'), 'utf8')
+    .replace(/latencyMs: \d+/, `latencyMs: ${sloMs}`)
+    .replace(/budget: \{[^}]*\}/, 'budget: { cpuCores: 4 }')
+    .replaceAll(/cpuCores: \[[^\]]*\]/g, `cpuCores: [${cpuCores.join(', ')}], memoryBytes: 134217728`)
+    .replaceAll('parameters: { ', `parameters: { steps: ${steps}, `);
+  writeFileSync(file, hasFailingVariant ? text.replace(/^(?= {2}evaluation:)/m, failingVariant(pipeline)) : text);
+  run('profile', file, '--quick');
+  return file;
+}
+
+/** Image with Equipoise and the code; prints nothing. Returns its archive. */
+export function buildWorkingImage(): string {
+  const archive = join(folder, 'image.tar');
+  const places = ['--out', archive, '--name', WORKING_IMAGE, '--pipeline', workingFolder()];
+  execFileSync('npx', ['--no-install', 'tsx', 'scripts/build-image.ts', ...places], { cwd: repository, stdio: 'pipe' });
+  return archive;
+}
