@@ -19,6 +19,7 @@ export { type TraceSpread, traceArrivals, traceSpreads } from './simulate/arriva
 export { piecewiseLinearArrivals, type RatePoint } from './simulate/arrivals/varying-rate.js';
 export { attainmentInterval95 } from './simulate/attainment.js';
 export { ItemChances } from './simulate/item-chances.js';
+export { MeasuredPaths } from './simulate/measured-paths.js';
 export { verifiersOf } from './simulate/plan-verifier.js';
 export { priorityMix } from './simulate/priority-mix.js';
 export { failsBatches, hangs, randomFaults, slowness } from './simulate/replica-faults.js';

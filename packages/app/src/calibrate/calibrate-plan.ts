@@ -3,11 +3,17 @@
  * overload. Segments that calibrate alternate with segments that check, at other rates. The correction comes from the
  * calibrating segments alone.
  */
-import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
+import type { EdgeCount, PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
 import { AppError } from '@equipoise/core/model';
 import { estimateStages, fitCorrections, fitThreadCost, requireCurves, usableCores } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
-import { type ComparedLoad, comparedLoads, type MeasuredPoint, type VariantCorrection } from './compared-loads.js';
+import {
+  type ComparedLoad,
+  comparedLoads,
+  type MeasuredInputs,
+  type MeasuredPoint,
+  type VariantCorrection,
+} from './compared-loads.js';
 import type { LoadGenerator } from './load-generator.js';
 import type { LoadTask } from './load-process.js';
 import { matchedCorrections } from './matched-corrections.js';
@@ -82,6 +88,10 @@ function checkedSecondsOf(method: CalibrationMethod, seconds: number, arrivalRps
   return Math.max(seconds, Math.min(mostCheckedS, fewestChecked / arrivalRps));
 }
 
+/** Inputs that are sent; further samples are not. */
+const MOST_INPUTS = 100;
+/** A request alone may come late once or twice, and then has not passed all its stages. */
+const TRIES_ALONE = 3;
 /** Checked overload, and that of the saturation throughput. More overload costs throughput: refusals are work. */
 const OVERLOAD = 1.1;
 const SATURATING = 1.25;
@@ -93,6 +103,8 @@ const SEARCH_SLOS = 3;
 const FIRST_LOAD = 0.8;
 const LEAST_LOAD = 0.1;
 const MOST_RPS = 3000;
+/** Sends a single request at once. */
+const ALONE_RPS = 1000;
 const LEAST_TIMEOUT_MS = 30_000;
 
 /** Time after which a request fails. A server answers or drops a request soon after its SLO. */
@@ -134,6 +146,7 @@ export interface RecordedPlan {
   readonly clientSharesCore: boolean;
   readonly calibrating: readonly Segment[];
   readonly checked: readonly MeasuredPoint[];
+  readonly inputs: MeasuredInputs;
 }
 
 export interface PlanCalibration {
@@ -171,11 +184,11 @@ export async function recordPlan(input: CalibrationInput): Promise<RecordedPlan>
 }
 
 export function calibrationOf(recorded: RecordedPlan): PlanCalibration {
-  const { saturationRps, spec, plan, profiles, hostCores, clientSharesCore, calibrating, checked } = recorded;
+  const { saturationRps, spec, plan, profiles, hostCores, clientSharesCore, calibrating, checked, inputs } = recorded;
   const measuredSpec = withMeasuredEdges(spec, calibrating);
   const sum = (of: (segment: Segment) => number) => calibrating.reduce((total, segment) => total + of(segment), 0);
   const clientMs = clientSharesCore ? sum(({ clientCpuMs }) => clientCpuMs) / sum(({ requests }) => requests) : 0;
-  const comparison = { spec: measuredSpec, plan, profiles, hostCores, clientMs };
+  const comparison = { spec: measuredSpec, plan, profiles, hostCores, clientMs, inputs };
   const corrections = matchedCorrections({
     ...comparison,
     corrections: fittedCorrections(recorded, measuredSpec),
@@ -212,15 +225,18 @@ class Recording {
   readonly #served: ServedPlan;
   readonly #calibrating: Segment[] = [];
   readonly #checked = new Map<MeasuredPoint['load'], Segment[]>();
+  readonly #bodies: LoadTask['bodies'];
   #seed: number;
 
   constructor(input: CalibrationInput, served: ServedPlan) {
     this.#input = input;
     this.#served = served;
+    this.#bodies = input.bodies.slice(0, MOST_INPUTS);
     this.#seed = 1000 * input.seed;
   }
 
   async run(): Promise<RecordedPlan> {
+    const inputs = await this.#inputs();
     const saturationRps = await this.#overload(await this.#below(await this.#search()));
     const { spec, plan, profiles, hostCores, clientSharesCore } = this.#input;
     const checked = [...this.#checked].map(([load, segments]) => ({ load, segments }));
@@ -233,7 +249,28 @@ class Recording {
       clientSharesCore,
       calibrating: this.#calibrating,
       checked,
+      inputs,
     };
+  }
+
+  /** Runs each input alone. Without bodies, the stages are synthetic, and the inputs tell nothing. */
+  async #inputs(): Promise<MeasuredInputs> {
+    this.#input.onSegment('running each sample alone');
+    const inputs: (readonly EdgeCount[])[] = [];
+    for (const body of this.#bodies) inputs.push(await this.#runAlone(body));
+    return inputs;
+  }
+
+  async #runAlone(body: LoadTask['bodies'][number]): Promise<readonly EdgeCount[]> {
+    const { load, spec } = this.#input;
+    const task = { url: this.#served.url, bodies: [body], requests: 1, arrivalRps: ALONE_RPS, rushing: 0 };
+    for (let left = TRIES_ALONE; ; left--) {
+      this.#served.take();
+      const answer = await load.run({ ...task, seed: this.#seed, timeoutMs: answerTimeoutMs(spec.slo) });
+      const { edges } = this.#served.take();
+      if (answer.failed > 0) throw failure(spec, answer.failed, answer.firstRefusal?.message);
+      if (answer.ok > 0 || left === 1) return edges;
+    }
   }
 
   async #search(): Promise<number> {
@@ -307,7 +344,7 @@ class Recording {
     label: string,
     of: { readonly arrivalRps: number; readonly seconds: number; readonly rushing?: number },
   ): Promise<Segment> {
-    const { load, bodies, spec, method, onSegment } = this.#input;
+    const { load, spec, method, onSegment } = this.#input;
     const { arrivalRps, seconds, rushing = 0 } = of;
     const usual = Math.max(method.fewestRequests, Math.ceil(arrivalRps * seconds));
     const requests = usual + rushing;
@@ -320,7 +357,9 @@ class Recording {
     this.#seed += 1;
     const { url } = this.#served;
     const timeoutMs = answerTimeoutMs(spec.slo);
-    const answer = await load.run({ url, bodies, requests, arrivalRps, rushing, seed: this.#seed, timeoutMs });
+    const answer = await load.run({
+      ...{ url, bodies: this.#bodies, requests, arrivalRps, rushing, seed: this.#seed, timeoutMs },
+    });
     if (answer.failed > 0) throw failure(spec, answer.failed, answer.firstRefusal?.message);
     const { cpuMs: clientCpuMs } = answer;
     return { record: this.#served.take(), clientCpuMs, arrivalRps, requests, rushing, sloMs: spec.slo.latencyMs };

@@ -1,7 +1,7 @@
 /** Served figures of checked loads next to estimate and simulation, from the profile alone and with the correction. */
-import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
+import { type EdgeCount, type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
 import { estimateStages, type fitCorrections, requireCurves, type ServiceCurves } from '@equipoise/core/plan';
-import { simulatePlan } from '@equipoise/core/simulate';
+import { MeasuredPaths, simulatePlan } from '@equipoise/core/simulate';
 import { arrivalsIn, countedSpan, type Segment, servedTimeline } from './segment.js';
 import { type EndedRequest, figuresOf, medianFigures, type ServiceFiguresUnderLoad } from './served-figures.js';
 
@@ -45,7 +45,11 @@ export interface ComparisonInput {
   readonly points: readonly MeasuredPoint[];
   /** Time (ms) of each request that the load generator takes on the core of the server's thread. */
   readonly clientMs: number;
+  readonly inputs: MeasuredInputs;
 }
+
+/** Counts of the request of each input, by edge. Without any, the paths of requests are drawn. */
+export type MeasuredInputs = readonly (readonly EdgeCount[])[];
 
 const SEEDS = 15;
 
@@ -115,7 +119,7 @@ interface SimulationBy extends Omit<ComparisonInput, 'points'> {
   readonly policyCurves: ServiceCurves;
 }
 
-/** The recorded arrivals, simulated with several seeds, `fromSeed` the first: the median of each figure. */
+/** The recorded arrivals with their inputs, simulated with several seeds, `fromSeed` the first: the median of each figure. */
 export function simulatedFigures(
   by: SimulationBy,
   segments: readonly Segment[],
@@ -135,7 +139,7 @@ export function simulatedFigures(
 }
 
 function simulatedEnds(by: SimulationBy, arrivedAtMs: readonly number[], seed: number): readonly EndedRequest[] {
-  const { spec, plan, curves, policyCurves, hostCores, clientMs } = by;
+  const { spec, plan, curves, policyCurves, hostCores, clientMs, inputs } = by;
   const ends: EndedRequest[] = [];
   const predicted = { latencyMs: 0, percentile: 99, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
   let next = 0;
@@ -146,6 +150,7 @@ function simulatedEnds(by: SimulationBy, arrivedAtMs: readonly number[], seed: n
     plan: { stages: plan.stages, predicted },
     arrivals: { nextAtMs: () => arrivedAtMs[next++] },
     clientMs,
+    paths: inputs.length === 0 ? undefined : new MeasuredPaths(spec.edges, inputs),
     rng: new SeededRng(seed),
     hostCores,
     drops: true,

@@ -2,7 +2,7 @@ import type { Rng } from '../kernel/rng.js';
 import type { VariantId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import { resolvedSpec, sharesByVariant } from '../model/resolved-spec.js';
-import type { PayloadAlgebra } from '../serve/graph-walk.js';
+import type { RequestPaths } from './request-paths.js';
 
 /**
  * Conditional branch probabilities (0…1) by edge; 1 without `when`. The k-th `when` edge of a stage is tried with
@@ -65,7 +65,7 @@ function chancesByVariant(spec: PipelineSpec): ReadonlyMap<VariantId | undefined
   return new Map([...variants].map((variant) => [variant, edgeChances(resolvedSpec(spec, () => variant))]));
 }
 
-export class ItemChances implements PayloadAlgebra<number, undefined> {
+export class ItemChances implements RequestPaths {
   readonly #seed: number;
   #byVariant: ReadonlyMap<VariantId | undefined, EdgeChances>;
   #otherwise: EdgeChances;
@@ -81,13 +81,12 @@ export class ItemChances implements PayloadAlgebra<number, undefined> {
     this.#shares = spec.sources.map(({ share = 1 }) => share);
   }
 
-  /** Items of later outputs follow the edges of another spec. */
   follow(spec: PipelineSpec): void {
     this.#byVariant = chancesByVariant(spec);
     this.#otherwise = edgeChances(spec);
   }
 
-  /** `parts`: sources that the request has; default: by their shares. Its walk begins before the next request. */
+  /** By default, the sources are drawn by their shares. */
   request(sequence: number, parts?: readonly boolean[]): number {
     this.#parts = parts;
     return mixKey(this.#seed + Math.imul(sequence, BY_REQUEST));

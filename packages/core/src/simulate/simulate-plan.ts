@@ -28,6 +28,7 @@ import { type ServingEdge, type ServingGraph, servingGraph } from '../serve/serv
 import { CorrectedTimes } from './corrected-times.js';
 import { ItemChances } from './item-chances.js';
 import { slowness } from './replica-faults.js';
+import type { RequestPaths } from './request-paths.js';
 import { ServingThread, threadCostOf } from './serving-thread.js';
 import {
   type Engine,
@@ -66,7 +67,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #fleet: SimulatedFleet;
   readonly #events = new EventHeap();
   readonly #serviceRng: Rng;
-  readonly #chances: ItemChances;
+  readonly #paths: RequestPaths;
   readonly #arrivals: ArrivalRecord;
   readonly #ages = new DwellTracker();
   /** Reused for each batch: policies read it before the next batch ends. */
@@ -109,10 +110,12 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#meter = new UseMeter(this.graph.stages.length, this.#fromMs);
     this.#serviceRng = input.rng.fork('service');
     this.#stated = spec;
-    this.#chances = new ItemChances(
-      behindUpstream(spec, (id) => input.plan.stages[id]?.[0]?.variantId),
-      input.rng,
-    );
+    this.#paths =
+      input.paths ??
+      new ItemChances(
+        behindUpstream(spec, (id) => input.plan.stages[id]?.[0]?.variantId),
+        input.rng,
+      );
     const maxQueueLength = input.drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
     const limits = {
       hostCores: input.hostCores,
@@ -123,7 +126,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       answerMarginMs: input.drops ? spec.admission.answerMarginMs : 0,
       watchReplicas: input.faults !== undefined,
     };
-    this.#scheduler = new PipelineScheduler(this.graph, limits, this, this.#chances);
+    this.#scheduler = new PipelineScheduler(this.graph, limits, this, this.#paths);
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
     this.#fleet = new SimulatedFleet({
       expectedCurves: controller?.expectedCurves?.() ?? input.policyCurves ?? curves,
@@ -310,7 +313,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const { spec, laterEdges } = this.#input;
     if (laterEdges === undefined) return;
     this.#stated = { ...spec, edges: laterEdges.edges };
-    this.#chances.follow(behindUpstream(this.#stated, servingVariants(this.#fleet.runningPlan())));
+    this.#paths.follow(behindUpstream(this.#stated, servingVariants(this.#fleet.runningPlan())));
   }
 
   #wake(): void {
@@ -327,8 +330,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     if (this.#history !== undefined) this.#recordBatch(replica, this.#history, failed);
     if (failed) this.#failBatch(replica);
     const outputs = this.#outputs;
-    for (let i = 0; i < batch.length; i++)
-      outputs[i] = this.#chances.output(stage, (batch[i] as SimulatedItem).payload);
+    for (let i = 0; i < batch.length; i++) outputs[i] = this.#paths.output(stage, (batch[i] as SimulatedItem).payload);
     this.#scheduler.batchDone(replica, outputs, this.#nowMs, this.#cpuMs(replica));
     if (this.#fleet.unsettled) this.#settleFleet();
   }
@@ -403,7 +405,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     arrival.arrivedAtMs = arrivedAtMs;
     arrival.deadlineAtMs = arrivedAtMs + (clients?.timeoutMs(sequence) ?? spec.slo.latencyMs);
     arrival.level = level;
-    const request = this.#scheduler.arrive(arrival, this.#chances.request(sequence, parts));
+    const request = this.#scheduler.arrive(arrival, this.#paths.request(sequence, parts));
     if (clients !== undefined && !request.ended) this.#watchClient(request, arrivedAtMs + clients.patienceMs(sequence));
     if (this.#fleet.unsettled) this.#settleFleet();
   }
@@ -454,7 +456,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const running = this.#fleet.runningPlan();
     this.#ages.note(running, this.#nowMs);
     // New outputs count as those behind the variants that run now.
-    if (hasSharesByUpstream(this.#stated)) this.#chances.follow(behindUpstream(this.#stated, servingVariants(running)));
+    if (hasSharesByUpstream(this.#stated)) this.#paths.follow(behindUpstream(this.#stated, servingVariants(running)));
     this.#input.onFleet?.(running, this.#nowMs);
     this.#pas = this.#input.accuracyOf?.(running) ?? 0;
     this.#meter.note(this.#fleet.uses(), this.#nowMs);

@@ -11,6 +11,7 @@ import type { ServiceCurves } from '../profile/service-curves.js';
 import type { ServingGraph } from '../serve/serving-graph.js';
 import type { ArrivalProcess } from './arrivals/constant-rate.js';
 import type { FaultSchedule } from './replica-faults.js';
+import type { RequestPaths } from './request-paths.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
 import type { SimulationTally } from './simulation-tally.js';
 import type { MeanUse } from './use-meter.js';
@@ -31,6 +32,8 @@ export interface SimulationInput {
   readonly policyCurves?: ServiceCurves | undefined;
   /** Default: drawn from `curves`. The policies do not use them. */
   readonly serviceTimes?: SimulatedServiceTimes;
+  /** Default: drawn from the fan-outs and branches of `spec`. */
+  readonly paths?: RequestPaths | undefined;
   /** Clients by request number. By default, the deadline is the SLO and patience is unlimited. */
   readonly clients?: SimulatedClients;
   /** Fan-outs and branches that outputs follow from this time on. */
