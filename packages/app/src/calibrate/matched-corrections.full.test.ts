@@ -65,6 +65,8 @@ function correctionsOf(times: number): readonly VariantCorrection[] {
 }
 
 const RUSHING = 60;
+/** No load generator on the core of the thread, no samples. */
+const alone = { clientMs: 0, inputs: [] };
 
 /** Served with a thread of factor 1. */
 function segmentAt(arrivalRps: number, rushing = 0): Segment {
@@ -92,7 +94,7 @@ function segmentAt(arrivalRps: number, rushing = 0): Segment {
 it.each([0.5, 2])('brings back a thread that was measured %d times as slow', (times) => {
   const corrections = correctionsOf(times);
   const segments = [segmentAt(25), segmentAt(60), segmentAt(110, RUSHING)];
-  const input = { spec, plan, profiles, corrections, segments, hostCores: Number.POSITIVE_INFINITY, clientMs: 0 };
+  const input = { spec, plan, profiles, corrections, segments, hostCores: Number.POSITIVE_INFINITY, ...alone };
   const [{ correction } = {}] = matchedCorrections(input);
   const { arrivalMs, hopMs } = correction?.thread ?? {};
   expect(arrivalMs?.value).toBeGreaterThan(2.2);
@@ -108,7 +110,7 @@ it('lets one disturbed load decide little', () => {
   const ends = disturbed.record.ends.map((end) => ({ ...end, latencyMs: 3 * end.latencyMs }));
   const segments = [25, 40, 60].map((rps) => segmentAt(rps));
   segments.push({ ...disturbed, record: { ...disturbed.record, ends } }, segmentAt(110, RUSHING));
-  const input = { spec, plan, profiles, corrections, segments, hostCores: Number.POSITIVE_INFINITY, clientMs: 0 };
+  const input = { spec, plan, profiles, corrections, segments, hostCores: Number.POSITIVE_INFINITY, ...alone };
   const [{ correction } = {}] = matchedCorrections(input);
   expect((correction?.thread?.arrivalMs.value ?? 0) / 2.5).toBeCloseTo(1, 1);
   expect(correction?.spread[0]?.[0]).toBeCloseTo(1, 1);
@@ -119,6 +121,6 @@ it('changes nothing where the work of the thread is unknown', () => {
     const { thread: _, ...correction } = one.correction;
     return { ...one, correction };
   });
-  const input = { spec, plan, profiles, corrections, segments: [], hostCores: 1, clientMs: 0 };
+  const input = { spec, plan, profiles, corrections, segments: [], hostCores: 1, ...alone };
   expect(matchedCorrections(input)).toBe(corrections);
 });
