@@ -85,8 +85,17 @@ function liveFormOf(engine: readonly KubeObject[], nowEpochMs: number): StageFor
   };
 }
 
-function isSettling(object: KubeObject, nowEpochMs: number): boolean {
-  return object.kind !== 'InferenceService' && nowEpochMs - changedAtMs(object) < SETTLING_MS;
+const isSettling = (object: KubeObject, nowEpochMs: number): boolean => settlingLeftMs(object, nowEpochMs) > 0;
+
+function settlingLeftMs(object: KubeObject, nowEpochMs: number): number {
+  return object.kind === 'InferenceService' ? 0 : changedAtMs(object) + SETTLING_MS - nowEpochMs;
+}
+
+/** Time (ms) until the status of a changed stage counts, of which no event tells; undefined if all count. */
+export function settledAfterMs(children: readonly KubeObject[], nowEpochMs: number): number | undefined {
+  const leftMs = children.filter(isEngineStage).map((object) => settlingLeftMs(object, nowEpochMs));
+  const open = leftMs.filter((each) => each > 0);
+  return open.length === 0 ? undefined : Math.min(...open);
 }
 
 const translated = new WeakMap<KubeObject, readonly KubeObject[]>();

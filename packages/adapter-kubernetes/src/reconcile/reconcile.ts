@@ -6,7 +6,7 @@ import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { targetOf } from '../observe/pipeline-target.js';
 import { graphEngineOf } from '../render/engines/targets.js';
 import { activeCanary, withdrawCanary } from './canary.js';
-import { engineObjectsOf, engineRefsOf, withLiveForms, withWantedForms } from './engine-stages.js';
+import { engineObjectsOf, engineRefsOf, settledAfterMs, withLiveForms, withWantedForms } from './engine-stages.js';
 import { conditionsOf, findingsOf } from './findings.js';
 import { activeGraphCanary, asDeployments, isGraph, isWholeGraph } from './graph-objects.js';
 import { transitionGraph } from './graph-transition.js';
@@ -27,9 +27,12 @@ export function reconcile(
   if (walksGraph(observed)) return reconcileForms(observed, planned, at);
   const view = { ...observed, children: withLiveForms(observed.children, at.nowEpochMs) };
   const planning = planned.kind === 'planned' ? { ...planned, objects: withWantedForms(planned.objects) } : planned;
-  const { apply, remove, ...rest } = reconcileForms(view, planning, at);
+  const { apply, remove, againAfterMs = Number.POSITIVE_INFINITY, ...rest } = reconcileForms(view, planning, at);
+  const settledMs = settledAfterMs(observed.children, at.nowEpochMs) ?? Number.POSITIVE_INFINITY;
+  const soonestMs = Math.min(againAfterMs, settledMs);
   return {
     ...rest,
+    againAfterMs: Number.isFinite(soonestMs) ? soonestMs : undefined,
     apply: apply.flatMap((object) => engineObjectsOf(object, observed.children)),
     remove: remove.flatMap((ref) => engineRefsOf(ref, observed.children)),
   };
