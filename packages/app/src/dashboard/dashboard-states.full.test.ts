@@ -29,13 +29,14 @@ describeWithTool(chromium, 'states of the dashboard', () => {
     await server.close();
   });
 
-  const opened = async (place: string, over: Partial<FakePipeline> | FakeApi = {}): Promise<Page> => {
+  const opened = async (place: string, over: Partial<FakePipeline> | FakeApi = {}, script = ''): Promise<Page> => {
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', (error) => errors.push(String(error.stack)));
     const api = over instanceof FakeApi ? over : new FakeApi(over);
     await api.answer(page);
+    await page.addInitScript(script);
     await page.goto(`${server.url}/${place}`);
     return page;
   };
@@ -213,4 +214,49 @@ describeWithTool(chromium, 'states of the dashboard', () => {
       await page.locator('.replay output', { hasText: 'Live' }).waitFor();
     }
   }, 300_000);
+
+  it('draws an hour of ten stages only where it is in sight, and shows the values at the pointer', async () => {
+    const api = new FakeApi({ points: 3600, stages: 10 });
+    const page = await opened('', api, COUNT_DRAWINGS);
+    await page.setViewportSize({ width: 1440, height: 600 });
+    const charts = page.locator('.chart canvas');
+    await page.getByRole('button', { name: '1 h' }).click();
+    await expect.poll(() => charts.count(), { timeout: PATIENCE_MS }).toBe(7);
+    const readings = () => api.asked.get('/admin/pipelines/p/history') ?? 0;
+    const pass = async (count: number) => {
+      const before = readings();
+      await expect.poll(readings, { timeout: PATIENCE_MS }).toBeGreaterThanOrEqual(before + count);
+    };
+    // Where a chart is becomes known after its first drawing.
+    await pass(3);
+    await page.evaluate('drawn.clear()');
+    await pass(5);
+    const tops = await page.evaluate<number[]>('[...drawn].map((canvas) => canvas.getBoundingClientRect().top)');
+    expect(tops.length).toBeLessThan(7);
+    expect(Math.max(0, ...tops)).toBeLessThan(600 + 200);
+
+    await page.getByText('Recent decisions').scrollIntoViewIfNeeded();
+    await page.evaluate('drawn.clear()');
+    await expect
+      .poll(() => page.evaluate('drawn.has([...document.querySelectorAll(".chart canvas")].at(-1))'))
+      .toBe(true);
+
+    const key = page.locator('.chart', { hasText: 'Arrivals' }).locator('.key b').first();
+    await page
+      .locator('.chart .u-over')
+      .first()
+      .hover({ position: { x: 1, y: 20 } });
+    const error = async () => Number(await key.textContent()) - api.arrivalRpsAt(Date.now() - 3_600_000);
+    await expect.poll(async () => Math.abs(await error()), { timeout: PATIENCE_MS }).toBeLessThan(2.5);
+  }, 300_000);
 });
+
+/** Collects the canvases that are drawn. */
+const COUNT_DRAWINGS = `
+  globalThis.drawn = new Set();
+  const { clearRect } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.clearRect = function (...area) {
+    drawn.add(this.canvas);
+    return clearRect.apply(this, area);
+  };
+`;

@@ -216,6 +216,10 @@ export class FakeApi {
     return { stepMs: 1000, points: all.filter((at) => at > fromEpochMs).map((at) => this.#point(at)) };
   }
 
+  arrivalRpsAt(epochMs: number): number {
+    return 20 + 5 * Math.sin(epochMs / 60_000);
+  }
+
   #point(atEpochMs: number) {
     const wave = Math.sin(atEpochMs / 60_000);
     const stage = { arrivalRps: 20, p99Ms: 40, queueLength: 2, batchFill: 0.5 };
@@ -223,7 +227,7 @@ export class FakeApi {
     return {
       ...{
         atEpochMs,
-        arrivalRps: 20 + 5 * wave,
+        arrivalRps: this.arrivalRpsAt(atEpochMs),
         forecastRps: 20,
         forecastUpperRps: 27,
         completedRps: 20,

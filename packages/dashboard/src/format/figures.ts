@@ -81,8 +81,10 @@ export function durationText(ms: number): string {
   return `${digits(ms / 3_600_000)} h`;
 }
 
+/** By hand, because a formatter of the browser is slow to make and each axis and row of a list has times. */
 export function clockText(epochMs: number): string {
-  return new Date(epochMs).toLocaleTimeString('en-GB', { hour12: false });
+  const time = new Date(epochMs);
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => `${part}`.padStart(2, '0')).join(':');
 }
 
 /** Day and time if the day is not today. */

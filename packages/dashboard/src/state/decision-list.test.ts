@@ -20,6 +20,16 @@ describe('the decision list', () => {
     expect(withNewest(list, later).decisions[0]?.outcome).toEqual({ kind: 'applied', tookMs: 5 });
   });
 
+  it('keeps what has no news, so that only the rest is rendered', () => {
+    const list = withNewest(NO_DECISIONS, page(5, 1));
+    expect(withNewest(list, page(5, 1))).toBe(list);
+    const newer = withNewest(list, page(6, 2, 2));
+    expect(newer.decisions.filter((each) => list.decisions.includes(each))).toHaveLength(5);
+    const changed = { decisions: [{ id: 6, atEpochMs: 0, reason: 'why' }, ...page(5, 2).decisions] };
+    const amended = withNewest(newer, changed);
+    expect(amended.decisions.map((each) => newer.decisions.includes(each))).toEqual([false, ...Array(5).fill(true)]);
+  });
+
   it('has no gap after a long sleep', () => {
     const list = withNewest(withNewest(NO_DECISIONS, page(5, 3)), page(90, 88, 88));
     expect([idsOf(list), list.nextBefore]).toEqual([[90, 89, 88], 88]);

@@ -24,7 +24,8 @@ function bounded({ decisions, nextBefore }: DecisionList): DecisionList {
 
 /**
  * `list` with the newest page. If the page does not reach the known decisions, for example after a long sleep, only the
- * page counts: a gap would look like a time without decisions.
+ * page counts: a gap would look like a time without decisions. Decisions without news stay the same objects, and a list
+ * without news stays the same list, so that nothing is rendered for them.
  */
 export function withNewest(list: DecisionList, { decisions, nextBefore }: DecisionPage): DecisionList {
   const oldest = decisions.at(-1)?.id;
@@ -33,9 +34,15 @@ export function withNewest(list: DecisionList, { decisions, nextBefore }: Decisi
   const isConnected = oldest !== undefined && newestKnown !== undefined && oldest <= newestKnown + 1;
   const isAhead = (decisions[0]?.id ?? 0) >= (newestKnown ?? 0);
   if (!isConnected || !isAhead) return { decisions, nextBefore };
+  const known = new Map(list.decisions.filter(({ id }) => id >= oldest).map((each) => [each.id, each]));
+  const newest = decisions.map((each) => {
+    const before = known.get(each.id);
+    return before !== undefined && JSON.stringify(before) === JSON.stringify(each) ? before : each;
+  });
+  if (newest.length === known.size && newest.every((each) => known.get(each.id) === each)) return list;
   const older = list.decisions.filter(({ id }) => id < oldest);
   return bounded({
-    decisions: [...decisions, ...older],
+    decisions: [...newest, ...older],
     nextBefore: older.length > 0 ? list.nextBefore : nextBefore,
   });
 }

@@ -38,6 +38,28 @@ export function secondsOf(points: readonly Pick<HistoryPoint, 'atEpochMs'>[], at
 const droppedRps = ({ drops }: Pick<HistoryPoint, 'drops'>): number =>
   Object.values(drops).reduce((sum, rps) => sum + rps, 0);
 
+/** Requests of the points up to each one, in the order of the points: any window costs two look-ups. */
+export interface MissTotals {
+  /** Late, failed or dropped requests. */
+  readonly missed: Float64Array;
+  readonly ended: Float64Array;
+}
+
+export function missTotals(points: readonly HistoryPoint[]): MissTotals {
+  const missed = new Float64Array(points.length);
+  const ended = new Float64Array(points.length);
+  let [missedSoFar, endedSoFar] = [0, 0];
+  for (const [at, point] of points.entries()) {
+    const lost = point.failedRps + droppedRps(point);
+    const seconds = secondsOf(points, at);
+    missedSoFar += seconds * (point.lateRps + lost);
+    endedSoFar += seconds * (point.completedRps + lost);
+    missed[at] = missedSoFar;
+    ended[at] = endedSoFar;
+  }
+  return { missed, ended };
+}
+
 export interface ErrorBudget {
   /** Fraction of the requests within the SLO; undefined without requests. */
   readonly attainment: number | undefined;
@@ -51,12 +73,18 @@ export interface ErrorBudget {
 
 const BURN_MS = 300_000;
 
-/** Error budget over all points: misses (late, failed or dropped) against those that the percentile allows. */
-export function errorBudget(points: readonly HistoryPoint[], percentile: number): ErrorBudget {
+export interface BudgetInput {
+  readonly points: readonly HistoryPoint[];
+  /** Of these points. */
+  readonly totals: MissTotals;
+  readonly percentile: number;
+}
+
+/** Error budget over the points up to `last`: misses against those that the percentile allows. */
+export function errorBudget({ points, totals, percentile }: BudgetInput, last = points.length - 1): ErrorBudget {
   const allowed = 1 - percentile / 100;
-  const all = missesOf(points, 0);
-  const last = points.at(-1)?.atEpochMs ?? 0;
-  const recent = missesOf(points, indexAt(points, last - BURN_MS) + 1);
+  const all = between(totals, -1, last);
+  const recent = between(totals, indexAt(points, (points[last]?.atEpochMs ?? 0) - BURN_MS), last);
   const missFraction = all.ended > 0 ? all.missed / all.ended : undefined;
   const left = missFraction === undefined ? 1 : 1 - missFraction / allowed;
   const burnRate = recent.ended > 0 ? recent.missed / recent.ended / allowed : undefined;
@@ -68,27 +96,14 @@ export function errorBudget(points: readonly HistoryPoint[], percentile: number)
   };
 }
 
-interface Misses {
-  readonly missed: number;
-  readonly ended: number;
+/** Requests after the point `from`, up to the point `to`. */
+function between({ missed, ended }: MissTotals, from: number, to: number) {
+  const of = (sums: Float64Array): number => (sums[to] ?? 0) - (sums[from] ?? 0);
+  return { missed: of(missed), ended: of(ended) };
 }
 
-/** Requests of one point. */
-export function missesAt(points: readonly HistoryPoint[], at: number): Misses {
-  const point = points[at];
-  if (point === undefined) return { missed: 0, ended: 0 };
-  const lost = point.failedRps + droppedRps(point);
-  const seconds = secondsOf(points, at);
-  return { missed: seconds * (point.lateRps + lost), ended: seconds * (point.completedRps + lost) };
-}
-
-/** Requests from the point `from` on. */
-function missesOf(points: readonly HistoryPoint[], from: number): Misses {
-  let [missed, ended] = [0, 0];
-  for (let at = from; at < points.length; at++) {
-    const of = missesAt(points, at);
-    missed += of.missed;
-    ended += of.ended;
-  }
-  return { missed, ended };
+/** Error budget that is left after the point `at`, as a fraction of the budget of all points. */
+export function budgetLeft({ missed, ended }: MissTotals, percentile: number, at: number): number {
+  const allowed = (1 - percentile / 100) * (ended.at(-1) ?? 0);
+  return allowed > 0 ? 1 - (missed[at] ?? 0) / allowed : 1;
 }

@@ -1,3 +1,4 @@
+import { effect } from '@preact/signals';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { AdminApi, ApiFailure, ApiResult } from '../api/admin-client.js';
 import { PipelineState } from './pipeline-state.js';
@@ -13,6 +14,8 @@ class FakeServer implements AdminApi {
   #counted = { arrived: 0, atMs: Date.now(), rps: 10 };
   delayMs = 0;
   readonly asked: string[] = [];
+  /** Numbers of the decisions that were read with their evidence. */
+  readonly decisionsRead: number[] = [];
   readonly failures = new Map<string, ApiFailure>();
   /** Failure of every route. */
   failure: ApiFailure | undefined;
@@ -28,7 +31,10 @@ class FakeServer implements AdminApi {
     if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
     const failure = this.failure ?? this.failures.get(route);
     if (failure !== undefined) return { ok: false, failure };
-    if (id !== undefined) return { ok: true, value: this.#decision(Number(id)) as Value };
+    if (id !== undefined) {
+      this.decisionsRead.push(Number(id));
+      return { ok: true, value: this.#decision(Number(id)) as Value };
+    }
     return { ok: true, value: this.#answer(route, new URL(path, 'http://fake').searchParams) as Value };
   };
 
@@ -89,7 +95,7 @@ class FakeServer implements AdminApi {
   }
 
   #decision(id: number): object {
-    return { id, decision: id === 1 ? { kind: 'apply', plan: { stages: {} } } : { kind: 'hold' } };
+    return { id, atEpochMs: 0, decision: id === 1 ? { kind: 'apply', plan: { stages: {} } } : { kind: 'hold' } };
   }
 
   #answer(route: string, query: URLSearchParams): object {
@@ -267,6 +273,47 @@ describe('the state of a pipeline', () => {
     server.send('event: decided\ndata: {}\n\n');
     await vi.advanceTimersByTimeAsync(500);
     expect(server.times('/decisions') - before).toBe(1);
+  });
+
+  it('reads the plan of a decision once, and evidence only of decisions that it does not know', async () => {
+    server.holds = 20;
+    await started();
+    const read = () => server.decisionsRead.length;
+    expect(server.decisionsRead).toEqual([21, 1]);
+    for (let i = 0; i < 5; i++) {
+      server.send('event: amended\ndata: {}\n\n');
+      await vi.advanceTimersByTimeAsync(500);
+    }
+    expect(read()).toBe(2);
+    server.holds = 21;
+    server.send('event: decided\ndata: {}\n\n');
+    await vi.advanceTimersByTimeAsync(500);
+    expect(server.decisionsRead).toEqual([21, 1, 22]);
+  });
+
+  it('reads at most some four times a second, however many events come', async () => {
+    await started(5000);
+    const before = server.times('');
+    for (let i = 0; i < 400; i++) {
+      server.send('event: replica-ready\ndata: {}\n\n');
+      await vi.advanceTimersByTimeAsync(5);
+    }
+    const reads = server.times('') - before;
+    expect(reads).toBeGreaterThanOrEqual(6);
+    expect(reads).toBeLessThanOrEqual(9);
+  });
+
+  it('renders once for all readings of a second', async () => {
+    await started(5000);
+    let renderings = 0;
+    const end = effect(() => {
+      for (const read of [state.facts, state.running, state.counts, state.rates, state.history]) void read.value;
+      renderings += 1;
+    });
+    const before = server.times('');
+    await vi.advanceTimersByTimeAsync(10_000);
+    end();
+    expect(renderings - 1).toBe(server.times('') - before);
   });
 
   it('ends a stream that it cannot read before it opens another one', async () => {

@@ -2,7 +2,7 @@
  * Everything that the page knows about one pipeline. Readings come once a second while the page is visible; events say
  * when there are new decisions. After a lost connection all is read again, because the server may be a new process.
  */
-import { computed, signal } from '@preact/signals';
+import { batch, computed, signal } from '@preact/signals';
 import type { AdminApi, ApiFailure, ApiResult } from '../api/admin-client.js';
 import type {
   DecisionPage,
@@ -19,10 +19,12 @@ import type {
 import { EventParser, type ServerEvent } from '../api/event-parser.js';
 import type { StreamState } from './connection.js';
 import { type DecisionList, NO_DECISIONS, withNewest, withOlder } from './decision-list.js';
-import { indexAt, mergeHistory } from './history.js';
+import { indexAt, mergeHistory, missTotals } from './history.js';
 import { type Rates, ratesBetween } from './rates.js';
 
 const POLL_MS = 1000;
+/** Events ask for a reading at once, but many of them not for more than about four a second. */
+const LEAST_PAUSE_MS = 250;
 const RETRY_MS = 2000;
 const RECONNECT_MS = 1500;
 /** Without events, decisions are read at this interval. */
@@ -42,6 +44,12 @@ export type Offer = 'unknown' | 'offered' | 'missing';
 
 const failureIn = (answer: ApiResult<unknown>): ApiFailure | undefined => (answer.ok ? undefined : answer.failure);
 
+type Identified = Pick<DecisionSummary, 'id' | 'atEpochMs'>;
+
+/** A newly made log has the same numbers again. */
+const isSame = (one: Identified, other: Identified | undefined): boolean =>
+  one.id === other?.id && one.atEpochMs === other.atEpochMs;
+
 const isApplied = ({ outcome }: DecisionSummary): boolean => outcome?.kind === 'applied';
 
 export class PipelineState {
@@ -53,6 +61,7 @@ export class PipelineState {
   readonly rates = signal<Rates | undefined>(undefined);
   readonly decisions = signal<DecisionList>(NO_DECISIONS);
   readonly history = signal<readonly HistoryPoint[]>([]);
+  readonly missTotals = computed(() => missTotals(this.history.value));
   readonly historyOffer = signal<Offer>('unknown');
   /** Set while the history cannot be read: then its last point is not the present. */
   readonly historyFailure = signal<ApiFailure | undefined>(undefined);
@@ -86,6 +95,8 @@ export class PipelineState {
   #decisionsReadAtMs = Number.NEGATIVE_INFINITY;
   #decisionsReading: Promise<void> | undefined;
   #isDecisionsDue = false;
+  /** The decision of `plan`. */
+  #applied: DecisionSummary | undefined;
   #hasLookedBack = false;
   /** True if the server does not describe graphs: then it has no counts either. */
   #isOlder = false;
@@ -138,11 +149,12 @@ export class PipelineState {
   }
 
   #pause(ms: number): Promise<void> {
+    const beganAtMs = Date.now();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
+      let timer = setTimeout(resolve, ms);
       this.#wake = () => {
         clearTimeout(timer);
-        resolve();
+        timer = setTimeout(resolve, Math.max(0, beganAtMs + LEAST_PAUSE_MS - Date.now()));
       };
     });
   }
@@ -150,24 +162,29 @@ export class PipelineState {
   async #read(): Promise<void> {
     const hadFailed = this.failure.peek() !== undefined;
     await this.#readGraphIfDue(hadFailed);
-    const [facts, running, counts] = await Promise.all([
+    const [facts, running, counts, noteHistory] = await Promise.all([
       this.#client.get<PipelineFacts>(this.path('')),
       this.#client.get<RunningPlan>(this.path('/running-plan')),
       this.#isOlder ? undefined : this.#client.get<PipelineCounts>(this.path('/counts')),
+      this.#readHistory(),
     ]);
     if (this.#isStopped) return;
     const failure = failureIn(facts) ?? failureIn(running) ?? (counts && failureIn(counts));
-    this.failure.value = failure;
+    // One rendering for all readings.
+    batch(() => {
+      this.failure.value = failure;
+      if (failure !== undefined) return;
+      if (facts.ok) this.facts.value = facts.value;
+      if (running.ok) this.running.value = running.value;
+      if (counts?.ok) this.#count(counts.value);
+      noteHistory();
+      this.readAtMs.value = Date.now();
+    });
     // A stream that seems open may belong to a connection that is gone.
     if (failure?.kind === 'unreachable') this.#endStream();
     if (failure !== undefined) return;
-    if (facts.ok) this.facts.value = facts.value;
-    if (running.ok) this.running.value = running.value;
-    if (counts?.ok) this.#count(counts.value);
-    this.readAtMs.value = Date.now();
     const isUntold = this.stream.peek() !== 'open' && Date.now() - this.#decisionsReadAtMs >= UNTOLD_MS;
     if (hadFailed || isUntold || this.decisions.peek() === NO_DECISIONS) await this.refreshDecisions();
-    await this.#readHistory();
   }
 
   /** After a lost connection, the server may be another one. */
@@ -201,33 +218,36 @@ export class PipelineState {
     }
   }
 
-  async #readHistory(): Promise<void> {
-    if (this.historyOffer.peek() === 'missing') return;
+  /** Returns a function that notes what was read. */
+  async #readHistory(): Promise<() => void> {
+    if (this.historyOffer.peek() === 'missing') return () => {};
     const last = this.history.peek().at(-1)?.atEpochMs;
     if (last !== undefined) {
+      const answer = await this.#points(`fromEpochMs=${last - 1}&maxPoints=${MORE_POINTS}`);
+      if (!answer.ok) return () => this.#noteHistory(answer);
       // The last known point comes again, unless its time has changed: then later ones may have earlier times.
-      const [known, ...later] = (await this.#points(`fromEpochMs=${last - 1}&maxPoints=${MORE_POINTS}`)) ?? [];
-      if (this.historyFailure.peek() !== undefined) return;
-      if (known?.atEpochMs === last) {
-        this.history.value = mergeHistory(this.history.peek(), later);
-        return;
-      }
+      const [known, ...later] = answer.value;
+      if (known?.atEpochMs === last) return () => this.#noteHistory({ ok: true, value: later });
     }
     const all = await this.#points(`maxPoints=${FIRST_POINTS}`);
-    if (all === undefined) return;
-    this.history.value = mergeHistory(this.history.peek(), all);
-    const end = this.history.peek().at(-1)?.atEpochMs ?? 0;
-    if ((this.replayAt.peek() ?? 0) > end) this.replayAt.value = undefined;
+    return () => {
+      this.#noteHistory(all);
+      const end = this.history.peek().at(-1)?.atEpochMs ?? 0;
+      if (all.ok && (this.replayAt.peek() ?? 0) > end) this.replayAt.value = undefined;
+    };
   }
 
-  /** Undefined if they cannot be read. */
-  async #points(range: string): Promise<readonly HistoryPoint[] | undefined> {
-    const answer = await this.#client.get<HistoryAnswer>(this.path(`/history?${range}`));
+  #noteHistory(answer: ApiResult<readonly HistoryPoint[]>): void {
     const failure = failureIn(answer);
     const isMissing = failure?.kind === 'not-found' && failure.isRoute;
     if (isMissing || answer.ok) this.historyOffer.value = isMissing ? 'missing' : 'offered';
     this.historyFailure.value = isMissing ? undefined : failure;
-    return answer.ok ? answer.value.points : undefined;
+    if (answer.ok) this.history.value = mergeHistory(this.history.peek(), answer.value);
+  }
+
+  async #points(range: string): Promise<ApiResult<readonly HistoryPoint[]>> {
+    const answer = await this.#client.get<HistoryAnswer>(this.path(`/history?${range}`));
+    return answer.ok ? { ok: true, value: answer.value.points } : answer;
   }
 
   /**
@@ -258,14 +278,15 @@ export class PipelineState {
     this.decisions.value = withNewest(this.decisions.peek(), answer.value);
     const { decisions } = this.decisions.peek();
     const newest = decisions.find(({ kind }) => kind !== undefined);
-    if (newest !== undefined && newest.id !== this.latest.peek()?.id) {
+    if (newest !== undefined && !isSame(newest, this.latest.peek())) {
       const found = await this.decision(newest.id);
       if (found.ok) this.latest.value = found.value;
     }
     const applied = decisions.find(isApplied) ?? (await this.#olderApplied());
-    if (applied === undefined) return;
+    if (applied === undefined || isSame(applied, this.#applied)) return;
     const found = await this.decision(applied.id);
     if (!found.ok || found.value.decision?.kind !== 'apply') return;
+    this.#applied = applied;
     this.plan.value = found.value.decision.plan;
     this.planId.value = applied.id;
   }

@@ -1,12 +1,16 @@
 /** A time series: uPlot in the colors of the page, redrawn when the data, the width or the theme change. */
+import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
-import type { Columns } from '../state/series.js';
+import type { HistoryPoint } from '../api/answers.js';
+import { clockText } from '../format/figures.js';
+import { columnsOf, type ValueOf, valueAt } from '../state/series.js';
 import { shownTheme } from '../state/theme.js';
 import { FrameQueue } from './frame-queue.js';
 
 export interface ChartSeries {
   readonly label: string;
+  readonly of: ValueOf;
   /** Name of a color of the style sheet. */
   readonly color: string;
   readonly isDashed?: boolean;
@@ -17,27 +21,36 @@ export interface ChartSeries {
 export interface ChartProps {
   readonly title: string;
   readonly unit: string;
-  readonly columns: Columns;
+  readonly points: readonly HistoryPoint[];
+  /** The same array as long as its values are the same. */
   readonly series: readonly ChartSeries[];
   /** Two series (1 is the first) with a shaded area between them. */
   readonly band?: readonly [number, number];
   readonly format: (value: number) => string;
-  /** Marked moment, in seconds. */
-  readonly at?: number | undefined;
+  /** Moment that is replayed. */
+  readonly atEpochMs?: number | undefined;
+  /** The scale goes at least this far up, and at most this far below zero. */
   readonly most?: number | undefined;
-  readonly least?: number | undefined;
+  readonly least?: number;
 }
 
 const HEIGHT_PX = 168;
+const LEAST_WIDTH_PX = 120;
+/** Charts this close to the visible part of the page are drawn, too. */
+const MARGIN_PX = 100;
 const SYNC = uPlot.sync('time');
 const frames = new FrameQueue((run) => requestAnimationFrame(run));
+/** Moment under the pointer, in all charts. */
+const pointedAtEpochMs = signal<number | undefined>(undefined);
 
 const colorOf = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 const faded = (color: string, alpha: string): string => `${color}${alpha}`;
 
-function optionsOf({ series, band, format, most, least = 0 }: ChartProps, width: number): uPlot.Options {
+/** `latest`: properties of the newest rendering. */
+function optionsOf(latest: { readonly current: ChartProps }, width: number): uPlot.Options {
+  const { series, band, format } = latest.current;
   const axis = {
     stroke: colorOf('muted'),
     grid: { stroke: colorOf('line'), width: 1 },
@@ -49,7 +62,7 @@ function optionsOf({ series, band, format, most, least = 0 }: ChartProps, width:
     height: HEIGHT_PX,
     legend: { show: false },
     cursor: { sync: { key: SYNC.key }, points: { size: 6 }, drag: { x: false, y: false } },
-    scales: { x: { time: true }, y: { range: (_, low, high) => rangeOf(low, high, { least, most }) } },
+    scales: { x: { time: true }, y: { range: (_, low, high) => rangeOf(low, high, latest.current) } },
     axes: [
       { ...axis, grid: { show: false }, values: (_, times) => times.map(timeText), space: 80, size: 26 },
       { ...axis, values: (_, values) => values.map(format), size: 52, space: 36 },
@@ -62,7 +75,7 @@ function optionsOf({ series, band, format, most, least = 0 }: ChartProps, width:
         width: lineWidth,
         ...(isDashed && { dash: [5, 4] }),
         ...(isFilled && { fill: faded(colorOf(color), '22') }),
-        points: { show: false },
+        points: { show: true, size: 4, fill: colorOf(color), width: 0, filter: loneValues },
         spanGaps: false,
       })),
     ],
@@ -70,77 +83,119 @@ function optionsOf({ series, band, format, most, least = 0 }: ChartProps, width:
   };
 }
 
-interface Limits {
-  readonly least: number;
-  readonly most: number | undefined;
+/** Indices of the values between two gaps, which have no line. */
+function loneValues({ data }: uPlot, series: number): number[] {
+  const values = data[series] ?? [];
+  return Array.from(values, (value, at) =>
+    isGap(value) || !isGap(values[at - 1]) || !isGap(values[at + 1]) ? -1 : at,
+  ).filter((at) => at >= 0);
 }
 
-function rangeOf(low: number | null, high: number | null, { least, most }: Limits): [number, number] {
-  const top = Math.max(high ?? 0, most ?? 0, least + 1e-6);
-  return [Math.min(low ?? least, least), top + 0.08 * (top - least)];
+const isGap = (value: number | null | undefined): boolean => value === null || value === undefined;
+
+/** Charts share their cursor: the one under the pointer says which moment it is at. */
+function point({ cursor: { idx }, over, data: [times] }: uPlot): void {
+  if (over.matches(':hover') && typeof idx === 'number') pointedAtEpochMs.value = 1000 * (times?.[idx] ?? 0);
+  else if (document.querySelector('.u-over:hover') === null) pointedAtEpochMs.value = undefined;
 }
 
-const timeText = (seconds: number): string => new Date(seconds * 1000).toLocaleTimeString('en-GB', { hour12: false });
+function rangeOf(
+  low: number | null,
+  high: number | null,
+  { most = 0, least = 0 }: Pick<ChartProps, 'most' | 'least'>,
+): [number, number] {
+  const top = Math.max(high ?? 0, most, 1e-6);
+  return [Math.max(Math.min(low ?? 0, 0), least), 1.08 * top];
+}
+
+const timeText = (seconds: number): string => clockText(1000 * seconds);
+
+/** A drawn chart in an element, with a mark at the replayed moment. */
+function drawnIn(element: HTMLElement, latest: { readonly current: ChartProps }) {
+  let width = Math.max(LEAST_WIDTH_PX, element.clientWidth);
+  let plot: uPlot | undefined;
+  const mark = document.createElement('div');
+  mark.className = 'moment';
+  const placeMark = (): void => {
+    const { atEpochMs } = latest.current;
+    const left = plot === undefined || atEpochMs === undefined ? -1 : plot.valToPos(atEpochMs / 1000, 'x');
+    mark.hidden = !(left >= 0 && left <= (plot?.over.clientWidth ?? 0));
+    if (!mark.hidden) mark.style.left = `${left}px`;
+  };
+  const draw = (): void => {
+    const { points, series } = latest.current;
+    const columns = columnsOf(
+      points,
+      series.map(({ of }) => of),
+      width,
+    ) as unknown as uPlot.AlignedData;
+    if (plot === undefined) {
+      const hooks = { setCursor: [point], draw: [placeMark] };
+      plot = new uPlot({ ...optionsOf(latest, width), hooks }, columns, element);
+      plot.over.append(mark);
+      // The first drawing is made also out of sight, so that a printed page has all charts.
+      sight.observe(element);
+    } else {
+      if (plot.width !== width) plot.setSize({ width, height: HEIGHT_PX });
+      plot.setData(columns);
+    }
+  };
+  const redraw = (): void => frames.put(element, draw);
+  const sight = new IntersectionObserver((entries) => frames.show(element, entries.at(-1)?.isIntersecting ?? true), {
+    rootMargin: `${MARGIN_PX}px 0px`,
+  });
+  const size = new ResizeObserver(([entry]) => {
+    const wide = Math.floor(entry?.contentRect.width ?? 0);
+    if (wide === 0 || wide === width) return;
+    width = Math.max(LEAST_WIDTH_PX, wide);
+    redraw();
+  });
+  size.observe(element);
+  const end = (): void => {
+    sight.disconnect();
+    size.disconnect();
+    frames.forget(element);
+    plot?.destroy();
+  };
+  return { redraw, placeMark, end };
+}
 
 export function Chart(props: ChartProps) {
-  const { title, unit, columns, series, format, at } = props;
+  const { title, unit, points, series, format, atEpochMs } = props;
   const box = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | undefined>(undefined);
-  const drawn = useRef<Columns | undefined>(undefined);
-  const values = useRef<HTMLSpanElement>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const drawn = useRef<ReturnType<typeof drawnIn> | undefined>(undefined);
   const theme = shownTheme.value;
   const shape = series.map(({ label }) => label).join();
   useEffect(() => {
     const element = box.current;
     if (element === null) return undefined;
-    const width = Math.max(120, element.clientWidth);
-    const made = new uPlot(optionsOf(props, width), columns as unknown as uPlot.AlignedData, element);
-    plot.current = made;
-    drawn.current = columns;
-    const watch = new ResizeObserver(([entry]) => {
-      const wide = Math.floor(entry?.contentRect.width ?? 0);
-      if (wide > 0 && wide !== made.width) made.setSize({ width: wide, height: HEIGHT_PX });
-    });
-    watch.observe(element);
+    const made = drawnIn(element, latest);
+    drawn.current = made;
     return () => {
-      watch.disconnect();
-      made.destroy();
-      plot.current = undefined;
+      made.end();
+      drawn.current = undefined;
     };
   }, [theme, shape]);
-  useEffect(() => {
-    if (drawn.current === columns) return;
-    drawn.current = columns;
-    // The plot may be a new one by then.
-    frames.put(plot, () => plot.current?.setData(drawn.current as unknown as uPlot.AlignedData));
-  }, [columns]);
-  const lastOf = (index: number): string => {
-    const column = columns[index + 1] ?? [];
-    const times = columns[0];
-    const from =
-      at === undefined
-        ? column.length - 1
-        : Math.max(
-            0,
-            times.findLastIndex((time) => time <= at),
-          );
-    for (let i = from; i >= Math.max(0, from - 30); i--) {
-      const value = column[i];
-      if (typeof value === 'number') return format(value);
-    }
-    return '–';
-  };
+  useEffect(() => drawn.current?.redraw(), [points, series, theme, shape]);
+  useEffect(() => drawn.current?.placeMark(), [atEpochMs]);
+  const shownAtEpochMs = pointedAtEpochMs.value ?? atEpochMs;
+  const values = series.map(({ of }) => {
+    const value = valueAt(points, of, shownAtEpochMs);
+    return value === undefined ? '–' : format(value);
+  });
   return (
     <figure class="chart">
       <figcaption>
         <h3>
           {title} <span class="unit">{unit}</span>
         </h3>
-        <span class="keys" ref={values}>
+        <span class="keys">
           {series.map(({ label, color, isDashed }, index) => (
             <span key={label} class="key">
               <span class={`swatch swatch-${color}${isDashed ? ' is-dashed' : ''}`} aria-hidden="true" />
-              {label} <b>{lastOf(index)}</b>
+              {label} <b>{values[index]}</b>
             </span>
           ))}
         </span>
@@ -149,7 +204,7 @@ export function Chart(props: ChartProps) {
         class="plot"
         ref={box}
         role="img"
-        aria-label={`${title} in ${unit}. ${series.map(({ label }, i) => `${label} ${lastOf(i)}`).join(', ')}.`}
+        aria-label={`${title} in ${unit}. ${series.map(({ label }, index) => `${label} ${values[index]}`).join(', ')}.`}
       />
     </figure>
   );

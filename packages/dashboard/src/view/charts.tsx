@@ -4,10 +4,10 @@ import { useMemo } from 'preact/hooks';
 import { failureText } from '../api/admin-client.js';
 import type { HistoryPoint } from '../api/answers.js';
 import { clockText, digits, reasonText } from '../format/figures.js';
-import { HOUR_MS } from '../state/history.js';
+import { budgetLeft, HOUR_MS, type MissTotals } from '../state/history.js';
 import type { PipelineState } from '../state/pipeline-state.js';
-import { budgetLeft, columnsOf, dropReasons, lastPoints } from '../state/series.js';
-import { Chart } from './chart.js';
+import { dropReasons, lastPoints } from '../state/series.js';
+import { Chart, type ChartSeries } from './chart.js';
 import { Banner, Notice } from './notice.js';
 
 const RANGES = [
@@ -19,12 +19,15 @@ const RANGES = [
 const MOST_REASONS = 4;
 
 export function Charts({ state }: { readonly state: PipelineState }) {
-  const range = useSignal<number>(300_000);
+  const chosenMs = useSignal<number>(300_000);
   const all = state.history.value;
   const slo = state.facts.value?.slo;
   const budget = state.facts.value?.budget;
-  const points = useMemo(() => lastPoints(all, range.value), [all, range.value]);
-  const at = state.replayAt.value === undefined ? undefined : state.replayAt.value / 1000;
+  const atEpochMs = state.replayAt.value;
+  // A replayed moment is always in sight.
+  const isBefore = atEpochMs !== undefined && atEpochMs < (all.at(-1)?.atEpochMs ?? 0) - chosenMs.value;
+  const rangeMs = isBefore ? HOUR_MS : chosenMs.value;
+  const points = useMemo(() => lastPoints(all, rangeMs), [all, rangeMs]);
   if (state.historyOffer.value === 'missing') {
     return (
       <section class="panel">
@@ -45,14 +48,15 @@ export function Charts({ state }: { readonly state: PipelineState }) {
   }
   const { latencyMs = 0, percentile = 99 } = slo ?? {};
   const failure = state.historyFailure.value;
+  const shown: Shown = { points, atEpochMs };
   return (
     <section class="panel" aria-label="Time series">
       <div class="panel-head">
-        <h2>Last {RANGES.find(({ ms }) => ms === range.value)?.name}</h2>
+        <h2>Last {RANGES.find(({ ms }) => ms === rangeMs)?.name}</h2>
         <fieldset class="modes">
           <legend class="hidden">Time range</legend>
           {RANGES.map(({ name, ms }) => (
-            <button key={ms} type="button" aria-pressed={range.value === ms} onClick={() => (range.value = ms)}>
+            <button key={ms} type="button" aria-pressed={rangeMs === ms} onClick={() => (chosenMs.value = ms)}>
               {name}
             </button>
           ))}
@@ -65,13 +69,13 @@ export function Charts({ state }: { readonly state: PipelineState }) {
         </Banner>
       )}
       <div class="charts">
-        <Arrivals points={points} at={at} />
-        <Latency points={points} at={at} sloMs={latencyMs} percentile={percentile} />
-        <Misses points={points} at={at} />
-        <Cores points={points} at={at} most={budget?.cpuCores} />
-        <Accuracy points={points} at={at} />
-        <Cost points={points} at={at} most={budget?.costPerHour} />
-        <Budget points={all} at={at} percentile={percentile} />
+        <Arrivals {...shown} />
+        <Latency {...shown} sloMs={latencyMs} percentile={percentile} />
+        <Misses {...shown} />
+        <Cores {...shown} most={budget?.cpuCores} />
+        <Accuracy {...shown} />
+        <Cost {...shown} most={budget?.costPerHour} />
+        <Budget points={all} atEpochMs={atEpochMs} totals={state.missTotals.value} percentile={percentile} />
       </div>
     </section>
   );
@@ -79,157 +83,109 @@ export function Charts({ state }: { readonly state: PipelineState }) {
 
 interface Shown {
   readonly points: readonly HistoryPoint[];
-  readonly at: number | undefined;
+  readonly atEpochMs: number | undefined;
 }
 
-function Arrivals({ points, at }: Shown) {
-  const columns = useMemo(
-    () =>
-      columnsOf(points, [
-        { label: 'arrivals', of: ({ arrivalRps }) => arrivalRps },
-        { label: 'forecast', of: ({ forecastRps }) => forecastRps },
-        { label: 'upper bound', of: ({ forecastUpperRps }) => forecastUpperRps },
-      ]),
-    [points],
-  );
-  return (
-    <Chart
-      title="Arrivals"
-      unit="req/s"
-      {...{ columns, at, format: digits }}
-      series={[
-        { label: 'arrivals', color: 'c1' },
-        { label: 'forecast', color: 'c2' },
-        { label: 'upper bound', color: 'c2', isDashed: true, width: 1 },
-      ]}
-      band={[2, 3]}
-    />
-  );
+const ARRIVALS: readonly ChartSeries[] = [
+  { label: 'arrivals', color: 'c1', of: ({ arrivalRps }) => arrivalRps },
+  { label: 'forecast', color: 'c2', of: ({ forecastRps }) => forecastRps },
+  { label: 'upper bound', color: 'c2', isDashed: true, width: 1, of: ({ forecastUpperRps }) => forecastUpperRps },
+];
+
+function Arrivals(shown: Shown) {
+  return <Chart title="Arrivals" unit="req/s" {...shown} format={digits} series={ARRIVALS} band={[2, 3]} />;
 }
 
-function Latency({ points, at, sloMs, percentile }: Shown & { readonly sloMs: number; readonly percentile: number }) {
-  const columns = useMemo(
-    () =>
-      columnsOf(points, [
-        { label: 'p50', of: ({ p50Ms }) => p50Ms },
-        { label: 'p99', of: ({ p99Ms }) => p99Ms },
-        { label: 'SLO', of: () => sloMs },
-      ]),
-    [points, sloMs],
+/** Line of a limit; none without a limit. */
+const limitLine = (label: string, limit: number | undefined): readonly ChartSeries[] =>
+  limit === undefined ? [] : [{ label, color: 'bad', isDashed: true, width: 1, of: () => limit }];
+
+function Latency({ sloMs, percentile, ...shown }: Shown & { readonly sloMs: number; readonly percentile: number }) {
+  const series = useMemo(
+    (): readonly ChartSeries[] => [
+      { label: 'p50', color: 'c3', of: ({ p50Ms }) => p50Ms },
+      { label: 'p99', color: 'c1', of: ({ p99Ms }) => p99Ms },
+      ...limitLine('SLO', sloMs),
+    ],
+    [sloMs],
   );
-  return (
-    <Chart
-      title="Latency"
-      unit={`ms, goal p${percentile}`}
-      {...{ columns, at, format: digits }}
-      series={[
-        { label: 'p50', color: 'c3' },
-        { label: 'p99', color: 'c1' },
-        { label: 'SLO', color: 'bad', isDashed: true, width: 1 },
-      ]}
-    />
-  );
+  return <Chart title="Latency" unit={`ms, goal p${percentile}`} {...shown} format={digits} series={series} />;
 }
 
-function Misses({ points, at }: Shown) {
-  const reasons = dropReasons(points).slice(0, MOST_REASONS);
+function Misses(shown: Shown) {
+  const reasons = useMemo(() => dropReasons(shown.points).slice(0, MOST_REASONS), [shown.points]);
   const key = reasons.join();
-  const columns = useMemo(
-    () =>
-      columnsOf(points, [
-        { label: 'late', of: ({ lateRps }) => lateRps },
-        { label: 'failed', of: ({ failedRps }) => failedRps },
-        ...reasons.map((reason) => ({ label: reason, of: ({ drops }: HistoryPoint) => drops[reason] ?? 0 })),
-      ]),
-    [points, key],
+  const series = useMemo(
+    (): readonly ChartSeries[] => [
+      { label: 'late', color: 'c2', of: ({ lateRps }) => lateRps },
+      { label: 'failed', color: 'bad', of: ({ failedRps }) => failedRps },
+      ...reasons.map((reason, index) => ({
+        label: reasonText(reason),
+        color: ['c1', 'c3', 'c4', 'c5'][index] ?? 'c1',
+        of: ({ drops }: HistoryPoint) => drops[reason] ?? 0,
+      })),
+    ],
+    [key],
   );
+  return <Chart title="Late, failed, dropped" unit="req/s" {...shown} format={digits} most={0.5} series={series} />;
+}
+
+function Cores({ most, ...shown }: Shown & { readonly most: number | undefined }) {
+  const series = useMemo(
+    (): readonly ChartSeries[] => [
+      { label: 'used', color: 'c1', isFilled: true, of: ({ cpuCores }) => cpuCores.used },
+      { label: 'planned', color: 'c3', of: ({ cpuCores }) => cpuCores.planned },
+      ...limitLine('budget', most),
+    ],
+    [most],
+  );
+  return <Chart title="CPU" unit="cores" {...shown} format={digits} series={series} />;
+}
+
+const hundredths = (value: number): string => value.toFixed(2);
+
+const ACCURACY: readonly ChartSeries[] = [{ label: 'accuracy', color: 'c4', width: 2, of: ({ accuracy }) => accuracy }];
+
+function Accuracy(shown: Shown) {
   return (
-    <Chart
-      title="Late, failed, dropped"
-      unit="req/s"
-      {...{ columns, at, format: digits }}
-      most={0.5}
-      series={[
-        { label: 'late', color: 'c2' },
-        { label: 'failed', color: 'bad' },
-        ...reasons.map((reason, index) => ({
-          label: reasonText(reason),
-          color: ['c1', 'c3', 'c4', 'c5'][index] ?? 'c1',
-        })),
-      ]}
-    />
+    <Chart title="Accuracy" unit="of the running plan" {...shown} most={1} format={hundredths} series={ACCURACY} />
   );
 }
 
-function Cores({ points, at, most }: Shown & { readonly most: number | undefined }) {
-  const columns = useMemo(
-    () =>
-      columnsOf(points, [
-        { label: 'used', of: ({ cpuCores }) => cpuCores.used },
-        { label: 'planned', of: ({ cpuCores }) => cpuCores.planned },
-        ...(most === undefined ? [] : [{ label: 'budget', of: () => most }]),
-      ]),
-    [points, most],
+function Cost({ most, ...shown }: Shown & { readonly most: number | undefined }) {
+  const series = useMemo(
+    (): readonly ChartSeries[] => [
+      { label: 'cost', color: 'c5', width: 2, of: ({ cost }) => cost },
+      ...limitLine('budget', most),
+    ],
+    [most],
   );
-  return (
-    <Chart
-      title="CPU"
-      unit="cores"
-      {...{ columns, at, format: digits }}
-      series={[
-        { label: 'used', color: 'c1', isFilled: true },
-        { label: 'planned', color: 'c3' },
-        ...(most === undefined ? [] : [{ label: 'budget', color: 'bad', isDashed: true, width: 1 }]),
-      ]}
-    />
-  );
+  return <Chart title="Cost" unit="per hour" {...shown} format={hundredths} series={series} />;
 }
 
-function Accuracy({ points, at }: Shown) {
-  const columns = useMemo(() => columnsOf(points, [{ label: 'accuracy', of: ({ accuracy }) => accuracy }]), [points]);
-  return (
-    <Chart
-      title="Accuracy"
-      unit="of the running plan"
-      {...{ columns, at, most: 1, format: (value) => value.toFixed(2) }}
-      series={[{ label: 'accuracy', color: 'c4', width: 2 }]}
-    />
+function Budget({
+  totals,
+  percentile,
+  ...shown
+}: Shown & { readonly totals: MissTotals; readonly percentile: number }) {
+  const series = useMemo(
+    (): readonly ChartSeries[] => [
+      {
+        ...{ label: 'left', color: 'ok', isFilled: true },
+        of: (_, at) => 100 * budgetLeft(totals, percentile, at),
+      },
+    ],
+    [totals, percentile],
   );
-}
-
-function Cost({ points, at, most }: Shown & { readonly most: number | undefined }) {
-  const columns = useMemo(
-    () =>
-      columnsOf(points, [
-        { label: 'cost', of: ({ cost }) => cost },
-        ...(most === undefined ? [] : [{ label: 'budget', of: () => most }]),
-      ]),
-    [points, most],
-  );
-  return (
-    <Chart
-      title="Cost"
-      unit="per hour"
-      {...{ columns, at, format: (value) => value.toFixed(2) }}
-      series={[
-        { label: 'cost', color: 'c5', width: 2 },
-        ...(most === undefined ? [] : [{ label: 'budget', color: 'bad', isDashed: true, width: 1 }]),
-      ]}
-    />
-  );
-}
-
-function Budget({ points, at, percentile }: Shown & { readonly percentile: number }) {
-  const columns = useMemo(() => {
-    const left = budgetLeft(points, percentile);
-    return columnsOf(points, [{ label: 'left', of: (_, index) => 100 * Math.max(-1, left[index] ?? 1) }]);
-  }, [points, percentile]);
   return (
     <Chart
       title="Error budget"
       unit="% of the last hour"
-      {...{ columns, at, most: 100, format: digits }}
-      series={[{ label: 'left', color: 'ok', isFilled: true }]}
+      {...shown}
+      least={-100}
+      most={100}
+      format={digits}
+      series={series}
     />
   );
 }

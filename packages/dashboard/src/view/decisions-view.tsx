@@ -1,5 +1,6 @@
 /** The decision timeline: what the loop decided and what people did, the newest first. */
 import { useSignal } from '@preact/signals';
+import { useMemo } from 'preact/hooks';
 import type { DecisionSummary } from '../api/answers.js';
 import { durationText, latencyFigure, momentText, percentFigure, text } from '../format/figures.js';
 import { isAction, isFull, kindOf } from '../state/decision-list.js';
@@ -124,7 +125,13 @@ interface RowProps {
   readonly isCurrent: boolean;
 }
 
+/** Rendered again only for news, because a list has up to 2,000 rows. */
 function Row({ state, decision, isCurrent }: RowProps) {
+  const today = new Date(state.nowMs()).toDateString();
+  return useMemo(() => <RowContent {...{ state, decision, isCurrent }} />, [state, decision, isCurrent, today]);
+}
+
+function RowContent({ state, decision, isCurrent }: RowProps) {
   const { id, atEpochMs, reason, manual, observed } = decision;
   const said = reason ?? (manual?.reason === undefined ? '' : `“${manual.reason}”`);
   return (

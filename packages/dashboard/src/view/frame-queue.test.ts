@@ -8,6 +8,7 @@ function bench() {
   return {
     done,
     asked,
+    queue,
     put: (owner: object, name: string) => queue.put(owner, () => done.push(name)),
     frame: () => asked.shift()?.(),
   };
@@ -39,4 +40,28 @@ it('goes on after a piece that fails', () => {
   expect(() => asked.shift()?.()).toThrow('a chart');
   asked.shift()?.();
   expect(done).toEqual(['other']);
+});
+
+it('keeps the newest work of a hidden owner until it is shown, and asks for no frame meanwhile', () => {
+  const { done, put, frame, asked, queue } = bench();
+  const [a, b] = [{}, {}];
+  queue.show(a, false);
+  for (const name of ['a1', 'a2', 'a3']) put(a, name);
+  expect(asked.length).toBe(0);
+  put(b, 'b1');
+  frame();
+  expect([done, asked.length]).toEqual([['b1'], 0]);
+  queue.show(a, true);
+  frame();
+  expect([done, asked.length]).toEqual([['b1', 'a3'], 0]);
+});
+
+it('drops the work of an owner that is gone', () => {
+  const { done, put, frame, asked, queue } = bench();
+  const [a, b] = [{}, {}];
+  put(a, 'a1');
+  put(b, 'b1');
+  queue.forget(a);
+  frame();
+  expect([done, asked.length]).toEqual([['b1'], 0]);
 });

@@ -1,10 +1,11 @@
 /**
  * Work of several owners, one piece a frame: all charts at once would take longer than a frame. Later work of an owner
- * replaces its waiting work.
+ * replaces its waiting work. Work of a hidden owner waits until it is shown.
  */
 export class FrameQueue {
   readonly #onFrame: (run: () => void) => void;
   readonly #waiting = new Map<object, () => void>();
+  readonly #hidden = new Set<object>();
   #isAsked = false;
 
   /** `onFrame` calls once, at the next frame. */
@@ -17,17 +18,35 @@ export class FrameQueue {
     this.#ask();
   }
 
+  /** Owners are shown until they are said to be hidden. */
+  show(owner: object, isShown: boolean): void {
+    if (isShown) this.#hidden.delete(owner);
+    else this.#hidden.add(owner);
+    this.#ask();
+  }
+
+  /** Drops the owner and its waiting work. */
+  forget(owner: object): void {
+    this.#waiting.delete(owner);
+    this.#hidden.delete(owner);
+  }
+
   #ask(): void {
-    if (this.#isAsked || this.#waiting.size === 0) return;
+    if (this.#isAsked || this.#next() === undefined) return;
     this.#isAsked = true;
     this.#onFrame(() => this.#runNext());
   }
 
+  #next(): object | undefined {
+    for (const owner of this.#waiting.keys()) if (!this.#hidden.has(owner)) return owner;
+    return undefined;
+  }
+
   #runNext(): void {
     this.#isAsked = false;
-    const [next] = this.#waiting;
-    if (next === undefined) return;
-    const [owner, work] = next;
+    const owner = this.#next();
+    const work = owner && this.#waiting.get(owner);
+    if (owner === undefined || work === undefined) return;
     this.#waiting.delete(owner);
     this.#ask();
     work();

@@ -10,7 +10,7 @@ import {
   rateFigure,
   text,
 } from '../format/figures.js';
-import { type ErrorBudget, errorBudget } from '../state/history.js';
+import { type ErrorBudget, errorBudget, indexAt } from '../state/history.js';
 import type { PipelineState } from '../state/pipeline-state.js';
 import { type Level, Tile } from './figure.js';
 
@@ -79,7 +79,8 @@ function Attainment({ state }: { readonly state: PipelineState }) {
       </Tile>
     );
   }
-  const budget = errorBudget(at === undefined ? points : points.filter(({ atEpochMs }) => atEpochMs <= at), percentile);
+  const last = at === undefined ? points.length - 1 : indexAt(points, at);
+  const budget = errorBudget({ points, totals: state.missTotals.value, percentile }, last);
   const { attainment, left } = budget;
   return (
     <Tile
