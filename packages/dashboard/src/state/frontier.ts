@@ -18,7 +18,8 @@ interface Tick {
   readonly label: string;
 }
 
-const SIZE = { width: 640, height: 320 } as const;
+const HEIGHT = 320;
+const LEAST_WIDTH = 280;
 const EDGE = { left: 60, right: 24, top: 24, bottom: 44 } as const;
 const TICKS = 5;
 const MOST_DECIMALS = 9;
@@ -26,15 +27,17 @@ const MOST_DECIMALS = 9;
 export const isVerified = ({ plan: { verified } }: FrontierPoint): boolean =>
   verified?.conclusive === true && verified.sloAttainmentFraction >= verified.percentile / 100;
 
-export function scatterOf(points: readonly FrontierPoint[], current: FrontierAnswer['current']): Scatter {
+/** `room`: width of the place for it. */
+export function scatterOf(points: readonly FrontierPoint[], current: FrontierAnswer['current'], room = 640): Scatter {
+  const width = Math.max(LEAST_WIDTH, room);
   const all = current === undefined ? points : [...points, current];
   const [costs, accuracies] = [all.map(({ costPerHour }) => costPerHour), all.map(({ pas }) => pas)];
-  const x = axisOf(costs, EDGE.left, SIZE.width - EDGE.right);
-  const y = axisOf(accuracies, SIZE.height - EDGE.bottom, EDGE.top);
+  const x = axisOf(costs, EDGE.left, width - EDGE.right);
+  const y = axisOf(accuracies, HEIGHT - EDGE.bottom, EDGE.top);
   const places = points.map(({ costPerHour, pas }) => ({ x: x.at(costPerHour), y: y.at(pas) }));
   const steps = places.map((place, index) => (index === 0 ? `M${place.x},${place.y}` : `H${place.x} V${place.y}`));
   return {
-    ...SIZE,
+    ...{ width, height: HEIGHT },
     places,
     here: current && { x: x.at(current.costPerHour), y: y.at(current.pas) },
     xTicks: ticksOf(x, 2),

@@ -45,14 +45,11 @@ export function placeGraph(graph: PipelineGraph, across: boolean): GraphPlaces {
   };
   for (const { stageId } of graph.stages) add(stageId, 'stage', STAGE);
   for (const { stageId } of graph.combines) add(stageId, 'combine', PILL);
+  // The two lines of a label lie above and below an edge to the right, and next to an edge downwards.
+  const label = { height: 30, labelpos: across ? 'c' : 'r' };
   const link = (from: string, to: string, index?: number) => {
     if (kinds.has(from) && kinds.has(to))
-      made.setEdge(
-        from,
-        to,
-        { index, width: index === undefined ? 0 : 58, height: 30, labelpos: 'c' },
-        `edge ${index}`,
-      );
+      made.setEdge(from, to, { index, width: index === undefined ? 0 : 58, ...label }, `edge ${index}`);
   };
   for (const { name, to } of graph.sources) {
     add(sourceId(name), 'source', PILL);

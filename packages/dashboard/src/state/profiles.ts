@@ -42,27 +42,32 @@ export interface ProfilePlot {
   readonly yTicks: readonly { readonly at: number; readonly label: string }[];
 }
 
-const SIZE = { width: 560, height: 280 } as const;
+const HEIGHT = 280;
+const LEAST_WIDTH = 280;
 const EDGE = { left: 56, right: 16, top: 22, bottom: 42 } as const;
 
-/** `by`: mean time of a batch (ms), or throughput (items per second). Dots are measured, lines are fitted. */
-export function profilePlot({ curves }: VariantProfile, by: 'latency' | 'throughput'): ProfilePlot {
+/**
+ * `by`: mean time of a batch (ms), or throughput (items per second). Dots are measured, lines are fitted. `room`: width
+ * of the place for it.
+ */
+export function profilePlot({ curves }: VariantProfile, by: 'latency' | 'throughput', room = 560): ProfilePlot {
+  const width = Math.max(LEAST_WIDTH, room);
   const rows = curves.map((curve) => ({ cpuCores: curve.cpuCores, rows: curveRows(curve) }));
   const all = rows.flatMap((curve) => curve.rows);
   const measuredOf = ({ meanMs, throughputRps }: ProfileRow) => (by === 'latency' ? meanMs : throughputRps);
   const fitOf = ({ fittedMs, batchSize }: ProfileRow) =>
     fittedMs === undefined ? undefined : by === 'latency' ? fittedMs : (1000 * batchSize) / fittedMs;
   const sizes = [...new Set(all.map(({ batchSize }) => batchSize))].sort((a, b) => a - b);
-  const most = Math.max(1e-9, ...all.flatMap((row) => [measuredOf(row) ?? 0, fitOf(row) ?? 0]));
+  const spreadOf = (row: ProfileRow) => (row.uncertainty ?? 0) * (measuredOf(row) ?? 0);
+  const most = Math.max(1e-9, ...all.flatMap((row) => [(measuredOf(row) ?? 0) + spreadOf(row), fitOf(row) ?? 0]));
   const x = (batch: number) => {
     const [low, high] = [Math.log2(sizes[0] ?? 1), Math.log2(sizes.at(-1) ?? 2)];
     const part = high === low ? 0.5 : (Math.log2(batch) - low) / (high - low);
-    return EDGE.left + 12 + part * (SIZE.width - EDGE.left - EDGE.right - 24);
+    return EDGE.left + 12 + part * (width - EDGE.left - EDGE.right - 24);
   };
-  const y = (value: number) =>
-    SIZE.height - EDGE.bottom - (value / (1.05 * most)) * (SIZE.height - EDGE.bottom - EDGE.top);
+  const y = (value: number) => HEIGHT - EDGE.bottom - (value / (1.05 * most)) * (HEIGHT - EDGE.bottom - EDGE.top);
   return {
-    ...SIZE,
+    ...{ width, height: HEIGHT },
     lines: rows.map(({ cpuCores, rows: ofCurve }) => ({
       cpuCores,
       path: ofCurve
@@ -75,11 +80,18 @@ export function profilePlot({ curves }: VariantProfile, by: 'latency' | 'through
       dots: ofCurve.flatMap((row) => {
         const value = measuredOf(row);
         if (value === undefined) return [];
-        const spread = (row.uncertainty ?? 0) * value;
+        const spread = spreadOf(row);
         return [{ x: x(row.batchSize), y: y(value), low: y(value - spread), high: y(value + spread) }];
       }),
     })),
     xTicks: sizes.map((size) => ({ at: x(size), label: `${size}` })),
-    yTicks: [0, 0.25, 0.5, 0.75, 1].map((part) => ({ at: y(part * most), label: digits(part * most) })),
+    yTicks: roundTicks(most).map((value) => ({ at: y(value), label: digits(value) })),
   };
+}
+
+/** From 0 to at most `most`, in steps of 1, 2 or 5 times a power of ten. */
+function roundTicks(most: number): readonly number[] {
+  const power = 10 ** Math.floor(Math.log10(most / 4));
+  const step = power * ([1, 2, 5, 10].find((factor) => 5 * factor * power >= most) ?? 10);
+  return Array.from({ length: Math.floor(most / step + 1e-9) + 1 }, (_, index) => index * step);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { HistoryPoint, RunningPlan } from '../api/answers.js';
+import type { HistoryPoint, Plan, RunningPlan } from '../api/answers.js';
 import { type StatusInput, stageStatus } from './stage-status.js';
 
 const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
@@ -43,5 +43,10 @@ describe('the state of a stage', () => {
     ],
   ] as const)('%s', (_, of, level, note) => {
     expect(stageStatus('a', of)).toMatchObject({ level, note });
+  });
+
+  it('wants the replicas of all variants of the plan', () => {
+    const plan = { stages: { a: [{ replicas: 2 }, { replicas: 1 }] } } as unknown as Plan;
+    expect(stageStatus('a', input({ plan })).desired).toBe(3);
   });
 });

@@ -58,6 +58,10 @@ export function stageStatus(id: string, input: StatusInput): StageStatus {
   return { ...facts, ...judge(facts, isOmitted && (past === undefined || !hasReplicas(facts))) };
 }
 
+/** A plan may have several variants of a stage. */
+export const desiredReplicas = (plan: Plan | undefined, stageId: string): number | undefined =>
+  plan?.stages[stageId as never]?.reduce((sum, { replicas }) => sum + replicas, 0);
+
 type Facts = Omit<StageStatus, 'level' | 'note'>;
 
 const NO_REPLICAS: ReplicaCounts = { starting: 0, ready: 0, draining: 0, unhealthy: 0 };
@@ -72,7 +76,7 @@ function liveFacts(id: string, { running, rates, plan, latest }: StatusInput): F
     ...{ variantId, maxBatchSize, waitMs: rate?.waitMs, runMs: rate?.runMs, itemsRps: rate?.itemsRps },
     cpuCores: main?.resources.cpuCores,
     replicas: stage ? replicaCounts(stage) : NO_REPLICAS,
-    desired: plan?.stages[id as never]?.[0]?.replicas,
+    desired: desiredReplicas(plan, id),
     queueLength: stage?.queueLength ?? 0,
     batchFill: rate?.batchSize !== undefined && maxBatchSize ? rate.batchSize / maxBatchSize : undefined,
     p99Ms: latest?.stages[id]?.p99Ms ?? undefined,

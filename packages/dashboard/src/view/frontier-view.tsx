@@ -6,11 +6,13 @@ import type { FrontierAnswer, FrontierPoint } from '../api/answers.js';
 import { coresFigure, costFigure, digits, latencyFigure, text } from '../format/figures.js';
 import { isVerified, scatterOf } from '../state/frontier.js';
 import type { PipelineState } from '../state/pipeline-state.js';
+import { variantsText } from '../state/plan-diff.js';
 import { confirmAction } from './confirm-dialog.js';
 import { ResultFacts } from './decision-detail.js';
 import { Notice } from './notice.js';
 import { EffectTable, PlanTable, VerifiedText } from './plan-table.js';
 import { Scroll } from './scroll.js';
+import { useWidth } from './use-width.js';
 
 type Read =
   | { readonly kind: 'loading' }
@@ -114,9 +116,10 @@ interface ScatterProps {
 }
 
 function Scatter({ points, current, chosen, choose }: ScatterProps) {
-  const { width, height, places, here, xTicks, yTicks, steps } = scatterOf(points, current);
+  const { box, widthPx } = useWidth<HTMLDivElement>();
+  const { width, height, places, here, xTicks, yTicks, steps } = scatterOf(points, current, widthPx || undefined);
   return (
-    <>
+    <div class="scatter-box" ref={box}>
       <ul class="legend scatter-legend">
         <li>
           <span class="mark is-ok" aria-hidden="true" />
@@ -170,7 +173,7 @@ function Scatter({ points, current, chosen, choose }: ScatterProps) {
           />
         ))}
       </svg>
-    </>
+    </div>
   );
 }
 
@@ -191,27 +194,26 @@ function PointTable({ points, chosen, choose }: PointTableProps) {
             <th class="number">Cost</th>
             <th class="number">CPU</th>
             <th class="number">Latency</th>
-            <th />
           </tr>
         </thead>
         <tbody>
           {points.map((point, index) => (
             <tr key={`${point.pas}-${point.costPerHour}`} class={index === chosen ? 'is-current' : ''}>
-              <td>
+              <td class="variants">
                 <span class={isVerified(point) ? 'mark is-ok' : 'mark'} aria-hidden="true" />
-                {Object.values(point.plan.stages)
-                  .map(([stage]) => stage?.variantId)
-                  .join(' · ')}
+                <button
+                  type="button"
+                  class="link"
+                  aria-label={`Open plan ${index + 1}: ${variantsText(point.plan)}`}
+                  onClick={() => choose(index)}
+                >
+                  {variantsText(point.plan)}
+                </button>
               </td>
               <td class="number">{point.pas.toFixed(3)}</td>
               <td class="number">{text(costFigure(point.costPerHour))}</td>
               <td class="number">{text(coresFigure(point.cpuCores))}</td>
               <td class="number">{text(latencyFigure((point.plan.verified ?? point.plan.predicted).latencyMs))}</td>
-              <td class="number">
-                <button type="button" aria-label={`Open plan ${index + 1}`} onClick={() => choose(index)}>
-                  Open
-                </button>
-              </td>
             </tr>
           ))}
         </tbody>

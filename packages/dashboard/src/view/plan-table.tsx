@@ -24,18 +24,30 @@ const COLUMNS = [
   { field: 'replicas', name: 'Replicas' },
   { field: 'cpuCores', name: 'Cores each' },
   { field: 'maxBatchSize', name: 'Batch' },
+  { field: 'threshold', name: 'Threshold' },
+  { field: 'quorum', name: 'Quorum' },
 ] as const;
 
-const shown = (value: string | number): string => (typeof value === 'number' ? digits(value) : value);
+type Field = (typeof COLUMNS)[number]['field'];
+
+function shown(choice: StageChoice | undefined, field: Field): string {
+  const value = choice?.[field];
+  if (value === undefined) return choice === undefined ? '' : '–';
+  return typeof value === 'number' ? digits(value) : value;
+}
 
 export function PlanTable({ before, after }: PlanTableProps) {
+  const rows = planDiff(before, after);
+  const columns = COLUMNS.filter(({ field }) =>
+    rows.some(({ before: was, after: is }) => (was?.[field] ?? is?.[field]) !== undefined),
+  );
   return (
     <Scroll name="Stages of the plan">
       <table class="plan">
         <thead>
           <tr>
             <th>Stage</th>
-            {COLUMNS.map(({ field, name }) => (
+            {columns.map(({ field, name }) => (
               <th key={field} class={field === 'variantId' ? '' : 'number'}>
                 {name}
               </th>
@@ -43,10 +55,10 @@ export function PlanTable({ before, after }: PlanTableProps) {
           </tr>
         </thead>
         <tbody>
-          {planDiff(before, after).map(({ stageId, before: was, after: is, changed }) => (
+          {rows.map(({ stageId, before: was, after: is, changed }) => (
             <tr key={stageId} class={changed.length > 0 ? 'is-changed' : ''}>
               <th scope="row">{stageId}</th>
-              {COLUMNS.map(({ field }) => (
+              {columns.map(({ field }) => (
                 <Cell key={field} {...{ was, is, field, isChanged: changed.includes(field) }} />
               ))}
             </tr>
@@ -60,16 +72,16 @@ export function PlanTable({ before, after }: PlanTableProps) {
 interface CellProps {
   readonly was: StageChoice | undefined;
   readonly is: StageChoice | undefined;
-  readonly field: keyof StageChoice;
+  readonly field: Field;
   readonly isChanged: boolean;
 }
 
 function Cell({ was, is, field, isChanged }: CellProps) {
   return (
     <td class={field === 'variantId' ? '' : 'number'}>
-      {isChanged && was !== undefined && <del>{shown(was[field])}</del>}
+      {isChanged && was !== undefined && <del>{shown(was, field)}</del>}
       {isChanged && <span aria-hidden="true"> → </span>}
-      {isChanged ? <ins>{is && shown(is[field])}</ins> : is && shown(is[field])}
+      {isChanged ? <ins>{shown(is, field)}</ins> : shown(is, field)}
     </td>
   );
 }

@@ -9,6 +9,7 @@ import { profileKey, profilePlot, profileRows } from '../state/profiles.js';
 import { hashOf, place } from '../state/route.js';
 import { Notice } from './notice.js';
 import { Scroll } from './scroll.js';
+import { useWidth } from './use-width.js';
 
 type Read =
   | { readonly kind: 'loading' }
@@ -102,11 +103,12 @@ function Explorer({ profile }: { readonly profile: VariantProfile }) {
 }
 
 function Plot({ profile, by }: { readonly profile: VariantProfile; readonly by: 'latency' | 'throughput' }) {
-  const { width, height, lines, xTicks, yTicks } = profilePlot(profile, by);
+  const { box, widthPx } = useWidth<HTMLElement>();
+  const { width, height, lines, xTicks, yTicks } = profilePlot(profile, by, widthPx || undefined);
   const title = by === 'latency' ? 'Time of a batch' : 'Throughput of a replica';
   const unit = by === 'latency' ? 'ms, mean' : 'items/s';
   return (
-    <figure class="chart">
+    <figure class="chart" ref={box}>
       <figcaption>
         <h3>
           {title} <span class="unit">{unit}</span>

@@ -13,7 +13,7 @@ export interface StageCardProps {
 export function StageCard({ id, status, style, isPinned, canary, open }: StageCardProps) {
   const { replicas, variantId, cpuCores, desired, note, level } = status;
   const of = desired === undefined || desired === replicas.ready ? '' : ` of ${desired}`;
-  const resources = cpuCores === undefined ? '' : ` · ${digits(cpuCores)} ${cpuCores === 1 ? 'core' : 'cores'} each`;
+  const resources = cpuCores === undefined ? '' : ` × ${digits(cpuCores)} ${cpuCores === 1 ? 'core' : 'cores'}`;
   return (
     <button type="button" class={`stage is-${level}`} style={style} onClick={() => open(id)} aria-haspopup="dialog">
       <span class="stage-head">

@@ -1,6 +1,6 @@
 /** The live graph: stages as cards, edges with their rates. */
 import { useSignal } from '@preact/signals';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { ageText, digits, steadyDigits } from '../format/figures.js';
 import {
   curveOf,
@@ -17,25 +17,16 @@ import { Notice } from './notice.js';
 import { StageCard } from './stage-card.js';
 import { StagePanel } from './stage-panel.js';
 import { useNowMs } from './use-now-ms.js';
+import { useWidth } from './use-width.js';
 
 const NARROW_PX = 700;
 const LEAST_SCALE = 0.62;
 
 export function StageGraph({ state }: { readonly state: PipelineState }) {
   const graph = state.graph.value;
-  const box = useRef<HTMLDivElement>(null);
-  const widthPx = useSignal(0);
+  const { box, widthPx } = useWidth<HTMLDivElement>(graph !== undefined);
   const open = useSignal<string | undefined>(undefined);
-  useEffect(() => {
-    const element = box.current;
-    if (element === null) return undefined;
-    const watch = new ResizeObserver(([entry]) => {
-      widthPx.value = Math.floor(entry?.contentRect.width ?? 0);
-    });
-    watch.observe(element);
-    return () => watch.disconnect();
-  }, [graph === undefined]);
-  const isNarrow = widthPx.value < NARROW_PX;
+  const isNarrow = widthPx < NARROW_PX;
   const places = useMemo(() => graph && placeGraph(graph, !isNarrow), [graph, isNarrow]);
   if (graph === undefined || places === undefined) {
     return (
@@ -47,7 +38,7 @@ export function StageGraph({ state }: { readonly state: PipelineState }) {
       </section>
     );
   }
-  const scale = Math.min(1, Math.max(LEAST_SCALE, widthPx.value / places.width));
+  const scale = Math.min(1, Math.max(LEAST_SCALE, widthPx / places.width));
   return (
     <section class="panel" aria-label="Stages">
       <div class="panel-head">

@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ControlMode, GraphStage, StagePins } from '../api/answers.js';
 import { digits } from '../format/figures.js';
 import type { PipelineState } from '../state/pipeline-state.js';
+import { desiredReplicas } from '../state/stage-status.js';
 import { confirmAction } from './confirm-dialog.js';
 
 interface StagePanelProps {
@@ -66,7 +67,7 @@ export function StagePanel({ state, stageId, close }: StagePanelProps) {
 function ReplicaFigures({ state, stageId }: Pick<StagePanelProps, 'state' | 'stageId'>) {
   const replicas = state.running.value?.stages[stageId]?.replicas ?? [];
   const of = (...wanted: string[]) => replicas.filter(({ status }) => wanted.includes(status)).length;
-  const desired = state.plan.value?.stages[stageId as never]?.reduce((sum, each) => sum + each.replicas, 0);
+  const desired = desiredReplicas(state.plan.value, stageId);
   const figures = [
     ['Desired', desired ?? '–', 'by the plan'],
     ['Target', of('ready', 'starting'), 'ready or starting'],

@@ -123,28 +123,24 @@ function Incident({ state, card, window }: IncidentProps) {
   return (
     <>
       <p class="lead">
-        <strong>
-          {cause === 'unknown' ? 'Unknown cause' : capitalized(reasonText(cause))}
-          {stageId === undefined ? '' : ` at stage ${stageId}`}
-        </strong>{' '}
-        from {window}. {capitalized(summary)}
+        <strong>{capitalized(causeText({ cause, stageId }))}</strong> from {window}. {sentence(summary)}
       </p>
       <HarmText card={card} />
       <h3>First signal</h3>
       <p>
-        {clockText(firstSignal.atEpochMs)}: {firstSignal.text}
+        {clockText(firstSignal.atEpochMs)}: {firstSignal.text}.
       </p>
       {evidence.length > 0 && <EvidenceTable evidence={evidence} />}
       {runnerUp !== undefined && (
         <>
-          <h3>Why not {reasonText(runnerUp.cause)}</h3>
-          <p>{runnerUp.against}</p>
+          <h3>Why not {causeText(runnerUp)}</h3>
+          <p>{sentence(runnerUp.against)}</p>
         </>
       )}
       {counterfactual !== undefined && (
         <>
           <h3>What would have helped</h3>
-          <p>{counterfactual.text}</p>
+          <p>{sentence(counterfactual.text)}</p>
           {counterfactual.plan !== undefined && <PlanTable before={state.plan.value} after={counterfactual.plan} />}
         </>
       )}
@@ -165,6 +161,11 @@ function HarmText({ card: { harm, harmful, episode } }: { readonly card: Inciden
     </p>
   );
 }
+
+const causeText = ({ cause, stageId }: Pick<IncidentAnswer, 'cause' | 'stageId'>): string =>
+  `${cause === 'unknown' ? 'unknown cause' : reasonText(cause)}${stageId === undefined ? '' : ` at stage ${stageId}`}`;
+
+const sentence = (words: string): string => `${capitalized(words)}.`;
 
 const capitalized = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);
 
