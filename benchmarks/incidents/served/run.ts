@@ -1,7 +1,8 @@
 /**
- * `npm run bench:incidents-served [-- FOLDER] [--only TEXT] [--at-once N] [--seed-from TEXT]`: serves the incidents of the
- * parent folder in real time, four at once, and asks why. `stale-signals` is left out: a server reads its own metrics,
- * which cannot become stale. Exit code 1 if more than one in twelve is wrong.
+ * `npm run bench:incidents-served [-- FOLDER] [--only TEXT] [--at-once N] [--seed-from TEXT] [--record FOLDER]`: serves the
+ * incidents of the parent folder in real time, four at once, and asks why. `stale-signals` is left out: a server reads its
+ * own metrics, which cannot become stale. `--record` keeps what was measured; `--again FOLDER` diagnoses that once more.
+ * Exit code 1 if more than one in twelve is wrong.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,16 +11,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { arrivalRng } from '@equipoise/core/control';
+import type { IncidentCard } from '@equipoise/core/diagnose';
 import { SeededRng } from '@equipoise/core/model';
 import { arrivalsOf, loadDurationS } from '@equipoise/core/simulate';
+import { diagnose } from '../../../packages/core/src/diagnose/diagnose.js';
 import type { Incident } from '../../../packages/core/src/diagnose/simulated-incident.test-support.js';
 import { isRight, MOST_WRONG_FRACTION, seeded } from '../answers.js';
 import { type ReadIncident, readIncidents } from '../read-incidents.js';
+import { record, recordings } from './recordings.js';
 import type { FromIncident, ToIncident } from './serve-incident.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string' }, 'at-once': { type: 'string' }, 'seed-from': { type: 'string' } },
+  options: {
+    only: { type: 'string' },
+    'at-once': { type: 'string' },
+    'seed-from': { type: 'string' },
+    record: { type: 'string' },
+    again: { type: 'string' },
+  },
 });
 
 type Client = { readonly timeoutMs?: number; readonly leavesAfterMs?: number };
@@ -81,7 +91,13 @@ async function serveIncident({ incident, spec }: ReadIncident): Promise<boolean>
   say({ kind: 'why', fromEpochMs: epochMs + 1000 * fromS, toEpochMs: epochMs + 1000 * toS });
   const news = await heard();
   if (news.kind !== 'card') throw new Error('there is no card');
-  const { card, tookMs } = news;
+  const { card, tookMs, input } = news;
+  if (values.record !== undefined) record(values.record, { incident, input });
+  return judge(incident, card, tookMs);
+}
+
+/** Prints the answer, with its reasons if it is wrong. */
+function judge(incident: Incident, card: IncidentCard, tookMs: number): boolean {
   const right = isRight(incident, card);
   const answer = card.verdict === 'incident' ? `${card.cause} ${card.stageId ?? ''}` : card.verdict;
   const { cause, stages = [] } = incident.expect;
@@ -89,22 +105,38 @@ async function serveIncident({ incident, spec }: ReadIncident): Promise<boolean>
   process.stdout.write(
     `${right ? 'right' : 'WRONG'}  ${incident.name}: ${answer} (expected ${cause} ${stages.join(' or ')}; ${missed}${tookMs.toFixed(0)} ms)\n`,
   );
+  if (right || card.verdict !== 'incident') return right;
+  process.stdout.write(`       ${card.summary}\n       not ${card.runnerUp?.cause}: ${card.runnerUp?.against}\n`);
   return right;
+}
+
+function diagnoseAgain(folder: string): readonly boolean[] {
+  return recordings(folder)
+    .filter(({ incident }) => incident.name.includes(values.only ?? ''))
+    .map(({ incident, input }) => {
+      const startedAtMs = performance.now();
+      const card = diagnose(input);
+      return judge(incident, card, performance.now() - startedAtMs);
+    });
 }
 
 const isServable = ({ incident }: ReadIncident): boolean =>
   incident.injections.every(({ kind }) => kind !== 'stale-signals') && incident.name.includes(values.only ?? '');
 
-const waiting = (await readIncidents(positionals[0]))
-  .filter(({ incident }) => positionals[0] !== undefined || incident.expect.cause !== 'healthy')
-  .filter(isServable)
-  .map(({ incident, spec }) => ({ incident: seeded(incident, values['seed-from']), spec }));
-const count = waiting.length;
-let wrong = 0;
-const serveNext = async (): Promise<void> => {
-  for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-    if (!(await serveIncident(next))) wrong += 1;
-};
-await Promise.all(Array.from({ length: Number(values['at-once'] ?? 4) }, serveNext));
-process.stdout.write(`${count - wrong} of ${count} right\n`);
-process.exit(wrong > MOST_WRONG_FRACTION * count ? 1 : 0);
+async function serveAll(): Promise<readonly boolean[]> {
+  const waiting = (await readIncidents(positionals[0]))
+    .filter(({ incident }) => positionals[0] !== undefined || incident.expect.cause !== 'healthy')
+    .filter(isServable)
+    .map(({ incident, spec }) => ({ incident: seeded(incident, values['seed-from']), spec }));
+  const right: boolean[] = [];
+  const serveNext = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) right.push(await serveIncident(next));
+  };
+  await Promise.all(Array.from({ length: Number(values['at-once'] ?? 4) }, serveNext));
+  return right;
+}
+
+const answers = values.again === undefined ? await serveAll() : diagnoseAgain(values.again);
+const wrong = answers.filter((isRightAnswer) => !isRightAnswer).length;
+process.stdout.write(`${answers.length - wrong} of ${answers.length} right\n`);
+process.exit(wrong > MOST_WRONG_FRACTION * answers.length ? 1 : 0);

@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstPlan } from '@equipoise/core/control';
-import type { IncidentCard } from '@equipoise/core/diagnose';
+import type { DiagnosisInput, IncidentCard } from '@equipoise/core/diagnose';
 import { type PipelineSpec, SeededRng } from '@equipoise/core/model';
-import { startServer } from '@equipoise/runtime';
+import { type AskedWindow, PipelineDiagnosis, startServer } from '@equipoise/runtime';
 import { firstSeconds, policyRules } from '../../../packages/app/src/compose/simulated-run.js';
 import { startPipeline } from '../../../packages/app/src/compose/start-pipeline.js';
 import type { Incident } from '../../../packages/core/src/diagnose/simulated-incident.test-support.js';
@@ -21,9 +21,11 @@ export type ToIncident =
 
 export type FromIncident =
   | { readonly kind: 'ready'; readonly url: string }
-  | { readonly kind: 'card'; readonly card: IncidentCard; readonly tookMs: number };
+  | { readonly kind: 'card'; readonly card: IncidentCard; readonly tookMs: number; readonly input: DiagnosisInput };
 
 const SAMPLE_S = 60;
+/** Synthetic replicas need no cores of the machine. */
+const HOST_CORES = 64;
 const tell = (news: FromIncident) => process.send?.(news);
 
 async function serve(incident: Incident, given: PipelineSpec) {
@@ -52,7 +54,21 @@ async function serve(incident: Incident, given: PipelineSpec) {
       const cut = { ...spec, budget: { ...spec.budget, cpuCores: budget.cpuCores } };
       setTimeout(() => void pipeline.reload(cut), 1000 * (budget.fromS ?? 0));
     },
-    why: (window: { readonly fromEpochMs: number; readonly toEpochMs: number }) => pipeline.diagnosis.why(window),
+    why: (window: AskedWindow) => pipeline.diagnosis.why(window),
+    /** What the planner diagnoses, to ask it again later. */
+    inputOf: (window: AskedWindow) =>
+      new Promise<DiagnosisInput>((resolve) => {
+        const asking = new PipelineDiagnosis({
+          recorder: pipeline.history,
+          decisions: (page) => pipeline.control.decisionSummaries(page),
+          ask: async (question) => {
+            resolve({ ...question, spec: pipeline.spec, profiles: [], hostCores: HOST_CORES });
+            return { verdict: 'no-data', fromEpochMs: 0, toEpochMs: 0, text: 'only asked' };
+          },
+          epochNowMs: Date.now,
+        });
+        void asking.why(window);
+      }),
     close: async () => {
       await server.close();
       await pipeline.close();
@@ -69,11 +85,12 @@ async function take(message: ToIncident): Promise<void> {
     tell({ kind: 'ready', url: (await serving).url });
     return;
   }
-  const { begin, why, close } = await (serving as ReturnType<typeof serve>);
+  const { begin, why, inputOf, close } = await (serving as ReturnType<typeof serve>);
   if (message.kind === 'begin') return begin();
   const startedAtMs = performance.now();
   const card = await why(message);
-  tell({ kind: 'card', card, tookMs: performance.now() - startedAtMs });
+  const tookMs = performance.now() - startedAtMs;
+  tell({ kind: 'card', card, tookMs, input: await inputOf(message) });
   await close();
   if (process.connected) process.disconnect();
 }

@@ -81,6 +81,10 @@ describe('startPipeline', () => {
     });
     const announced = () => pipeline.control.pause().observation.announced;
     expect(announced()).toEqual({ arrivalRps: 3, sinceMs: expect.any(Number) });
+    // The history knows the decision that was made before it began.
+    const { history, runner } = pipeline;
+    const ages = history.signals(runner.nowMs);
+    expect(ages.find(({ source }) => source === 'decision')).toMatchObject({ ageMs: expect.any(Number) });
     await pipeline.runner.submit({});
     const first = announced();
     expect(first?.firstArrivalAtMs).toBeGreaterThanOrEqual(first?.sinceMs ?? Number.POSITIVE_INFINITY);

@@ -4,6 +4,7 @@ import type { HistoryRecorder } from '@equipoise/core/history';
 import { AppError, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import {
   type ClaimedState,
+  type LoopEvent,
   type PipelineControl,
   type PipelineDiagnosis,
   type PipelineRunner,
@@ -42,6 +43,7 @@ export interface RunningPipeline {
 /** Resolves when the first plan is warm; rejects with STATE_IN_USE if another server adapts the pipeline. */
 export async function startPipeline(asked: StartOptions): Promise<RunningPipeline> {
   let history: ServedHistory | undefined;
+  let begun: LoopEvent | undefined;
   const { routers } = asked;
   const options: StartOptions = {
     ...asked,
@@ -50,6 +52,7 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
       routers?.noteLoop(event);
       asked.monitor?.noteLoop(event);
       history?.note(event);
+      if (event.kind === 'decided') begun = event;
       asked.report(event);
     },
   };
@@ -89,6 +92,8 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
     signal?.throwIfAborted();
     const { runner, actuator } = parts;
     history = parts.beginHistory();
+    // The first plan was decided before there was a history.
+    if (begun !== undefined) history.note(begun);
     options.monitor?.watch({ runner, runningPlan: () => actuator.runningPlan() });
     if (!options.fixed && routers?.leads !== false) parts.loop.start();
     routers?.started();

@@ -30,7 +30,7 @@ const incident: IncidentCard = {
       high: 4.6,
     },
   ],
-  runnerUp: { cause: 'overload', against: 'the load explains 1.1 × the work' },
+  runnerUp: { cause: 'overload', stageId: stageId('count'), against: 'the load explains 1.1 × the work' },
   counterfactual: {
     text: 'with its peers’ speed, 0 of 900 requests miss the SLO',
     holds: true,
@@ -47,7 +47,7 @@ it('lays out an incident: harm, first signal, evidence, runner-up and what would
   expect(text).toContain('120 of 1000 requests missed the SLO (12.0 %; allowed 1.0 %): 100 dropped, 5 failed, 15 late');
   expect(text).toContain('2026-03-01 12:00:55: batches of stage classify take longer');
   expect(text).toMatch(/4\.02 .*3\.5 to 4\.6 .*1/);
-  expect(text).toMatch(/Why not overload\nthe load explains/);
+  expect(text).toMatch(/Why not overload at stage count\nthe load explains/);
   expect(text).toMatch(/What would have helped\nwith its peers/);
 });
 

@@ -20,7 +20,7 @@ export function incidentText(pipelineName: string, card: IncidentCard): string {
   }
 }
 
-function causeText({ cause, stageId }: Incident): string {
+function causeText({ cause, stageId }: Pick<Incident, 'cause' | 'stageId'>): string {
   return stageId === undefined ? cause : `${cause} at stage ${stageId}`;
 }
 
@@ -35,7 +35,7 @@ function incidentSections(card: Incident): readonly string[] {
     section('First signal'),
     `${timeText(firstSignal.atEpochMs)}: ${firstSignal.text}`,
     ...(evidence.length === 0 ? [] : [section('Evidence'), evidenceTable(evidence)]),
-    ...(runnerUp === undefined ? [] : [section(`Why not ${runnerUp.cause}`), runnerUp.against]),
+    ...(runnerUp === undefined ? [] : [section(`Why not ${causeText(runnerUp)}`), runnerUp.against]),
     ...(counterfactual === undefined ? [] : [section('What would have helped'), counterfactual.text]),
     ...(counterfactual?.plan === undefined ? [] : [planTable(counterfactual.plan)]),
   ];

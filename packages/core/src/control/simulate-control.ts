@@ -222,7 +222,7 @@ class SimulatedLoop implements SimulatedController {
     if (decision === undefined) return [];
     const { atMs } = observation ?? tick.observation;
     this.decisions.push({ atMs, decision, trigger });
-    this.history?.decided(decision);
+    this.history?.decided(decision, !tick.executes);
     return decision.kind === 'apply' && tick.executes ? changesToApply(decision, { pins: this.#pins }) : [];
   }
 

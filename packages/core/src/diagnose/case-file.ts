@@ -10,11 +10,12 @@ import type { RunningPlan } from '../model/running-plan.js';
 import { FALSE_ALARM, type Pairs } from './statistics.js';
 import { extentOf, harmIn, type Misses, missedSpan, type Span, secondsOf, sumIn } from './symptoms.js';
 
-/** `runningPlan`: what ran when it was decided. */
+/** `runningPlan`: what ran when it was decided. `isUnapplied`: its plan never came into force, like advice. */
 export interface DatedDecision {
   readonly atEpochMs: number;
   readonly decision: Decision;
   readonly runningPlan?: RunningPlan;
+  readonly isUnapplied?: boolean;
 }
 
 /**

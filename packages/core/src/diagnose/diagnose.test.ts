@@ -14,8 +14,9 @@ import { replicaId, type StageId, stageId, variantId } from '../model/ids.js';
 import type { EdgeSpec } from '../model/pipeline-spec.js';
 import type { RunningStage } from '../model/running-plan.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
-import type { DiagnosisInput } from './case-file.js';
+import { CaseFile, type DiagnosisInput } from './case-file.js';
 import { diagnose } from './diagnose.js';
+import { stagesAtOnset } from './stages-at-onset.js';
 
 const spec = {
   ...chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 10 }], b: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }] }),
@@ -75,19 +76,28 @@ function input(later: Second = {}, replicas: readonly ReplicaBlock[] = []): Diag
 }
 
 const lost = { completed: 30, 'deadline-unreachable': 20 };
-const blocksOf = (name: string, log: number): readonly ReplicaBlock[] =>
-  Array.from({ length: 10 }, (_, i) => ({
-    ...{ atEpochMs: 65_000 + 5000 * i, stageId: stageId('b'), variantId: variantId('v'), replicaId: replicaId(name) },
-    ...{ batches: 50, items: 50, failedItems: 0, measured: 50, logSum: 50 * (log + 0.01 * Math.sin(i)), logSquares: 0 },
-  }));
+/** Ten blocks of 50 batches, whose ln(service ÷ profile) have this mean and the standard deviation `spread`. */
+const blocksOf = (name: string, log: number, spread = 0): readonly ReplicaBlock[] =>
+  Array.from({ length: 10 }, (_, i) => {
+    const mean = log + 0.01 * Math.sin(i);
+    return {
+      ...{ atEpochMs: 65_000 + 5000 * i, stageId: stageId('b'), variantId: variantId('v'), replicaId: replicaId(name) },
+      ...{ batches: 50, items: 50, failedItems: 0, measured: 50 },
+      ...{ logSum: 50 * mean, logSquares: 50 * (mean ** 2 + spread ** 2) },
+    };
+  });
 
-/** Items for stage b, and service times of it, after the onset of mild harm. */
+/** Items for stage b, service times of it, and arrivals after the onset of mild harm; or batches that fail. */
 interface Later {
   readonly items?: number;
   readonly serviceMs?: number;
+  readonly arrived?: number;
+  readonly fails?: boolean;
 }
 
 const MILD_ONSET_S = 40;
+/** Failed batches of this size are few, so that the worst part alone proves nothing. */
+const LARGE_BATCH = 14;
 
 /** Late requests of a second with 50: three of a hundred since the onset, and once many for five seconds. */
 function lateAt(second: number): number {
@@ -95,8 +105,17 @@ function lateAt(second: number): number {
   return second >= 101 && second < 106 ? 8 : 1 + (second % 2);
 }
 
+/** Seconds with many and few arrivals take turns. */
+const noise = (second: number): number => (second % 2 === 0 ? -0.5 : 0.5);
+
+/** 50 requests of a second, of which some miss the SLO. */
+function endedAt(second: number, fails: boolean) {
+  const missed = lateAt(second);
+  return fails ? { completed: 50 - missed, failed: missed, late: 0 } : { completed: 50, failed: 0, late: missed };
+}
+
 /** Two minutes of a chain with a fan-out to stage b. */
-function mildHarm({ items = 100, serviceMs = usualStage.serviceMs }: Later): DiagnosisInput {
+function mildHarm({ items = 100, serviceMs = 500, arrived = 50, fails = false }: Later): DiagnosisInput {
   const stageIds = ['a', 'b', 'c'].map(stageId);
   const [a, b, c] = stageIds as [StageId, StageId, StageId];
   const edges: readonly EdgeSpec[] = [
@@ -113,10 +132,16 @@ function mildHarm({ items = 100, serviceMs = usualStage.serviceMs }: Later): Dia
     const isLater = second >= MILD_ONSET_S;
     const wobble = 1 + 0.02 * Math.sin(second);
     const usual = { plannedCores: 3, budgetCores: 8, provisionedRps: 60, accuracy: 0.9 };
-    const all: Figures = { ...usual, arrived: 50 * wobble, completed: 50, late: lateAt(second) };
+    const all: Figures = {
+      ...usual,
+      arrived: (isLater ? arrived : 50) * (1 + noise(second)),
+      ...endedAt(second, fails),
+    };
     for (const [field, value] of Object.entries(all)) row[placeOf(field as PipelineField)] = value;
     for (const stage of [0, 2]) setStage(row, stage, usualStage, wobble);
     setStage(row, 1, isLater ? { ...usualStage, serviceMs } : usualStage, wobble);
+    row[placeOfStage(1, 'batches')] = 50 / LARGE_BATCH;
+    row[placeOfStage(1, 'failedItems')] = endedAt(second, fails).failed;
     row[placeOfEdge(wideShape, 0, 'fanOuts')] = 50;
     row[placeOfEdge(wideShape, 0, 'items')] = (isLater ? items : 100) * wobble;
   }
@@ -210,13 +235,16 @@ describe('the diagnosis of a window', () => {
   it.each<[string, string, Later]>([
     ['a grown fan-out', 'fan-out', { items: 150 }],
     ['longer batches', 'wrong-profile', { serviceMs: 750 }],
+    ['more requests', 'overload', { arrived: 90 }],
+    ['failing batches', 'failing-variant', { fails: true }],
     ['nothing that changed', 'unknown', {}],
   ])('blames %s for mild harm that lasts, although its worst part takes five seconds', (_, cause, later) => {
     const card = diagnose(mildHarm(later));
     expect(card).toMatchObject({ verdict: 'incident', cause, harmful: true });
     if (card.verdict !== 'incident') return;
     expect(card.episode.toEpochMs - card.episode.fromEpochMs).toBeLessThan(10_000);
-    if (cause !== 'unknown') expect(card.stageId).toBe('b');
+    if (cause === 'overload') expect(card.evidence[0]?.measured).toBeGreaterThan(85);
+    else if (cause !== 'unknown') expect(card.stageId).toBe('b');
   });
 
   it('compares a rise with the plan over a minute, too, if it only does harm now and then', () => {
@@ -256,6 +284,16 @@ describe('the diagnosis of a window', () => {
     expect(diagnose(given)).toMatchObject({ verdict: 'incident', cause, stageId: 'b' });
   });
 
+  it.each([
+    ['fail', { completed: 0, failed: 50 }, { cause: 'failing-variant', stageId: 'b' }],
+    ['are late', { completed: 50, late: 50 }, { cause: 'unknown' }],
+  ])('blames a stage whose replicas hang one after the other if requests %s', (_, ended, expected) => {
+    const given = input({ all: ended });
+    for (let second = 60; second < SECONDS; second++)
+      given.history.rows[second * rowWidth(shape) + placeOfStage(1, 'replacedSlow')] = second % 10 === 0 ? 1 : 0;
+    expect(diagnose(given)).toMatchObject(expected);
+  });
+
   it('does not blame a rise that the plan was made for', () => {
     const planned = { ...lost, provisionedRps: 130, arrived: 120 };
     const later = { all: planned, b: { arrived: 90, dropped: 20, serviceMs: 1500 } };
@@ -279,6 +317,44 @@ describe('the diagnosis of a window', () => {
     expect(diagnose(input(slow, one))).toMatchObject({ cause: 'slow-replica', stageId: 'b', replicaId: 'b-3' });
     const all = ['b-1', 'b-2', 'b-3'].flatMap((name) => blocksOf(name, Math.log(2)));
     expect(diagnose(input(slow, all))).toMatchObject({ cause: 'wrong-profile', stageId: 'b' });
+  });
+
+  it('tells a slow replica from its only peer', () => {
+    const slow = { all: lost, b: { dropped: 20, serviceMs: 1000 } };
+    const pair = [...blocksOf('b-1', 0, 0.15), ...blocksOf('b-2', Math.log(2.5), 0.15)];
+    expect(diagnose(input(slow, pair))).toMatchObject({ cause: 'slow-replica', stageId: 'b', replicaId: 'b-2' });
+    const equal = [...blocksOf('b-1', Math.log(2), 0.15), ...blocksOf('b-2', Math.log(2), 0.15)];
+    expect(diagnose(input(slow, equal))).toMatchObject({ cause: 'wrong-profile', stageId: 'b' });
+  });
+
+  it.each<[string, number, number, object]>([
+    ['certain harm', 20, 1.3, { cause: 'wrong-profile', stageId: 'b' }],
+    ['certain harm', 20, 1.05, { cause: 'unknown' }],
+    ['harm that chance may explain', 0, 1.8, { cause: 'wrong-profile', stageId: 'b' }],
+    ['harm that chance may explain', 0, 1.3, { verdict: 'healthy' }],
+  ])('blames a stage that was slow before, too, for %s that nothing else explains', (_, each, factor, expected) => {
+    const given = input(each === 0 ? {} : { all: lost, b: { dropped: each } });
+    const width = rowWidth(shape);
+    for (let second = 0; second < SECONDS; second++) {
+      const row = given.history.rows.subarray(second * width, (second + 1) * width);
+      row[placeOfStage(1, 'serviceMs')] = factor * 500 * (1 + 0.02 * Math.sin(second));
+      if (each > 0 || second < 80 || second >= 83) continue;
+      row[placeOf('completed')] = 25;
+      row[placeOf('queue-full')] = 25;
+    }
+    expect(diagnose(given)).toMatchObject(expected);
+  });
+
+  it('takes no advice and no failed change for the plan in force', () => {
+    const apply = (replicas: number, isUnapplied: boolean) => ({
+      ...{ atEpochMs: 50_000 + replicas, isUnapplied },
+      decision: { kind: 'apply', plan: { stages: { b: [{ replicas }] } }, evidence: {} } as unknown as Decision,
+    });
+    const file = (...decisions: DiagnosisInput['decisions']) =>
+      new CaseFile({ ...input({ all: lost, b: { dropped: 20 } }), decisions });
+    expect(stagesAtOnset(file(apply(1, false), apply(2, true)))).toEqual({ b: [{ replicas: 1 }] });
+    expect(stagesAtOnset(file(apply(1, false), apply(2, false)))).toEqual({ b: [{ replicas: 2 }] });
+    expect(stagesAtOnset(file(apply(1, true)))).toBeUndefined();
   });
 
   it('simulates the plan that ran when the harm began, although no decision changed it', () => {

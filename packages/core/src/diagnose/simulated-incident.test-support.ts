@@ -173,7 +173,9 @@ export function simulateIncident(incident: Incident, spec: PipelineSpec, profile
     replicas: run.history?.replicas.window() ?? [],
     decisions: [
       start,
-      ...run.decisions.map(({ atMs, decision }) => ({ atEpochMs: STARTED_AT_EPOCH_MS + atMs, decision })),
+      ...run.decisions.map(({ atMs, decision }) => ({
+        ...{ atEpochMs: STARTED_AT_EPOCH_MS + atMs, decision, isUnapplied: mode !== 'auto' },
+      })),
     ],
   };
 }

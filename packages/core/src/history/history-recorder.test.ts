@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Decision } from '../model/decision.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/service-curves.js';
@@ -50,6 +51,26 @@ describe('the recorder', () => {
     expect(second).toMatchObject({ arrivalRps: 1, completedRps: 1, lateRps: 1, cpuCores: { used: 0 } });
     expect(recorder.latencies.window().reduce((sum, { count }) => sum + count, 0)).toBe(2);
     expect(window.stageFigure(0, 0, 'serviceMs') / window.stageFigure(0, 0, 'expectedMs')).toBe(2);
+  });
+
+  it('keeps the rate of the running plan while plans are only advised', () => {
+    const { recorder } = bench();
+    const decision = (kind: string, rps: number) =>
+      ({
+        kind,
+        evidence: { forecast: { meanRps: rps, upperRps: rps }, load: { arrivalRps: rps } },
+      }) as unknown as Decision;
+    recorder.decided(decision('apply', 10));
+    recorder.advance(1500);
+    recorder.decided(decision('apply', 30), true);
+    recorder.advance(2500);
+    recorder.decided(decision('hold', 20), true);
+    recorder.advance(3500);
+    recorder.decided(decision('apply', 40));
+    recorder.advance(4500);
+    const window = recorder.history.window();
+    expect([0, 1, 2, 3].map((at) => window.figure(at, 'provisionedRps'))).toEqual([10, 10, 20, 40]);
+    expect([0, 1, 2, 3].map((at) => window.figure(at, 'forecastRps'))).toEqual([10, 30, 20, 40]);
   });
 
   it('tells how old the newest data of each source is', () => {

@@ -3,7 +3,7 @@
  * their time, and `advance` ends all seconds that are over. Gauges are sampled when a second ends.
  */
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
-import type { Decision, EdgeTally } from '../model/decision.js';
+import type { Decision, EdgeTally, Forecast } from '../model/decision.js';
 import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
@@ -94,7 +94,8 @@ export class HistoryRecorder {
   #endsAtMs: number;
   #blockEndsAtMs: number;
   #last: HistorySample;
-  #decision: Decision | undefined;
+  #forecast: Forecast | undefined;
+  #provisionedRps = Number.NaN;
   #staleSignals = 0;
   /** Times of the newest data; NaN before the first. */
   #arrivedAtMs = Number.NaN;
@@ -166,8 +167,11 @@ export class HistoryRecorder {
     }
   }
 
-  decided(decision: Decision): void {
-    this.#decision = decision;
+  /** `isAdvice`: its plan is not applied, so the running plan stays made for its own rate. */
+  decided(decision: Decision, isAdvice = false): void {
+    const { load, forecast } = decision.evidence;
+    this.#forecast = forecast;
+    if (!isAdvice || decision.kind !== 'apply') this.#provisionedRps = load?.arrivalRps ?? forecast.upperRps;
     this.#decidedAtMs = this.#endsAtMs;
   }
 
@@ -212,16 +216,16 @@ export class HistoryRecorder {
   }
 
   #setPipeline({ arrived, plan }: HistorySample): void {
-    const { evidence } = this.#decision ?? {};
+    const { meanRps = Number.NaN, upperRps = Number.NaN } = this.#forecast ?? {};
     const quantile = (fraction: number) =>
       this.#latencies.count === 0 ? Number.NaN : this.#latencies.quantileMs(fraction);
     const figures = {
       arrived: arrived - (this.#last.arrived ?? 0),
       p50Ms: quantile(0.5),
       p99Ms: quantile(0.99),
-      forecastRps: evidence?.forecast.meanRps ?? Number.NaN,
-      forecastUpperRps: evidence?.forecast.upperRps ?? Number.NaN,
-      provisionedRps: evidence?.load?.arrivalRps ?? evidence?.forecast.upperRps ?? Number.NaN,
+      forecastRps: meanRps,
+      forecastUpperRps: upperRps,
+      provisionedRps: this.#provisionedRps,
       accuracy: plan?.pas ?? Number.NaN,
       costPerHour: plan?.costPerHour ?? Number.NaN,
       usedCores: this.#busyCoreMs / STEP_MS,

@@ -17,11 +17,11 @@ function recorderOf(spec: PipelineSpec): HistoryRecorder {
 }
 
 /** Asks about the last ten minutes of a pipeline with a decision each `everyS`; returns what the planner is asked. */
-async function asked(everyS: number, count: number) {
+async function asked(everyS: number, count: number, facts: Partial<DecisionSummary> = {}) {
   const pages: DecisionPage[] = [];
   const record = (id: number) =>
     ({
-      ...{ id, atEpochMs: NOW - 1000 * everyS * (count - id), runningPlan: { stages: {} } },
+      ...{ id, atEpochMs: NOW - 1000 * everyS * (count - id), runningPlan: { stages: {} }, ...facts },
       decision: { kind: 'hold', reason: 'r', evidence: { forecast: {} } },
     }) as unknown as DecisionSummary;
   let question: DiagnosisQuestion | undefined;
@@ -54,5 +54,15 @@ describe('the decisions of a diagnosis', () => {
   it('are all that there are, and at most 36 pages', async () => {
     expect((await asked(2, 3)).decisions).toHaveLength(3);
     expect((await asked(0.001, 20_000)).decisions).toHaveLength(7200);
+  });
+
+  it.each<[string, Partial<DecisionSummary>, boolean]>([
+    ['applied', { mode: 'auto', outcome: { kind: 'applied', tookMs: 1 } }, false],
+    ['under way', { mode: 'auto' }, false],
+    ['only advised', { mode: 'advise' }, true],
+    ['given up', { mode: 'auto', outcome: { kind: 'given-up', message: 'm' } }, true],
+    ['failed', { mode: 'auto', outcome: { kind: 'failed', step: 'apply', message: 'm' } }, true],
+  ])('tell if a plan came into force: %s', async (_, facts, isUnapplied) => {
+    expect((await asked(1, 1, facts)).decisions).toMatchObject([{ isUnapplied }]);
   });
 });

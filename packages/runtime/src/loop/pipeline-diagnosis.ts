@@ -89,9 +89,9 @@ async function decisionsSince(
 
 /** Oldest first. */
 function datedDecisions(found: readonly DecisionSummary[], toEpochMs: number): readonly DatedDecision[] {
-  return found
-    .toReversed()
-    .flatMap(({ atEpochMs, decision, runningPlan }) =>
-      decision === undefined || atEpochMs > toEpochMs ? [] : [{ atEpochMs, runningPlan, decision }],
-    );
+  return found.toReversed().flatMap(({ atEpochMs, decision, runningPlan, mode, outcome }) => {
+    if (decision === undefined || atEpochMs > toEpochMs) return [];
+    const isUnapplied = mode === 'advise' || (outcome !== undefined && outcome.kind !== 'applied');
+    return [{ atEpochMs, runningPlan, decision, isUnapplied }];
+  });
 }

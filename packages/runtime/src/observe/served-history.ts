@@ -51,8 +51,9 @@ export class ServedHistory {
 
   note(event: LoopEvent): void {
     if (event.kind !== 'decided') return;
-    this.recorder.decided(event.record.decision);
-    this.recorder.observed(event.record.observation);
+    const { decision, mode, observation } = event.record;
+    this.recorder.decided(decision, mode === 'advise');
+    this.recorder.observed(observation);
   }
 
   close(): void {

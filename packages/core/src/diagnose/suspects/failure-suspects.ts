@@ -1,27 +1,22 @@
-/** Batches that fail, and replicas that do not run. */
+/** Batches that fail, and replicas that hang one after the other. */
+import type { StageId } from '../../model/ids.js';
 import { type CaseFile, meanIn } from '../case-file.js';
 import type { Suspect } from '../incident-card.js';
 import { poissonTail } from '../statistics.js';
-import { sumIn } from '../symptoms.js';
+import { type Span, secondsOf, sumIn } from '../symptoms.js';
 
 /** Failed items come in batches, so batches count. */
 const ALPHA = 0.001;
 
 export function failureSuspects(file: CaseFile, stage: number): readonly Suspect[] {
-  const { history, episode, input } = file;
+  const { history, input } = file;
   const stageId = file.stageIds[stage];
+  const found = file.harmSpans.map((span) => failuresIn(file, stage, span)).find(({ isPlain }) => isPlain);
   if (stageId === undefined) return [];
-  const sum = (field: 'failedItems' | 'items' | 'batches') =>
-    sumIn(episode, (at) => history.stageFigure(at, stage, field));
-  const [failed, items, batches] = [sum('failedItems'), sum('items'), sum('batches')];
-  if (failed === 0) return [];
-  const perBatch = items / Math.max(1, batches);
-  const allowed = file.allowedFraction * items;
-  const unlikely = poissonTail(failed / perBatch, allowed / perBatch);
-  if (failed <= allowed || unlikely > ALPHA) return [];
-  const fraction = failed / items;
-  const index = Math.round(meanIn(episode, (at) => history.stageFigure(at, stage, 'variant')));
-  const blocks = file.replicaBlocks(episode, stageId).filter(({ failedItems }) => failedItems > 0);
+  if (found === undefined) return hangingSuspects(file, stage, stageId);
+  const { span, fraction } = found;
+  const index = Math.round(meanIn(span, (at) => history.stageFigure(at, stage, 'variant')));
+  const blocks = file.replicaBlocks(span, stageId).filter(({ failedItems }) => failedItems > 0);
   const replicas = new Set(blocks.map(({ replicaId }) => replicaId)).size;
   const variants = [...new Set(blocks.map(({ variantId }) => variantId))];
   const name = variants.join(', ') || input.spec.stages[stage]?.variants[index]?.id || 'unknown';
@@ -38,6 +33,56 @@ export function failureSuspects(file: CaseFile, stage: number): readonly Suspect
           measured: fraction,
           expected: 0,
         },
+      ],
+    },
+  ];
+}
+
+interface Failures {
+  readonly span: Span;
+  readonly fraction: number;
+  /** True if they are too many for the SLO, and chance cannot explain them. */
+  readonly isPlain: boolean;
+}
+
+function failuresIn({ history, allowedFraction, harmSpans }: CaseFile, stage: number, span: Span): Failures {
+  const sum = (field: 'failedItems' | 'items' | 'batches') =>
+    sumIn(span, (at) => history.stageFigure(at, stage, field));
+  const [failed, items, batches] = [sum('failedItems'), sum('items'), sum('batches')];
+  const perBatch = Math.max(1, items) / Math.max(1, batches);
+  const allowed = allowedFraction * items;
+  const chance = poissonTail(failed / perBatch, allowed / perBatch);
+  return {
+    span,
+    fraction: failed / Math.max(1, items),
+    isPlain: failed > allowed && chance <= ALPHA / harmSpans.length,
+  };
+}
+
+/** Replicas hang before requests fail. */
+const HANGS_BEFORE_S = 10;
+
+/**
+ * A batch that never ends is in no figure of a batch, but its requests fail. Replacements that hang, too, show that the
+ * stage as a whole is to blame.
+ */
+function hangingSuspects(file: CaseFile, stage: number, stageId: StageId): readonly Suspect[] {
+  const { history, extent, isHarmed } = file;
+  const failed = sumIn(extent, (at) => history.figure(at, 'failed'));
+  if (!isHarmed || failed < sumIn(extent, (at) => history.missed(at)) / 2) return [];
+  const span = { from: Math.max(0, extent.from - HANGS_BEFORE_S), to: extent.to };
+  const replaced = sumIn(span, (at) => history.stageFigure(at, stage, 'replacedSlow'));
+  const most = Math.max(1, ...secondsOf(span).map((at) => history.stageFigure(at, stage, 'ready')));
+  if (replaced <= most) return [];
+  return [
+    {
+      cause: 'failing-variant',
+      stageId,
+      score: Math.max(Math.log(2), Math.log(replaced / most)),
+      summary: `replicas of stage ${stageId} hang one after the other: ${replaced} were replaced`,
+      evidence: [
+        { text: `replicas of stage ${stageId} that hung and were replaced`, measured: replaced, expected: 0 },
+        { text: `most ready replicas of stage ${stageId} at once`, measured: most },
       ],
     },
   ];

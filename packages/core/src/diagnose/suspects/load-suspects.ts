@@ -22,22 +22,13 @@ export function loadSuspects(file: CaseFile, stage: number): readonly Suspect[] 
 }
 
 function rateSuspects(file: CaseFile, stage: number): readonly Suspect[] {
-  const { history, episode, before } = file;
-  // Arrivals of neighboring seconds are nearly independent, so each second counts.
-  const arrived = (span: Span): Pairs => secondsOf(span).map((at) => [history.figure(at, 'arrived'), 1] as const);
-  const provisioned = provisionedRps(file);
-  const change =
-    before === undefined
-      ? provisioned === undefined
-        ? undefined
-        : logChangeFrom(provisioned, arrived(episode), file.alpha)
-      : logChange(arrived(peakOf(file)), arrived(before), file.alpha);
-  if (change === undefined || change.low <= LEAST_CHANGE || !isBeyondPlan(file, stage)) return [];
-  const [now, then] = [Math.exp(change.value), meanIn(before ?? episode, (at) => history.figure(at, 'arrived'))];
-  const rate = before === undefined ? then : now * then;
-  const usual = before === undefined ? rate / now : then;
+  const { history, episode, extent, before } = file;
+  const plainest = rateChange(file);
+  if (plainest === undefined || plainest.change.low <= LEAST_CHANGE || !isBeyondPlan(file, stage)) return [];
+  const { change, rate } = plainest;
+  const usual = rate / Math.exp(change.value);
   const isStale =
-    sumIn({ from: Math.max(0, episode.from - 10), to: episode.to }, (at) =>
+    sumIn({ from: Math.max(0, extent.from - 10), to: extent.to }, (at) =>
       Number(history.figure(at, 'staleSignals') > 0),
     ) > 0;
   const stageId = file.stageIds[stage];
@@ -78,13 +69,39 @@ function rateSuspects(file: CaseFile, stage: number): readonly Suspect[] {
   ];
 }
 
+/** `rate`: mean arrivals per second. */
+interface RateChange {
+  readonly change: Interval;
+  readonly rate: number;
+}
+
+/** The plainest change in the worst part and in all of the harm, against the time before or else against the plan. */
+function rateChange(file: CaseFile): RateChange | undefined {
+  const { history, episode, extent, before, harmSpans } = file;
+  const arrivals = (at: number): number => history.figure(at, 'arrived');
+  // Arrivals of neighboring seconds are nearly independent, so each second counts.
+  const arrived = (span: Span): Pairs => secondsOf(span).map((at) => [arrivals(at), 1] as const);
+  const provisioned = provisionedRps(file);
+  const alpha = file.alpha / harmSpans.length;
+  const worst = before === undefined ? episode : peakOf(file);
+  const changes = (harmSpans.length === 1 ? [worst] : [worst, extent]).flatMap((span): readonly RateChange[] => {
+    const change =
+      before !== undefined
+        ? logChange(arrived(span), arrived(before), alpha)
+        : provisioned && logChangeFrom(provisioned, arrived(span), alpha);
+    return change ? [{ change, rate: meanIn(span, arrivals) }] : [];
+  });
+  return changes.toSorted((a, b) => b.change.low - a.change.low)[0];
+}
+
 /**
  * A rise is no overload if the plan was made for it: after an idle time, for example. True if more requests arrive than
  * the plan before the onset was made for, or more items than the ready replicas can serve by the profile.
  */
 function isBeyondPlan(file: CaseFile, stage: number): boolean {
-  const { history, episode } = file;
-  const { from } = episode;
+  const { history, episode, extent } = file;
+  // The loop may have answered mild harm before its worst part.
+  const { from } = extent;
   const lately = secondsOf({ from: Math.max(0, from - PLANNED_BEFORE_S), to: from + 1 });
   const rates = lately.map((at) => history.figure(at, 'provisionedRps')).filter(Number.isFinite);
   const planned = rates.length === 0 ? provisionedRps(file) : Math.min(...rates);
@@ -94,9 +111,13 @@ function isBeyondPlan(file: CaseFile, stage: number): boolean {
       sumIn(span, (at) => history.figure(at, 'arrived')),
       planned * (span.to - span.from),
     ) <
-    file.alpha / 2;
+    file.alpha / 3;
   // A small excess does harm now and then as long as it lasts, so the worst part alone may not show it.
-  if (isMore(peakOf(file)) || isMore({ from, to: Math.min(file.asked.to, from + LASTING_S) })) return true;
+  const lasting = [episode, extent].map((span) => ({
+    from: span.from,
+    to: Math.min(file.asked.to, span.from + LASTING_S),
+  }));
+  if ([peakOf(file), ...lasting].some(isMore)) return true;
   const items = meanIn(episode, (at) => history.stageFigure(at, stage, 'arrived'));
   return items > meanIn(episode, (at) => history.stageFigure(at, stage, 'capacityRps'));
 }
@@ -107,8 +128,8 @@ const peakOf = ({ history, episode }: CaseFile): Span => ({
   to: Math.min(history.length, Math.max(episode.from + 5, episode.to)),
 });
 
-function provisionedRps({ history, episode, ...file }: CaseFile): number | undefined {
-  const atOnset = history.figure(episode.from, 'provisionedRps');
+function provisionedRps({ history, extent, ...file }: CaseFile): number | undefined {
+  const atOnset = history.figure(extent.from, 'provisionedRps');
   if (Number.isFinite(atOnset)) return atOnset;
   const [first] = file.input.decisions;
   const { load, forecast } = first?.decision.evidence ?? {};

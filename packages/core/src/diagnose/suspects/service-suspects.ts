@@ -12,6 +12,8 @@ import { type Span, secondsOf, sumIn } from '../symptoms.js';
 const PLAIN_FACTOR = 1.5;
 /** Smaller factors are within what a profile promises. */
 const LEAST_FACTOR = 1.1;
+/** Of a stage that was slow before the harm, too. */
+const LEAST_SCORE = Math.log(1.05);
 /** Fewer batches say nothing about a replica. */
 const FEWEST_BATCHES = 5;
 /** Lengths in blocks of the parts of a replica's life that are tested, besides all of it. */
@@ -29,17 +31,15 @@ interface SlowReplica {
   readonly slowness: Interval;
 }
 
-/** `difference`: mean ln(service time) minus the median of the peers, in the same block of time. */
+/** `difference`: mean ln(service time) minus the median of the `peers`, in the same block of time. */
 interface Compared {
   readonly replicaId: string;
   readonly measured: number;
+  readonly peers: number;
   readonly difference: number;
 }
 
-/**
- * Replicas that are slower than their peers (other replicas of the variant) during some part of their life. The noise
- * comes from all replicas, by the median absolute deviation, which one slow replica does not change.
- */
+/** Replicas that are slower than their peers (other replicas of the variant) during some part of their life. */
 function slowReplicas(blocks: readonly ReplicaBlock[]): readonly SlowReplica[] {
   const together = new Map<string, ReplicaBlock[]>();
   for (const block of blocks) {
@@ -49,8 +49,7 @@ function slowReplicas(blocks: readonly ReplicaBlock[]): readonly SlowReplica[] {
   }
   const compared = blocks.flatMap((block) => comparedWithPeers(block, together.get(peersKey(block)) ?? []));
   const ids = [...new Set(compared.map(({ replicaId }) => replicaId))];
-  const scaled = compared.map(({ measured, difference }) => Math.abs(difference) * Math.sqrt(measured));
-  const noise = Math.max(LEAST_NOISE, 1.4826 * median(scaled));
+  const noise = Math.max(LEAST_NOISE, noiseOf(compared) ?? noiseWithin(blocks));
   return ids.flatMap((replicaId) => {
     const own = compared.filter((each) => each.replicaId === replicaId);
     const parts = [own, ...LENGTHS.filter((length) => length < own.length).flatMap((length) => partsOf(own, length))];
@@ -58,6 +57,28 @@ function slowReplicas(blocks: readonly ReplicaBlock[]): readonly SlowReplica[] {
     const slowest = parts.map((part) => slownessIn(part, noise, z)).reduce((a, b) => (b.low > a.low ? b : a));
     return slowest.low > Math.log(LEAST_FACTOR) ? [{ replicaId, slowness: slowest }] : [];
   });
+}
+
+/**
+ * Standard deviation of ln(service time) of a batch, from the differences of all replicas: the median absolute deviation,
+ * which one slow replica does not change. Undefined if only pairs are compared: there, one that is slow shifts both.
+ */
+function noiseOf(compared: readonly Compared[]): number | undefined {
+  const among = compared.filter(({ peers }) => peers > 1);
+  if (among.length === 0) return undefined;
+  return 1.4826 * median(among.map(({ measured, difference }) => Math.abs(difference) * Math.sqrt(measured)));
+}
+
+/** The same from the batches of each replica within each block. */
+function noiseWithin(blocks: readonly ReplicaBlock[]): number {
+  let [squares, degrees] = [0, 0];
+  for (const { measured, logSum, logSquares } of blocks) {
+    if (measured < 2) continue;
+    // The squares are 32-bit floats, so equal times may give a difference below zero.
+    squares += Math.max(0, logSquares - logSum ** 2 / measured);
+    degrees += measured - 1;
+  }
+  return degrees === 0 ? Number.POSITIVE_INFINITY : Math.sqrt(squares / degrees);
 }
 
 const peersKey = ({ atEpochMs, variantId }: ReplicaBlock): string => `${atEpochMs} ${variantId}`;
@@ -68,7 +89,7 @@ function comparedWithPeers(block: ReplicaBlock, together: readonly ReplicaBlock[
   const peers = together.filter((peer) => peer.replicaId !== replicaId && peer.measured > 0);
   if (measured === 0 || peers.length === 0) return [];
   const usual = median(peers.map((peer) => peer.logSum / peer.measured));
-  return [{ replicaId, measured, difference: block.logSum / measured - usual }];
+  return [{ replicaId, measured, peers: peers.length, difference: block.logSum / measured - usual }];
 }
 
 const partsOf = <Value>(values: readonly Value[], length: number): readonly (readonly Value[])[] =>
@@ -119,7 +140,6 @@ function slowSuspect(stageId: StageId, blocks: readonly ReplicaBlock[], { replic
 /** `peers`: mean of ln(service ÷ profile) without a slow replica, if there is one. */
 function profileSuspects(file: CaseFile, stage: number, peers: number | undefined): readonly Suspect[] {
   const { episode, before, history } = file;
-  const stageId = file.stageIds[stage];
   const pairsOf = (span: Span) =>
     file.pairs(
       span,
@@ -132,33 +152,48 @@ function profileSuspects(file: CaseFile, stage: number, peers: number | undefine
   // Without seconds before, a lasting deviation from the profile counts, too.
   const reference = (before && logChange(pairsOf(before), undefined, FALSE_ALARM)?.value) ?? 0;
   const found = spans.flatMap((span) => {
-    const of = logChange(pairsOf(span), undefined, FALSE_ALARM);
-    return of === undefined
+    const all = logChange(pairsOf(span), undefined, alpha);
+    return all === undefined
       ? []
-      : [{ all: of, change: logChange(pairsOf(span), before && pairsOf(before), alpha) ?? of }];
+      : [{ all, change: logChange(pairsOf(span), before && pairsOf(before), alpha) ?? all }];
   });
   const [plainest] = found.toSorted((a, b) => b.change.low - a.change.low);
   if (plainest === undefined) return [];
-  const { all, change } = plainest;
-  const slowness = peers ?? all.value;
+  const slowness = peers ?? plainest.all.value;
   const score = slowness - reference;
-  if (change.low <= Math.log(LEAST_FACTOR) || score <= Math.log(LEAST_FACTOR)) return [];
-  return [
-    {
-      cause: 'wrong-profile',
-      stageId,
-      score,
-      summary: `batches of stage ${stageId} take ${times(Math.exp(slowness))} as long as the profile says, in all replicas`,
-      evidence: [
-        {
-          text: `service time of stage ${stageId} ÷ that of the profile`,
-          measured: Math.exp(all.value),
-          expected: Math.exp(reference),
-          ...exponentials(all),
-        },
-      ],
-    },
-  ];
+  if (plainest.change.low > Math.log(LEAST_FACTOR) && score > Math.log(LEAST_FACTOR))
+    return [profileSuspect(file, stage, { slowness, all: plainest.all, reference, score })];
+  // A stage that was as slow before the harm explains what nothing else does.
+  const [slowest] = found.toSorted((a, b) => b.all.low - a.all.low);
+  const least = Math.log(file.isCertain ? LEAST_FACTOR : PLAIN_FACTOR);
+  if (slowest === undefined || slowest.all.low <= least || slowness <= least) return [];
+  return [profileSuspect(file, stage, { slowness, all: slowest.all, reference: 0, score: LEAST_SCORE })];
+}
+
+/** Logarithms of factors. `reference`: that of the service times before. */
+interface Slowness {
+  readonly slowness: number;
+  readonly all: Interval;
+  readonly reference: number;
+  readonly score: number;
+}
+
+function profileSuspect(file: CaseFile, stage: number, { slowness, all, reference, score }: Slowness): Suspect {
+  const stageId = file.stageIds[stage];
+  return {
+    cause: 'wrong-profile',
+    stageId,
+    score,
+    summary: `batches of stage ${stageId} take ${times(Math.exp(slowness))} as long as the profile says, in all replicas`,
+    evidence: [
+      {
+        text: `service time of stage ${stageId} ÷ that of the profile`,
+        measured: Math.exp(all.value),
+        expected: Math.exp(reference),
+        ...exponentials(all),
+      },
+    ],
+  };
 }
 
 /**
