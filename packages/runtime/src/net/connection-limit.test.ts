@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
-import { connect, type Server } from 'node:net';
+import { connect, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createSecureServer } from 'node:tls';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ask, HttpBench, inferBody, inferHeaders, overTls } from '../open-inference/http-bench.test-support.js';
@@ -33,7 +33,7 @@ async function pipelineAtOnce(port: number, connections: number, requests: numbe
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
   });
-  // A server accepts one connection per turn.
+  // A server accepts few connections per turn.
   for (const socket of sockets) socket.write(GET);
   await Promise.all(sockets.map((socket) => once(socket, 'data')));
   const answered = sockets.map(
@@ -68,6 +68,12 @@ function grpcSession({ grpcAddress }: RunningServer): ClientHttp2Session {
   return session;
 }
 
+/** Connections are accepted in the next turn of the event loop, in any order. */
+async function accepted(socket: Socket): Promise<void> {
+  await once(socket, 'connect');
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 describe('connections', () => {
   it('beyond the bound are refused with 503 while all others wait for an answer', async () => {
     const { server, runner, refused } = await start({ maxConnections: 2, wait: never });
@@ -96,11 +102,52 @@ describe('connections', () => {
     expect(refused).toEqual([]);
   });
 
+  it('beyond the bound take the place of a request that arrives slowly', async () => {
+    let nowMs = 0;
+    const begun: string[] = [];
+    const refused: RefusedKind[] = [];
+    const server = await startHttpServer(
+      {
+        place: { host: '127.0.0.1', port: 0 },
+        requestTimeoutMs: 60_000,
+        limits: { mostConnections: 2, mostStreams: 1, onRefusal: (kind) => refused.push(kind) },
+        nowMs: () => nowMs,
+      },
+      ({ request }) => begun.push(request.url ?? ''),
+    );
+    onTestFinished(() => server.close(0));
+    const port = Number(new URL(server.url).port);
+    const send = (text: string) => {
+      const socket = connect(port, '127.0.0.1').setEncoding('latin1');
+      onTestFinished(() => void socket.destroy());
+      const answer = once(socket, 'data');
+      socket.write(text);
+      return { socket, answer: answer.then(([first]) => String(first)) };
+    };
+    const head = (path: string, length: number) =>
+      `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: ${length}\r\n\r\n`;
+    const whole = send(`${head('/whole', 1)}x`);
+    await expect.poll(() => begun).toEqual(['/whole']);
+    const slow = send(`${head('/slow', 100)}x`);
+    await expect.poll(() => begun).toEqual(['/whole', '/slow']);
+    expect(await send(GET).answer).toMatch(/^HTTP\/1.1 503 /);
+    nowMs = 1000;
+    send(`${head('/next', 1)}x`);
+    expect(await slow.answer).toMatch(/^HTTP\/1.1 408 .*connection: close/s);
+    await once(slow.socket, 'close');
+    await expect.poll(() => begun).toEqual(['/whole', '/slow', '/next']);
+    expect(whole.socket.destroyed).toBe(false);
+    expect(refused).toEqual(['connection', 'connection']);
+  });
+
   it('beyond the bound take the place of the oldest one without a TLS handshake', async () => {
     const { server, refused } = await start({ ...overTls, maxConnections: 2 });
     const ports = [new URL(server.url).port, server.grpcAddress?.split(':').at(-1)].map(Number);
     for (const port of ports) {
-      const [oldest, later] = [connect(port, '127.0.0.1').resume(), connect(port, '127.0.0.1').resume()];
+      const oldest = connect(port, '127.0.0.1').resume();
+      await accepted(oldest);
+      const later = connect(port, '127.0.0.1').resume();
+      await accepted(later);
       const isClosed = once(oldest, 'close');
       const session = connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
       onTestFinished(() => {
@@ -120,7 +167,7 @@ describe('connections', () => {
     let nowMs = 0;
     limitConnections(server as unknown as Server, {
       limits: { ...smallPort, mostConnections: 3 },
-      closeIdle: () => connections.get(idle.shift() ?? 0)?.destroy() ?? false,
+      closeOther: () => connections.get(idle.shift() ?? 0)?.destroy() ?? false,
       words: undefined,
       nowMs: () => nowMs,
     });
@@ -150,11 +197,9 @@ describe('connections', () => {
 
   it('without a TLS handshake can be closed', async () => {
     const server = createSecureServer(overTls.tls.current);
-    const closeHandshakes = limitConnections(server, { limits: smallPort, closeIdle: () => false, words: undefined });
-    const { port } = await listen(server, { host: '127.0.0.1', port: 0 });
-    onTestFinished(() => {
-      server.close();
-    });
+    const closeHandshakes = limitConnections(server, { limits: smallPort, closeOther: () => false, words: undefined });
+    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 });
+    onTestFinished(() => void close());
     const connected = connectTls({ port, rejectUnauthorized: false }).resume();
     await once(server, 'secureConnection');
     const silent = connect(port, '127.0.0.1').resume();
@@ -185,6 +230,17 @@ describe('pipelined requests', () => {
     expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual([...Array(64).fill('HTTP/1.1 200'), 'HTTP/1.1 503']);
     expect(answers).toMatch(/connection: close.*"reason":"queue-full".*}$/s);
     expect(refused).toEqual(['pipelined']);
+  });
+
+  it('whose bodies take more memory than allowed while they wait are refused', async () => {
+    const { server, runner, refused } = await start({ wait: never });
+    const socket = bench.socket(server);
+    socket.write(INFER);
+    await expect.poll(() => runner.inFlight).toBe(1);
+    const body = 'x'.repeat(15_000);
+    const head = `POST /v2/models/bench/infer HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n`;
+    socket.write((head + body).repeat(40));
+    await expect.poll(() => refused).toEqual(['pipelined']);
   });
 
   it('after a refusal are not parsed, and the parser serves later connections', async () => {
@@ -237,10 +293,10 @@ describe('a connection over HTTP/1.1', () => {
   async function received(count: number): Promise<readonly IncomingMessage[]> {
     const requests: IncomingMessage[] = [];
     const server = createServer((request) => requests.push(request));
-    limitConnections(server, { limits: smallPort, closeIdle: () => false, words: undefined });
-    const { port } = await listen(server, { host: '127.0.0.1', port: 0 });
+    limitConnections(server, { limits: smallPort, closeOther: () => false, words: undefined });
+    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 });
     onTestFinished(() => {
-      server.close();
+      void close();
       server.closeAllConnections();
     });
     connect(port, '127.0.0.1')
@@ -262,10 +318,8 @@ describe('a connection over HTTP/1.1', () => {
         resolve(request.socket.isPaused());
       });
     });
-    const { port } = await listen(server, { host: '127.0.0.1', port: 0 });
-    onTestFinished(() => {
-      server.close();
-    });
+    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 });
+    onTestFinished(() => void close());
     connect(port, '127.0.0.1')
       .on('error', () => {})
       .write(GET);

@@ -1,7 +1,7 @@
 /**
- * Bounds of a port over all its connections. To accept a new connection, a full port closes another one: a TLS
- * handshake that is slow, else a connection that waits for no answer, else the oldest TLS handshake. If there is none,
- * it refuses the new connection.
+ * Bounds of a port over all its connections. To accept a new connection, a full port closes another one. A slow TLS
+ * handshake goes first, then a connection that waits for no answer or whose request arrives slowly, then the oldest TLS
+ * handshake. If there is none, the port refuses the new connection.
  */
 import type { Server, Socket } from 'node:net';
 
@@ -21,6 +21,8 @@ export const smallPort: PortLimits = { mostConnections: 256, mostStreams: 1024, 
 
 /** Maximum unanswered HTTP/1.1 requests of one connection. */
 export const MOST_PIPELINED = 64;
+/** Bytes that one connection may send after a request that waits for earlier ones. Node keeps what it has read. */
+export const MOST_WAITING_BYTES = 256 * 1024;
 /**
  * Limits of one HTTP/2 connection. Above its memory (MiB) for unsent data and tables, new streams are refused. A reset
  * stream counts as open until it has been taken down, so a client whose deadlines end together is refused some streams
@@ -43,8 +45,8 @@ const MOST_LINGERING = 64;
 
 export interface Admission {
   readonly limits: PortLimits;
-  /** Closes a connection that waits for no answer; false if there is none. */
-  readonly closeIdle: () => boolean;
+  /** Closes a connection that waits for no answer or sends slowly; false if it finds none. */
+  readonly closeOther: () => boolean;
   /** Answer to a refused client. Over TLS there is none, because it would cost a handshake. */
   readonly words: string | Uint8Array | undefined;
   readonly nowMs?: () => number;
@@ -53,7 +55,7 @@ export interface Admission {
 /** Call after adding all listeners for connections. Returns a function that closes incomplete TLS handshakes. */
 export function limitConnections(
   server: Server,
-  { limits, closeIdle, words, nowMs = () => performance.now() }: Admission,
+  { limits, closeOther, words, nowMs = () => performance.now() }: Admission,
 ): () => void {
   const listeners = server.listeners('connection');
   const handshakes = new Handshakes(server, nowMs);
@@ -77,7 +79,7 @@ export function limitConnections(
       .resume()
       .end(words);
   };
-  const makePlace = () => handshakes.closeOldest(SLOW_HANDSHAKE_MS) || closeIdle() || handshakes.closeOldest();
+  const makePlace = () => handshakes.closeOldest(SLOW_HANDSHAKE_MS) || closeOther() || handshakes.closeOldest();
   server.removeAllListeners('connection').on('connection', (socket: Socket) => {
     if (open >= limits.mostConnections && !makePlace()) {
       refuse(socket);

@@ -6,15 +6,22 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
 } from 'node:http2';
-import { Server as NetServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { SlowReaders } from './backpressure.js';
-import { http2Limits, limitConnections, MOST_PIPELINED, type PortLimits } from './connection-limit.js';
+import {
+  http2Limits,
+  limitConnections,
+  MOST_PIPELINED,
+  MOST_WAITING_BYTES,
+  type PortLimits,
+} from './connection-limit.js';
 import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from './drain.js';
 import { FairTurns } from './fair-turns.js';
 import { Http1Exchange, Http2Exchange, type HttpExchange } from './http-call.js';
-import { type ListeningPlace, listen, placeText } from './listen.js';
+import { Http1Connections } from './http1-connections.js';
+import { type Listening, type ListeningPlace, listen, placeText } from './listen.js';
 import { PipelinedCalls } from './pipelined-calls.js';
 import { crowded, notHttp1, rawAnswer, refusal, refuseAndClose, refuseRaw } from './refusal.js';
 import { type ShownIdentity, showChanges, strictTls } from './tls.js';
@@ -29,6 +36,7 @@ export interface HttpServerOptions {
   readonly tls?: ShownIdentity | undefined;
   readonly requestTimeoutMs: number;
   readonly limits: PortLimits;
+  readonly nowMs?: () => number;
 }
 
 export interface RunningHttpServer {
@@ -52,7 +60,7 @@ export async function startHttpServer(
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${placeText(bound)}`,
     drain: (withinMs) => connections.drain(withinMs),
-    close: (timeoutMs) => connections.close(timeoutMs),
+    close: (timeoutMs) => connections.close(bound, timeoutMs),
   };
 }
 
@@ -79,13 +87,6 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
   return server;
 }
 
-interface Http1Connection {
-  readonly calls: PipelinedCalls;
-  /** Response to the last request, until the response has left. */
-  last: ServerResponse | undefined;
-  isRefused: boolean;
-}
-
 /** Node's parser accepts other HTTP versions. It also drops a second Host header, which a proxy may have used. */
 function isHttp1({ httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
   let hosts = 0;
@@ -96,11 +97,6 @@ function isHttp1({ httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
   return httpVersionMajor === 1 && hosts <= 1;
 }
 
-function firstOf<T>(items: Iterable<T>): T | undefined {
-  for (const item of items) return item;
-  return undefined;
-}
-
 class Connections {
   readonly #server: HttpServer;
   readonly #limits: PortLimits;
@@ -108,22 +104,21 @@ class Connections {
   readonly #serve: (exchange: HttpExchange) => void;
   readonly #sockets = new Set<Socket>();
   readonly #sessions: OpenSessions;
-  readonly #http1 = new Map<Duplex, Http1Connection>();
-  /** Connections that wait for no answer, the oldest first: without a request so far, and after an answer. */
-  readonly #idle = { unasked: new Set<Duplex>(), answered: new Set<Duplex>() };
+  readonly #http1: Http1Connections;
   readonly #slowReaders: SlowReaders;
   readonly #turns = new FairTurns();
   readonly #closeHandshakes: () => void;
 
   constructor(
     server: HttpServer,
-    { tls, requestTimeoutMs, limits }: HttpServerOptions,
+    { tls, requestTimeoutMs, limits, nowMs = () => performance.now() }: HttpServerOptions,
     serve: (exchange: HttpExchange) => void,
   ) {
     this.#server = server;
     this.#limits = limits;
     this.#requestTimeoutMs = requestTimeoutMs;
     this.#serve = serve;
+    this.#http1 = new Http1Connections(nowMs);
     this.#slowReaders = new SlowReaders(requestTimeoutMs);
     this.#watchSockets();
     this.#sessions = new OpenSessions(server as Http2SecureServer, { windowBytes: WINDOW_BYTES, limits });
@@ -135,31 +130,31 @@ class Connections {
     // Node would answer unknown expectations with an empty 417; HTTP lets a server ignore them (RFC 9110 §10.1.1).
     server.on('checkExpectation', (request, response) => this.#begin(request, response, false));
     server.on('checkContinue', (request, response) => this.#begin(request, response, true));
-    server.on('clientError', (error: Error, socket: Duplex) => refuseRaw(error, socket, this.#http1.get(socket)?.last));
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
+      refuseRaw(error, socket, this.#http1.get(socket as Socket)?.last),
+    );
     this.#closeHandshakes = limitConnections(server, {
       limits,
-      closeIdle: () => this.#closeIdle(),
+      closeOther: () => this.#makePlace(),
       words: tls === undefined ? rawAnswer(refusal(crowded())) : undefined,
     });
   }
 
   drain(withinMs: number): Promise<void> {
     this.#sessions.drain();
-    return drained(() => this.#sockets.size - this.#answering - this.#sessions.answering, withinMs);
+    return drained(() => this.#sockets.size - this.#http1.answering - this.#sessions.answering, withinMs);
   }
 
-  async close(timeoutMs: number): Promise<void> {
-    const server = this.#server;
+  async close(listening: Listening, timeoutMs: number): Promise<void> {
     const cutOff = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, timeoutMs);
-    // `close` of the HTTP/1.1 server would cut connections with unsent answers.
-    const ended = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
+    const ended = listening.close();
     this.#sessions.closeAll();
     this.#closeHandshakes();
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
     while (this.#slowReaders.connections > 0) await this.#slowReaders.none();
-    server.close();
+    this.#server.close();
     await ended;
     clearTimeout(cutOff);
   }
@@ -175,36 +170,22 @@ class Connections {
       const calls = new PipelinedCalls({
         begin: (call) => this.#turns.begin(socket, call),
         hasUnsent: () => socket.writableLength > 0,
+        bytesRead: () => socket.bytesRead,
       });
-      this.#http1.set(socket, { calls, last: undefined, isRefused: false });
-      this.#idle.unasked.add(socket);
+      this.#http1.add(socket, calls);
       socket.once('close', () => {
-        this.#forget(socket);
+        this.#http1.forget(socket);
         calls.closed();
         this.#slowReaders.closed(socket);
       });
     });
   }
 
-  get #answering(): number {
-    return [...this.#http1.values()].filter(({ calls }) => calls.unanswered > 0).length;
-  }
-
-  /** Closes an idle connection, preferably one that has sent no request yet. */
-  #closeIdle(): boolean {
-    const { unasked, answered } = this.#idle;
-    const socket = firstOf(unasked) ?? firstOf(answered);
-    if (socket === undefined) return this.#sessions.closeIdle();
-    // Forgotten at once, so that the next search skips it.
-    this.#forget(socket);
-    socket.destroy();
+  #makePlace(): boolean {
+    if (this.#http1.closeIdle() || this.#sessions.closeIdle()) return true;
+    if (!this.#http1.refuseSlow()) return this.#http1.closeIdle(0);
+    this.#limits.onRefusal('connection');
     return true;
-  }
-
-  #forget(socket: Duplex): void {
-    this.#http1.delete(socket);
-    this.#idle.unasked.delete(socket);
-    this.#idle.answered.delete(socket);
   }
 
   #begin(
@@ -222,14 +203,8 @@ class Connections {
     // Ignore pipelined requests of a client that is gone or was refused.
     if (connection === undefined || connection.isRefused || socket.destroyed) return;
     const { calls } = connection;
-    const answered = () => {
-      if (calls.unanswered === 0 && this.#http1.has(socket)) this.#idle.answered.add(socket);
-      if (connection.last === response) connection.last = undefined;
-    };
-    connection.last = response;
-    this.#idle.unasked.delete(socket);
-    this.#idle.answered.delete(socket);
-    const isPipelined = calls.unanswered >= MOST_PIPELINED;
+    const answered = this.#http1.noteRequest(connection, socket, response);
+    const isPipelined = calls.unanswered >= MOST_PIPELINED || calls.waitingBytes > MOST_WAITING_BYTES;
     if (isPipelined || !isHttp1(request)) {
       connection.isRefused = true;
       calls.add(response, answered);

@@ -1,4 +1,8 @@
-import type { AddressInfo, Server } from 'node:net';
+/**
+ * Binding an address. Node accepts one connection of a socket per turn of the event loop. With a single socket, clients
+ * that open connections without a pause make all others wait for thousands of turns, so several sockets listen on a port.
+ */
+import { type AddressInfo, createServer, type ListenOptions, Server, type ServerOpts } from 'node:net';
 import { AppError } from '@equipoise/core/model';
 import { portHolder } from './port-holder.js';
 
@@ -8,11 +12,24 @@ export interface ListeningPlace {
   readonly port: number;
 }
 
+/** The bound address. */
+export interface Listening extends ListeningPlace {
+  /** Accepts no more connections. Resolves once all connections are closed. */
+  close(): Promise<void>;
+}
+
+/** Sockets of a port. One if sockets cannot share a port: before Node 22.12 and 23.1, and on other systems than Linux. */
+export const SOCKETS_PER_PORT = canSharePorts() ? 16 : 1;
 /**
- * Connections that may wait to be accepted: Node accepts one per turn of the event loop. The operating system ignores
- * connections beyond these, and their clients try again after a second. Linux allows at most 4,096 by default.
+ * Connections that may wait to be accepted. The operating system ignores connections beyond these, and their clients try
+ * again after a second. Linux allows at most 4,096 per socket by default.
  */
-const MOST_UNACCEPTED = 4096;
+const MOST_UNACCEPTED = 4096 / SOCKETS_PER_PORT;
+
+function canSharePorts(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return process.platform === 'linux' && (major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12));
+}
 
 /** Returns `host:port`, IPv6 in brackets. Throws AppError WRONG_USAGE for an invalid port. */
 export function placeText({ host, port }: ListeningPlace): string {
@@ -21,20 +38,72 @@ export function placeText({ host, port }: ListeningPlace): string {
   throw new AppError('WRONG_USAGE', `Cannot listen on ${text}: a port is an integer from 0 to 65535.`);
 }
 
-/** Resolves with the bound address; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
-export function listen(server: Server, place: ListeningPlace): Promise<ListeningPlace> {
+/** Rejects with AppError PORT_IN_USE or WRONG_USAGE. */
+export async function listen(server: Server, place: ListeningPlace): Promise<Listening> {
+  const text = placeText(place);
+  const servers = [server];
+  try {
+    const sharing = { backlog: MOST_UNACCEPTED, reusePort: SOCKETS_PER_PORT > 1 };
+    const bound = await bind(server, { ...(await freePlace(place)), ...sharing });
+    while (servers.length < SOCKETS_PER_PORT) {
+      const other = forwarding(server);
+      servers.push(other);
+      await bind(other, { ...bound, ...sharing });
+    }
+    return { ...bound, close: () => closed(servers) };
+  } catch (error) {
+    void closed(servers);
+    throw listenError(error as ListenError, { place, text });
+  }
+}
+
+type ListenError = NodeJS.ErrnoException & { readonly address?: string };
+
+function listenError(
+  cause: ListenError,
+  { place, text }: { readonly place: ListeningPlace; readonly text: string },
+): AppError {
+  if (cause.code !== 'EADDRINUSE') {
+    return new AppError('WRONG_USAGE', `Cannot listen on ${text}: ${cause.message}.`, { cause });
+  }
+  const { address = place.host } = cause;
+  const holder = portHolder({ address, port: place.port }) ?? 'Another process';
+  return new AppError('PORT_IN_USE', `${holder} already listens on ${text}.`);
+}
+
+/**
+ * Address of a place where no other server listens. Sockets that share their port would also share it with another
+ * server of the same user. A socket that does not share its port finds that server. The system chooses no shared port.
+ */
+async function freePlace(place: ListeningPlace): Promise<ListeningPlace> {
+  if (SOCKETS_PER_PORT === 1 || place.port === 0) return place;
+  const claim = createServer((socket) => socket.destroy());
+  const free = await bind(claim, { host: place.host, port: place.port });
+  await closed([claim]);
+  return free;
+}
+
+/** Server of a further socket; its connections are those of `server`. */
+function forwarding(server: Server): Server {
+  const { allowHalfOpen, noDelay, highWaterMark } = server as Server & Pick<ServerOpts, SocketOption>;
+  return createServer({ allowHalfOpen, noDelay, highWaterMark }, (socket) => server.emit('connection', socket));
+}
+
+type SocketOption = 'allowHalfOpen' | 'noDelay' | 'highWaterMark';
+
+function bind(server: Server, options: ListenOptions & { readonly reusePort?: boolean }): Promise<ListeningPlace> {
   return new Promise((resolve, reject) => {
-    const text = placeText(place);
-    server.once('error', (cause: NodeJS.ErrnoException & { readonly address?: string }) => {
-      if (cause.code === 'EADDRINUSE') {
-        const { address = place.host } = cause;
-        const holder = portHolder({ address, port: place.port }) ?? 'Another process';
-        reject(new AppError('PORT_IN_USE', `${holder} already listens on ${text}.`));
-      } else reject(new AppError('WRONG_USAGE', `Cannot listen on ${text}: ${cause.message}.`, { cause }));
-    });
-    server.listen({ port: place.port, host: place.host, backlog: MOST_UNACCEPTED }, () => {
+    server.once('error', reject);
+    server.listen(options, () => {
       const { address, port } = server.address() as AddressInfo;
       resolve({ host: address, port });
     });
   });
+}
+
+/** `close` of an HTTP/1.1 server would cut connections with unsent answers. */
+async function closed(servers: readonly Server[]): Promise<void> {
+  await Promise.all(
+    servers.map((server) => new Promise<void>((resolve) => Server.prototype.close.call(server, () => resolve()))),
+  );
 }

@@ -8,6 +8,7 @@ describe('calls of one connection', () => {
   let begun: number[];
   let answered: number[];
   let hasUnsent: boolean;
+  let bytesRead: number;
   let calls: PipelinedCalls;
   let responses: FakeResponse[];
 
@@ -21,7 +22,12 @@ describe('calls of one connection', () => {
     answered = [];
     responses = [];
     hasUnsent = false;
-    calls = new PipelinedCalls({ begin: (call) => call(), hasUnsent: () => hasUnsent });
+    bytesRead = 0;
+    calls = new PipelinedCalls({
+      begin: (call) => call(),
+      hasUnsent: () => hasUnsent,
+      bytesRead: () => bytesRead,
+    });
   });
 
   const send = (count = 1) => {
@@ -85,6 +91,18 @@ describe('calls of one connection', () => {
     hasUnsent = true;
     answer(1, false);
     expect(begun).toEqual([0, 1, 2]);
+  });
+
+  it('count the bytes that arrive while they wait', () => {
+    const waitingBytes: number[] = [];
+    for (let number = 0; number < 4; number++) {
+      bytesRead += 100;
+      send();
+      waitingBytes.push(calls.waitingBytes);
+    }
+    expect(waitingBytes).toEqual([0, 0, 100, 200]);
+    answer(0);
+    expect(calls.waitingBytes).toBe(0);
   });
 
   it('are told of the end of the connection, unless Node tells them', () => {

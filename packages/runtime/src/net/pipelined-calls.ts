@@ -11,6 +11,14 @@ export interface PipelineDeps {
   readonly begin: (call: () => void) => void;
   /** True while an answer waits for the client. */
   readonly hasUnsent: () => boolean;
+  /** Bytes that the connection has read so far. */
+  readonly bytesRead: () => number;
+}
+
+interface WaitingCall {
+  readonly begin: () => void;
+  /** Bytes that the connection had read when the call arrived. */
+  readonly readBefore: number;
 }
 
 export class PipelinedCalls {
@@ -21,7 +29,7 @@ export class PipelinedCalls {
   /** Calls that have begun and are not answered. */
   #running = 0;
   /** Calls that have not begun. */
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: WaitingCall[] = [];
   /** Responses behind an unanswered one. Node does not tell them that their connection is closed. */
   readonly #behind = new Set<ServerResponse>();
 
@@ -32,6 +40,12 @@ export class PipelinedCalls {
   /** Requests that wait for their answer, also those of which no call has begun. */
   get unanswered(): number {
     return this.#unanswered;
+  }
+
+  /** Bytes that have arrived since the call that has waited longest. Node keeps them as bodies. */
+  get waitingBytes(): number {
+    const [first] = this.#waiting;
+    return first === undefined ? 0 : this.#deps.bytesRead() - first.readBefore;
   }
 
   /**
@@ -52,7 +66,7 @@ export class PipelinedCalls {
       call();
       return;
     }
-    this.#waiting.push(call);
+    this.#waiting.push({ begin: call, readBefore: this.#deps.bytesRead() });
     this.#beginNext();
   }
 
@@ -76,7 +90,7 @@ export class PipelinedCalls {
       const call = this.#waiting.shift();
       if (call === undefined) return;
       this.#running++;
-      this.#deps.begin(call);
+      this.#deps.begin(call.begin);
     }
   }
 }

@@ -119,11 +119,18 @@ function stopParser(socket: Duplex): void {
   }
 }
 
+/** Node's error of a request that does not arrive in time. */
+export const lateRequest = { code: 'ERR_HTTP_REQUEST_TIMEOUT' } as const;
+
 /**
  * Refuses an invalid or late request on the bare socket. Gives no answer while an earlier request waits for its
  * response.
  */
-export function refuseRaw(error: NodeJS.ErrnoException, socket: Duplex, pending: ServerResponse | undefined): void {
+export function refuseRaw(
+  error: Pick<NodeJS.ErrnoException, 'code'>,
+  socket: Duplex,
+  pending: ServerResponse | undefined,
+): void {
   const othersWait = pending !== undefined && (pending.headersSent || pending.req.complete);
   if (error.code === 'ECONNRESET' || !socket.writable || othersWait) {
     socket.destroy();
@@ -145,7 +152,7 @@ export function rawAnswer({ status, headers = {}, text }: Answer): string {
 
 function rawError(code: string | undefined): AppError {
   switch (code) {
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
+    case lateRequest.code:
       return new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time.');
     case 'HPE_HEADER_OVERFLOW':
       return new AppError('MALFORMED_REQUEST', 'The headers of the request are too large.');

@@ -55,17 +55,17 @@ export async function listenForCalls(
     turns.begin(stream.session ?? stream, begin, sessions.isGood(stream));
   });
   const words = tls === undefined ? CROWDED : undefined;
-  const closeHandshakes = limitConnections(server, { limits, closeIdle: () => sessions.closeIdle(), words });
-  const { port } = await listen(server, place);
+  const closeHandshakes = limitConnections(server, { limits, closeOther: () => sessions.closeIdle(), words });
+  const listening = await listen(server, place);
   return {
-    address: placeText({ host: place.host, port }),
+    address: placeText({ host: place.host, port: listening.port }),
     drain: (withinMs) => {
       sessions.drain();
       return drained(() => sessions.count - sessions.answering, withinMs);
     },
     close: async (timeoutMs) => {
       const cutOff = setTimeout(() => sessions.destroyAll(), timeoutMs);
-      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+      const ended = listening.close();
       closeHandshakes();
       sessions.closeAll();
       await ended;
