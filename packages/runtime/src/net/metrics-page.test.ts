@@ -52,6 +52,26 @@ describe('a page of metrics', () => {
     expect((await page.answer(new URLSearchParams(), 'text/plain')).contentType).toBe('text/plain');
   });
 
+  it('is converted once for all that want some of it as OpenMetrics', async () => {
+    let conversions = 0;
+    const exemplars = () => {
+      conversions++;
+      return [];
+    };
+    const text = async () => `${two[0]}\n\n${two[2]}\n`;
+    const page = new SharedPage({ contentType: 'text/plain', text, exemplars }, () => 0);
+    const ask = async (name: string) =>
+      (await page.answer(new URLSearchParams({ 'name[]': name }), 'application/openmetrics-text')).text;
+    await ask('a_total');
+    await ask('a_total');
+    conversions = 0;
+    for (let time = 0; time < 5; time++) {
+      expect(await ask('b_total')).toMatch(/^# HELP b What .*\nb_total 3\n# EOF\n$/s);
+      expect(await ask('a_total')).toMatch(/^# HELP a What /);
+    }
+    expect(conversions).toBe(0);
+  });
+
   it('is shared by those that want some metrics of it, each once', async () => {
     const { state, ask } = shared();
     await ask();

@@ -1,6 +1,13 @@
 /** Metrics of a port. Requests share renderings, so that no client can keep the serving thread busy. */
 import type { Answer } from './answer.js';
-import { acceptsOpenMetrics, type Exemplar, OPEN_METRICS_TYPE, openMetricsText } from './open-metrics.js';
+import {
+  acceptsOpenMetrics,
+  type Exemplar,
+  OPEN_METRICS_END,
+  OPEN_METRICS_TYPE,
+  openMetricsByName,
+  openMetricsText,
+} from './open-metrics.js';
 
 /** `exemplars`: for clients that accept OpenMetrics. */
 export interface MetricsPage {
@@ -21,8 +28,9 @@ export class SharedPage {
   #text: Promise<string> = Promise.resolve('');
   /** `#text` as OpenMetrics, converted on the first request for it. */
   #openText: Promise<string> | undefined;
-  /** Metrics of `#text` by name, parsed on the first request for single metrics. */
+  /** Metrics of `#text` by name, in both forms, made on the first request for single metrics. */
   #byName: Promise<ReadonlyMap<string, string>> | undefined;
+  #openByName: Promise<ReadonlyMap<string, string>> | undefined;
 
   constructor(page: MetricsPage, nowMs: () => number = () => performance.now()) {
     this.#page = page;
@@ -33,20 +41,17 @@ export class SharedPage {
   async answer(query: URLSearchParams, accept?: string): Promise<Answer> {
     const names = new Set(query.getAll('name[]'));
     this.#render();
-    const isOpen = acceptsOpenMetrics(accept);
-    if (names.size === 0 && isOpen) return { status: 200, contentType: OPEN_METRICS_TYPE, text: await this.#open() };
+    if (acceptsOpenMetrics(accept)) {
+      const text = await (names.size === 0 ? this.#open() : this.#openTextOf(names));
+      return { status: 200, contentType: OPEN_METRICS_TYPE, text };
+    }
     const text = await (names.size === 0 ? this.#text : this.#textOf(names));
-    if (isOpen) return { status: 200, contentType: OPEN_METRICS_TYPE, text: this.#opened(text) };
     return { status: 200, contentType: this.#page.contentType, text };
   }
 
   #open(): Promise<string> {
-    this.#openText ??= this.#text.then((text) => this.#opened(text));
+    this.#openText ??= this.#text.then((text) => openMetricsText(text, this.#page.exemplars?.()));
     return this.#openText;
-  }
-
-  #opened(text: string): string {
-    return openMetricsText(text, this.#page.exemplars?.());
   }
 
   #render(): void {
@@ -58,13 +63,26 @@ export class SharedPage {
     this.#text = this.#page.text();
     this.#openText = undefined;
     this.#byName = undefined;
+    this.#openByName = undefined;
   }
 
   async #textOf(names: ReadonlySet<string>): Promise<string> {
-    this.#byName ??= this.#text.then(metricsByName);
-    const metrics = await this.#byName;
-    return [...names].map((name) => metrics.get(name) ?? '').join('');
+    return joinMetrics(names, await this.#metricsByName());
   }
+
+  async #openTextOf(names: ReadonlySet<string>): Promise<string> {
+    this.#openByName ??= this.#metricsByName().then((metrics) => openMetricsByName(metrics, this.#page.exemplars?.()));
+    return `${joinMetrics(names, await this.#openByName)}${OPEN_METRICS_END}`;
+  }
+
+  #metricsByName(): Promise<ReadonlyMap<string, string>> {
+    this.#byName ??= this.#text.then(metricsByName);
+    return this.#byName;
+  }
+}
+
+function joinMetrics(names: ReadonlySet<string>, metrics: ReadonlyMap<string, string>): string {
+  return [...names].map((name) => metrics.get(name) ?? '').join('');
 }
 
 /** Each metric begins with its HELP line. Help texts contain no line breaks. */

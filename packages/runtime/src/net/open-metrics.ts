@@ -16,17 +16,35 @@ export interface Exemplar {
 export const acceptsOpenMetrics = (accept: string | undefined): boolean =>
   accept?.includes('application/openmetrics-text') ?? false;
 
+/** Last line of a page. */
+export const OPEN_METRICS_END = '# EOF\n';
+
 /** Converts Prometheus' text form, in which each metric has a HELP line, then a TYPE line, then samples. */
 export function openMetricsText(text: string, exemplars: readonly Exemplar[] = []): string {
-  const bySample = new Map(exemplars.map((exemplar) => [exemplar.sample, exemplar]));
+  return converted(text, bySample(exemplars)) + OPEN_METRICS_END;
+}
+
+/** Converts each metric, without `OPEN_METRICS_END`. */
+export function openMetricsByName(
+  texts: ReadonlyMap<string, string>,
+  exemplars: readonly Exemplar[] = [],
+): ReadonlyMap<string, string> {
+  const all = bySample(exemplars);
+  return new Map([...texts].map(([name, text]) => [name, converted(text, all)]));
+}
+
+const bySample = (exemplars: readonly Exemplar[]): ReadonlyMap<string, Exemplar> =>
+  new Map(exemplars.map((exemplar) => [exemplar.sample, exemplar]));
+
+function converted(text: string, exemplars: ReadonlyMap<string, Exemplar>): string {
   const lines = text.split('\n').filter((line) => line !== '');
   const counters = new Set(lines.flatMap((line) => /^# TYPE (\S+)_total counter$/.exec(line)?.[1] ?? []));
-  const converted = lines.flatMap((line) => {
+  const open = lines.flatMap((line) => {
     if (line.startsWith('#')) return commentOf(line, counters);
-    const exemplar = bySample.get(line.slice(0, line.lastIndexOf(' ')));
+    const exemplar = exemplars.get(line.slice(0, line.lastIndexOf(' ')));
     return exemplar === undefined ? line : `${line} ${exemplarText(exemplar)}`;
   });
-  return [...converted, '# EOF', ''].join('\n');
+  return open.map((line) => `${line}\n`).join('');
 }
 
 /** A counter has the suffix `_total` in its samples only. Other comments are not allowed. */
