@@ -7,6 +7,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isIPv4 } from 'node:net';
 import { AppError } from '@equipoise/core/model';
 import { TokenBucket } from '@equipoise/core/serve';
+import { WorkBudget } from '../net/work-budget.js';
 
 /** Rate limits, far above what a browser or a script needs. */
 const READS = { burst: 100, rps: 50 };
@@ -19,12 +20,12 @@ export class AdminAccess {
   readonly #nowMs: () => number;
   readonly #reads = new TokenBucket(READS);
   readonly #writes = new TokenBucket(WRITES);
-  /** Time at which all work so far is paid for. */
-  #paidAtMs = Number.NEGATIVE_INFINITY;
+  readonly #work: WorkBudget;
 
   constructor(token: string | undefined, nowMs: () => number) {
     this.#token = token === undefined ? undefined : new BearerToken(token);
     this.#nowMs = nowMs;
+    this.#work = new WorkBudget(WORK, nowMs);
   }
 
   /** Throws AppError UNAUTHENTICATED or FORBIDDEN if the caller has no access, RATE_LIMITED above the limits. */
@@ -32,7 +33,7 @@ export class AdminAccess {
     if (this.#token === undefined) refuseOtherSites(headers);
     else this.#token.check(headers.authorization);
     const nowMs = this.#nowMs();
-    const owedMs = this.#paidAtMs - nowMs - WORK.burstMs / WORK.fraction;
+    const { owedMs } = this.#work;
     // Actions are rarer, and a flood of reads must not keep an operator from a roll-back.
     const waitMs = method === 'POST' ? this.#writes.take(nowMs) : owedMs > 0 ? owedMs : this.#reads.take(nowMs);
     if (waitMs > 0)
@@ -43,13 +44,7 @@ export class AdminAccess {
 
   /** Returns what `answer` returns, and counts the time that it takes of the serving thread. */
   countWork<T>(answer: () => T): T {
-    const startedMs = this.#nowMs();
-    try {
-      return answer();
-    } finally {
-      const nowMs = this.#nowMs();
-      this.#paidAtMs = Math.max(this.#paidAtMs, startedMs) + (nowMs - startedMs) / WORK.fraction;
-    }
+    return this.#work.count(answer);
   }
 
   /**

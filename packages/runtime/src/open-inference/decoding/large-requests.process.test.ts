@@ -9,6 +9,7 @@ import { InboundBytes } from '../../data-plane/bytes-in-flight.js';
 import { Cancellation } from '../../data-plane/cancellation.js';
 import { grpcBench, withInputs } from '../grpc/grpc-bench.test-support.js';
 import { ask, HttpBench, inferHeaders, overTls } from '../http-bench.test-support.js';
+import { decodeJson, type RestRequest } from '../rest/endpoint.js';
 import { endServers, INFER, RUN, specFor, start, tensorOf, x } from '../server-bench.test-support.js';
 import { LargeRequests } from './large-requests.js';
 import { requestDecoders } from './request-decoders.js';
@@ -188,6 +189,32 @@ describe('the thread', () => {
     const ended = once(thread, 'exit');
     vi.advanceTimersByTime(30_000);
     await ended;
+  });
+});
+
+describe('JSON of medium size', () => {
+  it('is decoded here until it has taken its share of the time, then in the thread', async () => {
+    let nowMs = 0;
+    // Each look at the clock takes 60 ms.
+    const limits = { inbound: new InboundBytes(), maxBodyBytes: 1e6, maxJsonBytes: 1e6, nowMs: () => (nowMs += 60) };
+    const largeRequests = new LargeRequests(limits);
+    ends.push(() => largeRequests.close());
+    const request = { ...call(), largeRequests } as unknown as RestRequest;
+    const text = `{"x":[1,2]}${' '.repeat(10_000)}`;
+    const shared = bytesOf(text.repeat(2));
+    const decode = async () => {
+      const { inputs } = await decodeJson(request, 'run', encoded(shared.subarray(0, text.length)));
+      return inputs['x']?.data;
+    };
+    for (let time = 0; time < 2; time++) expect(await decode()).toEqual(Float32Array.of(1, 2));
+    expect(threads.length).toBe(0);
+    for (let time = 0; time < 3; time++) expect(await decode()).toEqual(Float32Array.of(1, 2));
+    expect(threads.length).toBe(1);
+    // The memory of the body belongs to others, too.
+    expect(shared.byteLength).toBe(2 * text.length);
+    nowMs += 2000;
+    await decode();
+    expect(await decode()).toEqual(Float32Array.of(1, 2));
   });
 });
 

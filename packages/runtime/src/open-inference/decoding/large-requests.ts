@@ -8,6 +8,7 @@ import type { InboundBytes } from '../../data-plane/bytes-in-flight.js';
 import type { CancelSignal } from '../../data-plane/cancellation.js';
 import { MemoryQueue } from '../../net/fair-turns.js';
 import { dropError } from '../../net/refusal.js';
+import { WorkBudget } from '../../net/work-budget.js';
 import { RpcThread } from '../../worker-rpc.js';
 import type { Decoded, Encoded, RequestKind } from './request-decoders.js';
 
@@ -34,14 +35,20 @@ const MOST_BYTES_IN_THREAD = 4 * 1024 * 1024;
 /** A thread that is idle for so long ends, because V8 frees no memory of an idle thread. */
 const IDLE_MS = 30_000;
 
+/** Without a bound, a few clients that send requests of medium size could take all of the serving thread's time. */
+const MEDIUM_WORK = { burstMs: 100, fraction: 0.2 };
+
 /** Limits of the port. `inbound` also counts waiting requests. */
 export interface LargeRequestLimits {
   readonly inbound: InboundBytes;
   readonly maxBodyBytes: number;
   readonly maxJsonBytes: number;
+  readonly nowMs?: () => number;
 }
 
 export class LargeRequests {
+  /** Time of the serving thread in which it decodes requests of medium size itself. Further ones are large. */
+  readonly mediumWork: WorkBudget;
   readonly #limits: LargeRequestLimits;
   readonly #memory = new MemoryQueue(MOST_BYTES_IN_THREAD);
   #thread: RpcThread<DecoderFailure> | undefined;
@@ -49,6 +56,7 @@ export class LargeRequests {
 
   constructor(limits: LargeRequestLimits) {
     this.#limits = limits;
+    this.mediumWork = new WorkBudget(MEDIUM_WORK, limits.nowMs ?? (() => performance.now()));
   }
 
   /** Moves the memory of the bytes to the thread. Rejects with the errors of `requestDecoders`, or AppError DROPPED. */
