@@ -1,8 +1,8 @@
 /**
  * `npm run bench:data-plane`: the data plane at full speed, in overload, with bad input and with dying replicas, each
- * figure with its bar. Names of sections measure only these sections; `--minutes M` or `--requests N` replaces the full
- * amount. results.json keeps the other sections; `report` only writes the page. `--json` prints figures and bars of the
- * named sections (default: all that are kept) instead of the page.
+ * figure with its bar. Names of sections measure only these sections; `--minutes M`, `--requests N` or `--times N`
+ * replaces the full amount. results.json keeps the other sections; `report` only writes the page. `--json` prints
+ * figures and bars of the named sections (default: all that are kept) instead of the page.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -31,7 +31,7 @@ const row = ({ claim, figure, bar, met }: Bar): string =>
   `| ${claim} | ${figure} | ${bar} | ${bar === '' ? '' : met ? 'met' : '**missed**'} |`;
 
 const asked = process.argv.slice(2);
-const amounts = { minutes: flag('--minutes'), requests: flag('--requests') };
+const amounts = { minutes: flag('--minutes'), requests: flag('--requests'), times: flag('--times') };
 const isJson = asked.includes('--json');
 if (isJson) asked.splice(asked.indexOf('--json'), 1);
 const unknown = asked.filter((name) => name !== REPORT_ALONE && !sections.some((section) => section.name === name));

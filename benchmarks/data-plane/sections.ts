@@ -9,15 +9,17 @@ import { measureOverhead } from './overhead.js';
 import { measureOverload, type OverloadFigures } from './overload.js';
 import { peerBars } from './peers-bars.js';
 import { measurePeers } from './peers-run.js';
+import { measurePlanChanges, planChangeBars } from './plan-changes.js';
 import { measureBombs, measureHangs, type PoisonFigures } from './poison.js';
 import { measureSoak, type SoakFigures } from './soak.js';
 import { hopBars, overheadBars, throughputBars } from './speed-bars.js';
+import { measureStops, stopBars } from './stops.js';
 import { measureHops, measureThroughput } from './throughput.js';
 
 /** A measurement with its bars; `full` is the amount of a full run. */
 export interface Section {
   readonly name: string;
-  readonly unit: 'minutes' | 'requests';
+  readonly unit: 'minutes' | 'requests' | 'times';
   readonly full: number;
   readonly measure: (amount: number) => Promise<unknown>;
   /** Bars of the figures that `measure` returned. */
@@ -142,6 +144,8 @@ export const sections: readonly Section[] = [
   timed('peers', 8, (ms) => measurePeers({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 12 }), peerBars),
   timed('soak', 120, measureSoak, soakBars),
   { name: 'fuzz', unit: 'requests', full: 200_000, measure: (requests) => measureFuzz(requests), bars: fuzzBars },
+  { name: 'plan-changes', unit: 'times', full: 500, measure: measurePlanChanges, bars: planChangeBars },
+  { name: 'stops', unit: 'times', full: 50, measure: measureStops, bars: stopBars },
 ];
 
 function timed<Figures>(
