@@ -23,9 +23,9 @@ const neuralNetworkOnly = 1;
 const oneLine = '7';
 const upright = 1;
 
-/** Loads the packed data of a language at `path`. */
+/** Loads the packed data of a language at `path`. The engine is installed next to them, perhaps for another example. */
 export async function loadTesseractReader(path: string): Promise<LineReader> {
-  const create = createRequire(import.meta.url)('tesseract.js-core/tesseract-core-simd-lstm.js') as (
+  const create = createRequire(path)('tesseract.js-core/tesseract-core-simd-lstm.js') as (
     options: object,
   ) => Promise<TesseractCore>;
   const core = await create({});
