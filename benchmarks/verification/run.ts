@@ -2,7 +2,15 @@
  * `npm run bench:verification [-- SEEDS]`: wrong verdicts against M/M/1, 300 seeds per case. Prints a table; exit code
  * 1 if a bar is missed.
  */
-import { containing, countVerdicts, farBelow, nearCapacity, type VerdictCase, type VerdictCounts } from './verdicts.js';
+import {
+  containing,
+  countVerdicts,
+  farBelow,
+  nearCapacity,
+  overloads,
+  type VerdictCase,
+  type VerdictCounts,
+} from './verdicts.js';
 
 type Bar = (counts: VerdictCounts) => boolean;
 
@@ -17,7 +25,8 @@ const cases: readonly (readonly [VerdictCase, string, Bar])[] = [
         (of: VerdictCounts) => of.inconclusive >= 0.97 * seeds && isSeldomWrong(of),
       ] as const,
   ),
-  [nearCapacity, '≤ 2 % pass', isSeldomWrong],
+  ...nearCapacity.map((each) => [each, '≤ 2 % pass', isSeldomWrong] as const),
+  ...overloads.map((each) => [each, 'none passes', ({ passes }: VerdictCounts) => passes === 0] as const),
   ...farBelow.map((each) => [each, '≥ 50 % pass', ({ passes }: VerdictCounts) => passes >= 0.5 * seeds] as const),
 ];
 
@@ -27,8 +36,10 @@ print('|---|---|---|---|---|---|---|---|');
 for (const [each, bar, isMet] of cases) {
   const counts = countVerdicts(each, seeds);
   const percent = (count: number) => ((100 * count) / seeds).toFixed(1);
-  const { load, requests, percentile, room } = each;
-  const figures = [load, requests, percentile, room, percent(counts.inconclusive), percent(counts.passes)];
+  const { load, requests, percentile, room, sloMs, burstiness } = each;
+  const arrivals = burstiness === undefined ? String(load) : `${load}, bursts`;
+  const slo = sloMs === undefined ? room : `SLO ${sloMs / 1000} s`;
+  const figures = [arrivals, requests, percentile, slo, percent(counts.inconclusive), percent(counts.passes)];
   print(`| ${figures.join(' | ')} | ${bar} | ${isMet(counts) ? 'met' : '**missed**'} |`);
   if (!isMet(counts)) process.exitCode = 1;
 }

@@ -3,14 +3,24 @@
  * say little about 2 %.
  */
 import { describe, expect, it } from 'vitest';
-import { containing, countVerdicts, farBelow, nearCapacity } from './verdicts.js';
+import { containing, countVerdicts, farBelow, nearCapacity, overloads } from './verdicts.js';
 
 describe('the 99 % interval of a verification', () => {
   it('contains the truth of M/M/1, and is seldom wrong where a plan passes', { timeout: 300_000 }, () => {
-    const counts = [...containing, nearCapacity].map((each) => countVerdicts(each, 30));
+    const counts = [
+      ...containing.map((each) => countVerdicts(each, 30)),
+      ...nearCapacity.map((each) => countVerdicts(each, 10)),
+    ];
     const sum = (key: 'seeds' | 'inconclusive' | 'passes') => counts.reduce((all, each) => all + each[key], 0);
     expect(sum('inconclusive') / sum('seeds')).toBeGreaterThanOrEqual(0.97);
     expect(sum('passes') / sum('seeds')).toBeLessThanOrEqual(0.02);
+  });
+});
+
+describe('a verification of an overload with a far SLO', () => {
+  const few = overloads.filter(({ requests }) => requests <= 33_000);
+  it.each(few)('never passes: $load of capacity, $requests requests', { timeout: 300_000 }, (each) => {
+    expect(countVerdicts(each, 8).passes).toBe(0);
   });
 });
 

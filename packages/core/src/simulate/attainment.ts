@@ -7,11 +7,15 @@
 
 import { type MeanInterval, t95 } from '../kernel/mean-interval.js';
 
-/** Spans of `spanMs` by arrival, starting at `fromMs`. Later arrivals count in the last span. */
+/**
+ * Spans of `spanMs` by arrival, starting at `fromMs`. Later arrivals count in the last span. `periodMs`: period of the
+ * arrivals, of which spans are multiples.
+ */
 export interface CountedTime {
   readonly fromMs: number;
   readonly spanMs: number;
   readonly spans: number;
+  readonly periodMs?: number | undefined;
 }
 
 /**
@@ -51,10 +55,13 @@ export function attainmentInterval95(runs: readonly AttainmentCounts[]): MeanInt
 const Z_99 = 2.5758;
 const NOT_SLOW = 0.9;
 const FEWEST_PAIRS = 5;
-/** Minimums for ignoring the slowest tenth: SLO ÷ percentile of each span, number of spans, number of requests. */
+/** Minimums for ignoring the slowest tenth: SLO ÷ percentile of each span, number of spans, number of cycles. */
 const ROOM = 3;
 const FEWEST_SPANS = 10;
-const FEWEST_FAR_BELOW = 150_000;
+const FEWEST_CYCLES = 20;
+/** Blocks for counting cycles. The mean of a block hides that service times differ from request to request. */
+const MOST_BLOCKS = 400;
+const FEWEST_PER_BLOCK = 10;
 
 /**
  * Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). With 4 or more degrees of freedom,
@@ -72,7 +79,8 @@ export class AttainmentSample {
   readonly #time: CountedTime;
   readonly #sloLatencyMs: number;
   readonly #latenciesMs: number[] = [];
-  readonly #spans: number[] = [];
+  /** Arrivals since the beginning of the counted time. */
+  readonly #arrivalsMs: number[] = [];
 
   constructor(time: CountedTime, sloLatencyMs: number) {
     this.#time = time;
@@ -80,9 +88,9 @@ export class AttainmentSample {
   }
 
   add(arrivedAtMs: number, latencyMs: number): void {
-    const { fromMs, spanMs, spans } = this.#time;
+    const { fromMs } = this.#time;
     if (arrivedAtMs < fromMs) return;
-    this.#spans.push(Math.min(spans - 1, Math.floor((arrivedAtMs - fromMs) / spanMs)));
+    this.#arrivalsMs.push(arrivedAtMs - fromMs);
     this.#latenciesMs.push(latencyMs);
   }
 
@@ -96,13 +104,21 @@ export class AttainmentSample {
     const slow = this.#over(quantile(NOT_SLOW));
     const dispersion = Math.max(1, late.dispersion, slow.dispersion, slow.pairedDispersion);
     const attained = 1 - late.fraction;
-    const interval = (by: number) => wilsonInterval(attained, count / by, t99(this.#time.spans - 1));
-    const clears = ({ low, high }: Interval): boolean => low > fraction || high < fraction;
-    const counted = interval(dispersion);
+    const latencyMs = quantile(fraction);
+    const t = t99(this.#time.spans - 1);
+    const verdictBy = (by: number): AttainmentVerdict => {
+      const { low, high } = wilsonInterval(attained, count / by, t);
+      const conclusive = low > fraction || high < fraction;
+      return { latencyMs, sloAttainmentFraction: attained, lowFraction: low, conclusive };
+    };
+    const verdict = verdictBy(dispersion);
+    if (verdict.conclusive || !this.#isFarBelow(fraction)) return verdict;
     const lateAlone = Math.max(1, late.dispersion, late.pairedDispersion);
-    const isFar = count >= FEWEST_FAR_BELOW && interval(lateAlone).low > fraction && this.#isFarBelow(fraction);
-    const conclusive = clears(counted) || isFar;
-    return { latencyMs: quantile(fraction), sloAttainmentFraction: attained, lowFraction: counted.low, conclusive };
+    const missingCycles = FEWEST_CYCLES / this.#cycles(latencyMs);
+    // Too few cycles are worth their part of the requests that would be enough.
+    const enough = (t ** 2 * fraction) / (1 - fraction);
+    const byCycles = missingCycles > 1 ? (count / enough) * missingCycles : 1;
+    return verdictBy(Math.min(dispersion, Math.max(lateAlone, byCycles)));
   }
 
   #isFarBelow(fraction: number): boolean {
@@ -111,11 +127,50 @@ export class AttainmentSample {
     const arrived = new Float64Array(spans);
     const slow = new Float64Array(spans);
     const limitMs = this.#sloLatencyMs / ROOM;
-    for (const [i, span] of this.#spans.entries()) {
+    for (const [i, latencyMs] of this.#latenciesMs.entries()) {
+      const span = this.#spanOf(i);
       arrived[span] = (arrived[span] as number) + 1;
-      if ((this.#latenciesMs[i] as number) > limitMs) slow[span] = (slow[span] as number) + 1;
+      if (latencyMs > limitMs) slow[span] = (slow[span] as number) + 1;
     }
     return arrived.every((count, span) => count > 0 && count - (slow[span] as number) >= fraction * count);
+  }
+
+  /**
+   * Rises of the latency from its median to its upper quartile, by means of blocks; latencies above `mostMs` count as
+   * `mostMs`. A queue without spare capacity makes few of them in any time (docs/explain/verification.md).
+   */
+  #cycles(mostMs: number): number {
+    const { spanMs, spans, periodMs = 0 } = this.#time;
+    const blocks = Math.max(1, Math.min(MOST_BLOCKS, Math.floor(this.#latenciesMs.length / FEWEST_PER_BLOCK)));
+    const lengthMs = (spans * spanMs) / blocks;
+    // Within a period, the latency rises and falls whatever the capacity.
+    const blockMs = periodMs > 0 ? periodMs * Math.ceil(lengthMs / periodMs) : lengthMs;
+    const sums = new Float64Array(blocks);
+    const counts = new Float64Array(blocks);
+    for (const [i, latencyMs] of this.#latenciesMs.entries()) {
+      const block = Math.min(blocks - 1, Math.floor((this.#arrivalsMs[i] as number) / blockMs));
+      sums[block] = (sums[block] as number) + Math.min(mostMs, latencyMs);
+      counts[block] = (counts[block] as number) + 1;
+    }
+    const levels = sums.map((sum, block) => sum / (counts[block] as number)).filter((level) => !Number.isNaN(level));
+    const sorted = levels.toSorted();
+    const median = sorted[Math.floor(0.5 * sorted.length)] as number;
+    const quartile = sorted[Math.floor(0.75 * sorted.length)] as number;
+    let cycles = 0;
+    let isLow = false;
+    for (const level of levels) {
+      if (level <= median) isLow = true;
+      else if (isLow && level >= quartile) {
+        cycles += 1;
+        isLow = false;
+      }
+    }
+    return cycles;
+  }
+
+  #spanOf(request: number): number {
+    const { spanMs, spans } = this.#time;
+    return Math.min(spans - 1, Math.floor((this.#arrivalsMs[request] as number) / spanMs));
   }
 
   /** Fraction of requests above a limit; variance of their counts ÷ variance for independent requests. */
@@ -123,9 +178,10 @@ export class AttainmentSample {
     const { spans } = this.#time;
     const over = new Float64Array(spans);
     const all = new Float64Array(spans);
-    for (const [i, span] of this.#spans.entries()) {
+    for (const [i, latencyMs] of this.#latenciesMs.entries()) {
+      const span = this.#spanOf(i);
       all[span] = (all[span] as number) + 1;
-      if ((this.#latenciesMs[i] as number) > limitMs) over[span] = (over[span] as number) + 1;
+      if (latencyMs > limitMs) over[span] = (over[span] as number) + 1;
     }
     const total = over.reduce((sum, count) => sum + count, 0);
     const fraction = total / this.#latenciesMs.length;

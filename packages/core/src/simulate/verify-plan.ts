@@ -117,7 +117,7 @@ function countedTime({ arrivalRps, envelope, backlog }: ExpectedLoad, requests: 
   if (!whole) return { fromMs, spanMs: unitMs * (1 - WARM_UP_FRACTION), spans: SPANS };
   const counted = units - Math.ceil(units * WARM_UP_FRACTION);
   const spans = Math.min(SPANS, counted);
-  return { fromMs, spanMs: unitMs * Math.floor(counted / spans), spans };
+  return { fromMs, spanMs: unitMs * Math.floor(counted / spans), spans, periodMs };
 }
 
 /** Grace, rounded up to whole units so that spans begin with periods. */
