@@ -1,10 +1,11 @@
 /** `equipoise demo`: profiles, plans, serves, adapts, compares and reports on the example pipeline. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { dirname, relative, resolve } from 'node:path';
 import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
+import { makeFolder } from '@equipoise/runtime/make-folder';
 import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';
 import { measureProfile } from '../compose/measure-profile.js';
@@ -63,7 +64,7 @@ export async function demo(options: DemoOptions): Promise<CommandResult> {
   });
   const outcome = outcomeOf(spec, profiles, { run, policy: options.policy, peakRps: rates.highRps });
   const path = resolve(options.report ?? resolve(spec.baseDir, '.equipoise', 'demo-report.html'));
-  await mkdir(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   await writeFile(path, htmlPage(demoPage(outcome)));
   const { runs, checks } = outcome;
   return {

@@ -1,7 +1,8 @@
 /** Finished cells in a folder, one file each, named by the digest of their input. */
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@equipoise/core/model';
+import { makeFolder } from '@equipoise/runtime/make-folder';
 import { type CellOutcome, cellName, type ExperimentCell } from './experiment-cell.js';
 import { hasRaw } from './raw-requests.js';
 import { writeWhole } from './write-whole.js';
@@ -18,7 +19,7 @@ export class KeptCells {
   constructor(folder: string) {
     this.folder = folder;
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
       for (const file of readdirSync(folder)) if (isLeftOver(file)) rmSync(join(folder, file), { force: true });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);

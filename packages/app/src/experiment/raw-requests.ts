@@ -1,6 +1,8 @@
 /** Raw figures of a cell: one line of CSV for each request, also those before the counted seconds. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { AppError } from '@equipoise/core/model';
+import { makeFolder } from '@equipoise/runtime/make-folder';
 import type { CellName } from './experiment-cell.js';
 import { writeWhole } from './write-whole.js';
 
@@ -33,9 +35,15 @@ export function writeRaw(path: string, requests: readonly RawRequest[]): void {
   writeWhole(path, `${[HEAD, ...rows].join('\n')}\n`);
 }
 
-/** Raw file of a cell in a folder, which is made. */
+/** Raw file of a cell in a folder, which is made. Throws STORE_FAILED. */
 export function rawFileIn(folder: string, cell: CellName, digest: string): string {
-  mkdirSync(folder, { recursive: true });
+  try {
+    makeFolder(folder);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `The requests cannot be saved in ${folder}: ${reason}. Name another folder with --raw.`;
+    throw new AppError('STORE_FAILED', message, { details: { path: folder }, cause });
+  }
   return join(folder, rawFileName(cell, digest));
 }
 

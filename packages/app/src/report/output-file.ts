@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
-import { access, mkdir, stat, writeFile } from 'node:fs/promises';
+import { access, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { AppError } from '@equipoise/core/model';
+import { makeFolder } from '@equipoise/runtime/make-folder';
 
 export interface OutputFile {
   write(document: unknown): Promise<void>;
@@ -26,7 +27,7 @@ export async function outputFile(path: string): Promise<OutputFile> {
     }
   };
   await attempt(async () => {
-    await mkdir(dirname(filePath), { recursive: true });
+    makeFolder(dirname(filePath));
     await access(dirname(filePath), constants.W_OK);
     if (await isFolder(filePath)) throw new Error('it is a folder');
   });

@@ -2,9 +2,10 @@
  * Outcomes in one file, a line each, named by the digest of their input. A cell of a sweep takes milliseconds, so a file
  * for each would take longer than the simulation.
  */
-import { appendFileSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { appendFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '@equipoise/core/model';
+import { makeFolder } from '@equipoise/runtime/make-folder';
 import { writeWhole } from '../experiment/write-whole.js';
 import { fileLines } from './file-lines.js';
 
@@ -24,8 +25,9 @@ export class KeptOutcomes<Outcome> {
   constructor(path: string, digests: ReadonlySet<string>) {
     this.#path = path;
     try {
-      mkdirSync(dirname(path), { recursive: true });
-      if (!existsSync(path)) return;
+      makeFolder(dirname(path));
+      // A file that cannot be written fails before the work.
+      appendFileSync(path, '');
       const isLarge = statSync(path).size > MOST_BYTES;
       let last = '';
       for (const line of fileLines(path)) {

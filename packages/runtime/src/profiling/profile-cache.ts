@@ -3,10 +3,11 @@
  * (written aside, flushed, renamed). The file also keeps points of interrupted runs. An unreadable file counts as
  * missing, with a warning.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { isServiceCorrection } from '@equipoise/core/plan';
+import { makeFolder } from '../make-folder.js';
 import type { UnfinishedProfile, VariantProfile } from './measured-profile.js';
 
 const FORMAT_VERSION = 2;
@@ -59,7 +60,7 @@ export class ProfileCache {
   write(variants: readonly VariantProfile[], unfinished: readonly UnfinishedProfile[] = []): void {
     const written = `${this.path}.${process.pid}.new`;
     try {
-      mkdirSync(dirname(this.path), { recursive: true });
+      makeFolder(dirname(this.path));
       const file = openSync(written, 'w');
       try {
         writeSync(file, `${JSON.stringify({ formatVersion: FORMAT_VERSION, variants, unfinished }, undefined, 2)}\n`);

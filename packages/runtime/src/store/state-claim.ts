@@ -3,10 +3,11 @@
  * locks a file next to the state file for the life of the process, so no lock is left behind. Readers (`explain`,
  * `replay`) are not blocked.
  */
-import { closeSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import Database from 'libsql';
+import { makeFolder } from '../make-folder.js';
 import { attempt } from './state-file.js';
 
 export interface ClaimedState {
@@ -31,7 +32,7 @@ export class StateClaim {
     const taken = (processId: number): AppError => inUse({ path, pipelineName }, processId);
     if (held.has(this.#lockPath)) throw taken(process.pid);
     this.#database = attempt(this.#lockPath, () => {
-      mkdirSync(dirname(path), { recursive: true });
+      makeFolder(dirname(path));
       const database = new Database(this.#lockPath);
       try {
         lock(database);

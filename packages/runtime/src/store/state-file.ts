@@ -1,13 +1,14 @@
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { existsSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import Database from 'libsql';
+import { makeFolder } from '../make-folder.js';
 
 const BUSY_TIMEOUT_MS = 2000;
 
 /** Opens or creates a file of at most `mostBytes`. */
 export function openStateFile(path: string, mostBytes: number): Database.Database {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const database = new Database(path);
   try {
     database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);

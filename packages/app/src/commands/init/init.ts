@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '@equipoise/core/model';
+import { makeFolder } from '@equipoise/runtime/make-folder';
 import pc from 'picocolors';
 import { counted } from '../../terminal/counted.js';
 import { BY_NPX, commandIn, shellWord } from '../../terminal/own-command.js';
@@ -85,7 +86,7 @@ async function writeFiles(target: string, files: NewPipeline['files']): Promise<
     const path = join(target, name);
     const text = name === 'pipeline.yaml' ? content.replaceAll(BY_NPX, () => commandIn(target)) : content;
     try {
-      await mkdir(dirname(path), { recursive: true });
+      makeFolder(dirname(path));
       await writeFile(path, text, { flag: 'wx' });
     } catch (error) {
       throw cannotWrite(path, error as Error);
