@@ -18,6 +18,7 @@ import { experimentCsv } from '../experiment/experiment-csv.js';
 import { type ExperimentResults, repeatableResults, resultsOf } from '../experiment/experiment-results.js';
 import { groupTables } from '../experiment/experiment-tables.js';
 import { KeptCells } from '../experiment/kept-cells.js';
+import { type CellsRun, simulateOwnCells } from '../experiment/own-cells.js';
 import type { Platform } from '../experiment/platform.js';
 import { PLATFORM_LEGEND, platformTables } from '../experiment/platform-tables.js';
 import { type ReadGrid, readGrid } from '../experiment/read-grid.js';
@@ -82,11 +83,9 @@ async function finished(
   };
   const simulated = waitingOn('simulator');
   await withCellProgress({ title: 'experiment', waiting: simulated.length, found: outcomes.size }, (tell) =>
-    runCells<ExperimentCell, CellOutcome>(simulationOrder(simulated), {
+    simulateCells(simulated, pipelines, {
       threads: options.threads ?? availableParallelism(),
       stop: stop.signal,
-      newThread: () => cellThread(pipelines),
-      nameOf: (cell) => ({ text: cellText(cell), details: cellName(cell) }),
       onCell: (cell, outcome) => {
         onCell(cell, outcome);
         tell(cellText(cell));
@@ -107,6 +106,21 @@ async function finished(
       await serveCells(onCluster, { stop: signal, onCell, serve });
     });
   return cells.map((cell) => outcomes.get(cell) as CellOutcome);
+}
+
+async function simulateCells(
+  cells: readonly ExperimentCell[],
+  pipelines: ReadGrid['pipelines'],
+  run: CellsRun,
+): Promise<void> {
+  const builtIn = cells.filter(({ policyFile }) => policyFile === undefined);
+  await runCells<ExperimentCell, CellOutcome>(simulationOrder(builtIn), {
+    ...run,
+    newThread: () => cellThread(pipelines),
+    nameOf: (cell) => ({ text: cellText(cell), details: cellName(cell) }),
+  });
+  const own = cells.filter(({ policyFile }) => policyFile !== undefined);
+  await simulateOwnCells(own, pipelines, run);
 }
 
 function writeResults(folder: string, read: ReadGrid, results: ExperimentResults): readonly string[] {

@@ -7,6 +7,8 @@ export interface FailedCell {
   readonly message: string;
 }
 
+export const isFailed = (answer: { readonly kind: string }): answer is FailedCell => answer.kind === 'failed';
+
 export const failedCell = (error: unknown): FailedCell => ({
   kind: 'failed',
   code: error instanceof AppError ? error.code : 'INTERNAL_ERROR',

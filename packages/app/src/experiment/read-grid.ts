@@ -18,7 +18,8 @@ import { resolveLoad, shippedLoadNames } from '../compose/resolve-load.js';
 import { servingSpec } from '../compose/served-spec.js';
 import { VERSION } from '../version.js';
 import type { CellPipeline, ExperimentCell } from './experiment-cell.js';
-import { loadOwnPolicy, policyDigest } from './load-own-policy.js';
+import { policyDigest } from './load-own-policy.js';
+import { ownPolicyName } from './own-policy-thread.js';
 import type { Platform } from './platform.js';
 import { rawFileIn } from './raw-requests.js';
 
@@ -105,8 +106,7 @@ async function comparedPolicies(
   const own = await Promise.all(
     files.map(async (path): Promise<ComparedPolicy> => {
       const file = resolve(path);
-      const { name } = await loadOwnPolicy(file);
-      return { name, file, digest: policyDigest(file) };
+      return { name: await ownPolicyName(file), file, digest: policyDigest(file) };
     }),
   );
   const names = [...builtInPolicies, ...own.map(({ name }) => name)];

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
-import type { FailedCell } from './failed-cell.js';
+import { type FailedCell, isFailed } from './failed-cell.js';
 import type { ReadGrid } from './read-grid.js';
 
 /** `nameOf`: name of a cell for people, and fields that identify it for programs. */
@@ -76,8 +76,6 @@ function workOff<Cell, Outcome extends { readonly kind: string }>(
   });
 }
 
-const isFailed = (answer: { readonly kind: string }): answer is FailedCell => answer.kind === 'failed';
-
 const KEPT = 'Finished cells are saved; the same command continues from there.';
 
-const interrupted = (afterStop: string): AppError => new AppError('INTERRUPTED', `Stopped. ${afterStop}`);
+export const interrupted = (afterStop = KEPT): AppError => new AppError('INTERRUPTED', `Stopped. ${afterStop}`);

@@ -29,7 +29,7 @@ export async function beginPolicy(cell: ExperimentCell, { spec, profiles }: Cell
     return { plan, adaptsBy, arrivalRps, failing: failing.signal, close: async () => {} };
   }
   const decider = await OwnDecider.start(
-    { path: policyFile, spec, profiles, sampleArrivalsPerSecond: sample },
+    { kind: 'serve', path: policyFile, spec, profiles, sampleArrivalsPerSecond: sample },
     (failure) => failing.abort(failure),
   );
   const { firstPlan: plan } = decider;

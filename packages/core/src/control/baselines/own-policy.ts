@@ -67,7 +67,13 @@ export function ownPolicy({ name, intervalMs, begin }: OwnPolicy): ObservingPoli
       const answer = (observation: PolicyObservation): Plan['stages'] => {
         const at = `policy "${name}" at ${observation.atMs / 1000} s`;
         const said = called(at, () => (decide as (seen: unknown) => unknown)(describedObservation(observation)));
-        return checkedStages(at, said, { input, menu });
+        try {
+          return checkedStages(at, said, { input, menu });
+        } catch (error) {
+          // Reading an answer may call code of the policy.
+          if (error instanceof AppError) throw error;
+          throw policyError(`${at}: its answer cannot be read: ${reasonOf(error)}`);
+        }
       };
       return { first: answer(firstObservation(input)), decide: answer };
     },
@@ -76,15 +82,18 @@ export function ownPolicy({ name, intervalMs, begin }: OwnPolicy): ObservingPoli
 
 function called(at: string, call: () => unknown): unknown {
   let said: unknown;
+  let isPromise: boolean;
   try {
     said = call();
+    isPromise = isRecord(said) && typeof said['then'] === 'function';
   } catch (error) {
-    throw policyError(`${at} threw: ${clipped(error instanceof Error ? error.message : error)}`);
+    throw policyError(`${at} threw: ${reasonOf(error)}`);
   }
-  if (isRecord(said) && typeof said['then'] === 'function')
-    throw policyError(`${at} returned a promise. Answer at once, without async.`);
+  if (isPromise) throw policyError(`${at} returned a promise. Answer at once, without async.`);
   return said;
 }
+
+const reasonOf = (error: unknown): string => clipped(error instanceof Error ? error.message : error);
 
 type Menu = ReadonlyMap<string, readonly Configuration[]>;
 

@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { loadSpec } from '../compose/load-spec.js';
+import { profilesFor } from '../compose/profiles-for.js';
+import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { OwnPolicyThread, ownPolicyName, type PolicyLimits } from './own-policy-thread.js';
+import type { PolicyDecision, PolicyTask } from './policy-thread.js';
+
+const folder = new TestFolder();
+let pipeline: Omit<Extract<PolicyTask, { kind: 'serve' }>, 'path'>;
+
+beforeAll(async () => {
+  const file = join(folder.path, folder.write('pipeline.yaml', syntheticPipeline()));
+  const spec = await loadSpec(file);
+  pipeline = { kind: 'serve', spec, profiles: profilesFor(spec, file), sampleArrivalsPerSecond: [20] };
+});
+
+afterAll(() => folder.remove());
+
+const policyFile = (name: string, text: string) => join(folder.path, folder.write(`${name}.mjs`, text));
+
+const LIMITS: PolicyLimits = { callMs: 60_000, memoryMib: 2048 };
+
+/** A policy whose first lines in `begin` are given. */
+const beginning = (name: string, body: string) =>
+  policyFile(
+    name,
+    `export default { name: 'mine', begin() { ${body}
+      const one = (variant) => ({ variant, cores: 1, batch: 1, replicas: 1 });
+      return () => ({ detect: one('small'), classify: one('only') }); } };`,
+  );
+
+async function asked(path: string, limits = LIMITS): Promise<PolicyDecision> {
+  const thread = new OwnPolicyThread<PolicyDecision>({ ...pipeline, path }, limits);
+  try {
+    return await thread.ask();
+  } finally {
+    await thread.close();
+  }
+}
+
+describe('the thread of a policy', () => {
+  it('answers with the first plan', async () => {
+    const { plan } = await asked(beginning('plain', ''));
+    expect(plan?.stages).toMatchObject({ detect: [{ variantId: 'small', replicas: 1 }] });
+  });
+
+  it('ends a policy that loops for ever, and names its file and the limit', async () => {
+    const path = policyFile('loops', 'for (;;);');
+    const message = `${path}: the policy did not answer within 0.05 s (while it was loaded). Check it for an endless loop.`;
+    await expect(asked(path, { ...LIMITS, callMs: 50 })).rejects.toMatchObject({ code: 'WRONG_USAGE', message });
+  });
+
+  it.each([
+    ['exits', 'process.exit(0);', 'ended its thread with exit code 0 (in begin)'],
+    ['throws', "throw new Error('no idea');", 'policy "mine": begin threw: no idea'],
+  ])('names the call in which a policy %s', async (name, body, reason) => {
+    const path = beginning(name, body);
+    await expect(asked(path)).rejects.toMatchObject({
+      code: 'WRONG_USAGE',
+      message: expect.stringContaining(reason),
+    });
+  });
+
+  it('names the file of a policy that exhausts its memory', async () => {
+    const path = beginning('large', 'for (const kept = []; ; ) kept.push(new Array(1e5).fill(1.5));');
+    const message = `${path}: the policy used more than 128 MiB of memory (in begin). Keep less in it.`;
+    await expect(asked(path, { ...LIMITS, memoryMib: 128 })).rejects.toMatchObject({ code: 'WRONG_USAGE', message });
+  });
+
+  it('keeps an answer from before its end, and refuses later questions', async () => {
+    const path = beginning('late', "process.nextTick(() => { throw new Error('too late'); });");
+    const thread = new OwnPolicyThread<PolicyDecision>({ ...pipeline, path });
+    expect((await thread.ask()).plan).toBeDefined();
+    const observation = { atMs: 0, arrivalsPerSecond: [], stages: {} };
+    await expect(thread.ask(observation)).rejects.toMatchObject({
+      code: 'WRONG_USAGE',
+      message: `${path}: the policy failed outside its answers (in begin): too late.`,
+    });
+    await thread.close();
+  });
+
+  it('writes what a policy prints to stderr', async () => {
+    const [out, errors]: [string[], string[]] = [[], []];
+    const spies = [
+      vi.spyOn(process.stdout, 'write').mockImplementation((text) => out.push(String(text)) > 0),
+      vi.spyOn(process.stderr, 'write').mockImplementation((text) => errors.push(String(text)) > 0),
+    ];
+    try {
+      expect(
+        await ownPolicyName(policyFile('prints', "console.log('noise'); export default { name: 'loud', begin() {} };")),
+      ).toBe('loud');
+      await expect.poll(() => errors.join('')).toContain('noise\n');
+      expect(out.join('')).not.toContain('noise');
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+    }
+  });
+});
