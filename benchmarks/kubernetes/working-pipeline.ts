@@ -60,12 +60,11 @@ const failingVariant = ({ steps, cpuCores }: WorkingPipeline): string => `      
           parameters: { steps: ${steps}, failsInPods: true, wordsPerLanguage: 16 }
 `;
 
-/** Pipeline file with its profile; made once. */
+/** Pipeline file with its profile; a profile that exists, or a part of it, is kept. */
 export function workingPipeline(pipeline: WorkingPipeline): string {
   const { name, steps, cpuCores, sloMs, hasFailingVariant = false } = pipeline;
   const place = workingFolder();
   const file = join(place, `${name}.yaml`);
-  if (existsSync(file)) return file;
   const text = readFileSync(join(place, 'pipeline.yaml'), 'utf8')
     .replace(/latencyMs: \d+/, `latencyMs: ${sloMs}`)
     .replace(/budget: \{[^}]*\}/, 'budget: { cpuCores: 4 }')
