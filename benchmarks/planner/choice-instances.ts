@@ -1,13 +1,15 @@
 /**
  * Pipelines of ten stages that end in an ensemble: six stages in a chain, three members, a vote and a last stage. One
  * member is asked only if another is not confident. `open` has optional members, three thresholds, and shares that depend
- * on the variant and the threshold; `fixed` is the same pipeline with one choice made for each.
+ * on the variant and the threshold; `fixed` is the same pipeline with one choice made for each. With quorums, the vote
+ * waits for two or three members, which is a choice, too.
  */
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
 import type { AccuracyTable } from '../../packages/core/src/model/accuracy-table.js';
 import { type StageId, stageId, type VariantId, variantId } from '../../packages/core/src/model/ids.js';
 import { OMITTED } from '../../packages/core/src/model/omission.js';
 import type { EdgeSpec, PipelineSpec, StageSpec, VariantSpec } from '../../packages/core/src/model/pipeline-spec.js';
+import { atQuorum } from '../../packages/core/src/model/quorum.js';
 import { atThreshold } from '../../packages/core/src/model/threshold.js';
 import { prepareProblem } from '../../packages/core/src/optimize/options/prepared-problem.js';
 import { surrogateProblem } from '../../packages/core/src/optimize/options/surrogate.js';
@@ -28,6 +30,10 @@ const LAST = stageId('last');
 const VOTE = stageId('vote');
 const THRESHOLDS = [0.6, 0.8, 0.95];
 const FIXED_THRESHOLD = 0.8;
+const QUORUMS = [2, 3];
+const FIXED_QUORUM = 2;
+/** Gain of a vote that waits for two members, relative to that of all three. */
+const GAIN_OF_TWO = 0.85;
 const BATCHES = [1, 4, 16];
 const ARRIVAL_RPS = 20;
 
@@ -79,7 +85,7 @@ function escalations(rng: Rng): Readonly<Record<VariantId, number>> {
 type Combinations = AccuracyTable['combinations'];
 
 /** Accuracy of each combination of members. More members, better variants and higher thresholds help, with diminishing returns. */
-function combinations(rng: Rng): Combinations {
+function combinations(rng: Rng, hasQuorums: boolean): Combinations {
   const choices: readonly (readonly [VariantId, VariantId, VariantId, number])[] = VARIANTS.flatMap((decides) =>
     [OMITTED, ...VARIANTS].flatMap((first) => [
       ...VARIANTS.flatMap((asked) => THRESHOLDS.map((threshold) => [first, decides, asked, threshold] as const)),
@@ -87,27 +93,32 @@ function combinations(rng: Rng): Combinations {
     ]),
   );
   const gainOf = (variant: VariantId): number => (variant === OMITTED ? 0 : 1 + VARIANTS.indexOf(variant));
-  return choices.map(([first, decides, asked, threshold]) => {
+  return choices.flatMap(([first, decides, asked, threshold]) => {
     const gain = gainOf(first) + 1.5 * gainOf(decides) + (asked === OMITTED ? 0 : threshold * gainOf(asked));
-    const accuracy = 0.95 - 0.35 * Math.exp(-gain / 4) + between(rng, -0.01, 0.01);
-    const variants: Readonly<Record<StageId, VariantId>> = {
-      [FIRST]: first,
-      [DECIDES]: asked === OMITTED ? decides : atThreshold(decides, threshold),
-      [ASKED]: asked,
-    };
-    return { variants, accuracy };
+    const noise = between(rng, -0.01, 0.01);
+    return (hasQuorums ? QUORUMS : [undefined]).map((quorum) => {
+      const part = quorum === FIXED_QUORUM ? GAIN_OF_TWO : 1;
+      const variants: Readonly<Record<StageId, VariantId>> = {
+        [FIRST]: first,
+        [DECIDES]: atQuorum(asked === OMITTED ? decides : atThreshold(decides, threshold), quorum),
+        [ASKED]: asked,
+      };
+      return { variants, accuracy: 0.95 - 0.35 * Math.exp((-part * gain) / 4) + noise };
+    });
   });
 }
 
-function fixedCombinations(all: Combinations): Combinations {
+function fixedCombinations(all: Combinations, hasQuorums: boolean): Combinations {
   return all.flatMap(({ variants, ...rest }) => {
-    const decides = VARIANTS.find((id) => atThreshold(id, FIXED_THRESHOLD) === variants[DECIDES]);
+    const decides = VARIANTS.find(
+      (id) => atQuorum(atThreshold(id, FIXED_THRESHOLD), hasQuorums ? FIXED_QUORUM : undefined) === variants[DECIDES],
+    );
     if (decides === undefined || variants[FIRST] === OMITTED) return [];
     return [{ ...rest, variants: { ...variants, [DECIDES]: decides } }];
   });
 }
 
-function specOf(seed: number): { readonly open: PipelineSpec; readonly fixed: PipelineSpec } {
+function specOf(seed: number, hasQuorums: boolean): { readonly open: PipelineSpec; readonly fixed: PipelineSpec } {
   const rng = new SeededRng(seed).fork('choices');
   const chain = [...CHAIN, LAST].map((id) => stageOf(id, 1, rng));
   const members = MEMBERS.map((id) => stageOf(id, 3, rng));
@@ -115,16 +126,18 @@ function specOf(seed: number): { readonly open: PipelineSpec; readonly fixed: Pi
   const entry = CHAIN.at(-1) as StageId;
   const shares = escalations(rng);
   const probability = Object.values<number>(shares).reduce((sum, share) => sum + share, 0) / 9;
-  const edges: readonly EdgeSpec[] = [
+  const edgesOf = (join: Pick<EdgeSpec, 'join'>): readonly EdgeSpec[] => [
     ...CHAIN.slice(1).map((to, i) => ({ from: CHAIN[i] as StageId, to })),
     { from: entry, to: FIRST },
     { from: entry, to: DECIDES },
-    ...MEMBERS.map((from) => ({ from, to: VOTE })),
+    ...MEMBERS.map((from) => ({ from, to: VOTE, ...join })),
     { from: VOTE, to: LAST },
   ];
+  const openEdges = edgesOf(hasQuorums ? { join: { quorum: FIXED_QUORUM, quorums: QUORUMS } } : {});
+  const fixedEdges = edgesOf(hasQuorums ? { join: { quorum: FIXED_QUORUM } } : {});
   const condition = 'output.confidence < threshold';
   const asks = { from: DECIDES, to: ASKED };
-  const all = combinations(rng);
+  const all = combinations(rng, hasQuorums);
   const base: PipelineSpec = {
     name: 'choices',
     baseDir: '.',
@@ -135,7 +148,7 @@ function specOf(seed: number): { readonly open: PipelineSpec; readonly fixed: Pi
     sources: [{ name: 'in', to: [CHAIN[0] as StageId], tensors: [] }],
     stages,
     combines: [{ id: VOTE, method: 'vote', tensor: 'label', output: 'label' }],
-    edges,
+    edges: fixedEdges,
     outputs: [{ from: LAST }],
     control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
     admission: { maxQueueLength: 1000 },
@@ -145,20 +158,24 @@ function specOf(seed: number): { readonly open: PipelineSpec; readonly fixed: Pi
     open: {
       ...base,
       stages: stages.map((stage) => (optional.has(stage.id) ? { ...stage, optional: true } : stage)),
-      edges: [...edges, { ...asks, when: { condition, thresholds: THRESHOLDS, probability, byVariant: shares } }],
+      edges: [...openEdges, { ...asks, when: { condition, thresholds: THRESHOLDS, probability, byVariant: shares } }],
       accuracyTable: { combinations: all },
     },
     fixed: {
       ...base,
-      edges: [...edges, { ...asks, when: { condition: 'output.confidence < 0.8', probability } }],
-      accuracyTable: { combinations: fixedCombinations(all) },
+      edges: [...fixedEdges, { ...asks, when: { condition: 'output.confidence < 0.8', probability } }],
+      accuracyTable: { combinations: fixedCombinations(all, hasQuorums) },
     },
   };
 }
 
 /** Both with the same SLO, budget and objective, which bind in the fixed pipeline. */
-export function choiceInstance(seed: number, estimator: Estimator): ChoiceInstance {
-  const specs = specOf(seed);
+export function choiceInstance(
+  seed: number,
+  estimator: Estimator,
+  { hasQuorums = false }: { readonly hasQuorums?: boolean } = {},
+): ChoiceInstance {
+  const specs = specOf(seed, hasQuorums);
   const rng = new SeededRng(seed).fork('limits');
   const plain: PlanningProblem = { spec: specs.fixed, profiles: [], arrivalRps: ARRIVAL_RPS, estimator };
   const prepared = prepareProblem(plain);

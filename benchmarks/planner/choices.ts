@@ -1,4 +1,4 @@
-/** Time of a plan with optional members, thresholds and shares by variant, relative to the same pipeline without them. */
+/** Time of a plan with optional members, thresholds, shares by variant and quorums, relative to the same pipeline without. */
 import { medianOf } from '../../packages/core/src/kernel/count-statistics.js';
 import { optimize } from '../../packages/core/src/optimize/optimize.js';
 import type { Estimator } from '../../packages/core/src/optimize/planning-problem.js';
@@ -13,7 +13,8 @@ export interface ChoiceTimes {
   readonly cases: number;
 }
 
-export type ChoiceFigures = Readonly<Record<Estimator, readonly ChoiceTimes[]>>;
+/** By estimator; with quorums, `ESTIMATOR, quorums`. */
+export type ChoiceFigures = Readonly<Record<Estimator | `${Estimator}, quorums`, readonly ChoiceTimes[]>>;
 
 const INSTANCES = 40;
 const MOST_SEEDS = 200;
@@ -31,8 +32,8 @@ function medianMs(run: () => unknown): number {
 }
 
 /** Undefined if one of the two has no plan: then most of the time goes into advice. */
-function timesOf(seed: number, estimator: Estimator): ChoiceTimes | undefined {
-  const { fixed, open } = choiceInstance(seed, estimator);
+function timesOf(seed: number, estimator: Estimator, hasQuorums: boolean): ChoiceTimes | undefined {
+  const { fixed, open } = choiceInstance(seed, estimator, { hasQuorums });
   if ([fixed, open].some((problem) => optimize(problem).kind !== 'feasible')) return undefined;
   const fixedMs = medianMs(() => optimize({ ...fixed }));
   const openMs = medianMs(() => optimize({ ...open }));
@@ -40,16 +41,21 @@ function timesOf(seed: number, estimator: Estimator): ChoiceTimes | undefined {
 }
 
 export function measureChoices(): ChoiceFigures {
-  const of = (estimator: Estimator): readonly ChoiceTimes[] => {
-    for (let seed = 0; seed < WARM_UP; seed++) timesOf(1000 + seed, estimator);
+  const of = (estimator: Estimator, hasQuorums = false): readonly ChoiceTimes[] => {
+    for (let seed = 0; seed < WARM_UP; seed++) timesOf(1000 + seed, estimator, hasQuorums);
     const times: ChoiceTimes[] = [];
     for (let seed = 0; times.length < INSTANCES && seed < MOST_SEEDS; seed++) {
-      const found = timesOf(seed, estimator);
+      const found = timesOf(seed, estimator, hasQuorums);
       if (found !== undefined) times.push(found);
     }
     return times;
   };
-  return { 'sum-of-tails': of('sum-of-tails'), distribution: of('distribution') };
+  return {
+    'sum-of-tails': of('sum-of-tails'),
+    distribution: of('distribution'),
+    'sum-of-tails, quorums': of('sum-of-tails', true),
+    'distribution, quorums': of('distribution', true),
+  };
 }
 
 /** Ratios of open to fixed, ascending. */
