@@ -57,7 +57,8 @@ export class CaseFile {
   readonly isHarmedWithoutClients: boolean;
   readonly before: Span | undefined;
 
-  constructor(input: DiagnosisInput) {
+  /** `isCalm`: the misses count as chance, and the window as one that meets the SLO. */
+  constructor(input: DiagnosisInput, isCalm = false) {
     const history = new HistoryWindow(input.history);
     const seconds = Array.from({ length: history.length }, (_, i) => i);
     const within = seconds.filter(
@@ -69,7 +70,7 @@ export class CaseFile {
     this.allowedFraction = 1 - input.spec.slo.percentile / 100;
     const slo = { latencyMs: input.spec.slo.latencyMs, allowedFraction: this.allowedFraction };
     const all = this.#misses(seconds, false);
-    const missed = missedSpan(all, this.asked, slo);
+    const missed = isCalm ? undefined : missedSpan(all, this.asked, slo);
     const withoutClients = this.#misses(seconds, true);
     const own = missed && missedSpan(withoutClients, this.asked, slo);
     this.isHarmed = missed !== undefined;

@@ -204,6 +204,16 @@ describe('the diagnosis of a window', () => {
     expect(missed(50, 25)).toMatchObject({ verdict: 'healthy', text: expect.stringContaining('more by chance') });
   });
 
+  it('names a plainly slow replica also if misses elsewhere are more than allowed by chance', () => {
+    const slow = [...blocksOf('b-1', 0, 0.15), ...blocksOf('b-2', Math.log(4), 0.15)];
+    const given = input({}, slow);
+    for (let second = 20; second < 23; second++)
+      for (const [field, value] of Object.entries({ completed: 25, 'queue-full': 25 }))
+        given.history.rows[second * rowWidth(shape) + placeOf(field as PipelineField)] = value;
+    expect(diagnose(given)).toMatchObject({ cause: 'slow-replica', replicaId: 'b-2', harm: { missed: 75 } });
+    expect(diagnose({ ...given, replicas: [] })).toMatchObject({ verdict: 'healthy' });
+  });
+
   it('compares with the plan if there is no time before the harm', () => {
     const given = input({ all: { ...lost, arrived: 120 }, b: { arrived: 120, dropped: 20 } });
     const width = rowWidth(shape);

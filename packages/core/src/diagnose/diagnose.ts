@@ -20,14 +20,15 @@ const ELSEWHERE = 0.5;
 
 export function diagnose(input: DiagnosisInput): IncidentCard {
   const { fromEpochMs, toEpochMs } = input;
-  const file = new CaseFile(input);
-  const { from, to } = file.asked;
+  const measured = new CaseFile(input);
+  const { from, to } = measured.asked;
   if (to <= from)
     return { verdict: 'no-data', fromEpochMs, toEpochMs, text: 'no second of the history is in this window' };
-  const { harm } = file;
+  const { harm } = measured;
+  const file = measured.isHarmed && !measured.isCertain ? suspectedOf(input, measured) : measured;
   const [first, second] = suspectsOf(file);
   if (!file.isCertain && first === undefined) {
-    const chance = file.isHarmed ? ', more by chance' : '';
+    const chance = measured.isHarmed ? ', more by chance' : '';
     const text = `${harm.missed} of ${harm.requests} requests missed the SLO, which allows ${percent(harm.allowedFraction)}${chance}; no part deviates`;
     return { verdict: 'healthy', fromEpochMs, toEpochMs, harm, text };
   }
@@ -37,7 +38,7 @@ export function diagnose(input: DiagnosisInput): IncidentCard {
     verdict: 'incident',
     fromEpochMs,
     toEpochMs,
-    harmful: file.isHarmed,
+    harmful: measured.isHarmed,
     harm,
     episode: { fromEpochMs: file.epochMsOf(file.episode.from) - 1000, toEpochMs: file.epochMsOf(file.episode.to - 1) },
     cause: chosen.cause,
@@ -52,6 +53,13 @@ export function diagnose(input: DiagnosisInput): IncidentCard {
     ...(helps !== undefined && { counterfactual: helps }),
   };
 }
+
+/**
+ * The worst part of misses that chance may explain may be anywhere. Without a suspect there, all of the window counts, as
+ * if it met the SLO: more misses must not hide a plainly slow replica.
+ */
+const suspectedOf = (input: DiagnosisInput, measured: CaseFile): CaseFile =>
+  suspectsOf(measured).length > 0 ? measured : new CaseFile(input, true);
 
 /** Undefined also for a pipeline that cannot be planned: the rest of the card does not depend on it. */
 function remedy(file: CaseFile, suspect: Suspect): Counterfactual | undefined {
