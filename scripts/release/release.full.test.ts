@@ -1,8 +1,18 @@
 /** The tarballs for users, installed in empty folders. Only their dependencies come from the registry. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describeWithTool, type Tool } from '@equipoise/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildImage } from '../image/build-image.js';
@@ -139,6 +149,9 @@ describeWithTool(registry, 'the tarballs for users', () => {
     const [, script = ''] = /src="(\/assets\/[^"]+\.js)"/.exec(readFileSync(join(page, 'index.html'), 'utf8')) ?? [];
     expect(readFileSync(join(page, script), 'utf8').length).toBeGreaterThan(10_000);
     expect(readFileSync(join(page, 'licenses.md'), 'utf8')).toContain('preact');
+    const assets = readdirSync(join(page, 'assets')).map((name) => readFileSync(join(page, 'assets', name)));
+    const gzipped = assets.reduce((sum, file) => sum + gzipSync(file).length, 0);
+    expect(gzipped).toBeLessThanOrEqual(200 * 1024);
   });
 
   it('make, profile, plan and serve a pipeline', async () => {
@@ -178,6 +191,29 @@ describeWithTool(registry, 'the tarballs for users', () => {
     const exitCode = await server.serve('pipeline.yaml', async (url) => {
       const answer = await fetch(`${url}/v1/pipelines/tiny/run`, { method: 'POST', body: 'x' });
       expect(answer.status).toBe(200);
+    });
+    expect(exitCode).toBe(0);
+  });
+
+  it('profile and serve an ONNX file with the server, once its runtime is installed', async () => {
+    copyFileSync(join(REPOSITORY, 'packages/adapter-embedded/src/fixtures/affine.onnx'), join(server.path, 'own.onnx'));
+    const init = ['init', 'onnx', '--from-onnx', 'own.onnx'];
+    const { message = '' } = server.refusal(...init);
+    const [, runtime = ''] = /npm install (onnxruntime-node@[\d.]+\d)/.exec(message) ?? [];
+    server.run('npm', 'install', '--prefer-offline', runtime);
+    server.equipoise(...init);
+    const file = join(server.path, 'onnx', 'pipeline.yaml');
+    // One batch size, so that the profile takes a few seconds.
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace('      variants:', '      bounds: { batchSizes: [1] }\n      variants:'));
+    server.equipoise('profile', 'onnx/pipeline.yaml', '--quick');
+    const exitCode = await server.serve('onnx/pipeline.yaml', async (url) => {
+      const answer = await fetch(`${url}/v1/pipelines/onnx/run`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ features: [1, 2, 3] }),
+      });
+      expect(await answer.json()).toMatchObject({ outputs: { scores: [14, 25] } });
     });
     expect(exitCode).toBe(0);
   });
