@@ -76,7 +76,7 @@ or, with exit code 1,
 {
   kind: "infeasible", proven: true; or kind: "not-found", tried: the number of tried plans,
   relaxed?: with --frontier or --explain, that answer with an advised change, and the changed budget or slo,
-  bindingConstraint: "slo", "budget", "accuracy-floor", "capacity" or "unmeasured-accuracy",
+  bindingConstraint: "slo", "budget", "accuracy-floor", "several-limits", "capacity" or "unmeasured-accuracy",
   fixes: {slo?: {latencyMs}, budget?: {cpuCores, …}, accuracyFloor?},
   bestEffort?: PLAN, accuracy?: SOURCE of bestEffort
 }

@@ -86,6 +86,15 @@ describe('plan, asked too much, says what would help', () => {
     });
   });
 
+  it('an SLO and a budget that are both too tight', async () => {
+    const { exitCode, document, text } = await answerTo({ flags: ['--slo-ms', '1', '--budget-cores', '0.05'] });
+    expect(exitCode).toBe(1);
+    expect(document).toMatchObject({ kind: 'infeasible', bindingConstraint: 'several-limits', fixes: {} });
+    expect(text).toContain('several limits together are too tight');
+    expect(text).toContain('change the latency target, the budget and any accuracy floor together');
+    expect(text).not.toContain('allow more replicas');
+  });
+
   it('a load that nothing carries', async () => {
     const { exitCode, document, text } = await answerTo({ flags: ['--arrival-rps', '1e9'] });
     expect(exitCode).toBe(1);

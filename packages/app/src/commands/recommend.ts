@@ -21,7 +21,7 @@ import { KeptOutcomes } from '../sweep/kept-outcomes.js';
 import { type Estimate, estimateText } from '../sweep/sweep-figures.js';
 import { counted } from '../terminal/counted.js';
 import { choiceText, coresText, msText, rateText } from '../terminal/plan-table.js';
-import { fixesText } from '../terminal/plan-text.js';
+import { needsLines } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
@@ -150,7 +150,10 @@ async function answered(
     runCells<RecommendTask, TaskAnswers>(waiting, {
       threads,
       stop: stop.signal,
-      ...(kept === undefined && { afterStop: 'Nothing is saved.' }),
+      afterStop:
+        kept === undefined
+          ? 'Nothing is saved. With --results FOLDER, answered questions are.'
+          : 'Answered questions are saved; the same command continues from there.',
       newThread: newRecommendThread,
       nameOf: (task) => ({ text: taskText(task), details: { free: task.free, ...(task.at && { at: task.at }) } }),
       onCell: (task, outcome) => {
@@ -246,9 +249,9 @@ function rowOf({ recommended, at, figures }: Answer, hasFigures: boolean): reado
   const name = at === undefined ? quantities[free].title : quantities[at.free].text(at.value);
   if (recommended.kind === 'none') {
     const { result } = recommended;
-    const needs = fixesText(result).map((fix) => `\nneeds ${fix}`);
     const found = result.kind === 'infeasible' ? 'none' : 'not found';
-    const reason = pc.yellow(`${found}: ${bindingText(result.bindingConstraint)}${needs.slice(0, 1).join('')}`);
+    const why = [`${found}: ${bindingText(result.bindingConstraint)}`, ...needsLines(result)];
+    const reason = pc.yellow(why.join('\n'));
     return [name, '–', '–', '–', '–', ...(hasFigures ? ['–', '–'] : []), reason];
   }
   const { pas, costPerHour, cpuCores } = recommended.plan.predicted;

@@ -58,6 +58,7 @@ async function finished(
     runCells<SweepCell, SweepOutcome>(waiting, {
       threads,
       stop: stop.signal,
+      afterStop: 'Finished simulations are saved; the same command continues from there.',
       newThread: () => newSweepThread(pipeline),
       nameOf: (cell) => ({ text: sweepCellText(pipeline.subjects, cell), details: { ...cell.at, seed: cell.seed } }),
       onCell: (cell, outcome) => {

@@ -12,7 +12,7 @@ const cell = (seed: number, pipeline = 'shelf'): ExperimentCell => ({
 async function ran(
   body: string,
   cells: readonly ExperimentCell[],
-  over: { threads?: number; stop?: AbortSignal } = {},
+  over: { threads?: number; stop?: AbortSignal; afterStop?: string } = {},
 ) {
   const source = `const { parentPort } = require('node:worker_threads');
     parentPort.on('message', (cell) => { ${body} });`;
@@ -62,5 +62,13 @@ describe('runCells', () => {
     setImmediate(() => stop.abort());
     const stopped = ran('for (;;) {}', [cell(1), cell(2)], { stop: stop.signal });
     await expect(stopped).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  });
+
+  it.each([
+    [undefined, 'Stopped. Finished cells are saved; the same command continues from there.'],
+    ['Nothing is saved.', 'Stopped. Nothing is saved.'],
+  ])('says what a stopped run leaves: %j', async (afterStop, message) => {
+    const stopped = ran('for (;;) {}', [cell(1)], { stop: AbortSignal.abort(), ...(afterStop && { afterStop }) });
+    await expect(stopped).rejects.toMatchObject({ message });
   });
 });

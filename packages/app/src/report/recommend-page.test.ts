@@ -27,7 +27,7 @@ const none = (kind: 'infeasible' | 'not-found'): Answer => ({
     ...{ kind: 'none', free: 'accuracy' },
     result: {
       ...(kind === 'infeasible' ? { kind, proven: true as const } : { kind, tried: 7 }),
-      ...{ bindingConstraint: 'budget' as const, fixes: { budget: { cpuCores: 3 } } },
+      ...{ bindingConstraint: 'budget' as const, fixes: { budget: { cpuCores: 3 }, accuracyFloor: 0.5 } },
     },
   },
 });
@@ -38,7 +38,9 @@ it('has a row per answer, and tells a proof from a search without a plan', () =>
   const shown = page([found('cost', 2), none('infeasible'), none('not-found')], ['one note', 'another']);
   const html = htmlPage(shown);
   expect(html).toContain('<td>2.00 per hour</td>');
-  expect(html).toMatch(/<td>none<\/td>.*needs a budget of 3 cores.*<td>not found<\/td>/s);
+  expect(html).toMatch(
+    /<td>none<\/td>.*needs a budget of 3 cores or an accuracy floor of 0\.500 or less.*<td>not found<\/td>/s,
+  );
   expect(html).toContain('one note; another.');
   expect(html).not.toContain('<img');
   expect(plotsOf(shown)).toEqual([]);

@@ -5,7 +5,7 @@ import { type Answer, REQUESTS, SEEDS } from '../recommend/recommend-task.js';
 import { verdictOf } from '../recommend/recommendation.js';
 import { estimateText } from '../sweep/sweep-figures.js';
 import { choiceText } from '../terminal/plan-table.js';
-import { fixesText } from '../terminal/plan-text.js';
+import { needsLines } from '../terminal/plan-text.js';
 import { type Fact, htmlTable } from './page/html.js';
 import type { PageSection, ReportPage } from './page/html-page.js';
 import type { PlotSpec } from './plot/plot-spec.js';
@@ -62,9 +62,9 @@ function rowOf(answer: Answer): readonly string[] {
   const { recommended, figures } = answer;
   if (recommended.kind === 'none') {
     const { result } = recommended;
-    const [needs] = fixesText(result);
     const found = result.kind === 'infeasible' ? 'none' : 'not found';
-    const why = `${bindingText(result.bindingConstraint)}${needs === undefined ? '' : `; needs ${needs}`}`;
+    const needs = needsLines(result).join(' ');
+    const why = `${bindingText(result.bindingConstraint)}${needs === '' ? '' : `; ${needs}`}`;
     return [nameOf(answer), found, ...new Array(5).fill('–'), why];
   }
   const { plan, value, free } = recommended;

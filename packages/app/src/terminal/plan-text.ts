@@ -177,6 +177,10 @@ export function fixesText({ fixes }: Pick<Infeasible, 'fixes'>): readonly string
   ];
 }
 
+/** One line per change; any one is enough. */
+export const needsLines = (result: Pick<Infeasible, 'fixes'>): readonly string[] =>
+  fixesText(result).map((fix, i) => `${i === 0 ? 'needs' : 'or'} ${fix}`);
+
 function budgetText({ cpuCores, memoryBytes, gpus, costPerHour }: NonNullable<Infeasible['fixes']['budget']>): string {
   return [
     coresText(cpuCores),
@@ -188,6 +192,8 @@ function budgetText({ cpuCores, memoryBytes, gpus, costPerHour }: NonNullable<In
 
 function adviceWithoutFix({ bindingConstraint, bestEffort }: Infeasible): string {
   if (bindingConstraint === 'unmeasured-accuracy') return 'Add a combination to the accuracyTable, or remove a pin.';
+  if (bindingConstraint === 'several-limits')
+    return 'No single limit helps: change the latency target, the budget and any accuracy floor together. `equipoise recommend` shows how far.';
   const advice =
     'No single bound helps: allow more replicas (bounds.replicas.max), more cores each, or faster variants';
   if (bestEffort === undefined) return `${advice}.`;

@@ -105,6 +105,7 @@ const bindingTexts = {
   slo: 'the latency target is too tight',
   budget: 'the budget is too small',
   'accuracy-floor': 'the accuracy floor is too high',
+  'several-limits': 'several limits together are too tight',
   capacity: 'the allowed replicas cannot carry the load',
   'unmeasured-accuracy':
     'no allowed combination of variants has a measured accuracy (measure one with `equipoise evaluate`, or remove a pin)',

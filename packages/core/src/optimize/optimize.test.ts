@@ -153,6 +153,15 @@ describe('optimize', () => {
     }
   });
 
+  it('says that several limits are too tight if no single one helps', () => {
+    const tight = { budget: { cpuCores: 1 }, slo: { latencyMs: 1, percentile: 99 } };
+    const result = infeasible(optimize(problemOf(spec, 20, tight), verifierAt(20)));
+    expect(result).toMatchObject({ proven: true, bindingConstraint: 'several-limits', fixes: {} });
+    const unpayable = { objective: { kind: 'min-cost', accuracyFloor: 0.99 }, budget: { cpuCores: 1 } } as const;
+    const dear = infeasible(optimize(problemOf(spec, 20, unpayable), verifierAt(20)));
+    expect(dear).toMatchObject({ bindingConstraint: 'several-limits', fixes: {} });
+  });
+
   it('tells the smallest budget when none is given', () => {
     const result = infeasible(optimize(problemOf(spec, 20, { budget: { cpuCores: 0 } }), verifierAt(20)));
     expect(result).toMatchObject({ proven: true, bindingConstraint: 'budget' });

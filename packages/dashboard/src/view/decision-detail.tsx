@@ -163,6 +163,7 @@ const BINDING: Readonly<Record<string, string>> = {
   slo: 'The latency target is too tight.',
   budget: 'The budget is too small.',
   'accuracy-floor': 'The accuracy floor is too high.',
+  'several-limits': 'Several limits together are too tight.',
   capacity: 'The allowed replicas cannot carry the load.',
   'unmeasured-accuracy': 'No allowed combination of variants has a measured accuracy.',
 };

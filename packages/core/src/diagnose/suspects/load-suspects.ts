@@ -234,7 +234,7 @@ function capacitySuspects(file: CaseFile, stage: number): readonly Suspect[] {
     const { result } = decision.evidence;
     return result === undefined ? undefined : result.kind === 'feasible' ? 'none' : result.bindingConstraint;
   });
-  const isBound = binding === 'budget' || binding === 'capacity';
+  const isBound = binding === 'budget' || binding === 'several-limits' || binding === 'capacity';
   if (!isCut && !isBound) return [];
   const planned = meanIn(episode, (at) => history.figure(at, 'plannedCores'));
   return [

@@ -168,6 +168,8 @@ function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
   const { percentile } = problem.slo ?? problem.spec.slo;
   const unhurried = { latencyMs: Number.MAX_VALUE, percentile };
   if (relaxationBound({ ...problem, slo: unhurried }) !== undefined) return 'slo';
+  const unlimited = { ...problem, slo: unhurried, budget: {}, objective: { kind: 'max-accuracy' } } as const;
+  if (relaxationBound(unlimited) !== undefined) return 'several-limits';
   const unloaded = planCases({ ...problem, arrivalRps: 0, slo: unhurried, budget: {} });
   return unloaded.some((each) => hasKnownAccuracy(prepareRelaxation(each))) ? 'capacity' : 'unmeasured-accuracy';
 }
