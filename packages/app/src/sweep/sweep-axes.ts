@@ -104,7 +104,7 @@ export function parseAxis(text: string): Axis {
     values.length > MOST_VALUES
       ? `at most ${MOST_VALUES} values, found ${values.length}`
       : wrong !== undefined || values.length === 0
-        ? `${expectedText(kind)}, as V1,V2,… or LOW..HIGH/COUNT`
+        ? `${expectedText(kind)}, as V1,V2,… or LOW..HIGH/COUNT with LOW below HIGH and a COUNT of 2 or more`
         : new Set(values).size < values.length
           ? 'each value once'
           : undefined;

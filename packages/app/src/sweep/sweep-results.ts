@@ -58,21 +58,30 @@ function sweptPoint({ pipeline, cells, seeds }: ReadSweep, index: number, outcom
   return { ...named, verdict: sloVerdict(figures.sloAttainmentFraction, slo.percentile), figures };
 }
 
-/** Of equally good points, the first one. */
-function bestOf(points: readonly SweptPoint[]): SweepResults['best'] {
+/** Of equally good points, the one that is better in the other figure, then the first one. */
+export function bestOf(points: readonly SweptPoint[]): SweepResults['best'] {
   const met = points.flatMap(({ verdict, figures }, index) =>
     verdict === 'met' && figures ? [{ figures, index }] : [],
   );
-  const least = (lossOf: (figures: SeedFigures) => number) =>
+  const least = (lossesOf: (figures: SeedFigures) => readonly number[]) =>
     met.reduce<(typeof met)[number] | undefined>(
-      (best, each) => (best === undefined || lossOf(each.figures) < lossOf(best.figures) ? each : best),
+      (best, each) => (best === undefined || isLess(lossesOf(each.figures), lossesOf(best.figures)) ? each : best),
       undefined,
     )?.index;
   const [cheapest, mostAccurate] = [
-    least(({ costPerHourMean }) => costPerHourMean.mean),
-    least(({ pasMean }) => -pasMean.mean),
+    least(({ costPerHourMean, pasMean }) => [costPerHourMean.mean, -pasMean.mean]),
+    least(({ costPerHourMean, pasMean }) => [-pasMean.mean, costPerHourMean.mean]),
   ];
   return { ...(cheapest !== undefined && { cheapest }), ...(mostAccurate !== undefined && { mostAccurate }) };
+}
+
+/** Means over many requests differ by rounding errors, which decide nothing. */
+const SAME_FRACTION = 1e-9;
+
+/** Compares the first figure that differs. */
+function isLess(a: readonly number[], b: readonly number[]): boolean {
+  const differing = a.findIndex((value, i) => Math.abs(value - (b[i] as number)) > SAME_FRACTION * Math.abs(value));
+  return differing >= 0 && (a[differing] as number) < (b[differing] as number);
 }
 
 /** One row per simulation. */
