@@ -162,7 +162,11 @@ export const errorCodes = {
     exitCode: 3,
     remedy: 'This is a defect of Equipoise. Report it, with the server log at the time of the error.',
   },
-  WRONG_USAGE: { httpStatus: 400, exitCode: 2, remedy: 'See `equipoise COMMAND --help`.' },
+  WRONG_USAGE: {
+    httpStatus: 400,
+    exitCode: 2,
+    remedy: 'Run the command with `--help` to see its arguments and flags.',
+  },
   CANARY_FAILED: {
     httpStatus: 409,
     exitCode: 1,

@@ -244,7 +244,7 @@ class SizeLimit {
     this.#flatSizes = itemMs > this.#bestItemMs * (1 - LEAST_GAIN) ? this.#flatSizes + 1 : 0;
     this.#bestItemMs = Math.min(this.#bestItemMs, itemMs);
     if (p50Ms > this.#sloLatencyMs) {
-      const reason = `batch size ${batchSize} takes ${p50Ms.toFixed(1)} ms, more than the latency target of ${this.#sloLatencyMs} ms alone`;
+      const reason = `batch size ${batchSize} takes ${p50Ms.toFixed(1)} ms in the median, more than the latency target of ${this.#sloLatencyMs} ms alone`;
       return { kind: 'over-slo', reason };
     }
     if (this.#flatSizes < FLAT_SIZES) return undefined;

@@ -103,7 +103,7 @@ describe('profilePipeline', () => {
         cpuCores: 1,
         batchSize,
         kind: 'over-slo',
-        reason: 'batch size 4 takes 40.0 ms, more than the latency target of 30 ms alone',
+        reason: 'batch size 4 takes 40.0 ms in the median, more than the latency target of 30 ms alone',
       })),
     );
   });
