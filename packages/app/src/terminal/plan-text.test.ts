@@ -165,6 +165,7 @@ describe('the source of an accuracy', () => {
   it('counts omitted stages', () => {
     const variants = [{ id: 's' }, { id: 'l' }];
     const ensemble = {
+      sources: [{ to: ['a', 'b'] }],
       stages: [
         { id: 'a', variants },
         { id: 'b', variants, optional: true },
