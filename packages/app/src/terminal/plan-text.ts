@@ -165,7 +165,7 @@ export const robustText = ({ serviceFactor }: Pick<RobustnessPrice, 'serviceFact
   `robust: planned and simulated with service times × ${serviceFactor}`;
 
 /** Each alone would make the problem feasible, if the others stay. */
-export function fixesText({ fixes }: Pick<Infeasible, 'fixes'>): readonly string[] {
+function fixesText({ fixes }: Pick<Infeasible, 'fixes'>): readonly string[] {
   const { slo, budget, accuracyFloor } = fixes;
   return [
     // Rounded up: advice rounded down would not suffice.
