@@ -253,24 +253,33 @@ class Recording {
     };
   }
 
-  /** Runs each input alone. Without bodies, the stages are synthetic, and the inputs tell nothing. */
+  /**
+   * Runs each input alone. Without bodies there are none, and synthetic stages do not look at their inputs. If an input
+   * is too slow for the SLO even alone, its path is unknown, and the paths of all are drawn.
+   */
   async #inputs(): Promise<MeasuredInputs> {
     this.#input.onSegment('running each sample alone');
     const inputs: (readonly EdgeCount[])[] = [];
-    for (const body of this.#bodies) inputs.push(await this.#runAlone(body));
+    for (const body of this.#bodies) {
+      const edges = await this.#runAlone(body);
+      if (edges === undefined) return [];
+      inputs.push(edges);
+    }
     return inputs;
   }
 
-  async #runAlone(body: LoadTask['bodies'][number]): Promise<readonly EdgeCount[]> {
+  /** Undefined if the request was dropped each time. */
+  async #runAlone(body: LoadTask['bodies'][number]): Promise<readonly EdgeCount[] | undefined> {
     const { load, spec } = this.#input;
     const task = { url: this.#served.url, bodies: [body], requests: 1, arrivalRps: ALONE_RPS, rushing: 0 };
-    for (let left = TRIES_ALONE; ; left--) {
+    for (let tries = 0; tries < TRIES_ALONE; tries++) {
       this.#served.take();
       const answer = await load.run({ ...task, seed: this.#seed, timeoutMs: answerTimeoutMs(spec.slo) });
       const { edges } = this.#served.take();
       if (answer.failed > 0) throw failure(spec, answer.failed, answer.firstRefusal?.message);
-      if (answer.ok > 0 || left === 1) return edges;
+      if (answer.ok > 0) return edges;
     }
+    return undefined;
   }
 
   async #search(): Promise<number> {

@@ -150,7 +150,7 @@ function simulatedEnds(by: SimulationBy, arrivedAtMs: readonly number[], seed: n
     plan: { stages: plan.stages, predicted },
     arrivals: { nextAtMs: () => arrivedAtMs[next++] },
     clientMs,
-    paths: inputs.length === 0 ? undefined : new MeasuredPaths(spec.edges, inputs),
+    paths: inputs.length === 0 ? undefined : new MeasuredPaths(spec, inputs),
     rng: new SeededRng(seed),
     hostCores,
     drops: true,

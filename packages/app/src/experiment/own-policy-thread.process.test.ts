@@ -80,6 +80,17 @@ describe('the thread of a policy', () => {
     await thread.close();
   });
 
+  it('ends a policy that keeps its thread busy between its answers', async () => {
+    const path = beginning('busy', 'queueMicrotask(() => { for (;;); });');
+    const thread = new OwnPolicyThread<PolicyDecision>({ ...pipeline, path }, { ...LIMITS, callMs: 3000 });
+    expect((await thread.ask()).plan).toBeDefined();
+    await expect(thread.ask({ atMs: 0, arrivalsPerSecond: [], stages: {} })).rejects.toMatchObject({
+      code: 'WRONG_USAGE',
+      message: `${path}: the policy did not answer within 3 s (after its last answer). Check it for an endless loop.`,
+    });
+    await thread.close();
+  });
+
   it('writes what a policy prints to stderr', async () => {
     const [out, errors]: [string[], string[]] = [[], []];
     const spies = [

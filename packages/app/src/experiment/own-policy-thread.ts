@@ -56,7 +56,10 @@ export class OwnPolicyThread<Answer extends { readonly kind: string }> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) return reject(this.#failure);
       this.#waiting = { resolve, reject };
-      if (question !== undefined) this.#worker.postMessage(question);
+      if (question === undefined) return;
+      // The thread may be busy outside its calls.
+      this.#limit('after its last answer');
+      this.#worker.postMessage(question);
     });
   }
 
@@ -71,7 +74,7 @@ export class OwnPolicyThread<Answer extends { readonly kind: string }> {
       const call: PolicyCall = message;
       if (call.kind === 'called') return;
       this.#during = call.during;
-      this.#timer = setTimeout(() => this.#stopHanging(), this.#limits.callMs);
+      this.#limit(call.during);
       return;
     }
     const waiting = this.#waiting;
@@ -80,9 +83,14 @@ export class OwnPolicyThread<Answer extends { readonly kind: string }> {
     else waiting?.resolve(message);
   }
 
-  #stopHanging(): void {
+  #limit(during: string): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#stopHanging(during), this.#limits.callMs);
+  }
+
+  #stopHanging(during: string): void {
     const limitS = this.#limits.callMs / 1000;
-    this.#reason = () => `did not answer within ${limitS} s (${this.#during}). Check it for an endless loop`;
+    this.#reason = () => `did not answer within ${limitS} s (${during}). Check it for an endless loop`;
     void this.#worker.terminate();
   }
 

@@ -67,7 +67,7 @@ describe('requests with measured paths', () => {
       rng,
       hostCores: Number.POSITIVE_INFINITY,
       drops: false,
-      paths: new MeasuredPaths(spec.edges, paths.map(tallies)),
+      paths: new MeasuredPaths(spec, paths.map(tallies)),
     });
     const sum = (of: (path: Path) => number) => cycles * total(paths, of);
     expect(tally.completed).toBe(requests);
@@ -83,11 +83,50 @@ describe('requests with measured paths', () => {
 
   it('have the inputs in turn', () => {
     const paths = new MeasuredPaths(
-      spec.edges,
+      spec,
       [2, 0, 5].map((items) => tallies({ items, toC: 0, toD: 0 })),
     );
     const itemsOf = (sequence: number) => paths.items({ index: 0 }, paths.request(sequence));
     expect([0, 1, 2, 3, 4].map(itemsOf)).toEqual([2, 0, 5, 2, 0]);
+  });
+
+  it.each([1, 2, 3])('branch again behind a branch as often as their inputs did (seed %i)', (seed) => {
+    const rng = new SeededRng(seed);
+    const twice: PipelineSpec = {
+      ...spec,
+      edges: [
+        edge('a', 'b', { fanOut: { expected: 2 } }),
+        edge('b', 'c', when),
+        edge('c', 'd', when),
+        edge('b', 'e'),
+        edge('d', 'e'),
+        edge('e', 'f', { join: 'all' }),
+      ],
+    };
+    const paths = Array.from({ length: 9 }, () => drawPath(rng)).map(({ items, toC, toD }) => ({
+      ...{ items, toC, toD: Math.min(toC, toD) },
+    }));
+    const counts = paths.map(({ items, toC, toD }) => [
+      { ...NONE, fanOuts: 1, items },
+      { ...NONE, offered: items, taken: toC },
+      { ...NONE, offered: toC, taken: toD },
+    ]);
+    const { tally } = simulatePlan({
+      spec: twice,
+      curves: requireCurves(twice, []),
+      plan: planOf(twice, { maxBatchSize: 1, replicas: 4 }),
+      arrivals: deterministicArrivals(10, 100 * paths.length),
+      rng,
+      hostCores: Number.POSITIVE_INFINITY,
+      drops: false,
+      paths: new MeasuredPaths(twice, counts),
+    });
+    const items = tally.stages.map((stage) => stage.items);
+    expect(items.slice(1, 4)).toEqual([
+      total(paths, (path) => path.items),
+      total(paths, ({ toC }) => toC),
+      total(paths, ({ toD }) => toD),
+    ]);
   });
 
   it('divide the items of several outputs evenly', () => {
@@ -95,7 +134,7 @@ describe('requests with measured paths', () => {
       { ...NONE, fanOuts: 1, items: 3 },
       { ...NONE, fanOuts: 3, items: 8 },
     ];
-    const paths = new MeasuredPaths([edge('a', 'b'), edge('b', 'c')], [[], counts]);
+    const paths = new MeasuredPaths({ ...spec, edges: [edge('a', 'b'), edge('b', 'c')] }, [[], counts]);
     const outer = paths.fanOut({ index: 0 }, paths.request(1));
     const inner = outer.map((key) => paths.fanOut({ index: 1 }, key));
     expect(inner.map(({ length }) => length)).toEqual([2, 3, 3]);
@@ -103,7 +142,7 @@ describe('requests with measured paths', () => {
   });
 
   it('end their branches behind a join without items', () => {
-    const paths = new MeasuredPaths(spec.edges, [tallies({ items: 2, toC: 2, toD: 0 })]);
+    const paths = new MeasuredPaths(spec, [tallies({ items: 2, toC: 2, toD: 0 })]);
     const key = paths.join({}, []);
     expect([paths.takes({ index: 1 }, key), paths.items({ index: 0 }, key)]).toEqual([false, 0]);
   });

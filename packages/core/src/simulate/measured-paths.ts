@@ -1,5 +1,5 @@
 import type { EdgeTally } from '../model/decision.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import type { RequestPaths } from './request-paths.js';
 
 /** Numbers of outputs are below this. A key is input · this + number. */
@@ -8,7 +8,10 @@ const MOST_OUTPUTS = 65_536;
 const UNKNOWN = -1;
 const GOLDEN_FRACTION = 0.618;
 
-/** Edge in the request of one input. `before`: outputs that an earlier `when` edge of the stage takes. */
+/**
+ * Edge in the request of one input. `before`: outputs that an earlier `when` edge of the stage takes. The taken ones are
+ * numbered from 0 on the branch.
+ */
 interface MeasuredEdge extends EdgeTally {
   readonly before: number;
   readonly stride: number;
@@ -21,18 +24,29 @@ interface MeasuredEdge extends EdgeTally {
  */
 export class MeasuredPaths implements RequestPaths {
   readonly #inputs: readonly (readonly MeasuredEdge[])[];
+  /** By stage: the `when` edge that alone leads there. */
+  readonly #branchInto: readonly (number | undefined)[];
 
-  /** `inputs`: counts of the request of each input, by edge; at least one input. */
-  constructor(edges: PipelineSpec['edges'], inputs: readonly (readonly EdgeTally[])[]) {
+  /** `inputs`: counts of the request of each input, by edge; at least one input. The pipeline has one source. */
+  constructor({ stages, edges }: Pick<PipelineSpec, 'stages' | 'edges'>, inputs: readonly (readonly EdgeTally[])[]) {
     this.#inputs = inputs.map((tallies) => edges.map((_, index) => measuredEdge(edges, tallies, index)));
+    this.#branchInto = stages.map(({ id }) => {
+      const into = edges.flatMap(({ to }, index) => (to === id ? [index] : []));
+      const [index = -1] = into;
+      return into.length === 1 && isPlainBranch(edges[index]) ? index : undefined;
+    });
   }
 
   request(sequence: number): number {
     return (sequence % this.#inputs.length) * MOST_OUTPUTS;
   }
 
-  output(_stage: number, key: number): number {
-    return key;
+  output(stage: number, key: number): number {
+    const branch = this.#branchInto[stage];
+    const edge = branch === undefined ? undefined : this.#edge(branch, key);
+    return edge === undefined || edge.taken === 0
+      ? key
+      : firstOf(key) + ((rankOf(edge, key) - edge.before) % MOST_OUTPUTS);
   }
 
   follow(): void {}
@@ -44,7 +58,7 @@ export class MeasuredPaths implements RequestPaths {
   takes({ index }: { readonly index: number }, key: number): boolean {
     const edge = this.#edge(index, key);
     if (edge === undefined || edge.offered === 0) return false;
-    const rank = ((key % MOST_OUTPUTS) * edge.stride) % edge.offered;
+    const rank = rankOf(edge, key);
     return rank >= edge.before && rank < edge.before + edge.taken;
   }
 
@@ -55,8 +69,7 @@ export class MeasuredPaths implements RequestPaths {
 
   fanOut({ index }: { readonly index: number }, key: number): readonly number[] {
     const { from, to } = this.#itemsOf(index, key);
-    const firstKey = key - (key % MOST_OUTPUTS);
-    return Array.from({ length: to - from }, (_, i) => firstKey + ((from + i) % MOST_OUTPUTS));
+    return Array.from({ length: to - from }, (_, i) => firstOf(key) + ((from + i) % MOST_OUTPUTS));
   }
 
   select(_edge: unknown, key: number): number {
@@ -79,7 +92,8 @@ export class MeasuredPaths implements RequestPaths {
   #itemsOf(index: number, key: number): { readonly from: number; readonly to: number } {
     const edge = this.#edge(index, key);
     if (edge === undefined || edge.fanOuts === 0) return { from: 0, to: 0 };
-    const number = (key % MOST_OUTPUTS) % edge.fanOuts;
+    const taken = edge.taken === 0 ? key % MOST_OUTPUTS : rankOf(edge, key) - edge.before;
+    const number = taken % edge.fanOuts;
     const upTo = (outputs: number) => Math.floor((outputs * edge.items) / edge.fanOuts);
     return { from: upTo(number), to: upTo(number + 1) };
   }
@@ -88,6 +102,14 @@ export class MeasuredPaths implements RequestPaths {
     return key < 0 ? undefined : this.#inputs[Math.floor(key / MOST_OUTPUTS)]?.[index];
   }
 }
+
+/** Of the outputs of the input of a key, the first. */
+const firstOf = (key: number): number => key - (key % MOST_OUTPUTS);
+
+/** Order of an output among those that branch here. */
+const rankOf = ({ offered, stride }: MeasuredEdge, key: number): number => ((key % MOST_OUTPUTS) * stride) % offered;
+
+const isPlainBranch = (edge: EdgeSpec | undefined): boolean => edge?.when !== undefined && edge.fanOut === undefined;
 
 const NOTHING: EdgeTally = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
 
