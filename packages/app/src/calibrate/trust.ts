@@ -15,9 +15,12 @@ export interface Trust {
   readonly simulatedFromProfile: PredictionError;
   readonly estimated: PredictionError;
   readonly estimatedFromProfile: PredictionError;
-  /** The correction brings the simulation closer to service. */
+  /** The correction brings the simulation closer to service, and its saturation throughput not much further away. */
   readonly helps: boolean;
 }
+
+/** A plan with the wrong capacity is worse than one with the wrong latency. */
+const MOST_LOST_SATURATION = 0.05;
 
 interface Predicted {
   readonly p50Ms: number | null;
@@ -45,7 +48,9 @@ export function trustIn(loads: readonly ComparedLoad[]): Trust {
       rps: load.estimatedFromProfile.capacityRps,
       droppedFraction: null,
     })),
-    helps: totalOf(simulated) < totalOf(simulatedFromProfile),
+    helps:
+      totalOf(simulated) < totalOf(simulatedFromProfile) &&
+      (simulated.saturationFraction ?? 0) <= (simulatedFromProfile.saturationFraction ?? 0) + MOST_LOST_SATURATION,
   };
 }
 

@@ -108,7 +108,7 @@ function trustLines({ trust }: CalibrationDocument): readonly string[] {
 function beliefLine({ simulated, estimated, helps }: CalibrationDocument['trust']): string {
   if (!helps)
     return pc.yellow(
-      'The correction brings the simulation no closer, so the profile stays as it is. Was the machine busy with something else?',
+      'The correction brings the simulation no closer, or its throughput further away, so the profile stays as it is. Was the machine busy with something else?',
     );
   const worst = Math.max(simulated.worstFraction ?? 0, simulated.saturationFraction ?? 0);
   const closer = (simulated.p99MedianFraction ?? 0) <= (estimated.p99MedianFraction ?? Number.POSITIVE_INFINITY);
