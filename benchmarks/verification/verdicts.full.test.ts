@@ -7,13 +7,16 @@ import { containing, countVerdicts, farBelow, nearCapacity, overloads } from './
 
 describe('the 99 % interval of a verification', () => {
   it('contains the truth of M/M/1, and is seldom wrong where a plan passes', { timeout: 300_000 }, () => {
-    const counts = [
-      ...containing.map((each) => countVerdicts(each, 30)),
-      ...nearCapacity.map((each) => countVerdicts(each, 10)),
-    ];
+    const counts = containing.map((each) => countVerdicts(each, 30));
     const sum = (key: 'seeds' | 'inconclusive' | 'passes') => counts.reduce((all, each) => all + each[key], 0);
     expect(sum('inconclusive') / sum('seeds')).toBeGreaterThanOrEqual(0.97);
     expect(sum('passes') / sum('seeds')).toBeLessThanOrEqual(0.02);
+  });
+});
+
+describe('a verification near capacity, where even far intervals prove nothing', () => {
+  it.each(nearCapacity)('does not pass at the true percentile: $load of capacity', { timeout: 300_000 }, (each) => {
+    expect(countVerdicts(each, 10).passes).toBe(0);
   });
 });
 
