@@ -1,4 +1,4 @@
-/** What was measured in served incidents, as files: a change of the diagnosis is tried on them in seconds. */
+/** Served incidents as files. A changed diagnosis is tried on them in seconds. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';

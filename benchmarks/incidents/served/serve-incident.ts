@@ -55,7 +55,7 @@ async function serve(incident: Incident, given: PipelineSpec) {
       setTimeout(() => void pipeline.reload(cut), 1000 * (budget.fromS ?? 0));
     },
     why: (window: AskedWindow) => pipeline.diagnosis.why(window),
-    /** What the planner diagnoses, to ask it again later. */
+    /** Question to the diagnosis, kept to ask it again. */
     inputOf: (window: AskedWindow) =>
       new Promise<DiagnosisInput>((resolve) => {
         const asking = new PipelineDiagnosis({

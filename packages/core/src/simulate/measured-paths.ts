@@ -103,7 +103,7 @@ export class MeasuredPaths implements RequestPaths {
   }
 }
 
-/** Of the outputs of the input of a key, the first. */
+/** Key of the first output of the same input. */
 const firstOf = (key: number): number => key - (key % MOST_OUTPUTS);
 
 /** Order of an output among those that branch here. */
