@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { Serving } from '../equipoise.test-support.js';
 import { serveTests } from '../serve-tests.test-support.js';
+import { inferX, type ShadowResult, shadowedItems, shadowedPipeline } from './shadowed-pipeline.test-support.js';
 
 /** Answers the class of its input. With the parameter `fragile`, some inputs are attacks. */
 const STAGE = `const attacks = {
@@ -22,29 +23,13 @@ export function load({ parameters }) {
 }
 `;
 
-const variant = (name: string, more = '') => `        - name: ${name}
-          accuracy: { value: 0.95 }
-          ${more}
-          resources: { cpuCores: 0.25 }
-          profile: [{ cpuCores: 1, batchSize: 1, meanMs: 10, p99Ms: 20 }]
-`;
-
-const pipeline = (runTimeoutMs: number) => `apiVersion: equipoise.dev/v1alpha1
-kind: InferencePipeline
-metadata: { name: attacked }
-spec:
-  slo: { latencyMs: 5000 }
-  budget: { cpuCores: 1 }
-  sources: [{ name: x, datatype: INT32, shape: [1] }]
-  stages:
-    - name: classify
-      module: ./classify.mjs
-      isolation: process
-      runTimeoutMs: ${runTimeoutMs}
-      shadow: { variant: large, fraction: 1 }
-      pins: { variant: small }
-      variants:
-${variant('small')}${variant('large', 'parameters: { fragile: true }')}`;
+const NAME = 'attacked';
+const pipeline = (runTimeoutMs: number): string =>
+  shadowedPipeline({
+    name: NAME,
+    variants: { small: '', large: 'fragile: true' },
+    stage: ['isolation: process', `runTimeoutMs: ${runTimeoutMs}`],
+  });
 
 const { serve } = serveTests({
   'pipeline.yaml': pipeline(1_000),
@@ -52,26 +37,15 @@ const { serve } = serveTests({
   'classify.mjs': STAGE,
 });
 
-async function ask({ url }: Serving, x: number): Promise<void> {
-  const headers = { 'content-type': 'application/json' };
-  const body = JSON.stringify({ inputs: [{ name: 'x', datatype: 'INT32', shape: [1], data: [x] }] });
-  const response = await fetch(`${url}/v2/models/attacked/infer`, { method: 'POST', headers, body });
+async function ask(serving: Serving, x: number): Promise<void> {
+  const response = await inferX(serving, NAME, x);
   expect(await response.json()).toMatchObject({ outputs: [{ name: 'label', data: [x % 10] }] });
 }
 
-type Result = 'compared' | 'failed' | 'skipped';
-
-/** Copies of items so far, by result. */
-async function shadowed({ url }: Serving, result: Result): Promise<number> {
-  const metrics = await (await fetch(`${url}/metrics`)).text();
-  const found = new RegExp(`equipoise_shadow_items_total\\{[^}]*result="${result}"[^}]*\\} (\\d+)`).exec(metrics);
-  return Number(found?.[1] ?? 0);
-}
-
 /** Sends ordinary requests until the count of a result grows. */
-async function until(serving: Serving, result: Result): Promise<void> {
-  const before = await shadowed(serving, result);
-  for (let x = 0; (await shadowed(serving, result)) === before; x++) {
+async function until(serving: Serving, result: ShadowResult): Promise<void> {
+  const before = await shadowedItems(serving, result);
+  for (let x = 0; (await shadowedItems(serving, result)) === before; x++) {
     await ask(serving, x % 10);
     await setTimeout(50);
   }
@@ -93,9 +67,9 @@ function childrenOf(pid: number): readonly number[] {
 }
 
 async function attack(serving: Serving, x: number): Promise<void> {
-  const failed = await shadowed(serving, 'failed');
+  const failed = await shadowedItems(serving, 'failed');
   await ask(serving, x);
-  while ((await shadowed(serving, 'failed')) === failed) await setTimeout(50);
+  while ((await shadowedItems(serving, 'failed')) === failed) await setTimeout(50);
 }
 
 it.skipIf(process.platform !== 'linux')(

@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { serveTests } from '../serve-tests.test-support.js';
+import { inferX, JSON_HEADERS, shadowedItems, shadowedPipeline } from './shadowed-pipeline.test-support.js';
 
 /** Answers the class of its input, or that of the parameter `broken`. */
 const STAGE = `export function load({ parameters }) {
@@ -10,40 +11,18 @@ const STAGE = `export function load({ parameters }) {
 }
 `;
 
-const variant = (name: string, more = '') => `        - name: ${name}
-          accuracy: { value: 0.95 }
-          ${more}
-          resources: { cpuCores: 0.25 }
-          profile: [{ cpuCores: 1, batchSize: 1, meanMs: 10, p99Ms: 20 }]
-`;
-
-const PIPELINE = `apiVersion: equipoise.dev/v1alpha1
-kind: InferencePipeline
-metadata: { name: compared }
-spec:
-  slo: { latencyMs: 5000 }
-  budget: { cpuCores: 1 }
-  sources: [{ name: x, datatype: INT32, shape: [1] }]
-  stages:
-    - name: classify
-      module: ./classify.mjs
-      shadow: { variant: large, fraction: 1 }
-      pins: { variant: small }
-      variants:
-${variant('small')}${variant('replaced', 'parameters: { broken: 99 }')}${variant('large')}`;
+const PIPELINE = shadowedPipeline({ name: 'compared', variants: { small: '', replaced: 'broken: 99', large: '' } });
 
 const { serve } = serveTests({ 'pipeline.yaml': PIPELINE, 'classify.mjs': STAGE });
 
 it('compares all answers, and rolls back a variant whose artifact is broken although it is as fast', async () => {
-  const { url, command } = await serve('pipeline.yaml', '--mode', 'advise', '--arrival-rps', '1');
-  const [, admin = ''] = await command.said(/admin port (http:\S+?)\/admin/);
-  const headers = { 'content-type': 'application/json' };
+  const serving = await serve('pipeline.yaml', '--mode', 'advise', '--arrival-rps', '1');
+  const [, admin = ''] = await serving.command.said(/admin port (http:\S+?)\/admin/);
   let isOver = false;
   let answered = 0;
   const client = async (): Promise<void> => {
     while (!isOver) {
-      const body = JSON.stringify({ inputs: [{ name: 'x', datatype: 'INT32', shape: [1], data: [answered % 10] }] });
-      const response = await fetch(`${url}/v2/models/compared/infer`, { method: 'POST', headers, body });
+      const response = await inferX(serving, 'compared', answered % 10);
       expect(response.status).toBe(200);
       await response.arrayBuffer();
       answered += 1;
@@ -53,24 +32,18 @@ it('compares all answers, and rolls back a variant whose artifact is broken alth
   const clients = [client(), client()];
   const replica = { variantId: 'replaced', resources: { cpuCores: 0.25 }, maxBatchSize: 1, replicas: 1 };
   await fetch(`${admin}/admin/pipelines/compared/unpin`, {
-    ...{ method: 'POST', headers, body: JSON.stringify({ stageId: 'classify' }) },
+    ...{ method: 'POST', headers: JSON_HEADERS, body: JSON.stringify({ stageId: 'classify' }) },
   });
   const applied = await fetch(`${admin}/admin/pipelines/compared/apply`, {
-    ...{ method: 'POST', headers, body: JSON.stringify({ stages: { classify: [replica] } }) },
+    ...{ method: 'POST', headers: JSON_HEADERS, body: JSON.stringify({ stages: { classify: [replica] } }) },
   });
   const said = await applied.text();
   expect(said).toMatch(/agrees with the shadow on 0\.\d+ of \d+ compared items, and at least 0\.890 is expected/);
   isOver = true;
   await Promise.all(clients);
-  const metrics = await (await fetch(`${url}/metrics`)).text();
-  const compared = (name: string) =>
-    Number(
-      new RegExp(`equipoise_shadow_items_total\\{.*variant="${name}".*result="compared".*\\} (\\d+)`).exec(
-        metrics,
-      )?.[1],
-    );
-  expect(compared('small')).toBeGreaterThan(0);
-  expect(compared('replaced')).toBeGreaterThan(0);
+  for (const variant of ['small', 'replaced'])
+    expect(await shadowedItems(serving, 'compared', variant), variant).toBeGreaterThan(0);
+  const metrics = await (await fetch(`${serving.url}/metrics`)).text();
   expect(metrics).toMatch(/equipoise_agreement\{[^}]*variant="small"[^}]*bound="mean"[^}]*\} 1\n/);
   expect(metrics).toMatch(/equipoise_agreement\{[^}]*variant="replaced"[^}]*bound="mean"[^}]*\} 0\n/);
 });
