@@ -27,8 +27,23 @@ interface Walk {
 
 const product = (factors: readonly number[]): number => factors.reduce((a, b) => a * b, 1);
 
+interface KnownLoads {
+  readonly arrivalRps: number;
+  readonly loads: ReadonlyMap<StageId, StageLoad>;
+}
+
+const lastLoads = new WeakMap<PipelineSpec, KnownLoads>();
+
 /** Loads in topological order; `arrivalRps` counts requests. */
 export function stageLoads(spec: PipelineSpec, arrivalRps: number): ReadonlyMap<StageId, StageLoad> {
+  const last = lastLoads.get(spec);
+  if (last?.arrivalRps === arrivalRps) return last.loads;
+  const loads = loadsOf(spec, arrivalRps);
+  lastLoads.set(spec, { arrivalRps, loads });
+  return loads;
+}
+
+function loadsOf(spec: PipelineSpec, arrivalRps: number): ReadonlyMap<StageId, StageLoad> {
   const walks = new Map<StageId, Walk>();
   for (const id of topologicalOrder(spec)) {
     const inEdges = spec.edges.filter(({ to }) => to === id);

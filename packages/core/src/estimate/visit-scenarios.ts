@@ -108,8 +108,16 @@ function visitStage(id: StageId, before: Outcome, ways: readonly BranchChoice[])
   }));
 }
 
+const known = new WeakMap<PipelineSpec, readonly VisitScenario[]>();
+
 /** Throws AppError INVALID_PIPELINE for impossible probabilities or too many outcomes. */
 export function visitScenarios(spec: PipelineSpec): readonly VisitScenario[] {
+  const scenarios = known.get(spec) ?? scenariosOf(spec);
+  known.set(spec, scenarios);
+  return scenarios;
+}
+
+function scenariosOf(spec: PipelineSpec): readonly VisitScenario[] {
   const { edges, sources } = spec;
   if (edges.every(({ when }) => when === undefined) && sources.every(({ share }) => share === undefined))
     return [{ probability: 1, visited: new Set(nodeIds(spec)) }];

@@ -89,6 +89,7 @@ export function withoutNodes(spec: PipelineSpec, gone: ReadonlySet<StageId>): Pi
   if (gone.size === 0) return spec;
   const left = spec.edges.filter(({ from, to }) => !gone.has(from) && !gone.has(to));
   const { combines, accuracyTable } = spec;
+  const omitted = spec.stages.filter(({ id }) => gone.has(id));
   return {
     ...spec,
     sources: spec.sources.map((source) => ({ ...source, to: source.to.filter((id) => !gone.has(id)) })),
@@ -107,11 +108,13 @@ export function withoutNodes(spec: PipelineSpec, gone: ReadonlySet<StageId>): Pi
       accuracyTable: {
         ...accuracyTable,
         combinations: accuracyTable.combinations.flatMap((each) => {
-          const isOfThese = spec.stages.every(({ id, optional = false }) => {
-            const of = each.variants[id];
-            return gone.has(id) ? of === OMITTED || (of === undefined && !optional) : of !== OMITTED;
-          });
-          const kept = Object.entries(each.variants).filter(([id]) => !gone.has(id as StageId));
+          const kept = Object.entries<VariantId>(each.variants).filter(([id]) => !gone.has(id as StageId));
+          const isOfThese =
+            kept.every(([, of]) => of !== OMITTED) &&
+            omitted.every(({ id, optional = false }) => {
+              const of = each.variants[id];
+              return of === OMITTED || (of === undefined && !optional);
+            });
           return isOfThese ? [{ ...each, variants: Object.fromEntries(kept) }] : [];
         }),
       },

@@ -53,6 +53,10 @@ export interface PlanningProblem {
   readonly verifiesAdvice?: boolean;
 }
 
+/** True for cases whose accuracies are no products. */
+export const countsOnlyMeasured = ({ omitted, thresholds, quorums }: PlanningProblem): boolean =>
+  (omitted ?? thresholds ?? quorums) !== undefined;
+
 /**
  * Simulates a plan at the planned rate against `slo`. An inconclusive verdict counts as a miss. `workFraction`: length
  * of a single run relative to a full verification. A run below 1 (quick look) may reject a plan, but never accepts it.
@@ -79,8 +83,12 @@ function checkNumbers(problem: PlanningProblem, spec: PipelineSpec): void {
     throw wrong('The weights of accuracy, cost and batch must be numbers of at least 0.');
 }
 
+const effectiveSpecs = new WeakMap<PlanningProblem, PipelineSpec>();
+
 /** Applies the problem's overrides. Throws AppError WRONG_USAGE for impossible numbers. */
 export function specOf(problem: PlanningProblem): PipelineSpec {
+  const known = effectiveSpecs.get(problem);
+  if (known !== undefined) return known;
   const { spec, pins } = problem;
   const effective: PipelineSpec = {
     ...spec,
@@ -90,5 +98,6 @@ export function specOf(problem: PlanningProblem): PipelineSpec {
     stages: pins === undefined ? spec.stages : spec.stages.map((s) => ({ ...s, pins: pins[s.id] ?? s.pins })),
   };
   checkNumbers(problem, effective);
+  effectiveSpecs.set(problem, effective);
   return effective;
 }

@@ -1,6 +1,6 @@
 import { stageLoads } from '../../estimate/stage-load.js';
 import type { Objective, PipelineSpec } from '../../model/pipeline-spec.js';
-import { type PlanningProblem, specOf } from '../planning-problem.js';
+import { countsOnlyMeasured, type PlanningProblem, specOf } from '../planning-problem.js';
 import { type AccuracyModel, accuracyModel } from '../problem/accuracy-model.js';
 import { planningCurves } from '../problem/planning-curves.js';
 import { type PlanningGraph, planningGraph } from '../problem/planning-graph.js';
@@ -56,10 +56,27 @@ function prepareStages(problem: PlanningProblem, spec: PipelineSpec): readonly P
   }));
 }
 
+type OptionsOf = (prepared: PreparedStage) => readonly StageOption[];
+
+/** Options by stage and load. Cases of a problem may share them: only loads and variants of stages differ. */
+export type KnownOptions = Map<string, readonly StageOption[]>;
+
+const withKnown =
+  (optionsOf: OptionsOf, known: KnownOptions): OptionsOf =>
+  (prepared) => {
+    const { stage, variants, load } = prepared;
+    const key = [stage.id, load.arrivalRps, load.visits, load.groupSize, load.joined, variants ?? ''].join(' ');
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const options = optionsOf(prepared);
+    known.set(key, options);
+    return options;
+  };
+
 function prepareWith(
   problem: PlanningProblem,
   graphOf: (spec: PipelineSpec) => PlanningGraph,
-  optionsOf: (prepared: PreparedStage) => readonly StageOption[],
+  optionsOf: OptionsOf,
 ): PreparedProblem {
   const spec = specOf(problem);
   const graph = graphOf(spec);
@@ -68,25 +85,52 @@ function prepareWith(
     problem,
     spec,
     graph,
-    accuracy: accuracyModel(spec, (problem.omitted ?? problem.thresholds ?? problem.quorums) !== undefined),
+    accuracy: accuracyModel(spec, countsOnlyMeasured(problem)),
     objective: spec.objective,
     limits: limitsOf(spec),
     sloMs: spec.slo.latencyMs,
     stages,
-    options: [...stages.map(optionsOf), ...(spec.combines ?? []).map(() => [combineOption])],
+    options: optionsOfNodes(spec, stages, optionsOf),
   };
 }
 
-/** Throws AppError for impossible numbers, invalid pipelines, and missing or invalid profiles. */
-export const prepareProblem = (problem: PlanningProblem): PreparedProblem =>
-  prepareWith(problem, planningGraph, stageOptions);
+const optionsOfNodes = (
+  spec: PipelineSpec,
+  stages: readonly PreparedStage[],
+  optionsOf: OptionsOf,
+): PreparedProblem['options'] => [...stages.map(optionsOf), ...(spec.combines ?? []).map(() => [combineOption])];
+
+function optionsWith(problem: PlanningProblem, optionsOf: OptionsOf): PreparedProblem['options'] {
+  const spec = specOf(problem);
+  return optionsOfNodes(spec, prepareStages(problem, spec), optionsOf);
+}
+
+const relaxedOptionsOf = ({ objective, spec }: PlanningProblem): OptionsOf =>
+  (objective ?? spec.objective).kind === 'weights' ? relaxedOptionsByBatch : relaxedStageOptions;
+
+/** A way to prepare problems. `known`: options of other cases of the same problem. */
+export interface Preparation {
+  prepare(problem: PlanningProblem, known: KnownOptions): PreparedProblem;
+  /** Only the options of the problem. */
+  options(problem: PlanningProblem, known: KnownOptions): PreparedProblem['options'];
+}
+
+export const preparation: Preparation = {
+  prepare: (problem, known) => prepareWith(problem, planningGraph, withKnown(stageOptions, known)),
+  options: (problem, known) => optionsWith(problem, withKnown(stageOptions, known)),
+};
 
 /** Relaxation: smallest stable replica counts, smallest service times, and only `usualPaths`. No plan needs less. */
-export function prepareRelaxation(problem: PlanningProblem): PreparedProblem {
-  const { kind } = problem.objective ?? problem.spec.objective;
-  const optionsOf = kind === 'weights' ? relaxedOptionsByBatch : relaxedStageOptions;
-  return prepareWith(problem, (spec) => planningGraph(usualPaths(spec)), optionsOf);
-}
+export const relaxation: Preparation = {
+  prepare: (problem, known) =>
+    prepareWith(problem, (spec) => planningGraph(usualPaths(spec)), withKnown(relaxedOptionsOf(problem), known)),
+  options: (problem, known) => optionsWith(problem, withKnown(relaxedOptionsOf(problem), known)),
+};
+
+/** Throws AppError for impossible numbers, invalid pipelines, and missing or invalid profiles. */
+export const prepareProblem = (problem: PlanningProblem): PreparedProblem => preparation.prepare(problem, new Map());
+
+export const prepareRelaxation = (problem: PlanningProblem): PreparedProblem => relaxation.prepare(problem, new Map());
 
 /** False if accuracy must be measured, and pins or bounds exclude every measured combination. */
 export const hasKnownAccuracy = ({ accuracy: { productCounts, measured }, options }: PreparedProblem): boolean =>

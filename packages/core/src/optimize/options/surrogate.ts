@@ -1,4 +1,5 @@
 import type { NodeGroup, Objective } from '../../model/pipeline-spec.js';
+import type { PlanningProblem } from '../planning-problem.js';
 import type { AccuracyModel } from '../problem/accuracy-model.js';
 import type { PlanningGraph } from '../problem/planning-graph.js';
 import type { ResourceUse } from '../problem/resource-use.js';
@@ -39,10 +40,33 @@ export interface SurrogateProblem {
 
 const DEFAULT_LABEL_LIMIT = 2_000_000;
 
+export const labelLimitOf = ({ labelLimit = DEFAULT_LABEL_LIMIT }: Pick<PlanningProblem, 'labelLimit'>): number =>
+  labelLimit;
+
 export const optionLatencyMs = (option: Pick<StageOption, 'meanMs' | 'tailMs'>, factors: LatencyFactors): number =>
   option.tailMs === Number.POSITIVE_INFINITY
     ? option.tailMs // unstable; the difference of two infinities is NaN
     : factors.kappa * (option.meanMs + factors.theta * (option.tailMs - option.meanMs));
+
+interface TimedOptions extends LatencyFactors {
+  readonly timed: readonly SurrogateOption[];
+}
+
+const lastTimed = new WeakMap<readonly StageOption[], TimedOptions>();
+
+/** Keeps the last result, because cases of a problem share most of their options. */
+export function timedOptions(options: readonly StageOption[], factors: LatencyFactors): readonly SurrogateOption[] {
+  const last = lastTimed.get(options);
+  const { theta, kappa } = factors;
+  if (last?.theta === theta && last.kappa === kappa) return last.timed;
+  const timed = options.map((option) => ({
+    option,
+    latencyMs: optionLatencyMs(option, factors),
+    costPerHour: option.use[3] + option.switchingCostPerHour,
+  }));
+  lastTimed.set(options, { theta, kappa, timed });
+  return timed;
+}
 
 export function surrogateProblem(prepared: PreparedProblem, factors: LatencyFactors): SurrogateProblem {
   const { graph, accuracy, objective, limits, sloMs, spec } = prepared;
@@ -52,16 +76,10 @@ export function surrogateProblem(prepared: PreparedProblem, factors: LatencyFact
     objective,
     limits,
     sloMs,
-    stages: prepared.options.map((options) =>
-      options.map((option) => ({
-        option,
-        latencyMs: optionLatencyMs(option, factors),
-        costPerHour: option.use[3] + option.switchingCostPerHour,
-      })),
-    ),
+    stages: prepared.options.map((options) => timedOptions(options, factors)),
     nodes: spec.nodes,
     copies: spec.copies,
-    labelLimit: prepared.problem.labelLimit ?? DEFAULT_LABEL_LIMIT,
+    labelLimit: labelLimitOf(prepared.problem),
   };
 }
 

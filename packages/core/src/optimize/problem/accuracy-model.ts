@@ -4,9 +4,10 @@
  */
 import { pipelineAccuracy, variantAccuracy } from '../../estimate/pas.js';
 import { visitScenarios } from '../../estimate/visit-scenarios.js';
+import type { AccuracyTable } from '../../model/accuracy-table.js';
 import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
-import { measurementCause, nodeIds, type PipelineSpec } from '../../model/pipeline-spec.js';
+import { measurementCause, nodeIds, type PipelineSpec, type StageSpec } from '../../model/pipeline-spec.js';
 
 /** `visited`: by node of the graph. */
 export interface StageScenario {
@@ -37,14 +38,38 @@ export const LOG_PAS_TIE = 1e-12;
 /** Log of PAS; 0 maps to the log of 1e-300. */
 export const logPas = (pas: number): number => Math.log(Math.max(pas, 1e-300));
 
-function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
-  return (spec.accuracyTable?.combinations ?? []).flatMap(({ variants, accuracy }) => {
-    const positions = spec.stages.map((stage) => {
-      const wanted = variants[stage.id];
-      return wanted === undefined ? undefined : stage.variants.findIndex((variant) => variant.id === wanted);
-    });
-    const known = Object.keys(variants).every((name) => spec.stages.some((stage) => stage.id === name));
-    return known && !positions.includes(-1) ? [{ variants: positions, accuracy }] : [];
+interface KnownPositions {
+  readonly stages: PipelineSpec['stages'];
+  readonly measured: readonly MeasuredVariants[];
+}
+
+const knownPositions = new WeakMap<AccuracyTable, KnownPositions>();
+
+const isSameStage = (a: StageSpec | undefined, b: StageSpec | undefined): boolean =>
+  a?.id === b?.id && a?.variants === b?.variants;
+
+/** Entries of the accuracy table whose stages and variants exist. Cases of a problem share tables. */
+export function measuredVariants({ stages, accuracyTable }: PipelineSpec): readonly MeasuredVariants[] {
+  if (accuracyTable === undefined) return [];
+  const known = knownPositions.get(accuracyTable);
+  if (known?.stages.length === stages.length && stages.every((stage, s) => isSameStage(stage, known.stages[s])))
+    return known.measured;
+  const measured = positionsOf(stages, accuracyTable);
+  knownPositions.set(accuracyTable, { stages, measured });
+  return measured;
+}
+
+function positionsOf(stages: PipelineSpec['stages'], { combinations }: AccuracyTable): readonly MeasuredVariants[] {
+  const indexOf = new Map<string, number>(stages.map(({ id }, s) => [id, s]));
+  return combinations.flatMap(({ variants, accuracy }) => {
+    const positions = new Array<number | undefined>(stages.length).fill(undefined);
+    for (const [name, wanted] of Object.entries<VariantId>(variants)) {
+      const s = indexOf.get(name);
+      const position = s === undefined ? -1 : stages[s]?.variants.findIndex(({ id }) => id === wanted);
+      if (s === undefined || position === -1) return [];
+      positions[s] = position;
+    }
+    return [{ variants: positions, accuracy }];
   });
 }
 

@@ -3,12 +3,13 @@
  * plan, the problem has none.
  */
 import type { Objective } from '../../model/pipeline-spec.js';
-import { prepareRelaxation } from '../options/prepared-problem.js';
-import { surrogateProblem } from '../options/surrogate.js';
+import { prepareRelaxation, relaxation } from '../options/prepared-problem.js';
+import { type LatencyFactors, type Solution, surrogateProblem } from '../options/surrogate.js';
 import type { PlanningProblem } from '../planning-problem.js';
 import { planCases } from '../problem/plan-cases.js';
 import { isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { solve } from '../surrogate/solve.js';
+import { mostAccuracyOf, searchTogether } from './search-together.js';
 
 /** A case (`planCases`). No plan of it is better than `bound`, which is that of its own relaxation if `isExact`. */
 export interface BoundedCase {
@@ -17,20 +18,21 @@ export interface BoundedCase {
   readonly isExact: boolean;
 }
 
+const RELAXED: LatencyFactors = { theta: 0, kappa: 1 };
+
 /** Trivial bound: accuracy ≤ 1, cost ≥ 0. */
 function trivialBound(objective: Objective): number {
   if (objective.kind === 'min-cost') return 0;
   return objective.kind === 'weights' ? objective.accuracy : 1;
 }
 
-/** Undefined if the relaxation is proven to have no choice, or none as good as `knownValue`. */
-function caseBound(problem: PlanningProblem, knownValue?: number): number | undefined {
-  const prepared = prepareRelaxation(problem);
-  const { objective } = prepared;
-  const relaxed = surrogateProblem(prepared, { theta: 0, kappa: 1 });
-  const { choice, optimal, gapFraction } = solve({ ...relaxed, knownValue });
-  if (choice === undefined) return optimal ? undefined : trivialBound(objective);
-  const value = objectiveValue(objective, prepared.accuracy, choice);
+/** `value`: of the choice. Undefined if the relaxation is proven to have no choice. */
+function boundOf(
+  objective: Objective,
+  { optimal, gapFraction }: Solution,
+  value: number | undefined,
+): number | undefined {
+  if (value === undefined) return optimal ? undefined : trivialBound(objective);
   if (optimal) return value;
   if (gapFraction >= 1) return trivialBound(objective);
   return objective.kind === 'min-cost'
@@ -38,12 +40,16 @@ function caseBound(problem: PlanningProblem, knownValue?: number): number | unde
     : Math.min(trivialBound(objective), value + (Math.abs(value) * gapFraction) / (1 - gapFraction));
 }
 
-/** Bound by the best measured accuracy of a case; no bound if products count. */
-function tableBound(objective: Objective, { spec, omitted, thresholds }: PlanningProblem): number {
-  if (objective.kind === 'min-cost' || (omitted ?? thresholds) === undefined) return trivialBound(objective);
-  const { combinations = [] } = spec.accuracyTable ?? {};
-  return trivialBound(objective) * combinations.reduce((best, { accuracy }) => Math.max(best, accuracy), 0);
+/** Undefined if the relaxation is proven to have no choice, or none as good as `knownValue`. */
+function caseBound(problem: PlanningProblem, knownValue?: number): number | undefined {
+  const prepared = prepareRelaxation(problem);
+  const { objective, accuracy } = prepared;
+  const solution = solve({ ...surrogateProblem(prepared, RELAXED), knownValue });
+  return boundOf(objective, solution, solution.choice && objectiveValue(objective, accuracy, solution.choice));
 }
+
+const tableBound = (objective: Objective, problem: PlanningProblem): number =>
+  objective.kind === 'min-cost' ? 0 : trivialBound(objective) * mostAccuracyOf(problem);
 
 const byBound =
   (objective: Objective) =>
@@ -51,29 +57,36 @@ const byBound =
     isBetter(objective, a.bound, b.bound) ? -1 : isBetter(objective, b.bound, a.bound) ? 1 : 0;
 
 /**
- * Cases whose relaxation is not proven infeasible, best bound first. With `exactly`, each has the bound of its own
- * relaxation. Without, most relaxations are only shown to be no better than the best one.
+ * Cases that may have a plan, best bound first; none if the relaxation is proven infeasible. With `exactly`, each has the
+ * bound of its own relaxation, and all are feasible. Without, and for the sum of tails, only the best bound is exact.
  */
 export function boundedCases(problem: PlanningProblem, exactly = true): readonly BoundedCase[] {
   const { objective = problem.spec.objective } = problem;
-  const ordered = planCases(problem)
-    .map((each) => ({ problem: each, bound: tableBound(objective, each), isExact: false }))
-    .sort(byBound(objective));
-  let best: number | undefined;
-  const cases: BoundedCase[] = [];
-  for (const each of ordered) {
-    const known = exactly ? undefined : best;
-    const bound =
-      known !== undefined && isBetter(objective, known, each.bound) ? undefined : caseBound(each.problem, known);
-    if (bound !== undefined) {
-      cases.push({ problem: each.problem, bound, isExact: true });
-      if (best === undefined || isBetter(objective, bound, best)) best = bound;
-    } else if (known !== undefined) cases.push(each);
-  }
-  const bestBound = best ?? trivialBound(objective);
+  const cases = planCases(problem);
+  if (cases.length > 1 && (!exactly || problem.estimator === 'sum-of-tails')) return boundedTogether(cases, objective);
   return cases
-    .map((each) => (isBetter(objective, each.bound, bestBound) ? { ...each, bound: bestBound } : each))
+    .flatMap((each): readonly BoundedCase[] => {
+      const bound = caseBound(each);
+      return bound === undefined ? [] : [{ problem: each, bound, isExact: true }];
+    })
     .sort(byBound(objective));
+}
+
+/** One search over the relaxations of all cases. The case with the best bound comes first. */
+function boundedTogether(
+  cases: readonly [PlanningProblem, ...PlanningProblem[]],
+  objective: Objective,
+): readonly BoundedCase[] {
+  const solution = searchTogether(cases, { preparation: relaxation, factors: RELAXED, onlyValue: true });
+  const best = boundOf(objective, solution, solution.value);
+  if (best === undefined) return [];
+  const bounded = cases.map((each, index): BoundedCase => {
+    const own = tableBound(objective, each);
+    const isExact = solution.optimal && index === solution.caseIndex;
+    return { problem: each, bound: isBetter(objective, own, best) ? best : own, isExact };
+  });
+  const first = bounded[solution.caseIndex];
+  return [...(first ? [first] : []), ...bounded.filter((each) => each !== first)].sort(byBound(objective));
 }
 
 /** The cases that may have a plan at least as good as `value`, with exact bounds, best first. */

@@ -6,7 +6,7 @@ import type { Objective } from '../../model/pipeline-spec.js';
 import type { Plan, PlanVerification, SearchEffort } from '../../model/plan.js';
 import { ChoiceJudge } from '../improve/choice-judge.js';
 import { ChoiceSearch, type Improvement } from '../improve/improve-choice.js';
-import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
+import { type PreparedProblem, preparation, prepareProblem } from '../options/prepared-problem.js';
 import { choiceKey, type LatencyFactors, type Solution, type SurrogateChoice } from '../options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
 import { planCases } from '../problem/plan-cases.js';
@@ -16,6 +16,7 @@ import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { planOf, sketchOf } from './plan-of.js';
 import { harderChoices, knownChoices } from './related-choices.js';
 import { type BoundedCase, boundedCases, casesThatReach } from './relaxation-bound.js';
+import { searchTogether } from './search-together.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
 /** Default of `workLimit`, in full verifications. */
@@ -137,20 +138,40 @@ function searchBySimulation(
   return { kind: 'none', labels, fastest: fastest && toPlan(fastest), tried: judge.tried };
 }
 
-/** `knownValue`: value of a plan of another case. Worse plans are not of interest. */
-function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined, knownValue?: number): PlanSearch {
+const verifiedOnce = (prepared: PreparedProblem, verify: VerifyPlan | undefined, choice: SurrogateChoice): Plan =>
+  verifiedPlanOf(prepared, choice, verify?.(sketchOf(prepared, optionsOf(choice)), prepared.spec.slo));
+
+function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): PlanSearch {
   const solver = new SurrogateSolver(prepared);
-  const solution = solver.solve(TAILS, { knownValue });
+  const solution = solver.solve(TAILS);
   const { choice, labels } = solution;
-  const toPlan = (of: SurrogateChoice): Plan =>
-    verifiedPlanOf(prepared, of, verify?.(sketchOf(prepared, optionsOf(of)), prepared.spec.slo));
   if (choice === undefined) {
-    if (knownValue !== undefined) return { kind: 'none', fastest: undefined, tried: 1, labels };
     const fastest = leastLatencyChoice(solver, TAILS);
-    return { kind: 'none', fastest: fastest && toPlan(fastest), tried: 1, labels };
+    return { kind: 'none', fastest: fastest && verifiedOnce(prepared, verify, fastest), tried: 1, labels };
   }
+  return foundOnce(prepared, verify, solution, choice);
+}
+
+function foundOnce(
+  prepared: PreparedProblem,
+  verify: VerifyPlan | undefined,
+  solution: Solution,
+  choice: SurrogateChoice,
+): Found {
   const value = objectiveValue(prepared.objective, prepared.accuracy, choice);
-  return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };
+  const plan = verifiedOnce(prepared, verify, choice);
+  return { kind: 'found', found: { plan, choice, solution, factors: TAILS, value }, labels: solution.labels };
+}
+
+/** One search over all cases, each of which `searchOnce` could solve. */
+function searchAllOnce(bounded: readonly BoundedCase[], verify: VerifyPlan | undefined): Found | undefined {
+  const [first, ...others] = bounded.map(({ problem }) => problem);
+  if (first === undefined) return undefined;
+  const cases = [first, ...others] as const;
+  const { caseIndex, ...solution } = searchTogether(cases, { preparation, factors: TAILS, onlyValue: false });
+  const best = cases[caseIndex];
+  if (best === undefined || solution.choice === undefined) return undefined;
+  return foundOnce(prepareProblem(best), verify, solution, solution.choice);
 }
 
 /** False for the sum of tails. Also false without arrivals: nothing can be late. */
@@ -160,15 +181,14 @@ export const isDecidedBySimulation = ({ problem }: PreparedProblem): boolean =>
 interface SearchHints {
   /** Searches that share it share its simulations. */
   readonly judge?: ChoiceJudge | undefined;
-  readonly knownValue?: number | undefined;
 }
 
 export function searchPrepared(
   prepared: PreparedProblem,
   verify?: VerifyPlan,
-  { judge, knownValue }: SearchHints = {},
+  { judge }: SearchHints = {},
 ): PlanSearch {
-  if (prepared.problem.estimator === 'sum-of-tails') return searchOnce(prepared, verify, knownValue);
+  if (prepared.problem.estimator === 'sum-of-tails') return searchOnce(prepared, verify);
   return verify !== undefined && isDecidedBySimulation(prepared)
     ? searchBySimulation(prepared, verify, judge)
     : searchByEstimate(prepared, verify);
@@ -178,35 +198,47 @@ type Found = Extract<PlanSearch, { kind: 'found' }>;
 type NotFound = Extract<PlanSearch, { kind: 'none' }>;
 
 /**
- * Searches each case of a problem (`planCases`), best bound first. Cases share the work limit. A case that cannot have a
- * better plan than the one found is cut. `bounded`: the cases of the problem, if they are known.
+ * Searches each case of a problem (`planCases`), best bound first, or all in one search if the estimate is a sum of
+ * tails. Cases share the work limit. A case that cannot have a better plan than the one found is cut. `bounded`: the cases
+ * of the problem, if they are known.
  */
 export function searchPlan(
   problem: PlanningProblem,
   verify?: VerifyPlan,
   bounded?: readonly BoundedCase[],
 ): PlanSearch {
-  const every = planCases(problem);
-  if (every.length === 1) return searchPrepared(prepareProblem(every[0]), verify);
   const { objective = problem.spec.objective, workLimit = DEFAULT_WORK_LIMIT } = problem;
+  const [first, ...others] = casesOf(problem, bounded);
+  if (others.length === 0) return searchPrepared(prepareProblem({ ...first, workLimit }), verify);
   const cases = bounded ?? boundedCases(problem, verify !== undefined);
   const perCase = workLimit / Math.max(1, cases.length);
   let found: Found | undefined;
   let none: NotFound = { kind: 'none', fastest: undefined, tried: 0, labels: 0 };
+  if (problem.estimator === 'sum-of-tails') {
+    const best = searchAllOnce(cases, verify);
+    if (best !== undefined) return best;
+  }
   const search = (each: PlanningProblem): void => {
-    const prepared = prepareProblem({ ...each, workLimit: perCase });
-    const outcome = searchPrepared(prepared, verify, { knownValue: found?.found.value });
+    const outcome = searchPrepared(prepareProblem({ ...each, workLimit: perCase }), verify);
     if (outcome.kind === 'found') found = found === undefined ? outcome : betterOf(objective, found, outcome);
     else none = bothNone(none, outcome);
   };
   // Without any plan, the searches only look for the best effort.
-  if (cases.length === 0) every.forEach(search);
+  if (cases.length === 0) [first, ...others].forEach(search);
   let left = cases;
   while (left[0] !== undefined) {
     search(left[0].problem);
     left = casesLeft(left.slice(1), found);
   }
   return found === undefined ? none : { ...found, labels: found.labels + none.labels };
+}
+
+function casesOf(
+  problem: PlanningProblem,
+  bounded: readonly BoundedCase[] = [],
+): readonly [PlanningProblem, ...PlanningProblem[]] {
+  const [first, ...others] = bounded.map((each) => each.problem);
+  return first === undefined ? planCases(problem) : [first, ...others];
 }
 
 const casesLeft = (cases: readonly BoundedCase[], found: Found | undefined): readonly BoundedCase[] =>

@@ -1,77 +1,84 @@
+/**
+ * Exact search with measured accuracies, in one problem or in the cases of one, of which any may have the best choice.
+ * Dominance by value is invalid across boxes (`variant-boxes`), so label setting solves each box: minimum cost of a
+ * measured box, best product of an unmeasured one. The part of the best optimistic value comes first: a family of
+ * cases, a case, then its boxes. A part that cannot hold a better choice than the best one is left out. This limits the
+ * price of a box, too.
+ */
 import { NO_FLOOR } from '../labels/label-problem.js';
 import type { Solution, SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { type AccuracyModel, LOG_PAS_TIE, logPas, type MeasuredVariants } from '../problem/accuracy-model.js';
 import { searchAdditive } from './additive-search.js';
+import {
+  type Amounts,
+  amountsOfVariant,
+  amountsOfVariants,
+  type LeastAmounts,
+  leastAmounts,
+  leastPriceOf,
+} from './least-amounts.js';
 import { costOf, isBetter, objectiveValue, pasOf } from './objective-value.js';
 import { solveGoal } from './solve-goal.js';
+import { undominatedOptions } from './undominated-options.js';
+import { type VariantBox, variantBoxes } from './variant-boxes.js';
 
-/**
- * Splits the variant combinations into boxes. A box has one accuracy: a measured value, or the product. Each
- * measurement splits a box into the part that it covers and, stage by stage, the rest.
- */
-
-/** `measured`: accuracy (fraction) of all combinations in the box; undefined if the product counts. */
-export interface VariantBox {
-  readonly variants: readonly (readonly number[])[];
-  readonly measured: number | undefined;
+/** A case of a problem. `problem` is called when the best choice may be one of its. */
+export interface OpenCase {
+  /** Position among all cases. */
+  readonly caseIndex: number;
+  /** Combinations with a known accuracy; undefined if products count. */
+  measured(): readonly MeasuredVariants[] | undefined;
+  problem(): SurrogateProblem;
 }
 
-interface OpenBox {
-  readonly variants: readonly (readonly number[])[];
-  readonly entries: readonly MeasuredVariants[];
+/** Cases with the same stages. `mostAccuracy`: no choice of them is more accurate. */
+export interface CaseFamily {
+  readonly mostAccuracy: number;
+  readonly cases: readonly OpenCase[];
+  /** Options by stage, of which the smallest ones take no more than those of any case. */
+  leastOptions(): SurrogateProblem['stages'];
 }
 
-const meetsEntry = (variants: OpenBox['variants'], entry: MeasuredVariants): boolean =>
-  entry.variants.every((wanted, s) => wanted === undefined || (variants[s] ?? []).includes(wanted));
-
-/** Parts of a box outside `entry`. Part k first differs from `entry` at stage k. */
-function boxesOutside(variants: OpenBox['variants'], entry: MeasuredVariants): readonly OpenBox['variants'][] {
-  return variants.flatMap((allowed, s) => {
-    const wanted = entry.variants[s];
-    const others = allowed.filter((v) => v !== wanted);
-    if (wanted === undefined || others.length === 0) return [];
-    return [variants.map((list, t) => (t === s ? others : t < s ? variantsInside(list, entry.variants[t]) : list))];
-  });
+export interface CaseSolution extends Solution {
+  /** Position of the case of the choice; -1 without one. */
+  readonly caseIndex: number;
+  /** Value of the choice. */
+  readonly value: number | undefined;
 }
 
-const variantsInside = (allowed: readonly number[], wanted: number | undefined): readonly number[] =>
-  wanted === undefined ? allowed : [wanted];
-
-function variantBoxes(variants: readonly (readonly number[])[], accuracy: AccuracyModel): readonly VariantBox[] {
-  const boxes: VariantBox[] = [];
-  const open: OpenBox[] = [{ variants, entries: accuracy.measured }];
-  for (let box = open.pop(); box !== undefined; box = open.pop()) {
-    const current = box.variants;
-    const entries = box.entries.filter((entry) => meetsEntry(current, entry));
-    const [first, ...later] = entries;
-    if (first === undefined) {
-      if (accuracy.productCounts) boxes.push({ variants: current, measured: undefined });
-      continue;
-    }
-    boxes.push({
-      variants: current.map((list, s) => variantsInside(list, first.variants[s])),
-      measured: first.accuracy,
-    });
-    for (const part of boxesOutside(current, first)) open.push({ variants: part, entries: later });
-  }
-  return boxes;
+interface SearchRules extends Pick<SurrogateProblem, 'objective' | 'limits' | 'labelLimit' | 'knownValue'> {
+  /** Equal values count as equally good: the search only has to find the best value. */
+  readonly onlyValue?: boolean;
 }
 
-/**
- * Exact search with measured accuracies. Dominance by value is invalid across boxes, so label setting solves each box:
- * minimum cost of a measured box, best product of an unmeasured one. The box of the best optimistic value comes first.
- * A box must beat or equal the best choice so far, which limits its price.
- */
-
-/** `bound`: highest log accuracy. `leastPrice`: sum of the cheapest options. */
-interface BoundedBox extends VariantBox {
+/** `bound`: highest log accuracy. `leastPrice`: no choice has a lower price. */
+interface Bounds {
   readonly bound: number;
   readonly leastPrice: number;
 }
 
-const SOLVER = 'accuracy-table-search';
+/** Part of the search. `divide` solves it, or returns smaller parts with all its choices that may count. */
+interface OpenPart extends Bounds {
+  divide(): readonly OpenPart[];
+}
 
-function productBound({ accuracy }: SurrogateProblem, variants: VariantBox['variants']): number {
+interface CaseProblem {
+  readonly problem: SurrogateProblem;
+  readonly caseIndex: number;
+}
+
+interface BestChoice {
+  readonly choice: readonly SurrogateOption[];
+  readonly caseIndex: number;
+  readonly value: number;
+  readonly cost: number;
+  readonly pas: number;
+}
+
+const SOLVER = 'accuracy-table-search';
+const NO_CHOICE: Bounds = { bound: Number.NEGATIVE_INFINITY, leastPrice: Number.POSITIVE_INFINITY };
+
+function productBound(accuracy: AccuracyModel, variants: VariantBox['variants']): number {
   const best = variants.map((allowed, s) =>
     allowed.reduce((most, v) => Math.max(most, accuracy.stageAccuracy(s, v)), 0),
   );
@@ -87,164 +94,241 @@ const PRICE_TIE = 1e-12;
 const withTie = (price: number): number => price + PRICE_TIE * Math.max(1, Math.abs(price));
 
 class TableSearch {
-  readonly #problem: SurrogateProblem;
-  /** Lowest price by stage and variant. */
-  readonly #leastPrices: readonly ReadonlyMap<number, number>[];
-  #best: readonly SurrogateOption[] | undefined;
+  readonly #rules: SearchRules;
+  readonly #leastAmounts = new Map<readonly SurrogateOption[], LeastAmounts>();
+  #best: BestChoice | undefined;
   #value: number | undefined;
-  labels = 0;
-  #openBound = Number.NEGATIVE_INFINITY;
+  #labels = 0;
+  /** Of the parts that the label limit left open. */
+  #openBounds = NO_CHOICE;
 
-  constructor(problem: SurrogateProblem) {
-    this.#problem = problem;
-    this.#value = problem.knownValue;
-    this.#leastPrices = problem.stages.map((options) => {
-      const least = new Map<number, number>();
-      for (const o of options) {
-        const { variantIndex } = o.option;
-        least.set(variantIndex, Math.min(least.get(variantIndex) ?? Number.POSITIVE_INFINITY, this.#price(o)));
-      }
-      return least;
-    });
+  constructor(rules: SearchRules) {
+    this.#rules = rules;
+    this.#value = rules.knownValue;
   }
 
-  run(): Solution {
-    for (const box of this.#boxes()) {
-      if (this.#isHopeless(box)) continue;
-      if (this.labels > this.#problem.labelLimit) this.#leaveOpen(box);
-      else this.#visit(box);
+  run(parts: readonly OpenPart[]): CaseSolution {
+    const byPromise = (a: Bounds, b: Bounds): number => this.#promiseOf(b) - this.#promiseOf(a) || b.bound - a.bound;
+    const open = [...parts].sort(byPromise);
+    for (let part = open.shift(); part !== undefined; part = open.shift()) {
+      if (this.#isHopeless(part)) continue;
+      if (this.#labels > this.#rules.labelLimit) this.#leaveOpen(part);
+      else {
+        const smaller = part.divide();
+        if (smaller.length === 0) continue;
+        open.unshift(...smaller);
+        open.sort(byPromise);
+      }
     }
     return this.#solution();
   }
 
-  #boxes(): readonly BoundedBox[] {
-    const { accuracy, objective } = this.#problem;
-    const variants = this.#leastPrices.map((of) => [...of.keys()]);
+  familyParts(families: readonly CaseFamily[]): readonly OpenPart[] {
+    return families.map(({ mostAccuracy, cases, leastOptions }) => ({
+      bound: logPas(mostAccuracy),
+      leastPrice: 0,
+      divide: () => {
+        const least = leastOptions().map((options) => this.#leastOf(options));
+        return cases.map((each) => ({
+          ...this.#boundsOf(each.measured(), least),
+          divide: () => this.#preparedPart({ problem: each.problem(), caseIndex: each.caseIndex }),
+        }));
+      },
+    }));
+  }
+
+  /** The same part with the options of the case itself. */
+  #preparedPart(of: CaseProblem): readonly OpenPart[] {
+    const { stages, accuracy } = of.problem;
+    const least = stages.map((options) => this.#leastOf(options));
+    const bounds = this.#boundsOf(accuracy.productCounts ? undefined : accuracy.measured, least);
+    return [{ ...bounds, divide: () => this.boxParts({ ...of, problem: undominatedOptions(of.problem) }) }];
+  }
+
+  #boundsOf(measured: readonly MeasuredVariants[] | undefined, least: readonly LeastAmounts[]): Bounds {
+    const { limits } = this.#rules;
+    if (measured === undefined)
+      return {
+        bound: 0,
+        leastPrice: leastPriceOf(
+          least.map(({ ofAny }) => ofAny),
+          limits,
+        ),
+      };
+    return measured.reduce((all, { variants, accuracy }) => {
+      const bound = logPas(accuracy);
+      if (!this.#reachesFloor(bound)) return all;
+      const price = leastPriceOf(
+        least.map((each, s) => amountsOfVariant(each, variants[s])),
+        limits,
+      );
+      return price === Number.POSITIVE_INFINITY ? all : looserOf(all, { bound, leastPrice: price });
+    }, NO_CHOICE);
+  }
+
+  /** The problem has no dominated options. */
+  boxParts({ problem, caseIndex }: CaseProblem): readonly OpenPart[] {
+    const least = problem.stages.map((options) => this.#leastOf(options));
+    const variants = least.map(({ byVariant }) => [...byVariant.keys()]);
     if (variants.some((list) => list.length === 0)) return [];
-    const optimistic = ({ bound, leastPrice }: BoundedBox): number => {
-      if (objective.kind === 'min-cost') return -leastPrice;
-      return objective.kind === 'weights' ? objective.accuracy * Math.exp(bound) - leastPrice : bound;
-    };
-    return variantBoxes(variants, accuracy)
-      .map((box) => ({
-        ...box,
-        bound: box.measured === undefined ? productBound(this.#problem, box.variants) : logPas(box.measured),
-        leastPrice: this.#leastPriceOf(box),
-      }))
-      .sort((a, b) => optimistic(b) - optimistic(a));
+    return variantBoxes(variants, problem.accuracy).map((box) => {
+      const amounts = least.map((each, s): Amounts => amountsOfVariants(each, box.variants[s] ?? []));
+      const bounds: Bounds = {
+        bound: box.measured === undefined ? productBound(problem.accuracy, box.variants) : logPas(box.measured),
+        leastPrice: leastPriceOf(amounts, problem.limits),
+      };
+      const divide = (): readonly OpenPart[] => {
+        this.#solveBox({ problem, caseIndex }, box, bounds);
+        return [];
+      };
+      return { ...bounds, divide };
+    });
   }
 
-  #leaveOpen({ bound }: BoundedBox): void {
-    this.#openBound = Math.max(this.#openBound, bound);
+  #leastOf(options: readonly SurrogateOption[]): LeastAmounts {
+    const known = this.#leastAmounts.get(options);
+    if (known !== undefined) return known;
+    const least = leastAmounts(options, (o) => this.#price(o));
+    this.#leastAmounts.set(options, least);
+    return least;
   }
 
-  #isHopeless(box: BoundedBox): boolean {
-    const { objective } = this.#problem;
-    if (objective.kind === 'min-cost' && Math.exp(box.bound) < objective.accuracyFloor * (1 - LOG_PAS_TIE)) return true;
-    return box.leastPrice > this.#priceLimit(box);
+  /** Optimistic value; larger is better. */
+  #promiseOf({ bound, leastPrice }: Bounds): number {
+    const { objective } = this.#rules;
+    if (objective.kind === 'min-cost') return -leastPrice;
+    return objective.kind === 'weights' ? objective.accuracy * Math.exp(bound) - leastPrice : bound;
   }
 
-  #leastPrice(): number {
-    return this.#leastPrices.reduce((sum, of) => sum + Math.min(...of.values()), 0);
+  #leaveOpen(part: Bounds): void {
+    this.#openBounds = looserOf(this.#openBounds, part);
   }
 
-  #leastPriceOf({ variants }: VariantBox): number {
-    return this.#leastPrices.reduce(
-      (sum, of, s) => sum + Math.min(...(variants[s] ?? []).map((v) => of.get(v) ?? Number.POSITIVE_INFINITY)),
-      0,
-    );
+  #isHopeless(part: Bounds): boolean {
+    if (part.leastPrice === Number.POSITIVE_INFINITY || !this.#reachesFloor(part.bound)) return true;
+    if (this.#best !== undefined && !this.#canBeBetter(part, this.#best)) return true;
+    return part.leastPrice > this.#priceLimit(part);
   }
 
-  /** Highest price at which a choice of the box can be at least as good as the best one so far. */
-  #priceLimit({ bound }: BoundedBox): number {
+  /** Of equal costs, only a higher accuracy is better for `min-cost`. */
+  #canBeBetter(part: Bounds, { value, pas }: BestChoice): boolean {
+    const { objective, onlyValue = false } = this.#rules;
+    if (isBetter(objective, this.#optimisticValue(part), value)) return true;
+    return !onlyValue && (objective.kind !== 'min-cost' || part.bound > logPas(pas));
+  }
+
+  #reachesFloor(bound: number): boolean {
+    const { objective } = this.#rules;
+    return objective.kind !== 'min-cost' || Math.exp(bound) >= objective.accuracyFloor * (1 - LOG_PAS_TIE);
+  }
+
+  /** Highest price at which a choice of the part can be at least as good as the best one so far. */
+  #priceLimit({ bound }: Bounds): number {
     const value = this.#value;
     if (value === undefined) return Number.POSITIVE_INFINITY;
-    const { objective } = this.#problem;
+    const { objective } = this.#rules;
     if (objective.kind === 'min-cost') return withTie(value);
     if (objective.kind === 'weights') return withTie(objective.accuracy * Math.exp(bound) - value);
     const advantage = bound - logPas(value);
     if (advantage < -LOG_PAS_TIE) return Number.NEGATIVE_INFINITY;
     if (advantage > LOG_PAS_TIE || this.#best === undefined) return Number.POSITIVE_INFINITY;
-    return withTie(costOf(this.#best));
+    return withTie(this.#best.cost);
   }
 
   #price(o: SurrogateOption): number {
-    const { objective } = this.#problem;
+    const { objective } = this.#rules;
     if (objective.kind !== 'weights') return o.costPerHour;
     return objective.cost * o.costPerHour + objective.batch * o.option.maxBatchSize;
   }
 
-  #visit(box: BoundedBox): void {
-    const stages = this.#problem.stages.map((options, s) =>
+  #solveBox({ problem, caseIndex }: CaseProblem, box: VariantBox, bounds: Bounds): void {
+    const stages = problem.stages.map((options, s) =>
       options.filter(({ option }) => box.variants[s]?.includes(option.variantIndex)),
     );
-    const within = { ...this.#problem, stages };
+    const within = { ...problem, stages };
     if (box.measured === undefined) {
-      const solution = searchAdditive(within);
-      this.labels += solution.labels;
-      if (!solution.optimal) this.#leaveOpen(box);
-      this.#offer(solution.choice);
+      const { choice, optimal, labels } = searchAdditive(within);
+      this.#labels += labels;
+      if (!optimal) this.#leaveOpen(bounds);
+      if (choice !== undefined) this.#offer({ problem, caseIndex }, choice, pasOf(problem.accuracy, choice));
       return;
     }
-    const costOfOption = (o: SurrogateOption): number => this.#price(o);
-    const solved = solveGoal(within, {
+    const { choice, solution } = solveGoal(within, {
       goal: { kind: 'cost', scoreFloor: NO_FLOOR },
-      costOf: costOfOption,
-      costLimit: this.#priceLimit(box),
+      costOf: (o) => this.#price(o),
+      costLimit: this.#priceLimit(bounds),
     });
-    this.labels += solved.solution.labels;
-    if (!solved.solution.optimal) this.#leaveOpen(box);
-    this.#offer(solved.choice);
+    this.#labels += solution.labels;
+    if (!solution.optimal) this.#leaveOpen(bounds);
+    if (choice !== undefined) this.#offer({ problem, caseIndex }, choice, box.measured);
   }
 
-  #offer(choice: readonly SurrogateOption[] | undefined): void {
-    if (choice === undefined) return;
-    const { objective, accuracy } = this.#problem;
-    const value = objectiveValue(objective, accuracy, choice);
-    const best = this.#best;
+  #offer({ problem, caseIndex }: CaseProblem, choice: readonly SurrogateOption[], pas: number): void {
+    const { objective, accuracy } = problem;
+    const offered = {
+      choice,
+      caseIndex,
+      pas,
+      cost: costOf(choice),
+      value: objectiveValue(objective, accuracy, choice),
+    };
     const before = this.#value;
-    const isEqual = before !== undefined && !isBetter(objective, value, before) && !isBetter(objective, before, value);
-    const isImprovement = before === undefined || isBetter(objective, value, before);
-    if (isImprovement || (isEqual && (best === undefined || this.#isPreferred(choice, best)))) {
-      this.#best = choice;
-      this.#value = value;
+    if (before !== undefined && isBetter(objective, before, offered.value)) return;
+    const isImprovement = before === undefined || isBetter(objective, offered.value, before);
+    if (isImprovement || this.#best === undefined || this.#isPreferred(offered, this.#best)) {
+      this.#best = offered;
+      this.#value = offered.value;
     }
   }
 
-  #isPreferred(a: readonly SurrogateOption[], b: readonly SurrogateOption[]): boolean {
-    const { objective, accuracy } = this.#problem;
-    if (objective.kind === 'max-accuracy') return costOf(a) < costOf(b);
-    return objective.kind === 'min-cost' && pasOf(accuracy, a) > pasOf(accuracy, b);
+  /** Of choices with equal values: the cheaper one; for `min-cost` the more accurate one. */
+  #isPreferred(a: BestChoice, b: BestChoice): boolean {
+    const { objective } = this.#rules;
+    if (objective.kind === 'max-accuracy') return a.cost < b.cost;
+    return objective.kind === 'min-cost' && a.pas > b.pas;
   }
 
-  #solution(): Solution {
-    const { labels } = this;
-    const optimal = this.#openBound === Number.NEGATIVE_INFINITY;
-    const solver = SOLVER;
-    if (this.#best === undefined || this.#value === undefined)
-      return { optimal, gapFraction: optimal ? 0 : 1, solver, labels };
-    return { choice: this.#best, optimal, gapFraction: optimal ? 0 : this.#gap(this.#value), solver, labels };
+  #solution(): CaseSolution {
+    const optimal = this.#openBounds.bound === Number.NEGATIVE_INFINITY;
+    const proof = { optimal, solver: SOLVER, labels: this.#labels };
+    if (this.#best === undefined) return { ...proof, gapFraction: optimal ? 0 : 1, caseIndex: -1, value: undefined };
+    const { choice, caseIndex, value } = this.#best;
+    return { ...proof, choice, caseIndex, value, gapFraction: optimal ? 0 : this.#gap(value) };
   }
 
-  /** Gap to a hypothetical choice: highest accuracy of the open boxes at the minimum price. */
+  /** Gap to a hypothetical choice: highest accuracy of the open parts at their lowest price. */
   #gap(value: number): number {
-    const bound = this.#openValue();
+    const bound = this.#optimisticValue(this.#openBounds);
     const distance = Math.abs(bound - value) / Math.max(1e-12, Math.abs(bound), Math.abs(value));
-    return isBetter(this.#problem.objective, bound, value) ? distance : 0;
+    return isBetter(this.#rules.objective, bound, value) ? distance : 0;
   }
 
-  #openValue(): number {
-    const { objective } = this.#problem;
+  #optimisticValue({ bound, leastPrice }: Bounds): number {
+    const { objective } = this.#rules;
     switch (objective.kind) {
       case 'max-accuracy':
-        return Math.exp(this.#openBound);
+        return Math.exp(bound);
       case 'min-cost':
-        return this.#leastPrice();
+        return leastPrice;
       case 'weights':
-        return objective.accuracy * Math.exp(this.#openBound) - this.#leastPrice();
+        return objective.accuracy * Math.exp(bound) - leastPrice;
     }
   }
 }
 
-/** A gap remains if the label limit applied. */
-export const searchAccuracyTable = (problem: SurrogateProblem): Solution => new TableSearch(problem).run();
+const looserOf = (a: Bounds, b: Bounds): Bounds => ({
+  bound: Math.max(a.bound, b.bound),
+  leastPrice: Math.min(a.leastPrice, b.leastPrice),
+});
+
+/** `problem` has no dominated options. A gap remains if the label limit applied. */
+export function searchAccuracyTable(problem: SurrogateProblem): Solution {
+  const search = new TableSearch(problem);
+  return search.run(search.boxParts({ problem, caseIndex: 0 }));
+}
+
+/** Best choice of all cases. Prepares only those that may have it. */
+export function searchCases(families: readonly CaseFamily[], rules: SearchRules): CaseSolution {
+  const search = new TableSearch(rules);
+  return search.run(search.familyParts(families));
+}

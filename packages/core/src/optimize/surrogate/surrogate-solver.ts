@@ -18,7 +18,6 @@ import { solve } from './solve.js';
 export interface SolveOverrides {
   readonly objective?: Objective;
   readonly sloMs?: number;
-  readonly knownValue?: number | undefined;
 }
 
 /** Maximum simulation rounds per solve. If reached, times may be too short. */
