@@ -1,6 +1,6 @@
 /**
  * Measures two servers in turns, block by block, so that both see the same machine. A block has Poisson arrivals at the
- * planned rate, and ends when all its answers are there.
+ * planned rate, and ends when all its answers are there. Each pass sends the samples in the same blocks.
  */
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,12 +15,12 @@ import {
   type LabelledSample,
   labelledSamples,
 } from '../../../packages/runtime/src/evaluate/evaluation-module.js';
+import type { ServedCase } from './cases.js';
 import type { Answer, PlanServer } from './plan-server.js';
 
 const SEED = 1;
-const PASSES = 1;
 const BLOCK = 10;
-const WARM_UP = 20;
+const WARM_UP = 40;
 
 /** Value with the limits of its 95 % interval. */
 export type Interval = readonly [value: number, low: number, high: number];
@@ -42,12 +42,12 @@ export interface ServedSide {
 
 export interface ServedPair {
   readonly plain: ServedSide;
-  readonly cascade: ServedSide;
+  readonly combined: ServedSide;
   readonly samples: number;
   readonly requests: number;
-  /** Of the cascade, minus that of the other. Intervals are of pairs with the same samples. */
+  /** Of the combined one, minus that of the other. Intervals are of pairs with the same samples. */
   readonly accuracyGain: Interval;
-  /** Of the cascade, divided by that of the other. */
+  /** Of the combined one, divided by that of the other. */
   readonly cpuRatio: Interval;
 }
 
@@ -55,31 +55,27 @@ interface Turn {
   readonly server: PlanServer;
   /** By sample. */
   readonly answers: Answer[][];
-  /** CPU time of each block, per request. */
-  readonly blocksMs: number[];
+  /** CPU time of each block, the mean of all passes, and its requests per pass. */
+  readonly blocks: BlockTime[];
 }
 
-export async function measurePair(plain: PlanServer, cascade: PlanServer, arrivalRps: number): Promise<ServedPair> {
+interface BlockTime {
+  readonly cpuMs: number;
+  readonly requests: number;
+}
+
+export async function measurePair(
+  plain: PlanServer,
+  combined: PlanServer,
+  { arrivalRps, passes }: Pick<ServedCase, 'arrivalRps' | 'passes'>,
+): Promise<ServedPair> {
   const { score, samples } = await labelled(plain.spec);
-  const turns = [plain, cascade].map((server): Turn => ({ server, answers: samples.map(() => []), blocksMs: [] }));
+  const turns = [plain, combined].map((server): Turn => ({ server, answers: samples.map(() => []), blocks: [] }));
   for (const { server } of turns)
     await sendBlock(server, samples.slice(0, WARM_UP), { arrivalRps, rng: new SeededRng(SEED) });
   const before = await Promise.all(turns.map(({ server }) => server.edges()));
   const order = samples.map((_, number) => number);
-  for (let block = 0; block * BLOCK < PASSES * samples.length; block++) {
-    const numbers = Array.from({ length: BLOCK }, (_, i) => order[(block * BLOCK + i) % order.length] as number);
-    for (const { server, answers, blocksMs } of block % 2 === 0 ? turns : turns.toReversed()) {
-      const rng = new SeededRng(SEED).fork(`block ${block}`);
-      const sinceMs = server.cpuMs;
-      const sent = await sendBlock(
-        server,
-        numbers.map((number) => samples[number] as LabelledSample),
-        { arrivalRps, rng },
-      );
-      blocksMs.push((server.cpuMs - sinceMs) / BLOCK);
-      for (const [i, answer] of sent.entries()) answers[numbers[i] as number]?.push(answer);
-    }
-  }
+  for (let pass = 0; pass < passes; pass++) await sendPass(turns, samples, { arrivalRps, passes, pass });
   const after = await Promise.all(turns.map(({ server }) => server.edges()));
   const scoreOf = ({ answers }: Turn, numbers: readonly number[]): number =>
     score(
@@ -95,21 +91,44 @@ export async function measurePair(plain: PlanServer, cascade: PlanServer, arriva
     return {
       server: turn.server,
       accuracy: intervalOver(order, (numbers) => scoreOf(turn, numbers)),
-      cpuMs: intervalOver(turn.blocksMs, mean),
+      cpuMs: intervalOver(turn.blocks, perRequestMs),
       latenciesMs: answers.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b),
       failed: answers.filter(({ outputs }) => outputs === undefined).length,
       shares: sharesOf(specOfPlan(turn.server.spec, turn.server.stages), before[i] ?? [], after[i] ?? []),
     };
   });
-  const blocks = first.blocksMs.map((ms, i): readonly [number, number] => [ms, second.blocksMs[i] as number]);
+  const pairs = first.blocks.map((block, i): readonly [BlockTime, BlockTime] => [block, second.blocks[i] as BlockTime]);
   return {
     plain: sides[0] as ServedSide,
-    cascade: sides[1] as ServedSide,
+    combined: sides[1] as ServedSide,
     samples: samples.length,
     requests: first.answers.flat().length,
     accuracyGain: intervalOver(order, (numbers) => scoreOf(second, numbers) - scoreOf(first, numbers)),
-    cpuRatio: intervalOver(blocks, (drawn) => mean(drawn.map(([, ms]) => ms)) / mean(drawn.map(([ms]) => ms))),
+    cpuRatio: intervalOver(
+      pairs,
+      (drawn) => perRequestMs(drawn.map(([, block]) => block)) / perRequestMs(drawn.map(([block]) => block)),
+    ),
   };
+}
+
+/** All samples once to both servers, block by block. */
+async function sendPass(
+  turns: readonly Turn[],
+  samples: readonly LabelledSample[],
+  { arrivalRps, passes, pass }: { readonly arrivalRps: number; readonly passes: number; readonly pass: number },
+): Promise<void> {
+  for (let first = 0; first < samples.length; first += BLOCK) {
+    const block = first / BLOCK;
+    const chosen = samples.slice(first, first + BLOCK);
+    for (const { server, answers, blocks } of (pass + block) % 2 === 0 ? turns : turns.toReversed()) {
+      const rng = new SeededRng(SEED).fork(`pass ${pass}, block ${block}`);
+      const sinceMs = server.cpuMs;
+      const sent = await sendBlock(server, chosen, { arrivalRps, rng });
+      const before = blocks[block]?.cpuMs ?? 0;
+      blocks[block] = { cpuMs: before + (server.cpuMs - sinceMs) / passes, requests: chosen.length };
+      for (const [i, answer] of sent.entries()) answers[first + i]?.push(answer);
+    }
+  }
 }
 
 async function sendBlock(
@@ -127,7 +146,10 @@ async function sendBlock(
   return Promise.all(sent);
 }
 
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+const perRequestMs = (blocks: readonly BlockTime[]): number =>
+  sum(blocks.map(({ cpuMs }) => cpuMs)) / sum(blocks.map(({ requests }) => requests));
 
 /** Bootstrap interval (percentiles) of a figure of `all`. */
 function intervalOver<T>(all: readonly T[], figureOf: (drawn: readonly T[]) => number): Interval {

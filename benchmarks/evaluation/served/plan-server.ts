@@ -9,6 +9,7 @@ import type { EdgeCount, PipelineSpec, Plan, RunningPlan, TensorMap } from '@equ
 import { pipelineAccuracy } from '@equipoise/core/plan';
 import { toDocument } from '@equipoise/pipeline-file';
 import { loadSpec } from '../../../packages/app/src/compose/load-spec.js';
+import { withOmitted } from '../../../packages/core/src/model/omission.js';
 import { specOfPlan } from '../../../packages/core/src/model/resolved-spec.js';
 
 const PROGRAM = 'packages/app/bin/equipoise.js';
@@ -78,7 +79,8 @@ export class PlanServer {
     const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
     try {
       const { url, admin } = await addressesOf(child);
-      const server = new PlanServer(child, { spec, stages: await planOf(admin, spec.name), url, admin });
+      const stages = withOmitted(spec, await planOf(admin, spec.name));
+      const server = new PlanServer(child, { spec, stages, url, admin });
       if (server.expectedAccuracy >= accuracyFloor) return server;
       throw new Error(`no plan of ${file} reaches ${accuracyFloor} at ${arrivalRps} rps on this machine`);
     } catch (error) {

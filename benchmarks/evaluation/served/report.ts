@@ -14,25 +14,25 @@ export interface CaseResult {
 const LEAST_SAVING = 0.25;
 
 export function servedPage(results: readonly CaseResult[]): string {
-  return `# Plans with and without a cascade, served
+  return `# Plans with and without a cascade or an ensemble, served
 
 ${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}. \`npm run bench:served-plans\`.
 
-For each task: the cheapest plan with a cascade and the cheapest one without, for the same SLO, rate and accuracy floor. Each stage of both may have
-from 0.05 cores to a whole one. Both servers run at the same time and get the same labelled samples in turns, in blocks of Poisson arrivals at the
-planned rate. Intervals are 95 % bootstrap intervals: of accuracies over samples, of CPU times over blocks. The CPU time is that of the whole server.
-Nothing is dropped: late answers count for the accuracy, and as late.
+For each task: the cheapest plan with a cascade or an ensemble and the cheapest one without, for the same SLO, rate and accuracy floor. Each stage of both
+may have from 0.05 cores to a whole one. Both servers run at the same time and get the same labelled samples in turns, in blocks of Poisson arrivals at
+the planned rate. Intervals are 95 % bootstrap intervals: of accuracies over samples, of CPU times over blocks of ten samples, each with the mean of its
+passes. The CPU time is that of the whole server. Nothing is dropped: late answers count for the accuracy, and as late.
 
 ${results.map(section).join('\n')}`;
 }
 
 function section({ of, pair, loadAverages }: CaseResult): string {
-  const { plain, cascade, samples, requests, accuracyGain, cpuRatio } = pair;
-  const sides = [plain, cascade];
-  const saved = 1 - coresOfPlan(cascade) / coresOfPlan(plain);
+  const { plain, combined, samples, requests, accuracyGain, cpuRatio } = pair;
+  const sides = [plain, combined];
+  const saved = 1 - coresOfPlan(combined) / coresOfPlan(plain);
   const cpuSaved: Interval = [1 - cpuRatio[0], 1 - cpuRatio[2], 1 - cpuRatio[1]];
-  const isApart = cascade.cpuMs[2] < plain.cpuMs[1];
-  return `## ${cascade.server.spec.name}: ${of.arrivalRps} rps, accuracy of at least ${of.accuracyFloor}
+  const isApart = combined.cpuMs[2] < plain.cpuMs[1];
+  return `## ${combined.server.spec.name}: ${of.arrivalRps} rps, accuracy of at least ${of.accuracyFloor}
 
 ${samples} samples, ${requests} requests each. The load average of the machine was ${loadAverages.map((load) => load.toFixed(1)).join(' before and ')} after.
 
@@ -46,7 +46,7 @@ ${sides.map(latencyRow).join('\n')}
 
 | figure | value | bar | |
 |---|---|---|---|
-| accuracy with the cascade − without, same samples | ${signed(accuracyGain)} | contains 0, or above | ${verdict(accuracyGain[2] >= 0)} |
+| accuracy with the ${of.means} − without, same samples | ${signed(accuracyGain)} | contains 0, or above | ${verdict(accuracyGain[2] >= 0)} |
 | fewer planned cores | ${percent(saved)} | ${percent(LEAST_SAVING)} | ${verdict(saved >= LEAST_SAVING)} |
 | less CPU time per request | ${cpuSaved.map(percent).join(', ')} | ${percent(LEAST_SAVING)}, intervals apart | ${verdict(cpuSaved[0] >= LEAST_SAVING && isApart)} |
 
@@ -79,9 +79,10 @@ const shareRows = ({ server, shares }: ServedSide): readonly string[] =>
 
 function planText({ stages }: PipelineSpec, planned: Plan['stages']): string {
   return stages
-    .flatMap(({ id, variants }) => {
+    .flatMap(({ id, variants, optional }) => {
       const [part] = planned[id] ?? [];
-      if (part === undefined || (variants.length === 1 && part.threshold === undefined)) return [];
+      if (part === undefined || part.replicas === 0) return [];
+      if (variants.length === 1 && part.threshold === undefined) return optional ? [id] : [];
       return [`${id} ${part.variantId}${part.threshold === undefined ? '' : ` at ${part.threshold}`}`];
     })
     .join(', ');
