@@ -1,7 +1,8 @@
 /** Metrics of a cluster operator for Prometheus, including those of the process. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { MetricsPage } from '../net/metrics-page.js';
 import { described, type MetricDescription } from './pipeline-monitor.js';
+import { collectProcessMetrics } from './process-metrics.js';
 
 /** Status after a pass; `networkMs` by stage. `shard` is undefined without shards. */
 export interface PassedStatus {
@@ -42,7 +43,7 @@ export class OperatorMonitor {
 
   constructor({ version, shards = 1 }: OperatorMonitorOptions) {
     const registers = [this.#registry];
-    collectDefaultMetrics({ register: this.#registry });
+    collectProcessMetrics(this.#registry);
     const build = {
       name: 'equipoise_build_info',
       help: 'Always 1; the label is the version of Equipoise.',

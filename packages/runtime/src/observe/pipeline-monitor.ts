@@ -1,5 +1,5 @@
 /** All metrics of a served pipeline for Prometheus, including those of the process. One monitor per process. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { LoopEvent } from '../loop/loop-event.js';
 import type { AnsweredCall } from '../net/call.js';
 import type { RefusedKind } from '../net/connection-limit.js';
@@ -8,6 +8,7 @@ import type { SharedOutcome } from '../open-inference/traffic-share.js';
 import { watchAccuracy, watchAgreement } from './accuracy-metrics.js';
 import type { DesiredReplicas } from './desired-replicas.js';
 import { LoopMetrics } from './loop-metrics.js';
+import { collectProcessMetrics } from './process-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
 import { type WatchedPipeline, watchStages } from './stage-metrics.js';
 import { CounterTally } from './tallies.js';
@@ -39,7 +40,7 @@ export class PipelineMonitor {
     for (const registry of [this.#registry, this.#tenantRegistry]) {
       registry.setDefaultLabels({ pipeline: pipelineName });
     }
-    collectDefaultMetrics({ register: this.#registry });
+    collectProcessMetrics(this.#registry);
     new Gauge({
       name: 'equipoise_build_info',
       help: 'Always 1; the label is the version of Equipoise.',
