@@ -33,45 +33,49 @@ const WINDOW_MS = 60_000;
 const MOST_WINDOWS = 10;
 const MOST_SLOW_PER_WINDOW = 20;
 
-interface SlowWindow {
-  readonly number: number;
-  /** The fastest first. */
-  readonly samples: RequestSample[];
+interface Timed {
+  readonly end: { readonly latencyMs: number };
 }
 
-export class KeptRequests {
-  readonly #kept: RequestSample[] = [];
-  #windows: SlowWindow[] = [];
+interface SlowWindow<Request> {
+  readonly number: number;
+  /** The fastest first. */
+  readonly requests: Request[];
+}
 
-  keep(sample: RequestSample): void {
-    this.#kept.push(sample);
+export class KeptRequests<Request extends Timed> {
+  readonly #kept: Request[] = [];
+  #windows: SlowWindow<Request>[] = [];
+
+  keep(request: Request): void {
+    this.#kept.push(request);
     if (this.#kept.length > MOST_KEPT) this.#kept.shift();
   }
 
   /** True if a request that ends now is among the slowest of its window. */
   isSlow(latencyMs: number, nowMs: number): boolean {
-    const { samples } = this.#windowOf(nowMs);
-    return samples.length < MOST_SLOW_PER_WINDOW || latencyMs > (samples[0]?.latencyMs ?? 0);
+    const { requests } = this.#windowOf(nowMs);
+    return requests.length < MOST_SLOW_PER_WINDOW || latencyMs > (requests[0]?.end.latencyMs ?? 0);
   }
 
-  keepSlow(sample: RequestSample, nowMs: number): void {
-    const { samples } = this.#windowOf(nowMs);
-    const at = samples.findIndex(({ latencyMs }) => latencyMs >= sample.latencyMs);
-    samples.splice(at < 0 ? samples.length : at, 0, sample);
-    if (samples.length > MOST_SLOW_PER_WINDOW) samples.shift();
+  keepSlow(request: Request, nowMs: number): void {
+    const { requests } = this.#windowOf(nowMs);
+    const at = requests.findIndex(({ end }) => end.latencyMs >= request.end.latencyMs);
+    requests.splice(at < 0 ? requests.length : at, 0, request);
+    if (requests.length > MOST_SLOW_PER_WINDOW) requests.shift();
   }
 
   /** The newest first. */
-  newest(limit: number): readonly RequestSample[] {
+  newest(limit: number): readonly Request[] {
     return this.#kept.slice(-limit).reverse();
   }
 
   /** The slowest first. */
-  slowest(limit: number, nowMs: number): readonly RequestSample[] {
+  slowest(limit: number, nowMs: number): readonly Request[] {
     this.#windowOf(nowMs);
     return this.#windows
-      .flatMap(({ samples }) => samples)
-      .sort((a, b) => b.latencyMs - a.latencyMs)
+      .flatMap(({ requests }) => requests)
+      .sort((a, b) => b.end.latencyMs - a.end.latencyMs)
       .slice(0, limit);
   }
 
@@ -80,11 +84,11 @@ export class KeptRequests {
     this.#windows = [];
   }
 
-  #windowOf(nowMs: number): SlowWindow {
+  #windowOf(nowMs: number): SlowWindow<Request> {
     const number = Math.floor(nowMs / WINDOW_MS);
     const newest = this.#windows.at(-1);
     if (newest?.number === number) return newest;
-    const window: SlowWindow = { number, samples: [] };
+    const window: SlowWindow<Request> = { number, requests: [] };
     this.#windows = [...this.#windows.filter((each) => each.number > number - MOST_WINDOWS), window];
     return window;
   }

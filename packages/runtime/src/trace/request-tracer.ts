@@ -52,13 +52,18 @@ export class TracedRequest extends RequestTrace {
   }
 }
 
-/** A kept trace, for an exporter. */
-export interface KeptTrace {
+/** A request that ended, with its trace. `cause` is undefined if the trace is not kept. */
+interface EndedTrace {
   readonly request: TracedRequest;
-  readonly cause: TraceCause;
+  readonly cause: TraceCause | undefined;
   readonly end: TracedEnd;
   readonly endedEpochMs: number;
   readonly spans: readonly RequestSpan[];
+}
+
+/** A kept trace, for an exporter. */
+export interface KeptTrace extends EndedTrace {
+  readonly cause: TraceCause;
 }
 
 /** A request that ended, whether its trace is kept or not. */
@@ -70,7 +75,7 @@ export class RequestTracer {
   readonly spanCounts = { exported: 0, queueFull: 0, refused: 0, unreachable: 0 };
   readonly #options: TracerOptions;
   readonly #sampler: TraceSampler;
-  readonly #requests = new KeptRequests();
+  readonly #requests = new KeptRequests<EndedTrace>();
   readonly #listeners: ((kept: KeptTrace) => void)[] = [];
   #onEnded: ((ended: EndedRequest) => void) | undefined;
   #stageIds: readonly StageId[] = [];
@@ -106,22 +111,21 @@ export class RequestTracer {
     const cause = request.head ?? this.#sampler.end(gradeOf(end, isSlow), endedAtMs);
     const isAmongSlowest = this.#requests.isSlow(latencyMs, endedAtMs);
     if (cause === undefined && !isAmongSlowest) return false;
-    const spans = request.spans(endedAtMs);
     const endedEpochMs = this.#options.epochMs();
-    const sample = this.#sampleOf(request, { end, cause, spans, endedEpochMs });
-    if (isAmongSlowest) this.#requests.keepSlow(sample, endedAtMs);
-    if (cause === undefined) return false;
-    this.#requests.keep(sample);
-    for (const listener of this.#listeners) listener({ request, cause, end, endedEpochMs, spans });
+    const trace: EndedTrace = { request, cause, end, endedEpochMs, spans: request.spans(endedAtMs) };
+    if (isAmongSlowest) this.#requests.keepSlow(trace, endedAtMs);
+    if (!isKept(trace)) return false;
+    this.#requests.keep(trace);
+    for (const listener of this.#listeners) listener(trace);
     return true;
   }
 
   newest(limit: number): readonly RequestSample[] {
-    return this.#requests.newest(limit);
+    return this.#requests.newest(limit).map((trace) => this.#sampleOf(trace));
   }
 
   slowest(limit: number, nowMs: number): readonly RequestSample[] {
-    return this.#requests.slowest(limit, nowMs);
+    return this.#requests.slowest(limit, nowMs).map((trace) => this.#sampleOf(trace));
   }
 
   /** Forgets all requests, such as those of the warm-up. */
@@ -129,15 +133,8 @@ export class RequestTracer {
     this.#requests.clear();
   }
 
-  #sampleOf(
-    request: TracedRequest,
-    {
-      end,
-      cause,
-      spans,
-      endedEpochMs,
-    }: Pick<KeptTrace, 'end' | 'spans' | 'endedEpochMs'> & { cause: TraceCause | undefined },
-  ): RequestSample {
+  /** Made for a reader, because most samples are replaced unread. */
+  #sampleOf({ request, cause, end, endedEpochMs, spans }: EndedTrace): RequestSample {
     const reason = end.reason ?? end.code;
     const { omitted } = request;
     return {
@@ -165,6 +162,10 @@ export class RequestTracer {
       ...(isFailed && { failed: true as const }),
     };
   }
+}
+
+function isKept(trace: EndedTrace): trace is KeptTrace {
+  return trace.cause !== undefined;
 }
 
 /** Cancelled requests are neither slow nor failed: their clients went away. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import protobuf from 'protobufjs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { bench, servingSpec } from '../../data-plane/serving-bench.test-support.js';
 import { RequestTracer } from '../request-tracer.js';
 import { OtlpExporter, type OtlpOptions } from './otlp-exporter.js';
@@ -42,6 +42,7 @@ interface Sent {
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
+  vi.useRealTimers();
   for (const close of closers.splice(0).reverse()) await close();
 });
 
@@ -222,6 +223,22 @@ describe('the bytes of an exported trace, decoded by the published protocol', ()
 });
 
 describe('an exporter', () => {
+  it('fills messages: it sends a full one at once, and fewer spans after five intervals', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const { sent, url } = await collector();
+    const { exporter, serve, tracer } = traced(url, { intervalMs: 1000 });
+    for (let second = 0; second < 5; second++) {
+      await serve(1);
+      vi.advanceTimersByTime(1000);
+    }
+    await expect.poll(() => tracer.spanCounts.exported, { timeout: 20_000 }).toBe(15);
+    expect(sent).toHaveLength(1);
+    for (let i = 0; i < 3; i++) await serve(100);
+    vi.advanceTimersByTime(1000);
+    await expect.poll(() => tracer.spanCounts.exported, { timeout: 20_000 }).toBeGreaterThan(1000);
+    await exporter.close(20_000);
+  });
+
   it('sends the span of a batch once, even if its requests end far apart', async () => {
     const { sent, url } = await collector();
     const held: (() => void)[] = [];

@@ -17,7 +17,7 @@ export interface OtlpOptions extends SpanFacts {
   readonly headers: Readonly<Record<string, string>>;
   /** Receives the first problem of a row of problems. */
   readonly onProblem: (problem: string) => void;
-  /** Default 1 s. */
+  /** Interval in which finished batches are sought. Default 1 s. */
   readonly intervalMs?: number;
   /** Default 5 s. */
   readonly timeoutMs?: number;
@@ -31,6 +31,10 @@ type Attempt =
 
 const MOST_WAITING = 8192;
 const MOST_SENT = 512;
+/** Intervals until spans are sent that do not fill a message. A message costs as much as hundreds of spans. */
+const TICKS_PER_MESSAGE = 5;
+/** Traces that are encoded together: one by one, they would take longer, and more would delay requests. */
+const TRACES_AT_ONCE = 32;
 const MOST_BATCHES = 1024;
 /** Batches that were sent, whose later requests add nothing. */
 const MOST_SENT_BATCHES = 4096;
@@ -52,7 +56,10 @@ export class OtlpExporter {
   readonly #encoder: SpanEncoder;
   readonly #url: URL;
   readonly #agent: Agent;
+  #kept: KeptTrace[] = [];
+  #keptSpans = 0;
   #waiting: SpanBytes[] = [];
+  #ticksSinceMessage = 0;
   readonly #batches = new Map<string, OpenBatch>();
   readonly #sentBatches = new Set<string>();
   readonly #timer: NodeJS.Timeout;
@@ -77,6 +84,7 @@ export class OtlpExporter {
     const timer = setTimeout(() => this.#giveUp.abort(), timeoutMs);
     await this.#sending;
     this.#isClosing = true;
+    this.#encode();
     this.#endBatches(true);
     await this.#sendAll();
     this.#agent.destroy();
@@ -84,11 +92,21 @@ export class OtlpExporter {
   }
 
   #add(kept: KeptTrace): void {
-    if (this.#isClosing || this.#waiting.length >= MOST_WAITING) {
-      this.#counts.queueFull += 1 + kept.spans.length;
+    const spans = 1 + kept.spans.length;
+    if (this.#isClosing || this.#waiting.length + this.#keptSpans >= MOST_WAITING) {
+      this.#counts.queueFull += spans;
       return;
     }
-    this.#waiting.push(...this.#encoder.spansOf(kept, (batch, run) => this.#addToBatch(batch, run)));
+    this.#kept.push(kept);
+    this.#keptSpans += spans;
+    if (this.#kept.length >= TRACES_AT_ONCE) this.#encode();
+  }
+
+  #encode(): void {
+    for (const kept of this.#kept)
+      this.#waiting.push(...this.#encoder.spansOf(kept, (batch, run) => this.#addToBatch(batch, run)));
+    this.#kept = [];
+    this.#keptSpans = 0;
   }
 
   #addToBatch(batch: BatchSpan, run: SpanIds): void {
@@ -118,7 +136,11 @@ export class OtlpExporter {
   }
 
   #tick(): void {
+    this.#encode();
     this.#endBatches(false);
+    this.#ticksSinceMessage += 1;
+    if (this.#waiting.length < MOST_SENT && this.#ticksSinceMessage < TICKS_PER_MESSAGE) return;
+    this.#ticksSinceMessage = 0;
     this.#sending ??= this.#sendAll().finally(() => {
       this.#sending = undefined;
     });
