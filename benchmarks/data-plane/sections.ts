@@ -28,7 +28,7 @@ export interface Section {
 
 const MINUTE_MS = 60_000;
 const ROUNDS = 5;
-const GENERATIONS = 10;
+const GENERATIONS = 12;
 /** Turns of the four servers of a generation. */
 const TURNS = 8;
 
@@ -132,7 +132,7 @@ export const sections: readonly Section[] = [
   timed('overhead', 3, (ms) => measureOverhead({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 3 }), overheadBars),
   timed(
     'monitoring',
-    5,
+    6,
     (ms) => measureMonitoring({ generations: GENERATIONS, seconds: ms / 1000 / GENERATIONS / TURNS }),
     monitoringBars,
   ),

@@ -104,7 +104,11 @@ function noOpStage({ maxBatchSize, replicaProcessor }: RouterOptions): Readonly<
     name: 'only',
     resources: { cpuCores },
     parameters: replicaProcessor === undefined ? {} : { processor: replicaProcessor },
-    profile: [1, maxBatchSize].map((batchSize) => ({ cpuCores, batchSize, meanMs: 0.1 + 0.01 * batchSize })),
+    profile: [...new Set([1, maxBatchSize])].map((batchSize) => ({
+      cpuCores,
+      batchSize,
+      meanMs: 0.1 + 0.01 * batchSize,
+    })),
   };
   return { module: './no-op-stage.mjs', variants: [variant], pins: { replicas: 1, maxBatchSize } };
 }
