@@ -1,8 +1,8 @@
 /**
  * `npm run bench:dashboard [-- --screenshots FOLDER]`: the dashboard of shelf-scan in Chromium, while it serves images. First
- * it replays an hour of points of ten stages; then it opens every view, obeys a pin, makes a plan for a moved slider,
- * rolls back, and reconnects after a restart. Prints each step, then a table of times; exit code 1 if a bar is missed or
- * the page has an error. Needs a profile: `npx equipoise profile examples/shelf-scan/pipeline.yaml --quick`.
+ * it replays an hour of points of ten stages; then it opens every view with its details, obeys a pin, makes a plan for a
+ * moved slider, rolls back, and reconnects after a restart. Prints each step, then a table of times; exit code 1 if a bar
+ * is missed or the page has an error. Needs a profile: `npx equipoise profile examples/shelf-scan/pipeline.yaml --quick`.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -36,6 +36,20 @@ const SIGNS: Readonly<Record<(typeof VIEWS)[number], string>> = {
   Requests: 'table.requests tr td',
   Why: 'main h2:text-matches("^(Healthy|No figures)"), .why h3',
   Profiles: 'main td',
+};
+
+/** What opens inside a view. */
+interface Detail {
+  readonly name: string;
+  readonly opener: string;
+  /** An element that it has when it is complete. */
+  readonly sign: string;
+}
+
+const DETAILS: Readonly<Partial<Record<(typeof VIEWS)[number], Detail>>> = {
+  Overview: { name: 'Stage', opener: 'button.stage', sign: 'dialog.side[open] tbody tr' },
+  Decisions: { name: 'Decision', opener: '.timeline .row:has(.is-change)', sign: '.detail table.plan' },
+  Requests: { name: 'Request', opener: 'table.requests a', sign: '.detail .waterfall-row' },
 };
 
 const { values } = parseArgs({ options: { screenshots: { type: 'string' } } });
@@ -103,7 +117,10 @@ async function look(page: Page, view: string): Promise<readonly string[]> {
         await page.evaluate(`scrollTo(0, ${end})`);
         await page.waitForTimeout(300);
       }
-      await keepPicture(page, join(screenshots, `${view.toLowerCase().replace(' ', '-')}-${width}-${colorScheme}.png`));
+      await keepPicture(
+        page,
+        join(screenshots, `${view.toLowerCase().replaceAll(' ', '-')}-${width}-${colorScheme}.png`),
+      );
     }
   return findings;
 }
@@ -127,7 +144,17 @@ async function openViews(page: Page): Promise<void> {
       await page.locator(SIGNS[view]).first().waitFor();
     });
     report(await look(page, view));
+    const detail = DETAILS[view];
+    if (detail !== undefined) await openDetail(page, detail);
   }
+}
+
+async function openDetail(page: Page, { name, opener, sign }: Detail): Promise<void> {
+  await page.locator(opener).first().click();
+  await page.locator(sign).first().waitFor();
+  report(await look(page, name));
+  // A dialog would cover the other views.
+  await page.keyboard.press('Escape');
 }
 
 async function confirm(page: Page, name: string): Promise<void> {
@@ -155,6 +182,7 @@ async function pin(page: Page): Promise<void> {
 async function rollBack(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Roll back' }).click();
   await page.getByRole('dialog').waitFor();
+  report(await look(page, 'Roll back'));
   await timed('a roll-back is in force', 1000, async () => {
     await confirm(page, 'Roll back');
     await page.locator('.result', { hasText: 'in force after' }).waitFor();
@@ -169,6 +197,7 @@ async function moveSlider(page: Page): Promise<void> {
     await page.getByRole('slider', { name: /^Budget/ }).press('Home');
     await page.locator('.what-if .error, .what-if ins, .what-if del').first().waitFor();
   });
+  report(await look(page, 'Moved slider'));
 }
 
 const browser = await openBrowser();
