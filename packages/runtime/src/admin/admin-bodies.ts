@@ -72,23 +72,23 @@ export function defined<Value extends object>(value: Value): { [Key in keyof Val
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as never;
 }
 
-export const reasonBody = z.strictObject(reason);
+export const reasonBody = z.strictObject(reason).meta({ examples: [{ reason: 'Maintenance until 14:00' }] });
 
 export const pinBody = z
   .strictObject({ stageId: name().transform(stageId).describe('The stage.'), ...pinned, ...reason })
   .refine(
     ({ stageId: _, reason: __, ...pins }) => Object.values(pins).some((value) => value !== undefined),
     'something to pin: variantId, cpuCores, maxBatchSize, replicas, threshold or quorum',
-  );
+  )
+  .meta({ examples: [{ stageId: 'detect', variantId: 'small', replicas: 2 }] });
 
-export const unpinBody = z.strictObject({
-  stageId: name().optional().describe('The stage. Default: all stages.'),
-  ...reason,
-});
+export const unpinBody = z
+  .strictObject({ stageId: name().optional().describe('The stage. Default: all stages.'), ...reason })
+  .meta({ examples: [{ stageId: 'detect' }, {}] });
 
-export const clearQuarantineBody = z.strictObject({
-  stageId: name().optional().describe('The stage. Default: all stages.'),
-});
+export const clearQuarantineBody = z
+  .strictObject({ stageId: name().optional().describe('The stage. Default: all stages.') })
+  .meta({ examples: [{ stageId: 'detect' }, {}] });
 
 export const applyBody = z
   .strictObject({
@@ -102,25 +102,28 @@ export const applyBody = z
       .describe('`false`: a new variant gets all requests at once. Default: `control.canary` of the pipeline file.'),
     ...reason,
   })
-  .refine(({ decisionId, stages }) => (decisionId === undefined) !== (stages === undefined), 'decisionId or stages');
+  .refine(({ decisionId, stages }) => (decisionId === undefined) !== (stages === undefined), 'decisionId or stages')
+  .meta({ examples: [{ decisionId: 12, reason: 'Back to the plan of noon' }] });
 
-export const planBody = z.strictObject({
-  arrivalRps: positive().describe('Requests per second to plan for.'),
-  sloLatencyMs: positive().optional().describe('Overrides the latency of the SLO.'),
-  budgetCpuCores: positive().optional().describe('Overrides the core budget.'),
-  objective: objective
-    .optional()
-    .describe(
-      'Overrides the objective: `{kind: "max-accuracy"}`, `{kind: "min-cost", accuracyFloor}` or `{kind: "weights", accuracy, cost, batch}`.',
-    ),
-  pins: stageRecord(z.strictObject(pinned).transform((pins): StagePins => defined(pins)))
-    .transform((pins): PinsByStage => pins)
-    .optional()
-    .describe(
-      'Pins by stage, with the fields of `POST …/pin`. For this plan they replace the pins that `POST …/pin` set for these stages.',
-    ),
-  verify: z.boolean().default(true).describe('`false` skips the simulation of the plan.'),
-});
+export const planBody = z
+  .strictObject({
+    arrivalRps: positive().describe('Requests per second to plan for.'),
+    sloLatencyMs: positive().optional().describe('Overrides the latency of the SLO.'),
+    budgetCpuCores: positive().optional().describe('Overrides the core budget.'),
+    objective: objective
+      .optional()
+      .describe(
+        'Overrides the objective: `{kind: "max-accuracy"}`, `{kind: "min-cost", accuracyFloor}` or `{kind: "weights", accuracy, cost, batch}`.',
+      ),
+    pins: stageRecord(z.strictObject(pinned).transform((pins): StagePins => defined(pins)))
+      .transform((pins): PinsByStage => pins)
+      .optional()
+      .describe(
+        'Pins by stage, with the fields of `POST …/pin`. For this plan they replace the pins that `POST …/pin` set for these stages.',
+      ),
+    verify: z.boolean().default(true).describe('`false` skips the simulation of the plan.'),
+  })
+  .meta({ examples: [{ arrivalRps: 20, objective: { kind: 'min-cost', accuracyFloor: 0.6 } }] });
 
 export const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50).describe('Maximum number of decisions in the answer.'),
@@ -129,15 +132,17 @@ export const pageQuery = z.strictObject({
 
 const instant = () => z.coerce.number().min(0).max(8.64e15);
 
-export const whyBody = z.strictObject({
-  fromEpochMs: z
-    .number()
-    .min(0)
-    .max(8.64e15)
-    .optional()
-    .describe('Start of the window. Default: ten minutes before its end.'),
-  toEpochMs: z.number().min(0).max(8.64e15).optional().describe('End of the window. Default: now.'),
-});
+export const whyBody = z
+  .strictObject({
+    fromEpochMs: z
+      .number()
+      .min(0)
+      .max(8.64e15)
+      .optional()
+      .describe('Start of the window. Default: ten minutes before its end.'),
+    toEpochMs: z.number().min(0).max(8.64e15).optional().describe('End of the window. Default: now.'),
+  })
+  .meta({ examples: [{ fromEpochMs: 1_790_000_000_000, toEpochMs: 1_790_000_600_000 }, {}] });
 
 export const historyQuery = z.strictObject({
   fromEpochMs: instant().optional().describe('Only seconds after this time. Default: the last hour.'),

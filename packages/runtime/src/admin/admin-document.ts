@@ -27,19 +27,19 @@ export const plainOperations = {
       after: z.int().optional().describe('Begins after this event.'),
     }),
     headers: z.object({ 'Last-Event-ID': z.int().optional().describe('Like `after`.') }),
-    answer: { 'text/event-stream': 'bytes' },
+    answer: { 'text/event-stream': 'text' },
     refusals: 'admin',
   },
 } satisfies Readonly<Record<string, Operation>>;
 
-function operationOf({ id, summary, query, body, schema }: AdminRoute): Operation {
+function operationOf({ id, summary, query, body, schema, refusals = 'admin' }: AdminRoute): Operation {
   return {
     id,
     summary,
     ...(query && { query }),
     ...(body && { body: { content: json(body), isRequired: !body.safeParse({}).success } }),
     answer: json(schema),
-    refusals: 'admin',
+    refusals,
   };
 }
 
@@ -55,5 +55,7 @@ export function adminDocument(version: string, plain: readonly PlainPath[]): obj
     ...plain.map(({ method, path }) => ({ method, path, operation: plainOperations[path] })),
     ...adminRoutes.map((route) => ({ method: route.method, path: route.path, operation: operationOf(route) })),
   ];
-  return openApiDocument({ title: 'Equipoise, admin port', version, description: DESCRIPTION }, routes);
+  const facts = { title: 'Equipoise, admin port', version, description: DESCRIPTION };
+  // Pages of other sites and, without a token, requests for other hosts.
+  return openApiDocument(facts, routes, { refusals: [403] });
 }

@@ -1,6 +1,7 @@
 /** Routes of the admin port. The reference page is generated from them. */
 import type { z } from 'zod';
 import type { Route } from '../net/router.js';
+import type { Refusals } from '../openapi/openapi-document.js';
 import { answers } from './admin-answers.js';
 import {
   applyBody,
@@ -50,6 +51,8 @@ export interface AdminRoute<Pipeline = AdminPipeline> extends Route {
   readonly schema: z.ZodType;
   readonly body?: z.ZodType;
   readonly query?: z.ZodObject;
+  /** Default: `admin`. */
+  readonly refusals?: Refusals;
   readonly endpoint: AdminEndpoint<never, Pipeline>;
 }
 
@@ -281,6 +284,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: applyBody,
     endpoint: apply,
     id: 'apply',
+    refusals: 'change',
     schema: answers.acted,
     summary:
       'Applies the plan of a decision, or the plan in the body. Mode `auto` becomes `advise`. If the change has a canary, the answer comes after its verdict.',
@@ -292,6 +296,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: reasonBody,
     endpoint: rollBack,
     id: 'rollBack',
+    refusals: 'change',
     schema: answers.acted,
     summary:
       'Applies the newest good plan (any applied plan except burst answers and best efforts of the loop) that differs from the running plan and carries the current load; if none of the five newest carries it, the newest good plan that differs. During a change or a canary, applies the newest good plan at once. Mode `auto` becomes `advise`.',

@@ -32,7 +32,7 @@ export const metricsOperation: Operation = {
   id: 'metrics',
   summary: 'Metrics for Prometheus.',
   query: z.object({ 'name[]': z.array(z.string()).optional().describe('Only these metrics.') }),
-  answer: { 'text/plain': 'bytes' },
+  answer: { 'text/plain': 'text', 'application/openmetrics-text': 'text' },
   refusals: 'page',
 };
 

@@ -6,11 +6,11 @@ import { z } from 'zod';
 import type { Answer } from '../net/answer.js';
 import type { Route } from '../net/router.js';
 
-/** A body or an answer by media type: a schema, or bytes without one. */
-export type Content = Readonly<Record<string, z.ZodType | 'bytes'>>;
+/** A body or an answer by media type: the schema of its JSON, or text or bytes. */
+export type Content = Readonly<Record<string, z.ZodType | 'text' | 'bytes'>>;
 
 /** Caller statuses that follow from what a route does. */
-export type Refusals = 'probe' | 'page' | 'inference' | 'admin';
+export type Refusals = 'probe' | 'page' | 'inference' | 'admin' | 'change';
 
 export interface Operation {
   /** Name of the operation in generated clients, in camel case. */
@@ -21,6 +21,8 @@ export interface Operation {
   readonly body?: { readonly content: Content; readonly isRequired: boolean };
   /** Answer with status 200. */
   readonly answer: Content;
+  /** Headers that only this answer has. */
+  readonly answerHeaders?: readonly AnswerHeader[];
   readonly refusals: Refusals;
   /** Answer with status 503 of a probe. */
   readonly notReady?: z.ZodType;
@@ -34,6 +36,11 @@ export interface DocumentFacts {
   readonly title: string;
   readonly version: string;
   readonly description: string;
+}
+
+export interface PortRules {
+  /** Statuses that any operation of the port may answer, except probes. */
+  readonly refusals: readonly number[];
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -62,16 +69,45 @@ const REFUSED: Readonly<Record<number, string>> = {
   422: 'Fields or tensors are not as they have to be, or a stage rejects the input.',
   429: 'Too many requests; `Retry-After` says when to send again.',
   500: 'A stage or the server failed.',
+  502: 'The model of a variant cannot be fetched.',
   503: 'The request was dropped; `Retry-After` says when to send again.',
   504: 'The deadline passed before the answer.',
 };
 
+const ADMIN_STATUSES = [400, 401, 404, 408, 409, 413, 415, 422, 429, 500, 503];
+
 const STATUSES: Readonly<Record<Refusals, readonly number[]>> = {
   probe: [400, 408, 503],
-  page: [400, 401, 403, 404, 408, 429, 500, 503],
+  page: [400, 401, 404, 408, 429, 500, 503],
   inference: [400, 401, 404, 408, 409, 413, 415, 422, 429, 500, 503, 504],
-  admin: [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503],
+  admin: ADMIN_STATUSES,
+  // A change by hand starts replicas, and is refused with their error.
+  change: [...ADMIN_STATUSES, 502],
 };
+
+/** Headers of answers. None is required: a request that is refused before it is read has no `x-request-id`. */
+const HEADERS = {
+  'x-request-id': { description: 'Id of the request: the one that the client sent, or a new one.', type: 'string' },
+  'retry-after': { description: 'Seconds after which to send again.', type: 'integer', minimum: 1, maximum: 30 },
+  'www-authenticate': { description: 'Kind of the token.', type: 'string', const: 'Bearer' },
+  'x-equipoise-instance': { description: 'Identifies the running server.', type: 'string' },
+  'inference-header-content-length': {
+    description: 'Bytes of the JSON before raw tensors. Absent if all tensors are JSON.',
+    type: 'integer',
+    minimum: 0,
+  },
+} as const;
+
+export type AnswerHeader = keyof typeof HEADERS;
+
+const REFUSAL_HEADERS: Readonly<Record<number, readonly AnswerHeader[]>> = {
+  401: ['www-authenticate'],
+  429: ['retry-after'],
+  503: ['retry-after'],
+};
+
+const answerHeaders = (names: readonly AnswerHeader[] = []): Json =>
+  Object.fromEntries(['x-request-id', ...names].map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 
 /** Endpoint of a document that is made at the first request. */
 export function servedDocument(make: () => object): () => Answer {
@@ -83,14 +119,26 @@ export function servedDocument(make: () => object): () => Answer {
 }
 
 /** The document as a value that JSON can hold. */
-export function openApiDocument(facts: DocumentFacts, routes: readonly DocumentedRoute[]): Json {
+export function openApiDocument(
+  facts: DocumentFacts,
+  routes: readonly DocumentedRoute[],
+  rules: PortRules = { refusals: [] },
+): Json {
   const schemas = new NamedSchemas();
   const refusal = schemas.json(refusalBody, 'output');
-  const refused = (description: string) => ({ description, content: { 'application/json': { schema: refusal } } });
+  const refused = ([status, description]: [string, string]) => [
+    `Refused${status}`,
+    {
+      description,
+      headers: answerHeaders(REFUSAL_HEADERS[Number(status)]),
+      content: { 'application/json': { schema: refusal } },
+    },
+  ];
   const paths: Record<string, Record<string, Json>> = {};
-  for (const { method, path, operation } of routes) {
+  for (const route of routes) {
+    const { method, path } = route;
     paths[path] ??= {};
-    paths[path][method.toLowerCase()] = operationJson(path, operation, schemas);
+    paths[path][method.toLowerCase()] = operationJson(route, schemas, rules);
   }
   return {
     openapi: '3.1.0',
@@ -101,14 +149,15 @@ export function openApiDocument(facts: DocumentFacts, routes: readonly Documente
     components: {
       schemas: schemas.all(),
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
-      responses: Object.fromEntries(
-        Object.entries(REFUSED).map(([status, text]) => [`Refused${status}`, refused(text)]),
+      headers: Object.fromEntries(
+        Object.entries(HEADERS).map(([name, { description, ...schema }]) => [name, { description, schema }]),
       ),
+      responses: Object.fromEntries(Object.entries(REFUSED).map(refused)),
     },
   };
 }
 
-function operationJson(path: string, operation: Operation, schemas: NamedSchemas): Json {
+function operationJson({ path, operation }: DocumentedRoute, schemas: NamedSchemas, rules: PortRules): Json {
   const { id, summary, query, headers, body, answer, refusals, notReady } = operation;
   const parameters = [
     ...pathParameters(path),
@@ -119,10 +168,11 @@ function operationJson(path: string, operation: Operation, schemas: NamedSchemas
     Object.fromEntries(
       Object.entries(of).map(([type, schema]) => [
         type,
-        schema === 'bytes' ? {} : { schema: schemas.json(schema, io) },
+        { schema: typeof schema === 'string' ? rawSchema(type, schema) : schemas.json(schema, io) },
       ]),
     );
-  const refused = STATUSES[refusals].map((status) => [status, { $ref: `#/components/responses/Refused${status}` }]);
+  const statuses = [...STATUSES[refusals], ...(refusals === 'probe' ? [] : rules.refusals)];
+  const refused = statuses.map((status) => [status, { $ref: `#/components/responses/Refused${status}` }]);
   const unready = notReady && { 'application/json': z.union([notReady, refusalBody]) };
   return {
     operationId: id,
@@ -131,11 +181,28 @@ function operationJson(path: string, operation: Operation, schemas: NamedSchemas
     ...(parameters.length > 0 && { parameters }),
     ...(body && { requestBody: { required: body.isRequired, content: content(body.content, 'input') } }),
     responses: {
-      200: { description: 'Done.', content: content(answer, 'output') },
+      200: {
+        description: 'Done.',
+        headers: answerHeaders(operation.answerHeaders),
+        content: content(answer, 'output'),
+      },
       ...Object.fromEntries(refused),
-      ...(unready && { 503: { description: 'Not ready.', content: content(unready, 'output') } }),
+      ...(unready && {
+        503: {
+          description: 'Not ready.',
+          headers: answerHeaders([...(operation.answerHeaders ?? []), 'retry-after']),
+          content: content(unready, 'output'),
+        },
+      }),
     },
   };
+}
+
+/** OpenAPI 3.1 states bytes by `contentMediaType`. Generators of clients know them by the older `format`. */
+function rawSchema(mediaType: string, kind: 'text' | 'bytes'): Json {
+  if (kind === 'text') return { type: 'string' };
+  const isRange = mediaType.includes('*');
+  return { type: 'string', format: 'binary', ...(!isRange && { contentMediaType: mediaType }) };
 }
 
 function pathParameters(path: string): readonly Json[] {

@@ -41,7 +41,17 @@ const inferRequest = z
       .optional()
       .describe('Selects tensors of the answer.'),
   })
-  .meta({ id: 'InferRequest' });
+  .meta({
+    id: 'InferRequest',
+    examples: [
+      {
+        id: 'scene-1',
+        inputs: [{ name: 'image', datatype: 'UINT8', shape: [4], data: [255, 216, 255, 224] }],
+        outputs: [{ name: 'labels' }],
+        parameters: { timeout_ms: 400 },
+      },
+    ],
+  });
 
 const inferResponse = z
   .looseObject({
@@ -53,6 +63,18 @@ const inferResponse = z
     ),
   })
   .meta({ id: 'InferResponse' });
+
+const answersOfModels = z.array(inferResponse).meta({
+  examples: [
+    [
+      { model_name: 'a', id: '7', outputs: [{ name: 'scores', datatype: 'FP32', shape: [2], data: [0.9, 0.1] }] },
+      { model_name: 'b', id: '7', outputs: [{ name: 'scores', datatype: 'FP32', shape: [2], data: [0.7, 0.3] }] },
+    ],
+  ],
+});
+
+/** Nested arrays of every declared tensor by its name. */
+const runBody = z.record(z.string(), z.unknown()).meta({ examples: [{ features: [0.5, 1.25, 3] }] });
 
 const runResponse = z
   .object({
@@ -121,6 +143,8 @@ const index = z.array(
     .meta({ id: 'IndexEntry' }),
 );
 
+const indexBody = z.looseObject({ ready: z.boolean().optional() }).meta({ examples: [{ ready: true }] });
+
 const serverMetadata = z
   .looseObject({ name: z.string(), version: z.string(), extensions: z.array(z.string()) })
   .meta({ id: 'ServerMetadata' });
@@ -135,7 +159,13 @@ const feedbackBody = z
       .optional()
       .describe('Compared with the answer by the metric of the pipeline, in place of a score.'),
   })
-  .meta({ id: 'Feedback' });
+  .meta({
+    id: 'Feedback',
+    examples: [
+      { id: 'scene-1', score: 1 },
+      { id: 'pair', item: 1, label: ['trouser', 'bag'] },
+    ],
+  });
 
 const feedbackAnswer = z
   .object({
@@ -151,8 +181,23 @@ const runQuery = z.object({
   priority: z.coerce.number().int().min(0).optional().describe('1 is the most urgent.'),
 });
 
-const rawHeaders = z.object({
-  'Inference-Header-Content-Length': z.int().min(0).optional().describe('Length of the JSON before raw tensors.'),
+const requestHeaders = z.object({
+  'x-request-id': z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .describe('Id of the request, in visible ASCII. The answer has the same header.'),
+  traceparent: z.string().optional().describe('Trace of the caller (W3C Trace Context).'),
+  tracestate: z.string().optional().describe('Passed on with `traceparent`.'),
+});
+
+const inferHeaders = requestHeaders.extend({
+  'Inference-Header-Content-Length': z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Bytes of the JSON before raw tensors. `application/octet-stream` needs it.'),
 });
 
 export const restOperations = {
@@ -174,7 +219,7 @@ export const restOperations = {
     }),
   },
   live: liveOperation,
-  ready: readyOperation,
+  ready: { ...readyOperation, answerHeaders: ['x-equipoise-instance'] },
   document: documentOperation,
   serverMetadata: {
     id: 'serverMetadata',
@@ -183,7 +228,7 @@ export const restOperations = {
     refusals: 'page',
   },
   serverLive: { ...liveOperation, id: 'serverLive' },
-  serverReady: { ...readyOperation, id: 'serverReady' },
+  serverReady: { ...readyOperation, id: 'serverReady', answerHeaders: ['x-equipoise-instance'] },
   allStatistics: {
     id: 'allStatistics',
     summary: 'Statistics of all pipelines and their stages since the start of the server.',
@@ -218,7 +263,7 @@ export const restOperations = {
   repositoryIndex: {
     id: 'repositoryIndex',
     summary: 'Lists the pipelines with their state.',
-    body: { content: json(z.looseObject({ ready: z.boolean().optional() })), isRequired: false },
+    body: { content: json(indexBody), isRequired: false },
     answer: json(index),
     refusals: 'inference',
   },
@@ -232,29 +277,35 @@ export const restOperations = {
   infer: {
     id: 'infer',
     summary: 'Runs a pipeline on tensors and answers tensors, in JSON or raw after it.',
-    headers: rawHeaders,
+    headers: inferHeaders,
     body: { content: { ...json(inferRequest), 'application/octet-stream': 'bytes' }, isRequired: true },
     answer: { ...json(inferResponse), 'application/octet-stream': 'bytes' },
+    answerHeaders: ['inference-header-content-length'],
     refusals: 'inference',
   },
   aggregate: {
     id: 'aggregate',
     summary: 'As infer, on an array of answers of other models: their outputs are the inputs (a combiner of Seldon).',
-    body: { content: json(z.array(inferResponse)), isRequired: true },
+    headers: requestHeaders,
+    body: { content: json(answersOfModels), isRequired: true },
     answer: json(inferResponse),
     refusals: 'inference',
   },
   answers: {
     id: 'answers',
     summary: 'Streams answers by id as server-sent events.',
-    answer: { 'text/event-stream': 'bytes' },
+    answer: { 'text/event-stream': 'text' },
     refusals: 'page',
   },
   run: {
     id: 'run',
     summary: 'Runs a pipeline on a body (image, text or JSON) and answers JSON.',
     query: runQuery,
-    body: { content: { ...json(z.unknown()), 'text/plain': 'bytes', '*/*': 'bytes' }, isRequired: true },
+    headers: requestHeaders,
+    body: {
+      content: { ...json(runBody), 'text/plain': 'text', 'application/octet-stream': 'bytes', '*/*': 'bytes' },
+      isRequired: true,
+    },
     answer: json(runResponse),
     refusals: 'inference',
   },

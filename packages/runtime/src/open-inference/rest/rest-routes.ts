@@ -23,7 +23,7 @@ export interface RestRoute extends DocumentedRoute {
 }
 
 const DESCRIPTION =
-  'Runs pipelines. docs/reference/http-api.md explains requests, deadlines, drops, raw tensors and tokens. Every answer has the header `x-request-id`.';
+  'Runs pipelines. docs/reference/http-api.md explains requests, deadlines, drops, raw tensors and tokens. `HEAD` works wherever `GET` does.';
 
 /** `/metrics` only if there is a page. `/openapi.json` describes all routes. */
 export function restRoutes(version: string, page?: MetricsPage): readonly RestRoute[] {
