@@ -57,5 +57,5 @@ function whyOf({ setups }: RecordedLog, record: DecisionRecord): Explained | und
 export async function newestText(path: string): Promise<string> {
   const { decisions } = await readDecisionLog(path, { newest: 1 });
   const newest = decisions.map(({ pipelineName, record }) => `${pipelineName} (newest ${record.id})`);
-  return newest.length === 0 ? 'it has no decisions' : `it has those of ${newest.join(', ')}`;
+  return newest.length === 0 ? 'the log is empty' : `it has those of ${newest.join(', ')}`;
 }

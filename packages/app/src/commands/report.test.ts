@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, linkSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -117,15 +117,81 @@ describe('equipoise report', () => {
       'The window ends before it begins',
     ],
     [['--admin', 'http://127.0.0.1:1'], 'No admin port answers'],
+    [['run.json', '--last', '10m'], 'add --to 2026-03-01T12:15:00Z, or omit --last'],
+    [['decisions-0.1.0.jsonl', '--last', '10m'], 'It has 10 points and 10 decisions from'],
+    [['state-0.1.0.db', '--to', '2001-02-03T00:00:00Z'], 'It has 13 points and 13 decisions from'],
+    [['state-0.1.0.db', '--from', '2101-02-03T00:00:00Z'], 'state-0.1.0.db has nothing after 2101-02-03T00:00:00Z'],
+    [['nothing.json'], 'nothing.json is of a run in which nothing was recorded'],
+    [['never.json'], 'never.json is not a saved run: 1e+300 is no time'],
+    [['empty.jsonl'], 'empty.jsonl has no decisions; the log is empty'],
   ])('refuses %j', async (args, message) => {
     folder.write('broken.json', '{"kind": "run", "pipeline": ');
     folder.write(
       'wrong.json',
       JSON.stringify({ kind: 'run', pipeline: 'p', slo: run.slo, history: {}, decisions: [] }),
     );
-    const { exitCode, stderr } = await report(...args);
+    const savedWith = (recorded: readonly object[]) => {
+      const history = { stepMs: 1000, points: recorded, latencies: [] };
+      return JSON.stringify({ kind: 'run', pipeline: 'p', slo: run.slo, history, decisions: [] });
+    };
+    folder.write('nothing.json', savedWith([]));
+    folder.write('never.json', savedWith([{ ...points[0], atEpochMs: 1e300 }]));
+    folder.write('empty.jsonl', '');
+    const { exitCode, stderr } = await report(...args, '--out', 'refused.html');
     expect(exitCode).toBeGreaterThan(0);
     expect(stderr).toContain(message);
+    expect(existsSync(join(folder.path, 'refused.html'))).toBe(false);
+  });
+});
+
+it.each([
+  ['run.json', 'run.json'],
+  ['decisions-0.1.0.jsonl', './decisions-0.1.0.jsonl'],
+  ['decisions-0.1.0.jsonl', 'link.jsonl'],
+])('equipoise report does not replace its source %s by --out %s', async (source, out) => {
+  const before = written(source);
+  if (out === 'link.jsonl') linkSync(join(folder.path, source), join(folder.path, out));
+  const { exitCode, stderr } = await report(source, '--out', out);
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`--out would replace ${source}`)]);
+  expect(written(source)).toBe(before);
+});
+
+describe('equipoise report of a server without anything in the window', () => {
+  let recorded: readonly object[] = [];
+  let quiet: Server;
+  let url = '';
+
+  function quietAnswer(path: string): object {
+    const { pathname, search } = new URL(path, 'http://x');
+    if (pathname === '/admin/pipelines') return { pipelines: [{ name: 'shelf' }] };
+    const isBounded = search.includes('EpochMs');
+    if (pathname.endsWith('/history')) return { stepMs: 1000, points: isBounded ? [] : recorded, latencies: [] };
+    return pathname.endsWith('/decisions') ? { decisions: [] } : { name: 'shelf', slo: run.slo };
+  }
+
+  beforeAll(async () => {
+    quiet = createServer((request, response) => response.end(JSON.stringify(quietAnswer(request.url ?? ''))));
+    quiet.listen(0, '127.0.0.1');
+    await once(quiet, 'listening');
+    url = `http://127.0.0.1:${(quiet.address() as AddressInfo).port}`;
+  });
+
+  afterAll(() => quiet.close());
+
+  it.each([
+    { known: false, flags: [], code: 1, message: 'has recorded nothing yet' },
+    {
+      known: true,
+      flags: ['--to', '2026-02-01T00:00:00Z'],
+      code: 2,
+      message: 'It has 900 points from 2026-03-01T12:00:00Z to 2026-03-01T12:15:00Z.',
+    },
+  ])('writes neither a page nor a run: $message', async ({ known, flags, code, message }) => {
+    recorded = known ? points : [];
+    const files = ['none.html', 'none.json'] as const;
+    const { exitCode, stderr } = await report('--admin', url, ...flags, '--out', files[0], '--save', files[1]);
+    expect([exitCode, stderr]).toEqual([code, expect.stringContaining(message)]);
+    expect(files.filter((file) => existsSync(join(folder.path, file)))).toEqual([]);
   });
 });
 

@@ -1,9 +1,10 @@
 /** `equipoise report`: a page about a run, from a server, its decision log, or a saved run. */
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { AppError, type DecisionRecord } from '@equipoise/core/model';
-import { type RecordedLog, readDecisionLog } from '@equipoise/runtime';
+import { adminAnswers, readDecisionLog } from '@equipoise/runtime';
 import pc from 'picocolors';
-import { type AdminAccess, askAdmin, pipelineNamed } from '../compose/admin-client.js';
+import { type AdminAccess, askAdmin, otherForm, pipelineNamed } from '../compose/admin-client.js';
 import { outputFile } from '../report/output-file.js';
 import { htmlPage } from '../report/page/html-page.js';
 import { savePlots } from '../report/page/save-plots.js';
@@ -11,18 +12,23 @@ import { logPoints } from '../report/run/log-points.js';
 import { isAdvice } from '../report/run/plan-change.js';
 import { runPage } from '../report/run/run-page.js';
 import type { RunRecord } from '../report/run/run-record.js';
+import {
+  ALL_TIME,
+  emptyWindow,
+  isEmpty,
+  isWithin,
+  type RunWindow,
+  type WindowFlags,
+  windowOf,
+  within,
+} from '../report/run/run-window.js';
 import { isSavedRun, runOfSaved, type SavedRun, savedRun } from '../report/run/saved-run.js';
 import { counted } from '../terminal/counted.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { newestText } from './explain.js';
 
-export interface ReportOptions extends Partial<AdminAccess> {
+export interface ReportOptions extends Partial<AdminAccess>, WindowFlags {
   readonly pipeline?: string;
-  /** Times in ms since 1970. */
-  readonly from?: number;
-  readonly to?: number;
-  /** Length of the window in ms, up to `to` or now. */
-  readonly last?: number;
   readonly out: string;
   readonly save?: string;
   readonly plots?: string;
@@ -37,6 +43,7 @@ const PAGE = 200;
 
 export async function report(source: string | undefined, options: ReportOptions): Promise<CommandResult> {
   checkFlags(source, options);
+  checkOutputs(source ?? DEFAULT_LOG, options);
   const output = await outputFile(options.out);
   const save = options.save === undefined ? undefined : await outputFile(options.save);
   const saved = options.admin === undefined ? undefined : await servedRun({ ...options, admin: options.admin });
@@ -71,43 +78,59 @@ function checkFlags(source: string | undefined, { admin, from, last, save }: Rep
     throw new AppError('WRONG_USAGE', '--save saves the run of a server: name its admin port with --admin URL.');
 }
 
-interface Window {
-  readonly fromEpochMs: number;
-  readonly toEpochMs: number;
+/** A page must not replace the log or the run that it is made from. */
+function checkOutputs(source: string, { admin, out, save }: ReportOptions): void {
+  const inputs = admin === undefined ? [source] : [];
+  const taken = [...inputs, ...(save === undefined ? [] : [save])].find((path) => isSameFile(path, out));
+  if (taken !== undefined) throw new AppError('WRONG_USAGE', `--out would replace ${taken}: name another file.`);
 }
 
-function windowOf({ from, to, last }: ReportOptions): Window {
-  const end = to ?? (last === undefined ? Number.POSITIVE_INFINITY : Date.now());
-  const start = from ?? (last === undefined ? Number.NEGATIVE_INFINITY : end - last);
-  if (start >= end) throw new AppError('WRONG_USAGE', 'The window ends before it begins: correct --from or --to.');
-  return { fromEpochMs: start, toEpochMs: end };
+function isSameFile(one: string, other: string): boolean {
+  if (resolve(one) === resolve(other)) return true;
+  const [a, b] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.isFile() && a.dev === b.dev && a.ino === b.ino;
 }
-
-const isWithin = ({ fromEpochMs, toEpochMs }: Window, atEpochMs: number): boolean =>
-  atEpochMs > fromEpochMs && atEpochMs <= toEpochMs;
 
 async function servedRun(options: ReportOptions & AdminAccess): Promise<SavedRun> {
+  const window = windowOf(options, Date.now());
   const pipeline = await pipelineNamed(options, options.pipeline);
   const path = `/admin/pipelines/${encodeURIComponent(pipeline)}`;
-  const window = windowOf(options);
+  const [{ slo }, history] = await Promise.all([
+    askAdmin(options, path) as Promise<Pick<SavedRun, 'slo'>>,
+    servedHistory(options, path, window),
+  ]);
+  const { stepMs, points, latencies = [] } = history;
+  const decisions = await servedDecisions(options, path, shownWindow(window, history));
+  if (isEmpty({ points, decisions })) throw await nothingServed({ options, pipeline, path, window });
+  return { kind: 'run', pipeline, slo, history: { stepMs, points, latencies }, decisions };
+}
+
+async function servedHistory(options: AdminAccess, path: string, window: RunWindow): Promise<SavedRun['history']> {
   const range = Object.entries(window).filter(([, epochMs]) => Number.isFinite(epochMs));
   const query = range.map(([name, epochMs]) => `${name}=${epochMs}`).join('&');
-  const [{ slo }, history] = (await Promise.all([
-    askAdmin(options, path),
-    askAdmin(options, `${path}/history?${query}`),
-  ])) as [Pick<SavedRun, 'slo'>, SavedRun['history']];
-  const { stepMs, points, latencies = [] } = history;
-  return {
-    kind: 'run',
-    pipeline,
-    slo,
-    history: { stepMs, points, latencies },
-    decisions: await servedDecisions(options, path, shownWindow(window, history)),
-  };
+  const answer = await askAdmin(options, `${path}/history?${query}`);
+  const { success, data } = adminAnswers.history.safeParse(answer);
+  if (!success) throw otherForm(`${options.admin}${path}/history`);
+  return data as SavedRun['history'];
+}
+
+interface EmptyAnswer {
+  readonly options: ReportOptions & AdminAccess;
+  readonly pipeline: string;
+  readonly path: string;
+  readonly window: RunWindow;
+}
+
+async function nothingServed({ options, pipeline, path, window }: EmptyAnswer): Promise<AppError> {
+  const { points } = await servedHistory(options, path, ALL_TIME);
+  const place = `${pipeline} at ${options.admin}`;
+  return points.length === 0
+    ? new AppError('CONFLICT', `${place} has recorded nothing yet. Repeat the command in a few seconds.`)
+    : emptyWindow(place, { points, decisions: [] }, { window, flags: options });
 }
 
 /** Without a beginning, the window begins with the history that the server still has. */
-function shownWindow({ fromEpochMs, toEpochMs }: Window, { stepMs, points }: SavedRun['history']): Window {
+function shownWindow({ fromEpochMs, toEpochMs }: RunWindow, { stepMs, points }: SavedRun['history']): RunWindow {
   const [first] = points;
   if (Number.isFinite(fromEpochMs) || first === undefined) return { fromEpochMs, toEpochMs };
   return { fromEpochMs: first.atEpochMs - stepMs, toEpochMs };
@@ -120,7 +143,11 @@ interface Summary extends Omit<DecisionRecord, 'observation' | 'decision'> {
 }
 
 /** Decisions in the window, oldest first. The newest changes are read in full, at most `MOST_FULL`. */
-async function servedDecisions(options: AdminAccess, path: string, window: Window): Promise<readonly DecisionRecord[]> {
+async function servedDecisions(
+  options: AdminAccess,
+  path: string,
+  window: RunWindow,
+): Promise<readonly DecisionRecord[]> {
   const found: DecisionRecord[] = [];
   let full = 0;
   let before: number | undefined;
@@ -151,31 +178,32 @@ function summarized({ kind = 'hold', reason, ...entry }: Summary): DecisionRecor
 }
 
 async function fileRun(path: string, options: ReportOptions): Promise<RunRecord> {
-  if (isSavedRun(path)) {
-    const saved = await savedRun(path);
-    if (options.pipeline !== undefined && options.pipeline !== saved.pipeline)
-      throw new AppError('NOT_FOUND', `${path} is of the pipeline ${saved.pipeline}.`);
-    return within(runOfSaved(saved, `Saved run ${path}`), windowOf(options));
-  }
-  const { pipeline: pipelineName } = options;
-  const log = await readDecisionLog(path, {
-    newest: MOST_DECISIONS,
-    ...(pipelineName !== undefined && { pipelineName }),
-  });
-  return logRun(log, path, options);
+  const window = windowOf(options, Date.now());
+  const readRun = isSavedRun(path) ? savedFileRun : logRun;
+  const recorded = await readRun(path, options, window);
+  if (isEmpty(recorded)) throw new AppError('NOT_FOUND', `${path} is of a run in which nothing was recorded.`);
+  const run = within(recorded, window);
+  if (isEmpty(run)) throw emptyWindow(path, await readRun(path, options, ALL_TIME), { window, flags: options });
+  return run;
 }
 
-const within = (run: RunRecord, window: Window): RunRecord => ({
-  ...run,
-  points: run.points.filter(({ atEpochMs }) => isWithin(window, atEpochMs)),
-  decisions: run.decisions.filter(({ atEpochMs }) => isWithin(window, atEpochMs)),
-});
+async function savedFileRun(path: string, { pipeline }: ReportOptions): Promise<RunRecord> {
+  const saved = await savedRun(path);
+  if (pipeline !== undefined && pipeline !== saved.pipeline)
+    throw new AppError('NOT_FOUND', `${path} is of the pipeline ${saved.pipeline}.`);
+  return runOfSaved(saved, `Saved run ${path}`);
+}
 
-async function logRun({ setups, decisions }: RecordedLog, path: string, options: ReportOptions): Promise<RunRecord> {
+/** Decisions up to the end of the window, or the newest of all if there are none. */
+async function logRun(path: string, { pipeline: wanted }: ReportOptions, { toEpochMs }: RunWindow): Promise<RunRecord> {
+  const selection = { newest: MOST_DECISIONS, ...(wanted !== undefined && { pipelineName: wanted }) };
+  const inWindow = await readDecisionLog(path, { ...selection, toEpochMs });
+  const log = inWindow.decisions.length === 0 ? await readDecisionLog(path, selection) : inWindow;
+  const { setups, decisions } = log;
   const names = [...new Set(decisions.map(({ pipelineName }) => pipelineName))];
   const [pipeline, ...others] = names;
   if (pipeline === undefined) {
-    const of = options.pipeline === undefined ? '' : ` of a pipeline ${options.pipeline}`;
+    const of = wanted === undefined ? '' : ` of a pipeline ${wanted}`;
     throw new AppError('NOT_FOUND', `${path} has no decisions${of}; ${await newestText(path)}.`);
   }
   if (others.length > 0)
@@ -185,11 +213,5 @@ async function logRun({ setups, decisions }: RecordedLog, path: string, options:
   const slo = digest === undefined ? undefined : setups.get(digest)?.spec.slo;
   const origin = `Decision log ${path}, which has what each decision saw, and no latencies of single requests`;
   const percentile = slo?.percentile ?? 99;
-  const run = {
-    ...{ pipeline, origin, slo, percentile },
-    points: logPoints(records),
-    latencies: [],
-    decisions: records,
-  };
-  return within(run, windowOf(options));
+  return { pipeline, origin, slo, percentile, points: logPoints(records), latencies: [], decisions: records };
 }

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type AppError, type ErrorCode, errorCodes } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
-import { askAdmin } from './admin-client.js';
+import { askAdmin, pipelineNamed } from './admin-client.js';
 
 const opened: Server[] = [];
 afterEach(() => {
@@ -77,5 +77,22 @@ describe('askAdmin', () => {
     const { admin } = await playing([{ status, text }]);
     const message = expect.stringContaining('this server has no such address');
     await expect(askAdmin({ admin }, '/x')).rejects.toMatchObject({ code, message });
+  });
+
+  it.each(['<html>', 'null', '7', ''])('names an answer 200 of another program: %j', async (text) => {
+    const { admin } = await playing([{ status: 200, text }]);
+    const message = expect.stringContaining('does not answer as an admin port');
+    await expect(askAdmin({ admin }, '/x')).rejects.toMatchObject({ code: 'UNREACHABLE', message });
+  });
+});
+
+describe('pipelineNamed', () => {
+  it.each([
+    ['{}', 'does not answer as an admin port'],
+    ['{"pipelines":[]}', 'has no pipelines yet'],
+    ['{"pipelines":[{"name":"a"},{"name":"b"}]}', 'name one of a, b'],
+  ])('tells why there is no single pipeline in %s', async (text, message) => {
+    const { admin } = await playing([{ status: 200, text }]);
+    await expect(pipelineNamed({ admin }, undefined)).rejects.toThrow(message);
   });
 });

@@ -28,10 +28,12 @@ const MOST_WAIT_MS = 30_000;
 export async function pipelineNamed(options: AdminAccess, name: string | undefined): Promise<string> {
   if (name !== undefined) return name;
   const { pipelines } = (await askAdmin(options, '/admin/pipelines')) as {
-    readonly pipelines: readonly { readonly name: string }[];
+    readonly pipelines?: readonly { readonly name: string }[];
   };
+  if (!Array.isArray(pipelines)) throw otherForm(`${options.admin}/admin/pipelines`);
   const [first, ...more] = pipelines.map(({ name }) => name);
   if (first !== undefined && more.length === 0) return first;
+  if (first === undefined) throw new AppError('NOT_FOUND', `The server at ${options.admin} has no pipelines yet.`);
   throw new AppError('WRONG_USAGE', `The server has several pipelines; name one of ${[first, ...more].join(', ')}.`);
 }
 
@@ -84,7 +86,10 @@ function waitMsOf({ response: { status, headers }, body }: AdminAnswer): number 
 
 /** Throws the refusal as an AppError with the code and the details of the server. */
 function acceptedBody({ url }: Asked, { response: { ok, status }, body }: AdminAnswer): unknown {
-  if (ok) return body ?? {};
+  if (ok) {
+    if (isObject(body)) return body;
+    throw otherForm(url);
+  }
   const { error, code } = refusalOf(body);
   const text = typeof error === 'string' ? error : 'this server has no such address; is it of an older version?';
   const usual = status === 404 ? 'NOT_FOUND' : 'WRONG_USAGE';
@@ -92,6 +97,13 @@ function acceptedBody({ url }: Asked, { response: { ok, status }, body }: AdminA
     details: detailsOf(body),
   });
 }
+
+/** Error of an answer that no admin port of this version gives. */
+export const otherForm = (url: string): AppError =>
+  new AppError(
+    'UNREACHABLE',
+    `${url} does not answer as an admin port of this version does. Name the admin port with --admin URL.`,
+  );
 
 const isErrorCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(errorCodes, code);
 

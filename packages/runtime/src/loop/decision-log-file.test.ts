@@ -13,7 +13,7 @@ const lineOf = (id: number, reason: string, more: object = {}): string =>
   JSON.stringify({
     kind: 'decision',
     pipeline: 'p',
-    record: { id, observation, manual: { action: 'pause', reason }, ...more },
+    record: { id, atEpochMs: 1000 * id, observation, manual: { action: 'pause', reason }, ...more },
   });
 
 describe('a log in JSON lines', () => {
@@ -32,12 +32,23 @@ describe('a log in JSON lines', () => {
     }
   });
 
+  it('gives the newest decisions up to a time', async () => {
+    writeFileSync(path, [1, 2, 3, 4, 5].map((id) => lineOf(id, 'ok')).join('\n'));
+    const idsOf = async (selection: Parameters<typeof readDecisionLog>[1]) =>
+      (await readDecisionLog(path, selection)).decisions.map(({ record }) => record.id);
+    expect(await idsOf({ newest: 2, toEpochMs: 3000 })).toEqual([2, 3]);
+    expect(await idsOf({ newest: 2, toEpochMs: 999 })).toEqual([]);
+    expect(await idsOf({ newest: 2 })).toEqual([4, 5]);
+  });
+
   it.each([
     ['no load', { observation: { ...observation, load: undefined } }],
     ['no stages', { observation: { ...observation, stages: null } }],
     ['a number as the running plan', { observation: { ...observation, runningPlan: 7 } }],
     ['a decision without evidence', { decision: [] }],
     ['no number', { id: undefined }],
+    ['no time', { atEpochMs: undefined }],
+    ['a time after all dates', { atEpochMs: 1e300 }],
   ])('is refused with its line if a record has %s', async (_, more) => {
     writeFileSync(path, `${lineOf(1, 'ok')}\n${lineOf(2, 'bad', more)}\n`);
     await expect(readDecisionLog(path)).rejects.toMatchObject({

@@ -12,12 +12,16 @@ import type { LoggedDecision, RecordedLog } from './replay-log.js';
 
 export interface LogSelection {
   readonly pipelineName?: string;
+  /** Number of decisions of each pipeline, of those up to `toEpochMs`. */
   readonly newest?: number;
+  readonly toEpochMs?: number;
   readonly id?: number;
 }
 
 const SQLITE_HEAD = 'SQLite format 3\0';
 const PAGE = 500;
+/** The latest time of JavaScript's dates. */
+const LATEST_EPOCH_MS = 8.64e15;
 
 /** Rejects with AppError FILE_NOT_FOUND, FILE_UNREADABLE with the line, or STORE_FAILED. */
 export async function readDecisionLog(path: string, selection: LogSelection = {}): Promise<RecordedLog> {
@@ -69,19 +73,20 @@ async function logOf(store: SqlitePlanStore, { pipelineName, ...which }: LogSele
 async function decisionsOf(
   store: SqlitePlanStore,
   pipelineName: string,
-  { newest = Number.MAX_SAFE_INTEGER, id }: Omit<LogSelection, 'pipelineName'>,
+  { newest = Number.MAX_SAFE_INTEGER, toEpochMs = Number.POSITIVE_INFINITY, id }: Omit<LogSelection, 'pipelineName'>,
 ): Promise<readonly LoggedDecision[]> {
   if (id !== undefined) {
     const record = await store.decision(pipelineName, id);
     return record === undefined ? [] : [{ pipelineName, record }];
   }
   const found: DecisionRecord[] = [];
+  let beforeId: number | undefined;
   while (found.length < newest) {
-    const beforeId = found.at(-1)?.id;
     const limit = Math.min(PAGE, newest - found.length);
     const page = await store.decisions(pipelineName, { limit, ...(beforeId !== undefined && { beforeId }) });
-    found.push(...page);
+    found.push(...page.filter(({ atEpochMs }) => atEpochMs <= toEpochMs));
     if (page.length < limit) break;
+    beforeId = page.at(-1)?.id;
   }
   return found.toReversed().map((record) => ({ pipelineName, record }));
 }
@@ -92,7 +97,8 @@ function setupOf(setup: object): PlanningSetup {
   return { ...kept, hostCores: kept.hostCores ?? Number.POSITIVE_INFINITY };
 }
 
-async function readLines(path: string, { pipelineName, newest, id }: LogSelection): Promise<RecordedLog> {
+async function readLines(path: string, selection: LogSelection): Promise<RecordedLog> {
+  const { pipelineName, newest, toEpochMs = Number.POSITIVE_INFINITY, id } = selection;
   const setups = new Map<string, PlanningSetup>();
   const decisions: LoggedDecision[] = [];
   let line = 0;
@@ -101,7 +107,11 @@ async function readLines(path: string, { pipelineName, newest, id }: LogSelectio
     if (text.trim() === '') continue;
     const entry = entryOf(text, path, line);
     if (entry.kind === 'setup') setups.set(entry.digest, setupOf(entry.setup));
-    else if (entry.pipeline === (pipelineName ?? entry.pipeline) && entry.record.id === (id ?? entry.record.id))
+    else if (
+      entry.pipeline === (pipelineName ?? entry.pipeline) &&
+      entry.record.id === (id ?? entry.record.id) &&
+      entry.record.atEpochMs <= toEpochMs
+    )
       decisions.push({ pipelineName: entry.pipeline, record: entry.record });
   }
   return { setups, decisions: newestOf(decisions, newest) };
@@ -148,9 +158,10 @@ function entryOf(text: string, path: string, line: number): LogEntryLine {
 /** Checks the fields that all readers of a log use. */
 function isRecord(value: unknown): value is DecisionRecord {
   if (!isObject(value)) return false;
-  const { id, observation, decision } = value as Partial<DecisionRecord>;
+  const { id, atEpochMs, observation, decision } = value as Partial<DecisionRecord>;
   return (
     Number.isInteger(id) &&
+    Math.abs(atEpochMs ?? Number.NaN) <= LATEST_EPOCH_MS &&
     Array.isArray(observation?.load?.arrivalsPerSecond) &&
     isObject(observation?.stages) &&
     isObject(observation?.runningPlan?.stages) &&

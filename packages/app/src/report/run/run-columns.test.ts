@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { sampleRun } from '../sample-run.test-support.js';
 import { runColumns, thinned } from './run-columns.js';
 import { runPage } from './run-page.js';
+import type { RunPoint } from './run-record.js';
 
 const run = sampleRun({ pipeline: 'p', stages: ['a', 'b'], seconds: 1200 });
 
@@ -47,4 +48,11 @@ it('is whole without points, decisions or latencies', () => {
   const { sections, facts } = runPage({ ...run, points: [], decisions: [], latencies: [] });
   expect(sections).toEqual([]);
   expect(facts.map(({ label }) => label)).toEqual(['Plan changes']);
+});
+
+it('takes more points than a call has arguments', () => {
+  const [first] = run.points;
+  const points = Array.from({ length: 150_000 }, (_, i) => ({ ...first, atEpochMs: 1000 * i }) as RunPoint);
+  const { facts } = runPage({ ...run, points });
+  expect(facts.find(({ label }) => label === 'Arrivals')?.note).toMatch(/^at most \d/);
 });

@@ -56,7 +56,7 @@ function merged(group: readonly RunPoint[]): RunPoint {
   };
   const most = (of: (point: RunPoint) => number | null | undefined) => {
     const values = known(of);
-    return values.length === 0 ? null : Math.max(...values);
+    return values.length === 0 ? null : values.reduce((largest, value) => Math.max(largest, value));
   };
   const reasons = [...new Set(group.flatMap(({ drops = {} }) => Object.keys(drops)))];
   const used = mean(({ cpuCores }) => cpuCores.used);

@@ -20,11 +20,11 @@ const FEWEST_POINTS = 60;
 const MOST_STAGES = 30;
 
 export function runPage(run: RunRecord): ReportPage {
-  const { pipeline, origin, points } = run;
+  const { pipeline, origin } = run;
   return {
     kind: 'Report',
     title: pipeline,
-    lead: [origin, periodText(points)].filter((part) => part !== '').join('. '),
+    lead: `${origin}. ${periodText(run)}`,
     facts: runFacts(run),
     sections: [...runSections(run), ...decisionSections(run.decisions)],
   };
@@ -64,15 +64,16 @@ function pointsFor(stages: number): number {
 function stageIdsOf(points: readonly RunPoint[]): readonly string[] {
   const ids = [...new Set(points.flatMap(({ stages }) => Object.keys(stages)))];
   if (ids.length <= MOST_STAGES) return ids;
-  const coresOf = (id: string) => Math.max(...points.map(({ stages }) => stages[id]?.cpuCores ?? 0));
+  const coresOf = (id: string) => largest(points.map(({ stages }) => stages[id]?.cpuCores ?? 0));
   return ids
     .map((id) => [id, coresOf(id)] as const)
     .sort(([, a], [, b]) => b - a)
     .map(([id]) => id);
 }
 
-function periodText(points: readonly RunPoint[]): string {
-  const [first, last] = [points[0], points.at(-1)];
+function periodText({ points, decisions }: RunRecord): string {
+  const times = points.length === 0 ? decisions : points;
+  const [first, last] = [times[0], times.at(-1)];
   if (first === undefined || last === undefined) return 'Nothing was recorded';
   const text = (epochMs: number) => new Date(epochMs).toISOString().slice(0, 19).replace('T', ' ');
   return `${text(first.atEpochMs)} to ${text(last.atEpochMs)} UTC (${durationText(last.atEpochMs - first.atEpochMs)})`;
@@ -86,6 +87,9 @@ function durationText(ms: number): string {
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** A saved run may have more points than a call may have arguments. */
+const largest = (values: readonly number[]): number => values.reduce((most, value) => Math.max(most, value));
 
 export function runFacts(run: RunRecord): readonly Fact[] {
   const { points, decisions } = run;
@@ -111,7 +115,7 @@ function changesFact(decisions: readonly DecisionRecord[]): Fact {
 
 function loadFacts(points: readonly RunPoint[]): readonly Fact[] {
   const rates = points.map(({ arrivalRps }) => arrivalRps);
-  const most = `at most ${Math.max(...rates).toFixed(1)}`;
+  const most = `at most ${largest(rates).toFixed(1)}`;
   return [{ label: 'Arrivals', value: mean(rates).toFixed(1), unit: 'rps', note: most }];
 }
 

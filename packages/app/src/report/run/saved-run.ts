@@ -22,6 +22,8 @@ export interface SavedRun {
 const HEAD = /^\s*\{\s*"kind"\s*:\s*"run"/;
 const HEAD_BYTES = 64;
 const MOST_BYTES = 128 * 1024 ** 2;
+/** The latest time of JavaScript's dates. */
+const LATEST_EPOCH_MS = 8.64e15;
 
 /** True for a file that `savedRun` reads; false without such a file. */
 export function isSavedRun(path: string): boolean {
@@ -62,10 +64,13 @@ export async function savedRun(path: string): Promise<SavedRun> {
   const parsed = adminAnswers.history.safeParse(history);
   if (!parsed.success)
     throw wrong(`history.${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`);
+  const times = [...parsed.data.points, ...(decisions as readonly DecisionRecord[])];
+  const wrongTime = times.find(({ atEpochMs }) => !(Math.abs(atEpochMs) <= LATEST_EPOCH_MS));
   for (const [i, decision] of decisions.entries()) {
     const { success, error } = adminAnswers.record.safeParse(decision);
     if (!success) throw wrong(`decisions.${i}.${error.issues[0]?.path.join('.')}: ${error.issues[0]?.message}`);
   }
+  if (wrongTime !== undefined) throw wrong(`${wrongTime.atEpochMs} is no time`);
   return { ...(value as SavedRun), history: parsed.data as SavedRun['history'] };
 }
 
