@@ -38,4 +38,22 @@ describe('KeptOutcomes', () => {
     new KeptOutcomes<object>(path, all);
     expect(readFileSync(path, 'utf8')).toBe(before);
   });
+
+  it.each([
+    ['no outcome', /"outcome":.*\}$/, '"outcome":null}'],
+    ['another outcome', /plan 1/, 'plan 7'],
+    ['the digest of another input', new RegExp(digestOf(1)), digestOf(4)],
+    ['no checksum', /"checksum":"\w+",/, ''],
+  ])('passes over a line that is JSON with %s', (_, part, replacement) => {
+    const edited = join(folder.path, 'edited.jsonl');
+    writeFileSync(edited, '');
+    const kept = new KeptOutcomes<object>(edited, all);
+    for (const i of [0, 1, 2]) kept.keep(digestOf(i), outcome(i));
+    const lines = readFileSync(edited, 'utf8').split('\n');
+    lines[1] = lines[1]?.replace(part, replacement) ?? '';
+    writeFileSync(edited, lines.join('\n'));
+    expect(() => JSON.parse(lines[1] ?? '')).not.toThrow();
+    const again = new KeptOutcomes<object>(edited, all);
+    expect([0, 1, 2, 4].map((i) => again.find(digestOf(i)))).toEqual([outcome(0), undefined, outcome(2), undefined]);
+  });
 });

@@ -1,18 +1,14 @@
 /**
  * Outcomes in one file, a line each, named by the digest of their input. A cell of a sweep takes milliseconds, so a file
- * for each would take longer than the simulation.
+ * for each would take longer than the simulation. A checksum tells a damaged or edited line, even if it is still JSON.
  */
+import { createHash } from 'node:crypto';
 import { appendFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import { makeFolder } from '@equipoise/runtime/make-folder';
 import { writeWhole } from '../experiment/write-whole.js';
 import { fileLines } from './file-lines.js';
-
-interface KeptOutcome<Outcome> {
-  readonly digest: string;
-  readonly outcome: Outcome;
-}
 
 /** A larger file is rewritten with the outcomes of this sweep only. */
 const MOST_BYTES = 256 * 1024 ** 2;
@@ -57,15 +53,21 @@ export class KeptOutcomes<Outcome> {
 
   /** A damaged line is ignored, so its cell is simulated again. */
   #read(line: string, digests: ReadonlySet<string>): void {
-    const digest = /^\{"digest":"([0-9a-f]{32})"/.exec(line)?.[1];
-    if (digest === undefined || !digests.has(digest) || !line.endsWith('}')) return;
-    try {
-      this.#outcomes.set(digest, (JSON.parse(line) as KeptOutcome<Outcome>).outcome);
-    } catch {}
+    const [, digest = '', checksum, text = ''] = LINE.exec(line) ?? [];
+    if (!digests.has(digest) || checksum !== checksumOf(digest, text)) return;
+    this.#outcomes.set(digest, JSON.parse(text) as Outcome);
   }
 }
 
-const lineOf = (digest: string, outcome: unknown): string => `${JSON.stringify({ digest, outcome })}\n`;
+const LINE = /^\{"digest":"([0-9a-f]{32})","checksum":"([0-9a-f]{16})","outcome":(.*)\}$/s;
+
+function lineOf(digest: string, outcome: unknown): string {
+  const text = JSON.stringify(outcome);
+  return `{"digest":"${digest}","checksum":"${checksumOf(digest, text)}","outcome":${text}}\n`;
+}
+
+const checksumOf = (digest: string, text: string): string =>
+  createHash('sha256').update(digest).update(text).digest('hex').slice(0, 16);
 
 function storeFailure(path: string, cause: unknown): AppError {
   const reason = cause instanceof Error ? cause.message : String(cause);
