@@ -104,31 +104,65 @@
 
   const marksOf = (box) => [...(shownSvg(box)?.querySelectorAll('[data-tip]') ?? [])];
 
-  function showMark(shown, mark) {
-    hide();
-    const [title, ...lines] = mark.dataset.tip.split('\n');
-    const rows = lines.map((line) => row(...line.split('\t')));
-    const [own, outer] = [mark.getBoundingClientRect(), shown.box.getBoundingClientRect()];
-    showTip(shown, title, rows, { x: own.left + own.width / 2 - outer.left, y: own.bottom - outer.top + 4 });
-    shown.mark = mark;
+  /** Pixels of the screen between the centers of points at one place. */
+  const SAME_PLACE = 3;
+  const MOST_LISTED = 8;
+  const isPoint = (mark) => mark.matches('.dot, .ring');
+
+  /** Marks by place, in the order in which they are drawn. */
+  function placesOf(box) {
+    const places = [];
+    for (const mark of marksOf(box)) {
+      const own = mark.getBoundingClientRect();
+      const [x, y] = [own.left + own.width / 2, own.top + own.height / 2];
+      const near = (place) => isPoint(place.marks[0]) && Math.hypot(place.x - x, place.y - y) <= SAME_PLACE;
+      const place = isPoint(mark) ? places.find(near) : undefined;
+      if (place) place.marks.push(mark);
+      else places.push({ x, y, own, marks: [mark] });
+    }
+    return places;
   }
 
-  function nearestMark(box, event) {
+  const linesOf = (mark) => mark.dataset.tip.split('\n');
+
+  /** Of several marks, the names with the first figure of each. */
+  function tipOf(marks) {
+    if (marks.length === 1) {
+      const [title, ...lines] = linesOf(marks[0]);
+      return [title, lines.map((line) => row(...line.split('\t')))];
+    }
+    const rows = marks.slice(0, MOST_LISTED).map((mark) => {
+      const [name, line = ''] = linesOf(mark);
+      return row(name, line.split('\t')[1] ?? '');
+    });
+    const rest = marks.length - rows.length;
+    return [`${marks.length} points at this place`, rest > 0 ? [...rows, row(`and ${rest} more`, '')] : rows];
+  }
+
+  function showPlace(shown, { own, marks }) {
+    hide();
+    const [title, rows] = tipOf(marks);
+    const outer = shown.box.getBoundingClientRect();
+    showTip(shown, title, rows, { x: own.left + own.width / 2 - outer.left, y: own.bottom - outer.top + 4 });
+    shown.mark = marks[0];
+  }
+
+  function nearestPlace(box, event) {
     let best;
-    for (const mark of marksOf(box)) {
-      const { left, right, top, bottom } = mark.getBoundingClientRect();
+    for (const place of placesOf(box)) {
+      const { left, right, top, bottom } = place.own;
       const away = Math.hypot(
         Math.max(left - event.clientX, 0, event.clientX - right),
         Math.max(top - event.clientY, 0, event.clientY - bottom),
       );
-      if (away < 24 && (best === undefined || away < best.away)) best = { mark, away };
+      if (away < 24 && (best === undefined || away < best.away)) best = { place, away };
     }
-    return best?.mark;
+    return best?.place;
   }
 
   function pointerAt(shown, event) {
-    const mark = nearestMark(shown.box, event);
-    if (mark) return showMark(shown, mark);
+    const near = nearestPlace(shown.box, event);
+    if (near) return showPlace(shown, near);
     const svg = shownSvg(shown.box);
     if (!svg || shown.plot.series.length === 0) return hide();
     const { place, width } = scaleOf(svg);
@@ -142,10 +176,10 @@
       const from = shown.index ?? (by > 0 ? -1 : last + 1);
       return showIndex(shown, Math.max(0, Math.min(last, from + by)));
     }
-    const marks = marksOf(shown.box);
-    if (marks.length === 0) return;
-    const from = marks.indexOf(shown.mark);
-    showMark(shown, marks[Math.max(0, Math.min(marks.length - 1, from === -1 ? 0 : from + by))]);
+    const places = placesOf(shown.box);
+    if (places.length === 0) return;
+    const from = places.findIndex(({ marks }) => marks.includes(shown.mark));
+    showPlace(shown, places[Math.max(0, Math.min(places.length - 1, from === -1 ? 0 : from + by))]);
   }
 
   const STEPS = { ArrowRight: 1, ArrowLeft: -1, PageDown: 10, PageUp: -10, Home: -1e9, End: 1e9 };

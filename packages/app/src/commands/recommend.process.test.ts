@@ -72,7 +72,7 @@ describe('recommend', () => {
     expect(first.stderr).toContain('recommend');
     const [csv, , page] = written();
     expect(csv?.split('\n')).toHaveLength(8);
-    expect(page).toContain('cost by load');
+    expect(page).toContain('Cost by load');
     const before = written();
     const again = await recommend(...flags);
     expect(again).toMatchObject({ exitCode: 0, stderr: '', stdout: first.stdout });

@@ -103,6 +103,22 @@ describeWithTool(chromium, 'reports in a browser', () => {
     expect(errors).toEqual([]);
   });
 
+  it('lists all points at one place, and moves from place to place', { timeout: 60_000 }, async () => {
+    const { page, errors } = await opened('sweep', { viewport: { width: 1440, height: 900 } });
+    const box = page.locator('.plot-box').first();
+    const tip = async () => (await page.locator('.tip').textContent()) ?? '';
+    await box.locator('svg.wide-only text', { hasText: '×' }).first().hover();
+    expect(await tip()).toMatch(/^\d points at this place.*profile-factor 1[a-z].*profile-factor 1\.2[a-z]/);
+    await box.focus();
+    const tips: string[] = [];
+    for (let i = 0; i < 3; i += 1) {
+      await page.keyboard.press('ArrowRight');
+      tips.push(await tip());
+    }
+    expect(new Set(tips).size).toBe(3);
+    expect(errors).toEqual([]);
+  });
+
   it('saves plots as SVG, PNG and CSV', { timeout: 60_000 }, async () => {
     const { page, errors } = await opened('sweep', { viewport: { width: 1440, height: 900 }, colorScheme: 'dark' });
     const saved = async (figure: number, kind: string): Promise<Buffer> => {

@@ -41,7 +41,7 @@ it('has a row per answer, and tells a proof from a search without a plan', () =>
   expect(html).toMatch(
     /<td>none<\/td>.*needs a budget of 3 cores or an accuracy floor of 0\.500 or less.*<td>not found<\/td>/s,
   );
-  expect(html).toContain('one note; another.');
+  expect(html).toContain('One note; another.');
   expect(html).not.toContain('<img');
   expect(plotsOf(shown)).toEqual([]);
   expect(shown.facts).toMatchObject([{ value: '3' }, { value: '1', status: 'ok' }]);
@@ -50,7 +50,7 @@ it('has a row per answer, and tells a proof from a search without a plan', () =>
 it('plots the trade-off of two free quantities', () => {
   const answers = [5, 10, 20].map((load) => found('cost', load / 10, { free: 'load', value: load }));
   const [plot] = plotsOf(page([...answers, none('infeasible')]));
-  expect(plot?.title).toBe('cost by load');
+  expect(plot?.title).toBe('Cost by load');
   expect(
     plot?.layers.flatMap((layer) => (layer.kind === 'points' ? layer.points.map(({ x, y }) => [x, y]) : [])),
   ).toEqual([

@@ -32,7 +32,7 @@ export function recommendPage({ pipeline, asked, answers, notes }: Recommended):
       ...tradeOffSection(answers),
       {
         title: 'Answers',
-        ...(notes.length > 0 && { text: `${notes.join('; ')}.` }),
+        ...(notes.length > 0 && { text: capitalized(`${notes.join('; ')}.`) }),
         blocks: [htmlTable('Answers', HEAD, answers.map(rowOf))],
       },
     ],
@@ -79,6 +79,8 @@ function rowOf(answer: Answer): readonly string[] {
   ];
 }
 
+const capitalized = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+
 /** Without a second free quantity, there is no trade-off. */
 function tradeOffSection(answers: readonly Answer[]): readonly PageSection[] {
   const points = answers.flatMap((answer) => {
@@ -90,10 +92,11 @@ function tradeOffSection(answers: readonly Answer[]): readonly PageSection[] {
   });
   const [{ recommended, at } = {}] = answers;
   if (points.length < 2 || recommended === undefined || at === undefined) return [];
+  const [along, best] = [quantities[at.free], quantities[recommended.free]];
   const plot: PlotSpec = {
-    ...{ title: `${recommended.free} by ${at.free}`, isWide: true },
-    x: { label: at.free, isLoose: true },
-    y: { unit: recommended.free, isLoose: true },
+    ...{ title: capitalized(`${best.label} by ${along.label}`), isWide: true },
+    x: { label: along.label, isLoose: true, ...(along.unit !== undefined && { unit: along.unit }) },
+    y: { isLoose: true, ...(best.unit !== undefined && { unit: best.unit }) },
     layers: [{ kind: 'points', name: 'best plan', color: 'c1', shape: 'disc', points }],
   };
   return [{ title: 'Trade-off', blocks: [{ plots: [plot] }] }];

@@ -1,14 +1,17 @@
-/** All six pages with made-up figures. The given name is that of pipelines, stages, variants, policies and loads. */
-import type { PipelineSpec } from '@equipoise/core/model';
+/** All pages of commands with made-up figures. The given name is that of pipelines, stages, variants, policies and loads. */
+import { type PipelineSpec, type Plan, stageId, variantId } from '@equipoise/core/model';
+import type { PlanningProblem } from '@equipoise/core/plan';
 import type { Evaluation, MeasuredPoint, PipelineProfile, ServiceFigures } from '@equipoise/runtime';
 import { demoPage } from '../demo/demo-page.js';
 import type { ExperimentResults } from '../experiment/experiment-results.js';
 import type { ReadGrid } from '../experiment/read-grid.js';
+import type { Answer } from '../recommend/recommend-task.js';
 import type { SweepResults, SweptPoint } from '../sweep/sweep-results.js';
 import { evaluationPage } from './evaluation-page.js';
 import { experimentPage } from './experiment-page.js';
 import type { ReportPage } from './page/html-page.js';
 import { profilePage } from './profile-page.js';
+import { recommendPage } from './recommend-page.js';
 import { runPage } from './run/run-page.js';
 import { sampleRun } from './sample-run.test-support.js';
 import { sweepPage } from './sweep-page.js';
@@ -20,6 +23,7 @@ export const samplePages = (name: string): Readonly<Record<string, ReportPage>> 
   profile: sampleProfile(name),
   evaluation: sampleEvaluation(name),
   sweep: sweepPage(sampleSweep(name)),
+  recommendation: sampleRecommendation(name),
 });
 
 const slo = { latencyMs: 400, percentile: 99 };
@@ -152,13 +156,62 @@ function sampleEvaluation(name: string): ReportPage {
   return evaluationPage(specOf(name, ids), evaluation as unknown as Evaluation);
 }
 
+const estimate = (mean: number) => ({ mean, low: 0.97 * mean, high: 1.02 * mean });
+const fraction = (mean: number) => ({ mean, low: mean - 0.004, high: Math.min(1, mean + 0.003) });
+
+function sampleRecommendation(name: string): ReportPage {
+  const problem = { arrivalRps: 20, spec: { name, slo } } as unknown as PlanningProblem;
+  const planOf = (cost: number, pas: number): Plan => ({
+    stages: Object.fromEntries(
+      ['detect', name].map((stage) => [
+        stageId(stage),
+        [
+          {
+            ...{ variantId: variantId(name), resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 }, maxBatchSize: 4 },
+            ...{ maxBatchWaitMs: 0, replicas: cost, trafficFraction: 1 },
+          },
+        ],
+      ]),
+    ),
+    predicted: { latencyMs: 190, percentile: 99, pas, capacityRps: 30, cpuCores: cost, costPerHour: cost },
+  });
+  const answers = [2, 3, 5, 8, 13].map((cost, i): Answer => {
+    const pas = 0.6 + 0.07 * i;
+    const figures = {
+      ...{ sloAttainmentFraction: fraction(0.994), droppedFraction: estimate(0.001), pasMean: estimate(pas) },
+      ...{ cpuCoresMean: estimate(cost), costPerHourMean: estimate(cost), goodputRps: estimate(19.8) },
+      latencyMs: {
+        ...{ mean: estimate(90), p50: estimate(80), p95: estimate(160), p99: estimate(210), p999: estimate(320) },
+      },
+    };
+    const plan = planOf(cost, pas);
+    return {
+      at: { free: 'cost', value: cost },
+      recommended: { kind: 'found', free: 'accuracy', value: pas, plan, problem },
+      figures,
+    };
+  });
+  const result = {
+    kind: 'infeasible',
+    proven: true,
+    bindingConstraint: 'budget',
+    fixes: { budget: { cpuCores: 2 }, slo: { latencyMs: 812 } },
+  } as const;
+  const without: Answer = {
+    at: { free: 'cost', value: 1 },
+    recommended: { kind: 'none', free: 'accuracy', result },
+  };
+  return recommendPage({
+    ...{ pipeline: name, asked: '20.0 rps, p99 within 400 ms', answers: [without, ...answers] },
+    notes: ['the frontier is complete within 0.5 %'],
+  });
+}
+
 function sampleSweep(name: string): SweepResults {
   const [rates, factors] = [
     [10, 20, 40, 80],
     [1, 1.2],
   ];
-  const estimate = (mean: number) => ({ mean, low: 0.97 * mean, high: 1.02 * mean });
-  const fraction = (mean: number) => ({ mean, low: mean - 0.004, high: Math.min(1, mean + 0.003) });
   const points = ['equipoise', name].flatMap((subject, s) =>
     rates.flatMap((arrivalRps, r) =>
       factors.map((profileFactor, f): SweptPoint => {

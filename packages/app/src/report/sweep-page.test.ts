@@ -73,3 +73,11 @@ it('shows all points of a small sweep', () => {
   expect(html).toContain('All points</h2>');
   expect(html).not.toContain('points.csv');
 });
+
+it('says that a number counts the points of a plan under several loads, which are at one place', () => {
+  const fixed = [10, 20, 40].map((arrivalRps) => ({ ...planPoint(7, 20, { arrivalRps }), subject: 'plan.json' }));
+  const html = htmlPage(sweepPage(sweepOf([...fixed, planPoint(19, 20)])));
+  expect(html).toContain('the number of points at one place');
+  expect(html.match(/>×3</g)?.length).toBeGreaterThan(0);
+  expect(htmlPage(sweepPage(sweepOf([planPoint(7, 20), planPoint(19, 20)])))).not.toContain('×');
+});

@@ -12,7 +12,7 @@ type Simulated = SweptPoint & { readonly figures: NonNullable<SweptPoint['figure
 const isSimulated = (point: SweptPoint): point is Simulated => point.figures !== undefined;
 
 export function sweepPage(results: SweepResults): ReportPage {
-  const { pipeline, load, seeds, excludeFirstS, points } = results;
+  const { pipeline, load, seeds, excludeFirstS } = results;
   const shown = shownPoints(results);
   const excluded = excludeFirstS === 0 ? '' : `, the first ${excludeFirstS} s not counted`;
   return {
@@ -23,7 +23,7 @@ export function sweepPage(results: SweepResults): ReportPage {
     sections: [
       {
         title: 'Accuracy and cost',
-        ...(shown.isSample && { text: `${SAMPLE} ${shown.points.length} of ${points.length} points.` }),
+        ...textOf(tradeOffNotes(results, shown)),
         blocks: [{ plots: [tradeOffPlot(shown.points)] }, bestTable(results)],
       },
       ...axisSections(results),
@@ -97,6 +97,18 @@ const MOST_OF_FRONTIER = 150;
 /** Rows of the table. */
 const MOST_ROWS = 300;
 const SAMPLE = 'The frontier, the best points and a sample of the others by cost:';
+
+const textOf = (notes: readonly string[]) => (notes.length === 0 ? {} : { text: notes.join(' ') });
+
+function tradeOffNotes({ points }: SweepResults, shown: ShownPoints): readonly string[] {
+  const places = new Set(shown.points.map(({ figures: of }) => `${of.costPerHourMean.mean} ${of.pasMean.mean}`));
+  return [
+    ...(shown.isSample ? [`${SAMPLE} ${shown.points.length} of ${points.length} points.`] : []),
+    ...(places.size < shown.points.length
+      ? ['×2, ×3, … is the number of points at one place; point at it to see all.']
+      : []),
+  ];
+}
 
 interface ShownPoints {
   readonly points: readonly Simulated[];
@@ -230,10 +242,10 @@ function groupsAlong(points: readonly Simulated[], field: string): ReadonlyMap<s
 }
 
 const FIGURES = [
-  ['within the SLO', '%', ({ sloAttainmentFraction }: Simulated['figures']) => sloAttainmentFraction, 100],
+  ['Within the SLO', '%', ({ sloAttainmentFraction }: Simulated['figures']) => sloAttainmentFraction, 100],
   ['p99 latency', 'ms', ({ latencyMs }: Simulated['figures']) => latencyMs.p99, 1],
-  ['accuracy', '', ({ pasMean }: Simulated['figures']) => pasMean, 1],
-  ['cost', 'per hour', ({ costPerHourMean }: Simulated['figures']) => costPerHourMean, 1],
+  ['Accuracy', '', ({ pasMean }: Simulated['figures']) => pasMean, 1],
+  ['Cost', 'per hour', ({ costPerHourMean }: Simulated['figures']) => costPerHourMean, 1],
 ] as const;
 
 interface AlongAxis {
@@ -270,5 +282,6 @@ function axisPlot(
       { kind: 'points', name: group === '' ? name : group, color, shape: 'disc', points: dots },
     ];
   });
-  return { title: `${name} by ${title}`, x, y: { isLoose: true, ...(unit !== '' && { unit }) }, layers };
+  const y: PlotAxis = { isLoose: true, ...(unit !== '' && { unit }), ...(unit === '%' && { most: 100 }) };
+  return { title: `${name} by ${title}`, x, y, layers };
 }

@@ -1,4 +1,4 @@
-/** SVG of the layers of a plot, inside its frame. */
+/** SVG of the layers of a plot except points, inside its frame. */
 import { escapeXml } from '../markup/escape-xml.js';
 import type { AreaLayer, BarLayer, LineLayer, PlotLayer, PointLayer, RuleLayer, SegmentLayer } from './plot-spec.js';
 
@@ -13,16 +13,14 @@ export interface Frame {
 }
 
 /** A tenth of a pixel is enough. */
-const px = (place: number): string => String(Math.round(place * 10) / 10);
+export const px = (place: number): string => String(Math.round(place * 10) / 10);
 
-export function layerSvg(layer: PlotLayer, frame: Frame): string {
+export function layerSvg(layer: Exclude<PlotLayer, PointLayer>, frame: Frame): string {
   switch (layer.kind) {
     case 'line':
       return lineSvg(layer, frame);
     case 'area':
       return areaSvg(layer, frame);
-    case 'points':
-      return pointsSvg(layer, frame);
     case 'segments':
       return segmentsSvg(layer, frame);
     case 'rule':
@@ -107,35 +105,6 @@ function areaSvg({ xs, low, high, color, isSolid, isStep }: AreaLayer, frame: Fr
     return `M${px(first[0])},${px(first[1])}${pathOf(run, false)}L${px(end[0])},${px(end[1])}${pathOf(back, false)}Z`;
   });
   return `<path class="${color} ${isSolid ? 'solid' : 'area'}" d="${path.join('')}"/>`;
-}
-
-function pointsSvg({ color, shape, points }: PointLayer, frame: Frame): string {
-  return points
-    .filter(({ x, y }) => Number.isFinite(frame.x(x)) && Number.isFinite(frame.y(y)))
-    .map(({ x, y, tip }) => markSvg({ x: frame.x(x), y: frame.y(y), color, shape, tip }))
-    .join('');
-}
-
-interface Mark extends Pick<PointLayer, 'color' | 'shape'> {
-  readonly x: number;
-  readonly y: number;
-  readonly tip?: string | undefined;
-}
-
-export function markSvg({ x, y, color, shape, tip }: Mark): string {
-  const attributes = `class="${color} ${shape === 'ring' ? 'ring' : 'dot'}"${tip === undefined ? '' : ` data-tip="${escapeXml(tip)}"`}`;
-  const [left, top] = [px(x), px(y)];
-  switch (shape) {
-    case 'disc':
-    case 'ring':
-      return `<circle ${attributes} cx="${left}" cy="${top}" r="4.2"/>`;
-    case 'square':
-      return `<rect ${attributes} x="${px(x - 4)}" y="${px(y - 4)}" width="8" height="8"/>`;
-    case 'diamond':
-      return `<path ${attributes} d="M${left},${px(y - 5.5)}l5.5,5.5l-5.5,5.5l-5.5,-5.5z"/>`;
-    case 'triangle':
-      return `<path ${attributes} d="M${left},${px(y - 5)}l5,9h-10z"/>`;
-  }
 }
 
 function segmentsSvg({ color, isDashed, segments }: SegmentLayer, { x, y }: Frame): string {

@@ -28,6 +28,8 @@ describe('ticks', () => {
 
   it.each([
     ['from zero', {}, [3, 97], ['0', '20', '40', '60', '80', '100']],
+    ['at most 100', { isLoose: true, most: 100 }, [91, 100], ['90', '95', '100']],
+    ['beyond its most', { isLoose: true, most: 100 }, [97, 103], ['96', '98', '100', '102', '104']],
     ['small', {}, [0.0021], ['0.0000', '0.0005', '0.0010', '0.0015', '0.0020', '0.0025']],
     ['large', {}, [12_345], ['0', '5,000', '10,000', '15,000']],
     ['loose', { isLoose: true }, [0.81, 0.87], ['0.80', '0.82', '0.84', '0.86', '0.88']],
@@ -126,6 +128,46 @@ describe('a plot', () => {
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
     expect(svg.match(/<circle[^>]*data-tip/g)).toHaveLength(1);
     expect(svg.match(/data-tip/g)).toHaveLength(2);
+  });
+
+  it('draws points at one place inside each other, the largest first, with their number', () => {
+    const points = (color: 'ok' | 'bad', shape: 'disc' | 'ring', at: readonly (readonly [number, number])[]) => ({
+      ...{ kind: 'points' as const, name: color, color, shape },
+      points: at.map(([x, y]) => ({ x, y, tip: `${color} ${x}` })),
+    });
+    const layers = [
+      points('ok', 'disc', [
+        [1, 1],
+        [5, 1],
+        [9, 1],
+      ]),
+      points('bad', 'ring', [
+        [5, 1],
+        [5, 1],
+        [9, 1.4],
+      ]),
+    ];
+    const svg = drawPlot(plot({ x: { domain: [0, 10] }, y: { domain: [0, 2] }, layers }), 'page');
+    const marks = [...svg.matchAll(/<circle class="(\w+) (?:dot|ring)" data-tip="[^"]*"[^>]* r="([\d.]+)"/g)];
+    expect(marks.map(([, color, radius]) => [color, Number(radius)])).toEqual([
+      ['ok', 4.2],
+      ['bad', 7.4],
+      ['bad', 7.4],
+      ['ok', 4.2],
+      ['ok', 4.2],
+      ['bad', 4.2],
+    ]);
+    expect(svg.match(/>×\d+</g)).toEqual(['>×3<']);
+  });
+
+  it('leaves the number out, and the size as it is, where places are close to each other', () => {
+    const at = Array.from({ length: 200 }, (_, i) => ({ x: Math.floor(i / 2), y: 1 }));
+    const layers = ['c1', 'c2'].map((color) => ({
+      ...{ kind: 'points' as const, color: color as 'c1' | 'c2', shape: 'disc' as const, points: at },
+    }));
+    const svg = drawPlot(plot({ layers }), 'column');
+    expect(svg).not.toContain('×');
+    expect(new Set(svg.match(/ r="[\d.]+"/g))).toEqual(new Set([' r="4.2"']));
   });
 
   it('is summed up in words', () => {

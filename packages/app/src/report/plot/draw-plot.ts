@@ -1,6 +1,7 @@
 /** Draws a plot as SVG: title, legend, axes and layers. Colors are classes of `plot.css`. */
 import { escapeXml } from '../markup/escape-xml.js';
-import { type Frame, layerSvg, markSvg } from './draw-layers.js';
+import { type Frame, layerSvg } from './draw-layers.js';
+import { markSvg, pointsSvg } from './draw-points.js';
 import { isSeries, type PlotLayer, type PlotMark, type PlotSpec } from './plot-spec.js';
 import { type Scale, scaleOf } from './scale.js';
 
@@ -45,7 +46,11 @@ export function drawPlot(plot: PlotSpec, size: PlotWidth): string {
     legend.svg,
     axesSvg(plot, { x, y, frame, width }),
     ...(plot.marks ?? []).map((mark) => lineOf(mark, frame)),
-    ...plot.layers.map((layer) => layerSvg(layer, frame)),
+    ...plot.layers.filter((layer) => layer.kind !== 'points').map((layer) => layerSvg(layer, frame)),
+    pointsSvg(
+      plot.layers.filter((layer) => layer.kind === 'points'),
+      frame,
+    ),
     ...(plot.marks ?? []).map((mark) => flagOf(mark, frame)),
     '</svg>',
   ].join('');

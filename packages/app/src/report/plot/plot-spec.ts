@@ -10,7 +10,7 @@ export const seriesColor = (index: number): PlotColor => SERIES_COLORS[index % S
 
 /**
  * `utc`: seconds since 1970. `bands`: each place 0, 1, … has the name of that index. `isLoose`: the axis need not include
- * 0. `isPercent`: fractions, shown as percentages.
+ * 0. `isPercent`: fractions, shown as percentages. `most`: where an axis ends that would go further, such as 100 %.
  */
 export interface PlotAxis {
   readonly label?: string;
@@ -19,6 +19,7 @@ export interface PlotAxis {
   readonly bands?: readonly string[];
   readonly domain?: readonly [number, number];
   readonly ticks?: readonly number[];
+  readonly most?: number;
   readonly isLoose?: boolean;
   readonly isPercent?: boolean;
 }

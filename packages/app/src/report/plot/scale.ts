@@ -81,10 +81,24 @@ export function scaleOf(axis: PlotAxis, values: Iterable<number>, count: number)
   const extent = axis.domain ?? extentOf(values, isLog);
   if (isLog) return { domain: extent, isLog, ticks: fixedTicks(axis) ?? logTicks(extent, count) };
   if (scale === 'utc') return { domain: extent, isLog, ticks: utcTicks(extent, count) };
-  const domain = axis.domain ?? rounded(axis.isLoose ? padded(extent) : [Math.min(0, extent[0]), extent[1]], count);
+  const domain = axis.domain ?? linearDomain(axis, extent, count);
   const step = niceStep(domain[1] - domain[0], count);
   const plain = () => steps(...domain, step).map((value) => ({ value, text: tickText(value, step) }));
   return { domain, isLog, ticks: fixedTicks(axis) ?? (axis.isPercent ? percentTicks(domain, count) : plain()) };
+}
+
+/** Part of an axis behind its `most`, for marks that lie there. */
+const SPACE_BEHIND = 0.08;
+
+/** Ends at ticks, but little beyond `most` if no value is beyond it. */
+function linearDomain(
+  { isLoose, most = Number.POSITIVE_INFINITY }: PlotAxis,
+  extent: readonly [number, number],
+  count: number,
+): readonly [number, number] {
+  const [low, high] = rounded(isLoose ? padded(extent) : [Math.min(0, extent[0]), extent[1]], count);
+  if (extent[1] > most || low >= most) return [low, high];
+  return [low, Math.min(high, most + SPACE_BEHIND * (most - low))];
 }
 
 /** Some space around the outermost marks. */
