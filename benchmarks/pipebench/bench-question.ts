@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchCells, cellText } from './cells.js';
+import { type BenchPolicyName, benchPolicies } from './policies.js';
 import { PUBLISHED } from './questions.js';
 
 const MOST_SEEDS = 20;
@@ -27,6 +28,7 @@ function flags(args: readonly string[]) {
       args: [...args],
       options: {
         policy: { type: 'string', multiple: true, default: [] },
+        against: { type: 'string', multiple: true, default: [] },
         only: { type: 'string', multiple: true, default: [] },
         seeds: { type: 'string' },
         workers: { type: 'string' },
@@ -38,6 +40,18 @@ function flags(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Built-in policies that run: all, or those of `--against`. */
+function builtIn(against: readonly string[], hasOwn: boolean): readonly BenchPolicyName[] {
+  const known = benchPolicies.map(({ name }) => name);
+  if (against.length === 0) return known;
+  if (!hasOwn) throw new UsageError('--against chooses what your policy is compared with: give --policy FILE, too.');
+  if (against.length === 1 && against[0] === 'none') return [];
+  const unknown = against.find((name) => !known.some((each) => each === name));
+  if (unknown !== undefined)
+    throw new UsageError(`--against ${unknown}: choose from ${known.join(', ')}, or none to run your policy alone.`);
+  return known.filter((name) => against.includes(name));
 }
 
 /** Reads flags. `env`: may name the folder of published profiles. Throws UsageError. */
@@ -61,6 +75,7 @@ export function readQuestion(args: readonly string[], env: Readonly<Record<strin
     quick,
     report: values.report,
     policies,
+    against: builtIn(values.against, policies.length > 0),
     cells,
     seeds,
     referenceDir: published ? referenceDir : undefined,

@@ -1,5 +1,5 @@
 /** Cells of PipeBench: which loads each question is asked under. Chosen so that the whole takes about an hour on two cores. */
-import { benchPolicies, type CellPlace } from './policies.js';
+import type { CellPlace } from './policies.js';
 import { type Goal, PUBLISHED } from './questions.js';
 
 export interface BenchCell extends CellPlace {
@@ -46,16 +46,22 @@ export function benchCells({ quick, published, only }: CellChoice): readonly Ben
     .filter((cell) => only.every((word) => cellText(cell).includes(word)));
 }
 
-/** All runs, cell by cell, so that runs of a process share what they have computed. */
-export function benchRuns(
-  cells: readonly BenchCell[],
-  { seeds, foreign }: { readonly seeds: readonly number[]; readonly foreign: readonly string[] },
-): readonly BenchRun[] {
-  const policies = [
-    ...benchPolicies.map(({ name }) => ({ policy: name as string, foreign: false })),
-    ...foreign.map((policy) => ({ policy, foreign: true })),
-  ];
-  return cells.flatMap((cell) =>
-    policies.flatMap((each) => seeds.map((seed): BenchRun => ({ ...cell, ...each, seed }))),
-  );
+export interface RunChoice {
+  readonly seeds: readonly number[];
+  /** Paths of foreign policies. */
+  readonly foreign: readonly string[];
+  /** Names of built-in policies. */
+  readonly against: readonly string[];
+}
+
+/**
+ * All runs: foreign policies first, because their authors wait for them. Both parts are cell by cell, so that runs of a
+ * process share what they have computed.
+ */
+export function benchRuns(cells: readonly BenchCell[], { seeds, foreign, against }: RunChoice): readonly BenchRun[] {
+  const runsOf = (policies: readonly string[], isForeign: boolean) =>
+    cells.flatMap((cell) =>
+      policies.flatMap((policy) => seeds.map((seed): BenchRun => ({ ...cell, policy, foreign: isForeign, seed }))),
+    );
+  return [...runsOf(foreign, true), ...runsOf(against, false)];
 }

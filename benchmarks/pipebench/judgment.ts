@@ -41,7 +41,7 @@ export interface Judgment {
   readonly notOnGround: readonly string[];
   readonly dominations: readonly Domination[];
   readonly scores: readonly PolicyScore[];
-  /** True if there are enough seeds to judge. */
+  /** True if ours ran, with enough seeds to judge. */
   readonly conclusive: boolean;
 }
 
@@ -64,6 +64,9 @@ export function cellResults(
   }));
 }
 
+/** True if ours ran, even if it has no plan. */
+export const hasOurs = ({ policies }: CellResult): boolean => policies.some(({ policy }) => policy === OURS);
+
 function policyResult(policy: string, outcomes: readonly RunOutcome[]): PolicyResult {
   const failed = outcomes.find((outcome) => outcome.kind === 'no-plan');
   if (failed?.kind === 'no-plan') return { policy, runs: [], noPlan: failed.message };
@@ -80,6 +83,7 @@ const runsOf = ({ policies }: CellResult, policy: string): readonly CellFigures[
 
 /** Dominations of ours in one cell. A policy with a plan dominates ours without one. */
 function dominationsOf(result: CellResult): readonly Domination[] {
+  if (!hasOurs(result)) return [];
   const ours = runsOf(result, OURS);
   return result.policies.flatMap(({ policy, runs }): readonly Domination[] => {
     if (policy === OURS || runs.length === 0) return [];
@@ -120,6 +124,6 @@ export function judgment(results: readonly CellResult[]): Judgment {
       .map(({ name }) => name),
     dominations,
     scores: others.map((policy) => scoreOf(policy, results, dominations)),
-    conclusive: fewest >= LEAST_SEEDS,
+    conclusive: fewest >= LEAST_SEEDS && results.some(hasOurs),
   };
 }

@@ -157,6 +157,18 @@ describe('judgment', () => {
     expect(benchReport({ ...outcome, results: few }).text).toContain('No verdict');
   });
 
+  it('gives no verdict if ours did not run, and then names no policy as better', () => {
+    const alone = results.map((each) => ({
+      ...each,
+      policies: each.policies.filter(({ policy }) => policy === 'mine'),
+    }));
+    const { text, judged } = benchReport({ ...outcome, results: alone });
+    expect(judged).toMatchObject({ dominations: [], conclusive: false });
+    expect(text).toContain('**No verdict: equipoise did not run.');
+    expect(text).not.toContain('## Each policy against ours');
+    expect(text).toMatch(/^\| mine \| 100.00 \| 90.02 \|/m);
+  });
+
   it('has at least one cell on the published ground of each policy with a publication', () => {
     const cells = benchCells({ quick: false, published: true, only: [] });
     for (const policy of benchPolicies.filter(({ ground }) => ground.length > 0))
@@ -206,7 +218,7 @@ describe('a foreign policy', () => {
   it('is run as the guide shows it', async () => {
     expect((await run(EXAMPLE)).attainmentFraction).toBeGreaterThan(0.5);
     const guide = readFileSync(here('../../docs/guide/pipebench.md'), 'utf8');
-    for (const flag of ['policy', 'only', 'seeds', 'workers', 'limit-s', 'quick'])
+    for (const flag of ['policy', 'against', 'only', 'seeds', 'workers', 'limit-s', 'quick'])
       expect(guide).toContain(`\`--${flag}`);
   });
 
@@ -271,10 +283,12 @@ describe('the command', () => {
     const { code, stdout, stderr } = await bench('--quick', '--workers', '1', '--policy', EXAMPLE);
     expect(code).toBe(0);
     expect(stderr).toMatch(/13\/13|13 of 13/);
+    const ran = stderr.split('\n').filter((line) => / seed \d+: /.test(line));
+    expect(ran[0] ?? 'kept from before').toMatch(/twice-the-mean, seed 1: [\d.]+ % within SLO|kept from before/);
     expect(stdout).toContain('No verdict: a judgment needs at least 5 seeds.');
     expect(stdout).toContain('| twice-the-mean | 1 |');
     const [cell] = benchCells({ quick: true, published: false, only: [] });
-    const [run] = benchRuns(cell === undefined ? [] : [cell], { seeds: [1], foreign: [] });
+    const [run] = benchRuns(cell === undefined ? [] : [cell], { seeds: [1], foreign: [], against: ['equipoise'] });
     if (run === undefined) throw new Error('no run');
     expect(new KeptRuns(inputsDigest(undefined)).find(run)?.kind).toBe('simulated');
     expect(new KeptRuns('other input').find(run)).toBeUndefined();
@@ -303,10 +317,30 @@ describe('the command', () => {
     [['--seeds', '0'], '--seeds must be a whole number from 1 to 20, got 0'],
     [['--policy', 'nowhere.mjs'], '--policy: there is no file'],
     [['--only', 'nothing'], 'matches no cell. The cells are: '],
+    [['--against', 'ipa'], 'give --policy FILE, too'],
+    [['--policy', EXAMPLE, '--against', 'mine'], '--against mine: choose from equipoise, ipa,'],
     [['--fast'], 'Unknown option'],
     [new Array<string>(9).fill(`--policy=${EXAMPLE}`), 'at most 8 times, got 9'],
   ])('refuses %j', (args, message) => {
     expect(() => readQuestion(args, {})).toThrow(message);
+  });
+
+  it('runs foreign policies first, and all others or those that are asked for', () => {
+    const orderOf = (...args: readonly string[]) => {
+      const { cells, policies, against } = readQuestion(['--policy', EXAMPLE, '--only', 'shelf-day', ...args], {});
+      return benchRuns(cells, { seeds: [1], foreign: policies, against }).map(({ policy, load, foreign }) =>
+        foreign ? load : policy,
+      );
+    };
+    const own = ['steady-low', 'bursty', 'bursty', 'fluctuating'];
+    expect(orderOf().slice(0, 6)).toEqual([...own, 'equipoise', 'ipa']);
+    expect(orderOf()).toHaveLength(4 * (1 + benchPolicies.length));
+    expect(orderOf('--against', 'rim', '--against', 'equipoise').slice(4, 7)).toEqual([
+      'equipoise',
+      'rim',
+      'equipoise',
+    ]);
+    expect(orderOf('--against', 'none')).toEqual(own);
   });
 
   it('publishes complete results only, and names skipped pipelines', () => {

@@ -7,7 +7,7 @@ import { type PlotSpec, seriesColor } from '../../packages/app/src/report/plot/p
 import type { CellFigures } from './cell.js';
 import { cellText } from './cells.js';
 import { LEAST_SEEDS, MARGINS } from './dominance.js';
-import { type CellResult, type Domination, type Judgment, judgment, type PolicyScore } from './judgment.js';
+import { type CellResult, type Domination, hasOurs, type Judgment, judgment, type PolicyScore } from './judgment.js';
 import { EXCLUDE_FIRST_S } from './loads.js';
 import { benchPolicies, OURS } from './policies.js';
 
@@ -101,7 +101,11 @@ const policyTable = (): Table => [
 ];
 
 /** The verdict in words. It names the number of cells, and what was not tested. */
-function verdict({ dominations, conclusive, groundCells, notOnGround }: Judgment, cells: number): string {
+function verdict(
+  { dominations, conclusive, groundCells, notOnGround }: Judgment,
+  results: readonly CellResult[],
+): string {
+  if (!results.some(hasOurs)) return `No verdict: ${OURS} did not run. Run it, too, with --against ${OURS}.`;
   if (!conclusive) return `No verdict: a judgment needs at least ${LEAST_SEEDS} seeds.`;
   const onGround = dominations.filter(({ onItsGround }) => onItsGround);
   const places = (all: readonly Domination[]): number => new Set(all.map(({ cell }) => cellText(cell))).size;
@@ -116,7 +120,7 @@ function verdict({ dominations, conclusive, groundCells, notOnGround }: Judgment
   const all =
     dominations.length === 0
       ? 'No policy dominates ours in any cell.'
-      : `In all, policies dominate ours in ${places(dominations)} of ${cells} cells; the table lists each of them.`;
+      : `In all, policies dominate ours in ${places(dominations)} of ${results.length} cells; the table lists each of them.`;
   return `${ground}${untested} ${all}`;
 }
 
@@ -143,10 +147,14 @@ export function benchReport(outcome: BenchOutcome): BenchPages {
       ? []
       : [`Skipped: ${outcome.skipped.join(', ')} (set EQUIPOISE_REFERENCE_DIR to the published profiles).`];
   const lead = `${outcome.made}. ${outcome.took} ${outcome.seeds} seeds.`;
-  const said = verdict(judged, outcome.results.length);
+  const said = verdict(judged, outcome.results);
   const tables: readonly (readonly [title: string, table: Table])[] = [
-    ['Cells in which a policy dominates ours', dominationTable(judged.dominations)],
-    ['Each policy against ours', scoreTable(judged)],
+    ...(outcome.results.some(hasOurs)
+      ? ([
+          ['Cells in which a policy dominates ours', dominationTable(judged.dominations)],
+          ['Each policy against ours', scoreTable(judged)],
+        ] as const)
+      : []),
     ['Policies', policyTable()],
   ];
   const text = [

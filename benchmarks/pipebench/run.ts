@@ -1,5 +1,6 @@
 /**
- * `npm run bench:pipebench [-- --policy FILE.mjs…] [--only WORD…] [--seeds N] [--workers N] [--limit-s N] [--quick] [--report]`:
+ * `npm run bench:pipebench [-- --policy FILE.mjs…] [--against NAME…] [--only WORD…] [--seeds N] [--workers N] [--limit-s N]
+ * [--quick] [--report]`:
  * compares policies on one simulator. Finished runs are kept and not run again. Complete results of the built-in policies
  * are written next to this file, others to .equipoise/pipebench. `--report` runs nothing and judges the published runs again.
  */
@@ -28,8 +29,32 @@ async function foreignNames({ policies: paths, limitMs }: BenchQuestion): Promis
   return names;
 }
 
-async function outcomesOf({ cells, policies, seeds, referenceDir, workers, limitMs }: BenchQuestion) {
-  const all = benchRuns(cells, { seeds: Array.from({ length: seeds }, (_, i) => i + 1), foreign: policies });
+const outcomeText = (outcome: RunOutcome): string => {
+  if (outcome.kind === 'no-plan') return 'no plan';
+  const { attainmentFraction, accuracy, cpuCores } = outcome.figures;
+  return `${(100 * attainmentFraction).toFixed(2)} % within SLO, accuracy ${accuracy.toFixed(3)}, ${cpuCores.toFixed(2)} cores`;
+};
+
+/** Time left after a run. Foreign policies run first, and say nothing about the time of the others. */
+function timeLeft(waiting: readonly BenchRun[]): (run: BenchRun, elapsedMs: number) => string {
+  const partOf = (foreign: boolean) => ({
+    ...{ done: 0, startedAtMs: Number.POSITIVE_INFINITY },
+    all: waiting.filter((run) => run.foreign === foreign).length,
+  });
+  const [own, others] = [partOf(true), partOf(false)];
+  return ({ foreign }, elapsedMs) => {
+    const part = foreign ? own : others;
+    const nowMs = performance.now();
+    part.startedAtMs = Math.min(part.startedAtMs, nowMs - elapsedMs);
+    part.done += 1;
+    const leftS = ((nowMs - part.startedAtMs) / part.done / 1000) * (part.all - part.done);
+    return `about ${leftS.toFixed(0)} s left${foreign && others.all > 0 ? ' for your policies' : ''}`;
+  };
+}
+
+async function outcomesOf(asked: BenchQuestion, nameOf: (policy: string) => string) {
+  const { cells, policies, against, seeds, referenceDir, workers, limitMs } = asked;
+  const all = benchRuns(cells, { seeds: Array.from({ length: seeds }, (_, i) => i + 1), foreign: policies, against });
   const kept = new KeptRuns(inputsDigest(referenceDir));
   const outcomes = new Map<BenchRun, RunOutcome>();
   for (const run of all) {
@@ -40,18 +65,16 @@ async function outcomesOf({ cells, policies, seeds, referenceDir, workers, limit
   if (waiting.length < all.length)
     process.stderr.write(`${all.length - waiting.length} of ${all.length} runs are kept from before\n`);
   const startedAtMs = performance.now();
+  const leftAfter = timeLeft(waiting);
   await runAll(waiting, {
     workers,
     limitMs,
     onRun: (run, outcome, elapsedMs) => {
       outcomes.set(run, outcome);
       kept.keep(run, outcome);
-      const done = waiting.length - (all.length - outcomes.size);
-      const leftS = ((performance.now() - startedAtMs) / done / 1000) * (waiting.length - done);
-      const name = `${cellText(run)}: ${run.policy}, seed ${run.seed}`;
-      process.stderr.write(
-        `${outcomes.size}/${all.length} ${name}: ${(elapsedMs / 1000).toFixed(1)} s; about ${leftS.toFixed(0)} s left\n`,
-      );
+      const name = `${cellText(run)}: ${nameOf(run.policy)}, seed ${run.seed}`;
+      const times = `${(elapsedMs / 1000).toFixed(1)} s; ${leftAfter(run, elapsedMs)}`;
+      process.stderr.write(`${outcomes.size}/${all.length} ${name}: ${outcomeText(outcome)}; ${times}\n`);
     },
   });
   const tookS = (performance.now() - startedAtMs) / 1000;
@@ -63,8 +86,9 @@ const PUBLISHED_FOLDER = fileURLToPath(new URL('.', import.meta.url));
 async function bench(asked: BenchQuestion): Promise<void> {
   const made = madeOn();
   const names = await foreignNames(asked);
-  const { outcomes, tookS, waiting } = await outcomesOf(asked);
-  const results = cellResults(outcomes, (policy) => names.get(policy) ?? policy);
+  const nameOf = (policy: string): string => names.get(policy) ?? policy;
+  const { outcomes, tookS, waiting } = await outcomesOf(asked, nameOf);
+  const results = cellResults(outcomes, nameOf);
   const took = `${waiting.length} of ${outcomes.length} runs took ${(tookS / 60).toFixed(1)} minutes with ${asked.workers} processes.`;
   const outcome = { made, took, seeds: asked.seeds, results, skipped: asked.skipped };
   written(outcome, asked.isComplete ? PUBLISHED_FOLDER : FOLDER);
