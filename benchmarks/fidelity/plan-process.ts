@@ -2,6 +2,7 @@
  * One plan in a process of its own, started on the server's core: profiles its variants with pinned replicas, then
  * calibrates and checks. Prints the result as JSON, progress on stderr. Keeps what a whole run serves.
  */
+import { setFlagsFromString } from 'node:v8';
 import { launchRules } from '@equipoise/adapter-embedded/launch-rules';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { profilePipeline } from '@equipoise/runtime';
@@ -16,6 +17,8 @@ import { machineTicks, stolenSince } from './machine-load.js';
 import { pinned, pinServer } from './pinning.js';
 import type { PlanResult } from './plan-result.js';
 
+// As the command `serve` does: only the serving thread has the large young generation.
+setFlagsFromString('--max-semi-space-size=0');
 /** Shorter trials have one round and few requests. */
 const ONE_ROUND = 0.1;
 const [number = '0', scale = '1'] = process.argv.slice(2);

@@ -26,6 +26,8 @@ it.each([
   [['serve', 'pipeline.yaml'], 'v20.19.0', '', seldom],
   [['serve', 'pipeline.yaml'], 'v26.1.0', '', seldom],
   [['demo'], 'v24.2.0', '--no-warnings', seldom + early],
+  [['calibrate', 'pipeline.yaml'], 'v24.2.0', '', seldom + early],
+  [['profile', 'pipeline.yaml'], 'v20.19.0', '', seldom],
   [['demo'], 'v24.2.0', '--max-semi-space-size=16', ''],
   [['serve', 'pipeline.yaml'], 'v24.2.0', '--trace-gc --max_semi_space_size=16', ''],
   [['plan', 'serve'], 'v24.2.0', '', ''],
