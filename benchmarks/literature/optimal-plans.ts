@@ -3,7 +3,7 @@
  * batch size × replicas). A better plan has at least the same PAS and at most the same cores, and is better in one of
  * them. A simulation verifies it. If there is none, the policy is optimal in that interval.
  */
-import { type ControlContext, variantChoice } from '@equipoise/core/control';
+import type { ControlContext } from '@equipoise/core/control';
 import {
   type DecisionEvidence,
   type PipelineSpec,
@@ -11,6 +11,7 @@ import {
   type StagePlan,
   type StageSpec,
   showsSloMet,
+  variantChoice,
 } from '@equipoise/core/model';
 import { capacityRps, pipelineAccuracy } from '@equipoise/core/plan';
 import { grid } from './grid.js';

@@ -1,6 +1,7 @@
 /** The installed command: flags with which it starts Node. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, symlinkSync } from 'node:fs';
+import { chmodSync, existsSync, symlinkSync } from 'node:fs';
+import module from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
@@ -45,6 +46,17 @@ it.each([
 ])('starts %j with environment %j and the settings %j of the allocator', (args, own, expected) => {
   const env = { PATH: `${folder.path}:${process.env['PATH']}`, PRINT: 'settings', ...own };
   expect(execFileSync(installed, args, { env, encoding: 'utf8' })).toBe(`${expected}\n`);
+});
+
+it('keeps its compiled code in the cache folder, if Node can and the folder can be written', () => {
+  const versionWith = (cache: string): string => {
+    const env = { ...process.env, EQUIPOISE_CACHE_DIR: cache, NODE_COMPILE_CACHE: undefined };
+    return execFileSync(process.execPath, [entry, '--version'], { env, encoding: 'utf8' });
+  };
+  const cache = join(folder.path, 'cache');
+  // Under /proc, Node itself would try to make a folder forever.
+  for (const unusable of ['/dev/null/cache', '/proc/cache']) expect(versionWith(unusable)).toBe(versionWith(cache));
+  expect(existsSync(join(cache, 'compiled'))).toBe('enableCompileCache' in module);
 });
 
 /** Runs after the command. Prints the young generation (MiB) of a thread whose limit is 12. */

@@ -26,7 +26,7 @@ export {
   unprofiledPins,
   withVariantResources,
 } from './control/pinned-spec.js';
-export { isSamePlan, planOfStages, runningAsPlan, variantChoice } from './control/plan-facts.js';
+export { isSamePlan, planOfStages, runningAsPlan } from './control/plan-facts.js';
 export { changesToApply, detectBurst } from './control/protect.js';
 export {
   type ControlContext,

@@ -46,6 +46,7 @@ export {
   type InferenceServerSpec,
   type Isolation,
   type Join,
+  MOST_USUAL_STAGES,
   measurementCause,
   type NodeGroup,
   type Objective,
@@ -87,7 +88,7 @@ export {
   withoutQuorum,
 } from './model/quorum.js';
 export type { DropReason, RequestOutcome } from './model/request-outcome.js';
-export { specOfPlan, variantBehind } from './model/resolved-spec.js';
+export { specOfPlan, variantBehind, variantChoice } from './model/resolved-spec.js';
 export {
   largestShare,
   loadAtRouter,

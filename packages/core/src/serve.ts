@@ -17,7 +17,6 @@ export { type CoreGrant, type CoreGrants, divideCores } from './serve/rollout/ro
 export { oldReplicasByShare, replicasByCount } from './serve/rollout/share.js';
 export { backOffAfter, holdsBack, standingBackOff, TRIAL_MS } from './serve/rollout/trial.js';
 export type { SchedulerLimits, ServingEffects } from './serve/serving-effects.js';
-export { type ServingEdge, type ServingGraph, servingGraph } from './serve/serving-graph.js';
 export { type SourceCounts, SourceJoin, sourceJoinRules } from './serve/source-join.js';
 export { type RateLimit, TokenBucket } from './serve/token-bucket.js';
 export { type RequestSpan, RequestTrace } from './serve/trace/request-trace.js';

@@ -20,6 +20,7 @@ type Container = Record<string | number, unknown>;
 
 /** Removes the values that findings name. For an unknown field, also marks the probably meant field as malformed. */
 export function wellFormedPart(value: unknown, findings: readonly Finding[]): unknown {
+  if (findings.length === 0) return value;
   const copy = { root: structuredClone(value) };
   for (const { path, place, suggestion } of findings) {
     const container = containerAt(copy, ['root', ...path]);

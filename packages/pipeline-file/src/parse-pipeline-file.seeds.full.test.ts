@@ -1,5 +1,5 @@
 /** Any text gives a spec, or problems at positions in the text. Core can serve every valid spec. */
-import { servingGraph } from '@equipoise/core/serve';
+import { servingGraph } from '@equipoise/core/graph';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Loose, parse, parseChanged, validDocument } from './pipeline.test-support.js';

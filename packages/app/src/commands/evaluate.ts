@@ -4,6 +4,7 @@ import { Console } from 'node:console';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { importModule } from '@equipoise/adapter-embedded';
+import { servingGraph } from '@equipoise/core/graph';
 import {
   AppError,
   type PipelineSpec,
@@ -14,7 +15,6 @@ import {
   variantBehind,
 } from '@equipoise/core/model';
 import { curvesOf } from '@equipoise/core/plan';
-import { servingGraph } from '@equipoise/core/serve';
 import {
   AnswersFile,
   type Evaluation,

@@ -68,7 +68,7 @@ export async function planQuestion(file: string, options: PlanOptions): Promise<
   const { runningPlan, accuracyTable } = options;
   const ofFile = await loadSpec(file);
   const measured = accuracyTable === undefined ? ofFile : await withTableOf(accuracyTable, ofFile);
-  const { spec, stream } = joinedSpec(applyOverrides(measured, options), options, options.arrivalRps);
+  const { spec, stream } = await joinedSpec(applyOverrides(measured, options), options, options.arrivalRps);
   const engine = options.target && (await import('@equipoise/adapter-kubernetes')).engineFor(options.target);
   if (stream?.arrivalRps === 0) throw wrongUsage('No request begins: the parts of this load never meet.');
   const arrivalRps = stream?.arrivalRps ?? options.arrivalRps;

@@ -2,7 +2,7 @@
  * `equipoise plan`: the best plan for a load, or the binding constraint and remedies. Several files are planned
  * separately.
  */
-import { type PlanResult, planOfRouters, type RouterSplit } from '@equipoise/core/model';
+import { MOST_USUAL_STAGES, type PlanResult, planOfRouters, type RouterSplit } from '@equipoise/core/model';
 import {
   explainPlan,
   type Frontier,
@@ -18,7 +18,6 @@ import {
 } from '@equipoise/core/plan';
 import type { JoinedStream } from '@equipoise/core/simulate';
 import pc from 'picocolors';
-import { frontierSvg } from '../report/frontier-plot.js';
 import { outputFile } from '../report/output-file.js';
 import { counted } from '../terminal/counted.js';
 import { explanationText } from '../terminal/plan-explanation.js';
@@ -47,7 +46,7 @@ export async function plan(files: readonly string[], options: PlanOptions): Prom
   const [first] = answers;
   const result = answers.length === 1 && first !== undefined ? first.result : together(answers);
   if (out) await out.write(result.json);
-  if (svg && first?.frontier !== undefined) await svg.writeText(picture(first.question, first.frontier));
+  if (svg && first?.frontier !== undefined) await svg.writeText(await picture(first.question, first.frontier));
   const written = [options.out, options.svg].filter((path) => path !== undefined);
   const notes = result.answerIsNo && svg ? written.filter((path) => path !== options.svg) : written;
   return { ...result, text: [result.text, ...notes.map((path) => pc.dim(`written to ${path}`))].join('\n') };
@@ -72,7 +71,7 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
   const question = await planQuestion(file, options);
   const { problem } = question;
   const { spec } = problem;
-  const progress = new PlanProgress(`planning ${spec.name}`);
+  const progress = new PlanProgress(`planning ${spec.name}`, quietMsOf(question, options));
   try {
     const verifiersOf = options.verify ? await countedVerifiers(progress) : undefined;
     const asked: Asked = {
@@ -95,6 +94,15 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
   } finally {
     await progress.stop();
   }
+}
+
+/** Time after which a simulation starts the display of progress. */
+const SOON_SIMULATED_MS = 500;
+
+/** Usual plans by the estimate take far less time than the display waits. They show no progress. */
+function quietMsOf({ problem: { spec }, wantsFrontier }: PlanQuestion, { verify }: PlanOptions): number {
+  if (verify) return SOON_SIMULATED_MS;
+  return wantsFrontier || spec.stages.length > MOST_USUAL_STAGES ? 0 : Number.POSITIVE_INFINITY;
 }
 
 interface Asked {
@@ -274,7 +282,8 @@ const priceDocument = ({ serviceFactor, nominal }: RobustnessPrice) => ({
   nominal: nominal.kind === 'feasible' ? { kind: nominal.kind, plan: nominal.plan } : { kind: nominal.kind },
 });
 
-function picture({ problem }: PlanQuestion, { points }: Frontier): string {
+async function picture({ problem }: PlanQuestion, { points }: Frontier): Promise<string> {
+  const { frontierSvg } = await import('../report/frontier-plot.js');
   const { spec, arrivalRps } = problem;
   return frontierSvg(points, { pipeline: spec.name, arrivalRps, ...spec.slo });
 }

@@ -1,25 +1,18 @@
 /** Remote artifacts of this process, in one cache. */
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ArtifactCache, isAddress } from '@equipoise/adapter-artifacts';
 import { launchRules } from '@equipoise/adapter-embedded/launch-rules';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
+import { cacheFolder } from '../cache-folder.js';
 import { warn } from '../terminal/log.js';
 import type { ProgressDisplay } from '../terminal/progress.js';
-
-/** Folder of artifacts, inside EQUIPOISE_CACHE_DIR or else the user's cache folder. */
-function artifactFolder(environment: Readonly<Record<string, string | undefined>>): string {
-  const own = environment['EQUIPOISE_CACHE_DIR'];
-  const root = own || join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'equipoise');
-  return join(root, 'artifacts');
-}
 
 const MIB = 2 ** 20;
 let display: ProgressDisplay | undefined;
 let fetchedSinceMs = 0;
 
 export const artifactCache = new ArtifactCache({
-  folder: artifactFolder(process.env),
+  folder: join(cacheFolder(process.env), 'artifacts'),
   environment: process.env,
   onWarning: warn,
   onProgress: (reference, { doneBytes, totalBytes = Number.NaN }) => {

@@ -9,10 +9,16 @@ import {
   simulateControl,
   simulateObserving,
   usualGuardrails,
-  variantChoice,
 } from '@equipoise/core/control';
 import { type Forecaster, forecastMethods, smoothedRate } from '@equipoise/core/forecast';
-import { type PipelineSpec, type Plan, type ProfilePoint, type ProfileSet, SeededRng } from '@equipoise/core/model';
+import {
+  type PipelineSpec,
+  type Plan,
+  type ProfilePoint,
+  type ProfileSet,
+  SeededRng,
+  variantChoice,
+} from '@equipoise/core/model';
 import {
   type PolicyName,
   pipelineAccuracy,
@@ -23,6 +29,7 @@ import {
 import type { SourceCounts } from '@equipoise/core/serve';
 import {
   arrivalsOf,
+  JoinedArrivals,
   type LoadSpec,
   loadDurationS,
   mergeRuns,
@@ -33,7 +40,7 @@ import {
   simulationReport,
 } from '@equipoise/core/simulate';
 import { plannedHostCores, verdictsFor } from './plan-verification.js';
-import { joinedArrivals, type SourceFlags } from './source-load.js';
+import { type SourceFlags, sourceLoadFor } from './source-load.js';
 
 /** Request for a simulation. A plan stays fixed; a policy plans at every tick. */
 export interface RunRequest {
@@ -247,7 +254,8 @@ function runInput(request: RunRequest) {
   let nextAtMs = 0;
   const requests = arrivalsOf(load, arrivalRng(arrivalSeed));
   const durationMs = loadDurationS(load) * 1000;
-  const joined = joinedArrivals(spec, sourceFlags, { requests, durationMs, seed });
+  const sources = sourceLoadFor(spec, sourceFlags);
+  const joined = sources && new JoinedArrivals({ spec, load: sources, requests, durationMs, rng: arrivalRng(seed) });
   return {
     joined,
     arrivals: joined ?? requests,

@@ -1,14 +1,6 @@
 /** Flags that say how several sources send the parts of a load. `load`, `simulate` and `plan` share them. */
-import { arrivalRng } from '@equipoise/core/control';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
-import {
-  type ArrivalProcess,
-  JoinedArrivals,
-  type JoinedStream,
-  joinedStream,
-  type SourceBehavior,
-  type SourceLoad,
-} from '@equipoise/core/simulate';
+import type { JoinedStream, SourceBehavior, SourceLoad } from '@equipoise/core/simulate';
 
 export interface SourceFlags {
   readonly source?: Readonly<Record<string, SourceBehavior>>;
@@ -25,7 +17,7 @@ export function sourceLoadOf(names: readonly string[], { source = {}, partGapMs 
 }
 
 /** Undefined without such flags, when the load is that of requests that begin. Throws WRONG_USAGE. */
-function sourceLoadFor({ sources }: PipelineSpec, flags: SourceFlags): SourceLoad | undefined {
+export function sourceLoadFor({ sources }: PipelineSpec, flags: SourceFlags): SourceLoad | undefined {
   if (flags.source === undefined && !flags.partGapMs && flags.keys === undefined) return undefined;
   if (sources.length === 1)
     throw new AppError('WRONG_USAGE', '--source, --part-gap-ms and --keys need a pipeline with several sources.');
@@ -35,25 +27,17 @@ function sourceLoadFor({ sources }: PipelineSpec, flags: SourceFlags): SourceLoa
   );
 }
 
-/** Joins the parts of `requests` on the simulated clock. Undefined without flags. */
-export function joinedArrivals(
-  spec: PipelineSpec,
-  flags: SourceFlags,
-  { requests, durationMs, seed }: { requests: ArrivalProcess; durationMs: number; seed: number },
-): JoinedArrivals | undefined {
-  const load = sourceLoadFor(spec, flags);
-  return load && new JoinedArrivals({ spec, load, requests, durationMs, rng: arrivalRng(seed) });
-}
-
 export interface JoinedSpec {
   readonly spec: PipelineSpec;
   readonly stream: JoinedStream | undefined;
 }
 
-/** The spec with the shares of the joined stream at this rate; as it is without flags. */
-export function joinedSpec(spec: PipelineSpec, flags: SourceFlags, arrivalRps: number): JoinedSpec {
+/** The spec with the shares of the joined stream at this rate; as it is without flags, which need no simulator. */
+export async function joinedSpec(spec: PipelineSpec, flags: SourceFlags, arrivalRps: number): Promise<JoinedSpec> {
   const load = sourceLoadFor(spec, flags);
   if (load === undefined) return { spec, stream: undefined };
+  const { arrivalRng } = await import('@equipoise/core/control');
+  const { joinedStream } = await import('@equipoise/core/simulate');
   const stream = joinedStream(spec, { load, arrivalRps, rng: arrivalRng(1) });
   const sources = spec.sources.map((source, index) =>
     source.onMissing === 'partial' ? { ...source, share: stream.shares[index] ?? 1 } : source,

@@ -3,6 +3,8 @@
  * items' keys, a branch a tensor `way…` for its condition. Service times and faults come from the same stream and
  * schedule as in the simulator.
  */
+
+import type { ServingGraph } from '@equipoise/core/graph';
 import {
   type AlarmClock,
   AppError,
@@ -15,7 +17,6 @@ import {
 } from '@equipoise/core/model';
 import { drawMs } from '@equipoise/core/plan';
 import type { BatchResult, LaunchedReplica, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
-import type { ServingGraph } from '@equipoise/core/serve';
 import { failsBatches, hangs, type ItemChances, slowness } from '@equipoise/core/simulate';
 import type { ReplicaFault, Scenario } from './scenario.test-support.js';
 import type { TraceWriter } from './trace.test-support.js';

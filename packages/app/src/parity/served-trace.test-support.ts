@@ -1,8 +1,9 @@
 /** Runs a scenario on the data plane: real runner, actuator and drop rules, keyed replicas, manual clock. */
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import { diffPlans } from '@equipoise/core/control';
+import { servingGraph } from '@equipoise/core/graph';
 import { type Change, type Plan, SeededRng, type TensorMap } from '@equipoise/core/model';
-import { eventRank, servingGraph } from '@equipoise/core/serve';
+import { eventRank } from '@equipoise/core/serve';
 import { ItemChances, ServingPolicies } from '@equipoise/core/simulate';
 import { type PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
 import { ManualClock } from '@equipoise/testkit';

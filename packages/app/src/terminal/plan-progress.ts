@@ -1,6 +1,6 @@
 /**
  * Shows the time of planning on stderr, if it takes more than two seconds. Planning blocks its thread, so another
- * thread shows the time.
+ * thread shows the time. That thread takes as long to start as a short plan, so it may start with a later step.
  */
 import { Worker } from 'node:worker_threads';
 import { logFormat } from './log.js';
@@ -13,8 +13,8 @@ const LINE_EVERY_MS = 5_000;
 const TELLER = `
   const { parentPort, workerData } = require('node:worker_threads');
   const { writeSync } = require('node:fs');
-  const { quietMs, everyMs, terminal, json } = workerData;
-  const startedAtMs = performance.now();
+  const { elapsedMs, quietMs, everyMs, terminal, json } = workerData;
+  const startedAtMs = performance.now() - elapsedMs;
   let text = '';
   parentPort.on('message', (now) => { text = now; });
   const tell = () => {
@@ -31,24 +31,35 @@ const TELLER = `
 `;
 
 export class PlanProgress {
-  readonly #thread: Worker;
+  #thread: Worker | undefined;
   readonly #terminal = process.stderr.isTTY && logFormat() === 'text';
   readonly #startedAtMs = performance.now();
+  readonly #startsAfterMs: number;
 
-  constructor(text: string) {
-    const everyMs = this.#terminal ? REDRAW_EVERY_MS : LINE_EVERY_MS;
-    const workerData = { quietMs: QUIET_MS, everyMs, terminal: this.#terminal, json: logFormat() === 'json' };
-    this.#thread = new Worker(TELLER, { eval: true, execArgv: [], workerData });
-    this.#thread.unref();
+  /** `startsAfterMs`: time in which nothing that is said starts the thread. */
+  constructor(text: string, startsAfterMs = 0) {
+    this.#startsAfterMs = startsAfterMs;
     this.say(text);
   }
 
   say(text: string): void {
+    if (this.#thread === undefined && performance.now() - this.#startedAtMs < this.#startsAfterMs) return;
+    this.#thread ??= this.#start();
     this.#thread.postMessage(text);
   }
 
+  #start(): Worker {
+    const everyMs = this.#terminal ? REDRAW_EVERY_MS : LINE_EVERY_MS;
+    const elapsedMs = performance.now() - this.#startedAtMs;
+    const times = { elapsedMs, quietMs: Math.max(0, QUIET_MS - elapsedMs), everyMs };
+    const workerData = { ...times, terminal: this.#terminal, json: logFormat() === 'json' };
+    const thread = new Worker(TELLER, { eval: true, execArgv: [], workerData });
+    thread.unref();
+    return thread;
+  }
+
   async stop(): Promise<void> {
-    await this.#thread.terminate();
+    await this.#thread?.terminate();
     if (this.#terminal && performance.now() - this.#startedAtMs > QUIET_MS) process.stderr.write('\r\u001b[K');
   }
 }

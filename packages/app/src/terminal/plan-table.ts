@@ -1,5 +1,10 @@
-import { variantChoice } from '@equipoise/core/control';
-import type { DecisionEvidence, Plan, PlanVerification, ProfileSet } from '@equipoise/core/model';
+import {
+  type DecisionEvidence,
+  type Plan,
+  type PlanVerification,
+  type ProfileSet,
+  variantChoice,
+} from '@equipoise/core/model';
 import { profileEvidence } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { counted } from './counted.js';

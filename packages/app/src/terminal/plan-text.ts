@@ -1,5 +1,4 @@
 /** Text of a plan with its proof, or of the binding constraint with remedies. */
-import { variantChoice } from '@equipoise/core/control';
 import {
   bindingText,
   type Certificate,
@@ -12,6 +11,7 @@ import {
   type StageId,
   showsSloMet,
   thresholdChoices,
+  variantChoice,
 } from '@equipoise/core/model';
 import { type Estimator, type PolicyName, pipelineAccuracy } from '@equipoise/core/plan';
 import pc from 'picocolors';

@@ -1,13 +1,11 @@
 import { pipelineAccuracy } from '../estimate/pas.js';
 import { stageLoads } from '../estimate/stage-load.js';
-import type { StageId, VariantId } from '../model/ids.js';
-import { isOmissible, OMITTED, withOmitted } from '../model/omission.js';
+import type { StageId } from '../model/ids.js';
+import { isOmissible, withOmitted } from '../model/omission.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
-import { atQuorum } from '../model/quorum.js';
-import { specOfPlan, withKnownChoices } from '../model/resolved-spec.js';
+import { specOfPlan, variantChoice, withKnownChoices } from '../model/resolved-spec.js';
 import { isOfKind, type RunningPlan, runningStages } from '../model/running-plan.js';
-import { atThreshold } from '../model/threshold.js';
 import { isWithin, limitsOf, type ResourceUse, totalUse, useOf } from '../optimize/problem/resource-use.js';
 import { capacityRps, type ServiceCurves } from '../profile/service-curves.js';
 
@@ -26,18 +24,6 @@ export function planOfStages(spec: PipelineSpec, given: Plan['stages']): Plan {
     stages,
     predicted: { latencyMs: 0, percentile: spec.slo.percentile, pas, capacityRps: 0, cpuCores, costPerHour },
   };
-}
-
-/** Choices of stages: variants, with their thresholds and quorums. */
-export function variantChoice(stages: Plan['stages']): Readonly<Record<StageId, VariantId>> {
-  const choice: Record<StageId, VariantId> = {};
-  for (const [id, [stagePlan]] of Object.entries(stages))
-    if (stagePlan !== undefined)
-      choice[id as StageId] =
-        stagePlan.replicas === 0
-          ? OMITTED
-          : atQuorum(atThreshold(stagePlan.variantId, stagePlan.threshold), stagePlan.quorum);
-  return choice;
 }
 
 export function isSamePlan(a: Plan['stages'], b: Plan['stages'] | undefined): boolean {

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { variantChoice } from '../control/plan-facts.js';
 import { type StageId, stageId, type VariantId, variantId } from './ids.js';
 import type { EdgeSpec, PipelineSpec } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
 import { atQuorum, quorumChoices, quorumOfChoice, withoutQuorum } from './quorum.js';
-import { quorumsOfPlan, specOfPlan, withKnownChoices } from './resolved-spec.js';
+import { quorumsOfPlan, specOfPlan, variantChoice, withKnownChoices } from './resolved-spec.js';
 import { chainSpec, planOf } from './spec-builders.test-support.js';
 import { atThreshold, thresholdOfChoice, variantOfChoice } from './threshold.js';
 

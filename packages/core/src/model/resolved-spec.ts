@@ -4,10 +4,10 @@
  * coarse detector are hard to classify. A resolved spec has one number per edge, for given variants.
  */
 import type { StageId, VariantId } from './ids.js';
-import { omittedNodes, omittedStages, withoutNodes } from './omission.js';
+import { OMITTED, omittedNodes, omittedStages, withoutNodes } from './omission.js';
 import type { EdgeSpec, PipelineSpec, UpstreamShares } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
-import { hasQuorumChoices, quorumChoices, withoutQuorum, withQuorums } from './quorum.js';
+import { atQuorum, hasQuorumChoices, quorumChoices, withoutQuorum, withQuorums } from './quorum.js';
 import { sharesWithinOne } from './shares-within-one.js';
 import { atThreshold, hasThresholdChoices, thresholdChoices, variantOfChoice, withThresholds } from './threshold.js';
 
@@ -145,6 +145,18 @@ export function quorumsOfPlan(spec: PipelineSpec, stages: Plan['stages']): Reado
       return [[carrier, stage.quorum ?? first] as const];
     }),
   );
+}
+
+/** Choices of stages: variants, with their thresholds and quorums. */
+export function variantChoice(stages: Plan['stages']): Readonly<Record<StageId, VariantId>> {
+  const choice: Record<StageId, VariantId> = {};
+  for (const [id, [stagePlan]] of Object.entries(stages))
+    if (stagePlan !== undefined)
+      choice[id as StageId] =
+        stagePlan.replicas === 0
+          ? OMITTED
+          : atQuorum(atThreshold(stagePlan.variantId, stagePlan.threshold), stagePlan.quorum);
+  return choice;
 }
 
 /** The stages of a plan, with the first threshold or quorum where a choice is missing. */

@@ -1,5 +1,5 @@
+import { type ServingEdge, servingGraph } from '@equipoise/core/graph';
 import { type EdgeSpec, type PipelineSpec, stageId, type Tensor, type TensorMap } from '@equipoise/core/model';
-import { type ServingEdge, servingGraph } from '@equipoise/core/serve';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

@@ -11,6 +11,7 @@
  * the same constant, so the caller copies tensors before a runner may transfer or change them.
  */
 import { createHash } from 'node:crypto';
+import type { ServingEdge, ServingGraph } from '@equipoise/core/graph';
 import {
   AppError,
   boundedMessage,
@@ -24,7 +25,7 @@ import {
   type TensorType,
   unstackTensor,
 } from '@equipoise/core/model';
-import type { PayloadAlgebra, ServingEdge, ServingGraph } from '@equipoise/core/serve';
+import type { PayloadAlgebra } from '@equipoise/core/serve';
 import { decodeTensor } from '@equipoise/open-inference-codec';
 import { type Condition, compileCondition } from '@equipoise/pipeline-file';
 import { type CombineRule, combineTensors, type Member } from './combine-tensors.js';

@@ -2,8 +2,10 @@
  * Payload algebra of real requests. It must not throw into the policies: a failed split or join marks its request and
  * yields an empty payload. The runner then fails the request.
  */
+
+import type { ServingEdge, ServingGraph } from '@equipoise/core/graph';
 import { AppError, type PipelineSpec, type TensorMap, type VariantId } from '@equipoise/core/model';
-import type { MissingPart, PayloadAlgebra, ServingEdge, ServingGraph } from '@equipoise/core/serve';
+import type { MissingPart, PayloadAlgebra } from '@equipoise/core/serve';
 import { responseTensors, sourceTensors, stageFailed, tensorAlgebra } from './payload-algebra.js';
 import type { PendingRequest, PipelineOutcome, ServedRequest } from './pending-request.js';
 

@@ -5,6 +5,8 @@
  * Every event (request, answer of a replica, alarm, change of replicas) is one turn of the policies; turns never nest.
  * An exception in a turn is a defect: it is reported, the requests of the turn fail, and serving continues.
  */
+
+import { servingGraph } from '@equipoise/core/graph';
 import {
   type AlarmClock,
   type AppError,
@@ -29,7 +31,6 @@ import {
   type SchedulerLimits,
   type ServingEffects,
   type SourceCounts,
-  servingGraph,
   tooManyItems,
 } from '@equipoise/core/serve';
 import { AccuracyWatch } from '../accuracy/accuracy-watch.js';

@@ -3,6 +3,8 @@
  * from its profile, as on a server without queues. So the members of a quorum are the fastest ones, and as often others
  * as the profile tells. A stage behind such a join counts as waiting for all of its inputs.
  */
+
+import type { ServingGraph } from '@equipoise/core/graph';
 import {
   OMITTED,
   type PipelineSpec,
@@ -14,7 +16,6 @@ import {
   variantOfChoice,
 } from '@equipoise/core/model';
 import { curvesOf, drawMs } from '@equipoise/core/plan';
-import type { ServingGraph } from '@equipoise/core/serve';
 import { flowCores } from '../profiling/flow.js';
 import { tensorsDigest } from '../profiling/profile-identity.js';
 import type { VariantChoice } from './variant-combinations.js';

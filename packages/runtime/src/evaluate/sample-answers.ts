@@ -1,4 +1,6 @@
 /** Runs samples through combinations of variants. */
+
+import { type ServingGraph, servingGraph } from '@equipoise/core/graph';
 import {
   AppError,
   type EdgeCount,
@@ -17,7 +19,6 @@ import {
   variantOfChoice,
 } from '@equipoise/core/model';
 import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
-import { type ServingGraph, servingGraph } from '@equipoise/core/serve';
 import { tensorBytes } from '../data-plane/bytes-in-flight.js';
 import { copyTensors, responseTensors } from '../data-plane/payload-algebra.js';
 import { flowCores, stagesBefore } from '../profiling/flow.js';

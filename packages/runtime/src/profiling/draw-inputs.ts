@@ -1,7 +1,8 @@
 /** Draws inputs for a stage that the usual samples rarely reach, such as the second stage of a cascade. */
+
+import type { ServingGraph } from '@equipoise/core/graph';
 import type { PipelineSpec, StageSpec, TensorMap, VariantSpec } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
-import type { ServingGraph } from '@equipoise/core/serve';
 import { byAccuracy, stagesBefore } from './flow.js';
 import { SampleWalk } from './sample-walk.js';
 

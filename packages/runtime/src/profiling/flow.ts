@@ -1,6 +1,7 @@
 /** Variants that compute real inputs for measuring later stages. */
+
+import type { ServingGraph } from '@equipoise/core/graph';
 import type { StageSpec, VariantSpec } from '@equipoise/core/model';
-import type { ServingGraph } from '@equipoise/core/serve';
 
 /** Most accurate variant first; equally accurate ones in file order. */
 export function byAccuracy({ variants }: StageSpec): readonly VariantSpec[] {

@@ -3,8 +3,8 @@
  * parameters, and inputs (samples and all earlier stages). A stated artifact digest is used as is.
  */
 import { readFileSync } from 'node:fs';
+import type { ServingGraph } from '@equipoise/core/graph';
 import type { Isolation, PipelineSpec, StageSpec, TensorMap, VariantSpec } from '@equipoise/core/model';
-import type { ServingGraph } from '@equipoise/core/serve';
 import { canonicalJson, sha256 } from '../digest.js';
 import { flowVariant, stagesBefore } from './flow.js';
 import type { MachineFingerprint } from './machine-fingerprint.js';

@@ -3,6 +3,8 @@
  * stage. A stage that few samples reach gets more (see `drawInputs`). Valid cached profiles are reused. Each point is saved at once, so an interrupted run continues. Expects an
  * otherwise idle machine and event loop.
  */
+
+import { type ServingGraph, servingGraph } from '@equipoise/core/graph';
 import {
   AppError,
   type Clock,
@@ -14,7 +16,6 @@ import {
 } from '@equipoise/core/model';
 import { monotoneFit } from '@equipoise/core/plan';
 import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
-import { type ServingGraph, servingGraph } from '@equipoise/core/serve';
 import { copyTensors } from '../data-plane/payload-algebra.js';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
 import type { NeighbourLoad } from './busy-neighbours.js';

@@ -3,8 +3,9 @@
  * code or inputs changed, or the grid grew (by the file or a higher latency target). A `quick` profile is stale if
  * `full` is required.
  */
+
+import { servingGraph } from '@equipoise/core/graph';
 import type { PipelineSpec } from '@equipoise/core/model';
-import { servingGraph } from '@equipoise/core/serve';
 import { type MachineFingerprint, machineFingerprint } from './machine-fingerprint.js';
 import type { PipelineProfile, ProfileDepth, VariantProfile } from './measured-profile.js';
 import { loadPipelineSamples, type PipelineSample } from './pipeline-samples.js';

@@ -3,8 +3,10 @@
  * the earliest stages of the graph; the other stages run, too. Payloads are shared by reference: copy an item before
  * running it.
  */
+
+import type { ServingGraph } from '@equipoise/core/graph';
 import type { EdgeCount, TensorMap } from '@equipoise/core/model';
-import { GraphWalk, RequestState, type Scope, type ServingGraph } from '@equipoise/core/serve';
+import { GraphWalk, RequestState, type Scope } from '@equipoise/core/serve';
 import { type RequestSource, sourceTensors, tensorAlgebra } from '../data-plane/payload-algebra.js';
 
 /** Inputs in request order. */
