@@ -3,6 +3,7 @@
  * 1 if a bar is missed.
  */
 import {
+  caseName,
   containing,
   countVerdicts,
   farBelow,
@@ -31,15 +32,14 @@ const cases: readonly (readonly [VerdictCase, string, Bar])[] = [
 ];
 
 const print = (line: string) => process.stdout.write(`${line}\n`);
-print('| load | requests | percentile | SLO ÷ percentile | inconclusive, % | pass, % | bar | |');
-print('|---|---|---|---|---|---|---|---|');
+print('| load | percentile | SLO ÷ percentile | inconclusive, % | pass, % | bar | |');
+print('|---|---|---|---|---|---|---|');
 for (const [each, bar, isMet] of cases) {
   const counts = countVerdicts(each, seeds);
   const percent = (count: number) => ((100 * count) / seeds).toFixed(1);
-  const { load, requests, percentile, room, sloMs, burstiness } = each;
-  const arrivals = burstiness === undefined ? String(load) : `${load}, bursts`;
+  const { percentile, room, sloMs } = each;
   const slo = sloMs === undefined ? room : `SLO ${sloMs / 1000} s`;
-  const figures = [arrivals, requests, percentile, slo, percent(counts.inconclusive), percent(counts.passes)];
+  const figures = [caseName(each), percentile, slo, percent(counts.inconclusive), percent(counts.passes)];
   print(`| ${figures.join(' | ')} | ${bar} | ${isMet(counts) ? 'met' : '**missed**'} |`);
   if (!isMet(counts)) process.exitCode = 1;
 }

@@ -3,7 +3,17 @@
  * say little about 2 %.
  */
 import { describe, expect, it } from 'vitest';
-import { containing, countVerdicts, farBelow, nearCapacity, overloads } from './verdicts.js';
+import {
+  caseName,
+  containing,
+  countVerdicts,
+  farBelow,
+  nearCapacity,
+  overloads,
+  type VerdictCase,
+} from './verdicts.js';
+
+const named = (cases: readonly VerdictCase[]) => cases.map((each) => ({ each, name: caseName(each) }));
 
 describe('the 99 % interval of a verification', () => {
   it('contains the truth of M/M/1, and is seldom wrong where a plan passes', { timeout: 300_000 }, () => {
@@ -15,20 +25,20 @@ describe('the 99 % interval of a verification', () => {
 });
 
 describe('a verification near capacity, where even far intervals prove nothing', () => {
-  it.each(nearCapacity)('does not pass at the true percentile: $load of capacity', { timeout: 300_000 }, (each) => {
+  it.each(named(nearCapacity))('does not pass at the true percentile: $name', { timeout: 300_000 }, ({ each }) => {
     expect(countVerdicts(each, 10).passes).toBe(0);
   });
 });
 
 describe('a verification of an overload with a far SLO', () => {
   const few = overloads.filter(({ requests }) => requests <= 33_000);
-  it.each(few)('never passes: $load of capacity, $requests requests', { timeout: 300_000 }, (each) => {
+  it.each(named(few))('never passes: $name', { timeout: 300_000 }, ({ each }) => {
     expect(countVerdicts(each, 8).passes).toBe(0);
   });
 });
 
 describe('a verification against an SLO far above the percentile', () => {
-  it.each(farBelow)('mostly passes: $load of capacity, $requests requests', { timeout: 300_000 }, (each) => {
+  it.each(named(farBelow))('mostly passes: $name', { timeout: 300_000 }, ({ each }) => {
     const { passes, seeds } = countVerdicts(each, 8);
     expect(passes / seeds).toBeGreaterThanOrEqual(0.5);
   });

@@ -61,7 +61,8 @@ export class StageLanes<Payload, Context> {
   }
 
   queueLength(stage: number): number {
-    return this.lanesOf(stage).reduce((sum, { length }) => sum + length, 0);
+    const { length } = this.main(stage);
+    return this.#canary?.stage === stage ? length + this.#canary.scheduler.length : length;
   }
 
   retries(stage: number): number {

@@ -49,9 +49,10 @@ describe('AttainmentSample', () => {
     expect(conclusive).toBe(false);
   });
 
-  /** Latencies of 20 ms, except a tenth at `slowMs`, in runs of `slowInARow`. */
-  const slowTenth = (slowInARow: number, slowMs: number, { spans = 20, requests = REQUESTS } = {}) => {
+  /** Latencies of 20 ms, except a tenth at `slowMs`, in runs of `slowInARow`. A queue waits for `queueMs`. */
+  const slowTenth = (slowInARow: number, slowMs: number, { spans = 20, requests = REQUESTS, queueMs = 0 } = {}) => {
     const of = new AttainmentSample({ fromMs: 0, spanMs: requests / spans, spans }, SLO_MS);
+    of.noteQueue(1000, 1000 + queueMs);
     const rng = new SeededRng(5);
     for (let i = 0, slow = 0; i < requests; i++) {
       if (slow === 0 && rng.next() < 0.1 / slowInARow) slow = slowInARow;
@@ -66,33 +67,75 @@ describe('AttainmentSample', () => {
     expect(slowTenth(1000, 90)).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
   });
 
-  it('takes distance for proof where every span stays below a third of the SLO, in enough spans and cycles', () => {
+  it('takes distance for proof where every span stays below a third of the SLO, and no queue lasts long', () => {
     const requests = 200_000;
-    expect(slowTenth(400, 33, { requests })).toMatchObject({ sloAttainmentFraction: 1, conclusive: true });
+    const far = (more: { spans?: number; queueMs?: number } = {}) => slowTenth(400, 33, { requests, ...more });
+    expect(far()).toMatchObject({ sloAttainmentFraction: 1, conclusive: true });
     expect(slowTenth(400, 34, { requests })).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
-    expect(slowTenth(400, 33, { requests, spans: 9 })).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
-    expect(slowTenth(2000, 33, { requests })).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
+    expect(far({ queueMs: requests / 15 })).toMatchObject({ conclusive: true });
+    expect(far({ queueMs: requests / 14 })).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
   });
 
-  it('counts a few cycles as their part of those that are enough, so that a search knows which run is long enough', () => {
-    const worth = (slowInARow: number): number => {
-      const { lowFraction, conclusive } = slowTenth(slowInARow, 33, { requests: 200_000 });
+  it('looks at parts of few spans', () => {
+    const requests = 200_000;
+    const conclusiveWith = (slowest: number): boolean => {
+      const of = new AttainmentSample({ fromMs: 0, spanMs: requests / 9, spans: 9 }, SLO_MS);
+      for (let i = 0; i < requests; i++) of.add(i, i < slowest ? 34 : i % 100_000 < 10_000 ? 33 : 20);
+      return of.verdict(0.99).conclusive;
+    };
+    expect(conclusiveWith(100)).toBe(true);
+    // Less than a hundredth of a span, more than a hundredth of its half.
+    expect(conclusiveWith(200)).toBe(false);
+  });
+
+  it('counts a queue only within the counted time', () => {
+    const requests = 200_000;
+    const time = { fromMs: requests, spanMs: requests / 20, spans: 20 };
+    const conclusiveWith = (sinceMs: number, untilMs: number): boolean => {
+      const of = new AttainmentSample(time, SLO_MS);
+      for (let i = 0; i < requests; i++) of.add(requests + i, i % 40_000 < 4000 ? 33 : 20);
+      of.noteQueue(sinceMs, untilMs);
+      return of.verdict(0.99).conclusive;
+    };
+    expect(conclusiveWith(0, requests + 10_000)).toBe(true);
+    expect(conclusiveWith(2 * requests - 10_000, 4 * requests)).toBe(true);
+    expect(conclusiveWith(0, requests + 20_000)).toBe(false);
+    expect(conclusiveWith(2 * requests - 20_000, 4 * requests)).toBe(false);
+  });
+
+  it('skips spans without arrivals if enough others have some', () => {
+    const spanMs = 1000;
+    const conclusiveWith = (isEmpty: (span: number) => boolean): boolean => {
+      const of = new AttainmentSample({ fromMs: 0, spanMs, spans: 20 }, SLO_MS);
+      for (let span = 0; span < 20; span++)
+        for (let i = 0; i < spanMs && !isEmpty(span); i++)
+          of.add(span * spanMs + i, span === 0 && i % 2 === 0 ? 33 : 20);
+      return of.verdict(0.99).conclusive;
+    };
+    expect(conclusiveWith((span) => span % 2 === 1)).toBe(true);
+    expect(conclusiveWith((span) => span % 2 === 1 || span === 2)).toBe(false);
+  });
+
+  it('counts too short a time as its part of the time that is enough, so that a search knows which run is long enough', () => {
+    const worth = (queueMs: number): number => {
+      const { lowFraction, conclusive } = slowTenth(4000, 33, { requests: 200_000, queueMs });
       expect(conclusive).toBe(false);
       return lowFraction / (1 - lowFraction) / 99;
     };
-    // The samples have 3 and 9 cycles.
-    expect(worth(4000)).toBeCloseTo(3 / 20, 9);
-    expect(worth(2000)).toBeCloseTo(9 / 20, 9);
+    expect(worth(40_000)).toBeCloseTo(5 / 15, 9);
+    expect(worth(20_000)).toBeCloseTo(10 / 15, 9);
   });
 
   /** Work that waits for one server, with a random walk per request: `drift` > 0 is an overload. In units of the SLO. */
-  const waiting = (drift: number, { requests = 100_000, step = 0.01, period = 0 } = {}) => {
-    const spanMs = requests / 20;
-    const of = new AttainmentSample({ fromMs: 0, spanMs, spans: 20, ...(period > 0 && { periodMs: period }) }, SLO_MS);
+  const waiting = (drift: number, { requests = 100_000, step = 0.01 } = {}) => {
+    const of = new AttainmentSample({ fromMs: 0, spanMs: requests / 20, spans: 20 }, SLO_MS);
     const rng = new SeededRng(7);
+    let since = 0;
     for (let i = 0, work = 0; i < requests; i++) {
       work = Math.max(0, work + step * (drift + (rng.next() < 0.5 ? -1 : 1)));
-      of.add(i, work + (period > 0 && i % period < period / 2 ? 10 : 0));
+      of.add(i, work);
+      of.noteQueue(since, i);
+      if (work === 0) since = i;
     }
     return of.verdict(0.99);
   };
@@ -103,11 +146,6 @@ describe('AttainmentSample', () => {
     for (const drift of [0, 0.003, 0.01])
       for (const step of [0.01, 0.000_1])
         expect(waiting(drift, { step }), `${drift} ${step}`).toMatchObject({ conclusive: false });
-  });
-
-  it('does not take the period of the arrivals for cycles', () => {
-    const overload = { step: 0.001, period: 1250 };
-    expect(waiting(0.01, overload)).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
   });
 
   it('does not take distance for numbers', () => {

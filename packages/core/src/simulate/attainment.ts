@@ -7,15 +7,11 @@
 
 import { type MeanInterval, t95 } from '../kernel/mean-interval.js';
 
-/**
- * Spans of `spanMs` by arrival, starting at `fromMs`. Later arrivals count in the last span. `periodMs`: period of the
- * arrivals, of which spans are multiples.
- */
+/** Spans of `spanMs` by arrival, starting at `fromMs`. Later arrivals count in the last span. */
 export interface CountedTime {
   readonly fromMs: number;
   readonly spanMs: number;
   readonly spans: number;
-  readonly periodMs?: number | undefined;
 }
 
 /**
@@ -55,13 +51,10 @@ export function attainmentInterval95(runs: readonly AttainmentCounts[]): MeanInt
 const Z_99 = 2.5758;
 const NOT_SLOW = 0.9;
 const FEWEST_PAIRS = 5;
-/** Minimums for ignoring the slowest tenth: SLO ÷ percentile of each span, number of spans, number of cycles. */
+/** Minimums for ignoring the slowest tenth: SLO ÷ percentile of each part, parts with arrivals, time ÷ longest queue. */
 const ROOM = 3;
-const FEWEST_SPANS = 10;
-const FEWEST_CYCLES = 20;
-/** Blocks for counting cycles. The mean of a block hides that service times differ from request to request. */
-const MOST_BLOCKS = 400;
-const FEWEST_PER_BLOCK = 10;
+const FEWEST_PARTS = 10;
+const FEWEST_QUEUE_TIMES = 15;
 
 /**
  * Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). With 4 or more degrees of freedom,
@@ -81,6 +74,8 @@ export class AttainmentSample {
   readonly #latenciesMs: number[] = [];
   /** Arrivals since the beginning of the counted time. */
   readonly #arrivalsMs: number[] = [];
+  /** Longest counted time in which a queue was never empty. */
+  #longestQueueMs = 0;
 
   constructor(time: CountedTime, sloLatencyMs: number) {
     this.#time = time;
@@ -92,6 +87,13 @@ export class AttainmentSample {
     if (arrivedAtMs < fromMs) return;
     this.#arrivalsMs.push(arrivedAtMs - fromMs);
     this.#latenciesMs.push(latencyMs);
+  }
+
+  /** Notes a time in which a queue was never empty. */
+  noteQueue(sinceMs: number, untilMs: number): void {
+    const { fromMs, spanMs, spans } = this.#time;
+    const countedMs = Math.min(untilMs, fromMs + spans * spanMs) - Math.max(sinceMs, fromMs);
+    if (countedMs > this.#longestQueueMs) this.#longestQueueMs = countedMs;
   }
 
   /** An empty sample has attainment 1 and is inconclusive. */
@@ -114,75 +116,42 @@ export class AttainmentSample {
     const verdict = verdictBy(dispersion);
     if (verdict.conclusive || !this.#isFarBelow(fraction)) return verdict;
     const lateAlone = Math.max(1, late.dispersion, late.pairedDispersion);
-    const missingCycles = FEWEST_CYCLES / this.#cycles(latencyMs);
-    // Too few cycles are worth their part of the requests that would be enough.
+    const { spanMs, spans } = this.#time;
+    const missing = (FEWEST_QUEUE_TIMES * this.#longestQueueMs) / (spans * spanMs);
+    // Too short a time is worth its part of the requests that would be enough.
     const enough = (t ** 2 * fraction) / (1 - fraction);
-    const byCycles = missingCycles > 1 ? (count / enough) * missingCycles : 1;
-    return verdictBy(Math.min(dispersion, Math.max(lateAlone, byCycles)));
+    const byQueue = missing > 1 ? (count / enough) * missing : 1;
+    return verdictBy(Math.min(dispersion, Math.max(lateAlone, byQueue)));
   }
 
   #isFarBelow(fraction: number): boolean {
     const { spans } = this.#time;
-    if (spans < FEWEST_SPANS) return false;
-    const arrived = new Float64Array(spans);
-    const slow = new Float64Array(spans);
-    const limitMs = this.#sloLatencyMs / ROOM;
-    for (const [i, latencyMs] of this.#latenciesMs.entries()) {
-      const span = this.#spanOf(i);
-      arrived[span] = (arrived[span] as number) + 1;
-      if (latencyMs > limitMs) slow[span] = (slow[span] as number) + 1;
-    }
-    return arrived.every((count, span) => count > 0 && count - (slow[span] as number) >= fraction * count);
+    const parts = spans * Math.ceil(FEWEST_PARTS / spans);
+    const { over, all } = this.#countsOver(this.#sloLatencyMs / ROOM, parts);
+    return (
+      all.filter((count) => count > 0).length >= FEWEST_PARTS &&
+      all.every((count, part) => count - (over[part] as number) >= fraction * count)
+    );
   }
 
-  /**
-   * Rises of the latency from its median to its upper quartile, by means of blocks; latencies above `mostMs` count as
-   * `mostMs`. A queue without spare capacity makes few of them in any time (docs/explain/verification.md).
-   */
-  #cycles(mostMs: number): number {
-    const { spanMs, spans, periodMs = 0 } = this.#time;
-    const blocks = Math.max(1, Math.min(MOST_BLOCKS, Math.floor(this.#latenciesMs.length / FEWEST_PER_BLOCK)));
-    const lengthMs = (spans * spanMs) / blocks;
-    // Within a period, the latency rises and falls whatever the capacity.
-    const blockMs = periodMs > 0 ? periodMs * Math.ceil(lengthMs / periodMs) : lengthMs;
-    const sums = new Float64Array(blocks);
-    const counts = new Float64Array(blocks);
-    for (const [i, latencyMs] of this.#latenciesMs.entries()) {
-      const block = Math.min(blocks - 1, Math.floor((this.#arrivalsMs[i] as number) / blockMs));
-      sums[block] = (sums[block] as number) + Math.min(mostMs, latencyMs);
-      counts[block] = (counts[block] as number) + 1;
-    }
-    const levels = sums.map((sum, block) => sum / (counts[block] as number)).filter((level) => !Number.isNaN(level));
-    const sorted = levels.toSorted();
-    const median = sorted[Math.floor(0.5 * sorted.length)] as number;
-    const quartile = sorted[Math.floor(0.75 * sorted.length)] as number;
-    let cycles = 0;
-    let isLow = false;
-    for (const level of levels) {
-      if (level <= median) isLow = true;
-      else if (isLow && level >= quartile) {
-        cycles += 1;
-        isLow = false;
-      }
-    }
-    return cycles;
-  }
-
-  #spanOf(request: number): number {
+  /** Requests above a limit, and all, in equal parts of the counted time. */
+  #countsOver(limitMs: number, parts: number): Pick<SpanCounts, 'over' | 'all'> {
     const { spanMs, spans } = this.#time;
-    return Math.min(spans - 1, Math.floor((this.#arrivalsMs[request] as number) / spanMs));
+    const partMs = spanMs / (parts / spans);
+    const over = new Float64Array(parts);
+    const all = new Float64Array(parts);
+    for (const [i, latencyMs] of this.#latenciesMs.entries()) {
+      const part = Math.min(parts - 1, Math.floor((this.#arrivalsMs[i] as number) / partMs));
+      all[part] = (all[part] as number) + 1;
+      if (latencyMs > limitMs) over[part] = (over[part] as number) + 1;
+    }
+    return { over, all };
   }
 
   /** Fraction of requests above a limit; variance of their counts ÷ variance for independent requests. */
   #over(limitMs: number) {
     const { spans } = this.#time;
-    const over = new Float64Array(spans);
-    const all = new Float64Array(spans);
-    for (const [i, latencyMs] of this.#latenciesMs.entries()) {
-      const span = this.#spanOf(i);
-      all[span] = (all[span] as number) + 1;
-      if (latencyMs > limitMs) over[span] = (over[span] as number) + 1;
-    }
+    const { over, all } = this.#countsOver(limitMs, spans);
     const total = over.reduce((sum, count) => sum + count, 0);
     const fraction = total / this.#latenciesMs.length;
     const dispersion = dispersionOf({ over, all, fraction });

@@ -64,6 +64,7 @@ interface At {
 function run(of: ServiceCorrection, { arrivalRps, replicas = 8, drops = false, clientMs = 0 }: At) {
   const latenciesMs: number[] = [];
   const ended: (readonly [number, string, number])[] = [];
+  let longestQueueMs = 0;
   const rng = new SeededRng(3);
   const run = simulatePlan({
     spec,
@@ -78,8 +79,11 @@ function run(of: ServiceCorrection, { arrivalRps, replicas = 8, drops = false, c
       ended.push([sequence, outcome, endedAtMs]);
       if (latencyMs !== undefined) latenciesMs.push(latencyMs);
     },
+    onQueueEmptied: (sinceMs, nowMs) => {
+      longestQueueMs = Math.max(longestQueueMs, nowMs - sinceMs);
+    },
   });
-  return { latenciesMs, ended, endedAtMs: run.endedAtMs };
+  return { latenciesMs, ended, longestQueueMs, endedAtMs: run.endedAtMs };
 }
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] as number;
@@ -105,6 +109,13 @@ describe('the serving thread of a simulation', () => {
     const work = { arrivalMs: 0.5, answerMs: 0.3, hopMs: 0.4, itemMs: 0.2 };
     const { latenciesMs, endedAtMs } = run(correction(threadOf(work)), { arrivalRps: 800, replicas: 32 });
     expect((latenciesMs.length / endedAtMs) * (0.5 + 0.3 + 2 * 0.6)).toBeCloseTo(1, 2);
+  });
+
+  it('tells how long turns wait for it, whatever the replicas do', () => {
+    const longestQueueMs = (arrivalRps: number) =>
+      run(correction(threadOf({ arrivalMs: 2 })), { arrivalRps, replicas: 1000 }).longestQueueMs;
+    expect(longestQueueMs(100)).toBeLessThan(0.05 * LOAD_MS);
+    expect(longestQueueMs(550)).toBeGreaterThan(0.5 * LOAD_MS);
   });
 
   it('counts clients on its core', () => {

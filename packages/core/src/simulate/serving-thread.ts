@@ -20,6 +20,8 @@ export interface ThreadDeps {
   readonly beforeMs: (turn: number, thread: ServingThread) => number;
   /** Requests a call of `begin` at this time. */
   readonly schedule: (atMs: number) => void;
+  /** Called when no turn waits; `sinceMs`: time since which some did. */
+  readonly onQueueEmptied?: ((sinceMs: number, nowMs: number) => void) | undefined;
 }
 
 /** Turns are numbers, whose meaning is that of the simulation. */
@@ -29,6 +31,8 @@ export class ServingThread {
   readonly #refusalMs: number;
   readonly #deps: ThreadDeps;
   readonly #waiting = new Fifo<number>();
+  /** Time since which turns wait; of no meaning while none does. */
+  #queuedSinceMs = 0;
   #freeAtMs = 0;
   /** Of the current turn. */
   #factor = 1;
@@ -51,12 +55,16 @@ export class ServingThread {
   take(turn: number, nowMs: number): void {
     const isNext = this.#waiting.isEmpty;
     this.#waiting.push(turn);
-    if (isNext) this.#scheduleNext(nowMs);
+    if (!isNext) return;
+    this.#queuedSinceMs = nowMs;
+    this.#scheduleNext(nowMs);
   }
 
   /** The turn that is due. */
-  begin(): number {
-    return this.#waiting.shift();
+  begin(nowMs: number): number {
+    const turn = this.#waiting.shift();
+    if (this.#waiting.isEmpty) this.#deps.onQueueEmptied?.(this.#queuedSinceMs, nowMs);
+    return turn;
   }
 
   /** Mean time (ms) to send a batch, or to take its answer. Variants without a measurement cost as others. */

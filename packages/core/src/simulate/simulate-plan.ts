@@ -27,6 +27,7 @@ import type { ServingEffects } from '../serve/serving-effects.js';
 import { type ServingEdge, type ServingGraph, servingGraph } from '../serve/serving-graph.js';
 import { CorrectedTimes } from './corrected-times.js';
 import { ItemChances } from './item-chances.js';
+import { QueueTimes } from './queue-times.js';
 import { slowness } from './replica-faults.js';
 import type { RequestPaths } from './request-paths.js';
 import { ServingThread, threadCostOf } from './serving-thread.js';
@@ -80,6 +81,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #unstatedLevel: number;
   readonly #meter: UseMeter;
   readonly #history: HistoryRecorder | undefined;
+  readonly #queueTimes: QueueTimes | undefined;
   /** Spec whose edges hold now. */
   #stated: PipelineSpec;
   /** Undefined unless its work was measured. */
@@ -108,6 +110,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#unstatedLevel = priorityLevel(this.#priorities);
     this.#arrivals = new ArrivalRecord(0, spec.slo.latencyMs);
     this.#meter = new UseMeter(this.graph.stages.length, this.#fromMs);
+    const { onQueueEmptied } = input;
+    this.#queueTimes = onQueueEmptied && new QueueTimes(this.graph.stages.length, onQueueEmptied);
     this.#serviceRng = input.rng.fork('service');
     this.#stated = spec;
     this.#paths =
@@ -180,6 +184,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     engine.startedAtMs = nowMs;
     if (nowMs >= this.#fromMs) this.tally.stages[replica.stage]?.batchStarted(replica.batch, nowMs, serviceMs);
     this.#input.onBatch?.(replica, { nowMs, serviceMs });
+    this.#queueTimes?.batchStarted(replica, this.#scheduler.queueLength(replica.stage), nowMs);
     const sendingMs = this.#thread?.send(engine.curve, replica.batch.length) ?? 0;
     this.#events.push(nowMs + sendingMs + serviceMs, index, eventRank.answer);
   }
@@ -196,6 +201,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
         return thread.halfHopMs(curve, replica?.batch.length ?? 0);
       },
       schedule: (atMs) => this.#events.push(atMs, TURN, eventRank.answer),
+      onQueueEmptied: this.#input.onQueueEmptied,
     });
   }
 
@@ -301,7 +307,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #takeTurn(): void {
-    const turn = this.#thread?.begin();
+    const turn = this.#thread?.begin(this.#nowMs);
     if (turn === undefined) return;
     if (turn === ARRIVAL) this.#admit(this.#waitingParts.shift());
     else if (turn === ADVANCE) this.#wake();

@@ -49,6 +49,8 @@ export interface SimulationInput {
   /** Time (ms) of each request that clients take on the core of the serving thread, if its work was measured. Default: 0. */
   readonly clientMs?: number;
   readonly onBatch?: (replica: SimulatedReplica, times: { readonly nowMs: number; readonly serviceMs: number }) => void;
+  /** Called when the queue of a stage or of the serving thread is empty; `sinceMs`: time since which it was not. */
+  readonly onQueueEmptied?: (sinceMs: number, nowMs: number) => void;
   /** Called after each step of the fleet, perhaps several times at an instant. */
   readonly onFleet?: (running: RunningPlan, nowMs: number) => void;
   readonly onEnd?: (end: SimulatedEnd) => void;

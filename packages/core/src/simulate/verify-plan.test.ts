@@ -38,18 +38,32 @@ function verified(
     replicas = 1,
     work = 20_000,
     of = spec,
-  }: Partial<{ sloMs: number; replicas: number; work: number; of: PipelineSpec }> = {},
+    seed = 1,
+  }: Partial<{
+    sloMs: number;
+    /** Of every stage, or of each. */
+    replicas: number | readonly number[];
+    work: number;
+    of: PipelineSpec;
+    seed: number;
+  }> = {},
 ) {
   const asked = { ...of, slo: { latencyMs: sloMs, percentile: 99 } };
   const setup = {
     ...load,
     spec: asked,
     curves: requireCurves(of, []),
-    hostCores: 64,
-    seed: 1,
+    hostCores: 1000,
+    seed,
     workStageRequests: work,
   };
-  return verifyPlan(setup, planOf(asked, { maxBatchSize: 1, replicas }));
+  const plan = planOf(asked, { maxBatchSize: 1, replicas: typeof replicas === 'number' ? replicas : 1 });
+  if (typeof replicas === 'number') return verifyPlan(setup, plan);
+  const stages = Object.entries(plan.stages).map(([id, parts], index) => [
+    id,
+    parts.map((part) => ({ ...part, replicas: replicas[index] ?? 1 })),
+  ]);
+  return verifyPlan(setup, { ...plan, stages: Object.fromEntries(stages) });
 }
 
 describe('verifyPlan', () => {
@@ -83,6 +97,63 @@ describe('verifyPlan', () => {
     ];
     const verdict = verified({ arrivalRps: 60, envelope }, { sloMs: 2_600, work: 2_000 });
     expect(verdict.sloAttainmentFraction).toBe(1);
+  });
+
+  /** Far above all latencies of these runs. */
+  const FAR_MS = 120_000;
+  const variable = chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 10, p99Ms: 40 }] });
+
+  /** Windows with more requests per second than the long run, as in measured traffic. */
+  const busySeconds = (arrivalRps: number) => [
+    { windowS: 1, arrivals: Math.round(1.3 * arrivalRps) },
+    { windowS: 5, arrivals: Math.round(1.1 * 5 * arrivalRps) },
+    { windowS: 20, arrivals: Math.round(20 * arrivalRps) },
+  ];
+
+  it.each([2, 3, 5])('rejects an overload under an envelope of %i periods, however far the SLO is', (periods) => {
+    for (const load of [1, 1.003, 1.01])
+      for (let seed = 1; seed <= 10; seed++) {
+        const arrivalRps = 100 * load;
+        const work = 20 * periods * arrivalRps + 1;
+        const envelope = busySeconds(arrivalRps);
+        const verdict = verified({ arrivalRps, envelope }, { of: variable, sloMs: FAR_MS, work, seed });
+        expect(verdict, `${load}, seed ${seed}`).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
+      }
+  });
+
+  it('accepts a plan under an envelope of few periods whose queue is empty every few seconds', () => {
+    const arrivalRps = 600;
+    const work = 20 * 5 * arrivalRps + 1;
+    const plan = { of: variable, sloMs: 4000, replicas: 8, work };
+    const envelope = busySeconds(arrivalRps);
+    for (let seed = 1; seed <= 5; seed++)
+      expect(showsSloMet(verified({ arrivalRps, envelope }, { ...plan, seed })), `seed ${seed}`).toBe(true);
+    expect(showsSloMet(verified({ arrivalRps, envelope }, { ...plan, replicas: 6 }))).toBe(false);
+  });
+
+  it('counts the first seconds of an envelope where the work does not suffice for a period', () => {
+    const envelope = [300, 301, 400, 500, 700].map((arrivals, index) => ({
+      windowS: [1, 2, 5, 10, 20][index] as number,
+      arrivals,
+    }));
+    // The burst of the first second waits for up to 3 s, later ones for up to 2 s.
+    const { latencyMs } = verified({ arrivalRps: 60, envelope }, { sloMs: FAR_MS, work: 1000 });
+    expect(latencyMs).toBeGreaterThan(2900);
+  });
+
+  it('rejects an overload behind which requests differ by a rare long branch', () => {
+    const chain = chainSpec({
+      a: [{ cpuCores: 1, batchSize: 1, meanMs: 10, p99Ms: 40 }],
+      b: [{ cpuCores: 1, batchSize: 1, meanMs: 20_000 }],
+    });
+    const edges = [edge('a', 'b', { when: { condition: 'output.unsure', probability: 0.05 } })];
+    for (let seed = 1; seed <= 10; seed++) {
+      const verdict = verified(
+        { arrivalRps: 100.5 },
+        { of: { ...chain, edges }, sloMs: FAR_MS, replicas: [1, 150], work: 20_000, seed },
+      );
+      expect(verdict, `seed ${seed}`).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
+    }
   });
 
   it('starts from the backlog, and holds a plan to its SLO once its grace is over', () => {
@@ -155,8 +226,9 @@ it('simulates as many requests of a pipeline of 32 stages as of one of 16', () =
 });
 
 describe('simulatePlan with a backlog', () => {
-  it('has that many requests at the sources at the beginning', () => {
+  it('has that many requests at the sources at the beginning, and tells when their queue is empty', () => {
     const latencies: number[] = [];
+    const queues: (readonly [number, number])[] = [];
     const { tally } = simulatePlan({
       spec,
       curves: requireCurves(spec, []),
@@ -167,9 +239,14 @@ describe('simulatePlan with a backlog', () => {
       backlogRequests: 5,
       arrivals: poissonArrivals(0, 0, new SeededRng(1)),
       onEnd: ({ latencyMs }) => latencies.push(latencyMs ?? 0),
+      onQueueEmptied: (sinceMs, nowMs) => queues.push([sinceMs, nowMs]),
     });
     expect(tally.arrived).toBe(5);
     expect(latencies).toEqual([10, 20, 30, 40, 50]);
+    expect(queues).toEqual([
+      [0, 0],
+      [0, 40],
+    ]);
   });
 });
 

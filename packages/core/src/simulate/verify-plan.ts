@@ -49,7 +49,7 @@ export const DEFAULT_WORK_STAGE_REQUESTS = 100_000;
 const FEWEST_REQUESTS = 1000;
 const WARM_UP_FRACTION = 0.1;
 const SPANS = 20;
-/** With fewer whole periods, incomplete ones count, too. */
+/** With fewer periods of an envelope, spans are parts of them. */
 const FEWEST_PERIODS = 6;
 
 export function verifyPlan(input: VerificationInput, plan: Plan): SimulatedRun {
@@ -71,6 +71,7 @@ export function verifyPlan(input: VerificationInput, plan: Plan): SimulatedRun {
     rng,
     drops: false,
     onBatch: (replica) => use.note(replica),
+    onQueueEmptied: (sinceMs, nowMs) => sample.noteQueue(sinceMs, nowMs),
     onEnd: ({ arrivedAtMs, latencyMs: endMs }) => sample.add(arrivedAtMs, endMs ?? Number.POSITIVE_INFINITY),
   });
   return { percentile, ...sample.verdict(percentile / 100), seeds: [seed], peaks: use.peaks };
@@ -107,18 +108,21 @@ function arrivalsFor(load: ExpectedLoad, durationMs: number, rng: Rng): ArrivalP
 }
 
 function countedTime({ arrivalRps, envelope, backlog }: ExpectedLoad, requests: number): CountedTime {
-  const periodMs = 1000 * Math.max(0, ...(envelope ?? []).map(({ windowS }) => windowS));
-  const periods = periodMs > 0 ? Math.floor((requests * 1000) / arrivalRps / periodMs) : 0;
-  const whole = periods >= FEWEST_PERIODS;
-  const unitMs = whole ? periodMs : (requests * 1000) / arrivalRps / SPANS;
-  const units = whole ? periods : SPANS;
-  const warmUpMs = whole ? unitMs * Math.ceil(units * WARM_UP_FRACTION) : unitMs * units * WARM_UP_FRACTION;
-  const fromMs = backlog === undefined ? warmUpMs : graceMs(backlog.graceMs, whole ? unitMs : 1);
-  if (!whole) return { fromMs, spanMs: unitMs * (1 - WARM_UP_FRACTION), spans: SPANS };
-  const counted = units - Math.ceil(units * WARM_UP_FRACTION);
+  const runMs = (requests * 1000) / arrivalRps;
+  const unitMs = runMs / SPANS;
+  const graceMs = backlog && Math.ceil(backlog.graceMs);
+  if (envelope === undefined) {
+    const fromMs = graceMs ?? unitMs * SPANS * WARM_UP_FRACTION;
+    return { fromMs, spanMs: unitMs * (1 - WARM_UP_FRACTION), spans: SPANS };
+  }
+  const periodMs = 1000 * Math.max(...envelope.map(({ windowS }) => windowS));
+  const periods = Math.floor(runMs / periodMs);
+  // A period begins with its worst bursts. So nothing is left out, and whole periods count, unless not even one fits.
+  if (periods < FEWEST_PERIODS)
+    return { fromMs: graceMs ?? 0, spanMs: periods === 0 ? unitMs : (periods * periodMs) / SPANS, spans: SPANS };
+  const warmUp = Math.ceil(periods * WARM_UP_FRACTION);
+  const counted = periods - warmUp;
   const spans = Math.min(SPANS, counted);
-  return { fromMs, spanMs: unitMs * Math.floor(counted / spans), spans, periodMs };
+  const fromMs = periodMs * (graceMs === undefined ? warmUp : Math.ceil(graceMs / periodMs));
+  return { fromMs, spanMs: periodMs * Math.floor(counted / spans), spans };
 }
-
-/** Grace, rounded up to whole units so that spans begin with periods. */
-const graceMs = (ms: number, unitMs: number): number => unitMs * Math.ceil(ms / unitMs);
