@@ -91,20 +91,39 @@ describe('the thread of a policy', () => {
     await thread.close();
   });
 
-  it('writes what a policy prints to stderr', async () => {
+  /** What is printed here meanwhile. */
+  async function printed(run: () => Promise<unknown>) {
     const [out, errors]: [string[], string[]] = [[], []];
     const spies = [
       vi.spyOn(process.stdout, 'write').mockImplementation((text) => out.push(String(text)) > 0),
       vi.spyOn(process.stderr, 'write').mockImplementation((text) => errors.push(String(text)) > 0),
     ];
     try {
-      expect(
-        await ownPolicyName(policyFile('prints', "console.log('noise'); export default { name: 'loud', begin() {} };")),
-      ).toBe('loud');
-      await expect.poll(() => errors.join('')).toContain('noise\n');
-      expect(out.join('')).not.toContain('noise');
+      await run();
     } finally {
       for (const spy of spies) spy.mockRestore();
     }
+    return { out: out.join(''), errors: errors.join('') };
+  }
+
+  const PRINTS = "for (let i = 1; i <= 50; i++) console.log('line ' + i);";
+  const LINES = Array.from({ length: 50 }, (_, i) => `line ${i + 1}\n`).join('');
+
+  it('writes what a policy prints to stderr, to the last line', async () => {
+    const path = policyFile('prints', `${PRINTS} export default { name: 'loud', begin() {} };`);
+    const { out, errors } = await printed(async () => expect(await ownPolicyName(path)).toBe('loud'));
+    expect(errors).toContain(LINES);
+    expect(out).not.toContain('line');
+  });
+
+  it('writes all that a policy prints before it fails', async () => {
+    const path = beginning('fails', `${PRINTS} throw new Error('no idea');`);
+    const { errors } = await printed(() => expect(asked(path)).rejects.toThrow('no idea'));
+    expect(errors).toContain(LINES);
+  });
+
+  it('answers although the policy closed its output', async () => {
+    expect((await asked(beginning('ends', "process.stdout.end('bye');"))).plan).toBeDefined();
+    expect((await asked(beginning('replaces', 'process.stdout.write = () => true;'))).plan).toBeDefined();
   });
 });

@@ -64,28 +64,28 @@ export class OwnPolicyThread<Answer extends { readonly kind: string }> {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#limit();
     await this.#worker.terminate();
   }
 
   #receive(message: PolicyCall | FailedCell | Answer): void {
-    clearTimeout(this.#timer);
     if (isCall(message)) {
       const call: PolicyCall = message;
-      if (call.kind === 'called') return;
-      this.#during = call.during;
-      this.#limit(call.during);
+      if (call.kind === 'calling') this.#during = call.during;
+      this.#limit(call.kind === 'calling' ? call.during : undefined);
       return;
     }
+    this.#limit();
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (isFailed(message)) waiting?.reject(new AppError(message.code, message.message));
     else waiting?.resolve(message);
   }
 
-  #limit(during: string): void {
+  /** Limits the time of what the thread does now. Without `during`, its time has no limit. */
+  #limit(during?: string): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#stopHanging(during), this.#limits.callMs);
+    if (during !== undefined) this.#timer = setTimeout(() => this.#stopHanging(during), this.#limits.callMs);
   }
 
   #stopHanging(during: string): void {
@@ -102,7 +102,7 @@ export class OwnPolicyThread<Answer extends { readonly kind: string }> {
   }
 
   #end(code: number): void {
-    clearTimeout(this.#timer);
+    this.#limit();
     const ended = `ended its thread with exit code ${code} (${this.#during}). Remove the call that ends the process`;
     this.#failure = new AppError('WRONG_USAGE', `${this.#path}: the policy ${this.#reason?.() ?? ended}.`);
     this.#waiting?.reject(this.#failure);

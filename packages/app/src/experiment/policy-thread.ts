@@ -1,4 +1,6 @@
 /** Thread of a user's policy. It tells of each call, so that the thread that waits knows what hangs. */
+import type { Writable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ObservingPolicy, observedPlan, ownPolicy, type PolicyObservation } from '@equipoise/core/control';
 import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
@@ -43,20 +45,32 @@ export interface PolicyDecision {
 
 const task = workerData as PolicyTask;
 
-const tell = (message: PolicyCall | NamedPolicy | PolicyDecision | CellOutcome | FailedCell): void =>
+/** Longest wait for the thread that takes the output. */
+const OUTPUT_MS = 10_000;
+/** Of this thread, whatever the policy puts in their place. */
+const outputs: readonly Writable[] = [process.stdout, process.stderr];
+
+const isPending = ({ writable, writableLength }: Writable): boolean => writable && writableLength > 0;
+
+const tell = (message: PolicyCall): void => parentPort?.postMessage(message);
+
+/** Answers after the output, which leaves a busy thread line by line. The thread may be ended after its answer. */
+async function answer(message: NamedPolicy | PolicyDecision | CellOutcome | FailedCell): Promise<void> {
+  for (let ms = 0; ms < OUTPUT_MS && outputs.some(isPending); ms++) await wait(1);
   parentPort?.postMessage(message);
+}
 
 async function begin(): Promise<void> {
   tell({ kind: 'calling', during: 'while it was loaded' });
   const loaded = await loadOwnPolicy(task.path);
   tell({ kind: 'called' });
   const policy = watched(ownPolicy(loaded));
-  if (task.kind === 'name') tell({ kind: 'named', name: loaded.name });
-  else if (task.kind === 'serve') serve(policy, task);
+  if (task.kind === 'name') await answer({ kind: 'named', name: loaded.name });
+  else if (task.kind === 'serve') await serve(policy, task);
   else {
     const { cell, pipeline } = task;
     const verifierAt = verdictsFor(pipeline.spec, pipeline.profiles);
-    tell(simulateCell(cell, { pipeline, verifierAt, by: { own: policy } }));
+    await answer(simulateCell(cell, { pipeline, verifierAt, by: { own: policy } }));
   }
 }
 
@@ -79,20 +93,20 @@ function watched(policy: ObservingPolicy): ObservingPolicy {
   };
 }
 
-function serve(policy: ObservingPolicy, { spec, profiles, sampleArrivalsPerSecond }: ServingTask): void {
+function serve(policy: ObservingPolicy, { spec, profiles, sampleArrivalsPerSecond }: ServingTask): Promise<void> {
   const curves = requireCurves(spec, profiles);
   const observer = policy.begin({ spec, curves, sampleArrivalsPerSecond, attainment: () => 1 });
-  const tellDecision = (decide: () => Plan['stages'] | undefined): void => {
+  const answerBy = async (decide: () => Plan['stages'] | undefined): Promise<void> => {
     try {
       const stages = decide();
       const { intervalMs } = policy;
-      tell({ kind: 'decided', intervalMs, ...(stages && { plan: observedPlan(spec, curves, stages) }) });
+      await answer({ kind: 'decided', intervalMs, ...(stages && { plan: observedPlan(spec, curves, stages) }) });
     } catch (error) {
-      tell(failedCell(error));
+      await answer(failedCell(error));
     }
   };
-  parentPort?.on('message', (observation: PolicyObservation) => tellDecision(() => observer.decide(observation)));
-  tellDecision(() => observer.first);
+  parentPort?.on('message', (observation: PolicyObservation) => answerBy(() => observer.decide(observation)));
+  return answerBy(() => observer.first);
 }
 
-begin().catch((error: unknown) => tell(failedCell(error)));
+begin().catch((error: unknown) => answer(failedCell(error)));
