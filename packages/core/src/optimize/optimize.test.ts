@@ -162,6 +162,15 @@ describe('optimize', () => {
     expect(dear).toMatchObject({ bindingConstraint: 'several-limits', fixes: {} });
   });
 
+  it('names the accuracy floor if it alone is too high, even if the search found no plan without it', () => {
+    const neverMet: VerifyPlan = (_, { percentile }) => ({
+      ...{ latencyMs: 1e6, percentile, sloAttainmentFraction: 0.5, conclusive: true, seeds: [1] },
+    });
+    const floor = { objective: { kind: 'min-cost', accuracyFloor: 0.99 } } as const;
+    const result = infeasible(optimize(problemOf(spec, 20, floor), neverMet));
+    expect(result).toMatchObject({ proven: true, bindingConstraint: 'accuracy-floor', fixes: {} });
+  });
+
   it('tells the smallest budget when none is given', () => {
     const result = infeasible(optimize(problemOf(spec, 20, { budget: { cpuCores: 0 } }), verifierAt(20)));
     expect(result).toMatchObject({ proven: true, bindingConstraint: 'budget' });

@@ -168,6 +168,9 @@ function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
   const { percentile } = problem.slo ?? problem.spec.slo;
   const unhurried = { latencyMs: Number.MAX_VALUE, percentile };
   if (relaxationBound({ ...problem, slo: unhurried }) !== undefined) return 'slo';
+  const withoutFloor = { ...problem, objective: { kind: 'max-accuracy' } } as const;
+  const { objective = problem.spec.objective } = problem;
+  if (objective.kind === 'min-cost' && relaxationBound(withoutFloor) !== undefined) return 'accuracy-floor';
   const unlimited = { ...problem, slo: unhurried, budget: {}, objective: { kind: 'max-accuracy' } } as const;
   if (relaxationBound(unlimited) !== undefined) return 'several-limits';
   const unloaded = planCases({ ...problem, arrivalRps: 0, slo: unhurried, budget: {} });
