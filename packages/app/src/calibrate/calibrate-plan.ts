@@ -17,6 +17,7 @@ import {
 import type { LoadGenerator } from './load-generator.js';
 import type { LoadTask } from './load-process.js';
 import { matchedCorrections } from './matched-corrections.js';
+import { MOST_RPS, OVERLOAD, Raises, runOverload, SATURATING, SEARCH_TAKES, searchSaturation } from './saturation.js';
 import { completedRps, type Segment, timedBatches, withMeasuredEdges } from './segment.js';
 import { ServedPlan } from './served-plan.js';
 import { threadIntervals } from './thread-turns.js';
@@ -37,6 +38,8 @@ export interface CalibrationMethod {
   /** The same of a segment that checks, if it takes at most `mostCheckedS`. Default: no more than of others. */
   readonly fewestChecked?: number;
   readonly mostCheckedS?: number;
+  /** Further segments at higher rates, if the search or a load above saturation is no overload. Default: 0. */
+  readonly mostRaises?: number;
 }
 
 /** Loads that calibrate lie between those that check. */
@@ -51,6 +54,7 @@ const usualMethod: CalibrationMethod = {
   overloadRounds: 2,
   overloadS: 2,
   fewestRequests: 30,
+  mostRaises: 8,
 };
 
 /** Rounds by the shortest duration (s) that allows them. */
@@ -92,17 +96,12 @@ function checkedSecondsOf(method: CalibrationMethod, seconds: number, arrivalRps
 const MOST_INPUTS = 100;
 /** A request alone may come late once or twice, and then has not passed all its stages. */
 const TRIES_ALONE = 3;
-/** Checked overload, and that of the saturation throughput. More overload costs throughput: refusals are work. */
-const OVERLOAD = 1.1;
-const SATURATING = 1.25;
 const CALIBRATING_OVERLOAD = [1.35, 1.15] as const;
-const SEARCH_TAKES = 2;
 /** A search lasts at least this many SLOs, because the first completions come late. */
 const SEARCH_SLOS = 3;
 /** First load of the search, as a fraction of the estimated capacity. */
 const FIRST_LOAD = 0.8;
 const LEAST_LOAD = 0.1;
-const MOST_RPS = 3000;
 /** Sends a single request at once. */
 const ALONE_RPS = 1000;
 const LEAST_TIMEOUT_MS = 30_000;
@@ -226,12 +225,14 @@ class Recording {
   readonly #calibrating: Segment[] = [];
   readonly #checked = new Map<MeasuredPoint['load'], Segment[]>();
   readonly #bodies: LoadTask['bodies'];
+  readonly #raises: Raises;
   #seed: number;
 
   constructor(input: CalibrationInput, served: ServedPlan) {
     this.#input = input;
     this.#served = served;
     this.#bodies = input.bodies.slice(0, MOST_INPUTS);
+    this.#raises = new Raises(input.method.mostRaises ?? 0);
     this.#seed = 1000 * input.seed;
   }
 
@@ -288,13 +289,9 @@ class Recording {
     await this.#run('warm-up', { arrivalRps: Math.min(MOST_RPS, 0.3 * capacityRps), seconds: method.warmUpS });
     const firstRps = Math.min(MOST_RPS, FIRST_LOAD * capacityRps);
     const seconds = Math.max(method.searchS, (SEARCH_SLOS * spec.slo.latencyMs) / 1000);
-    let foundRps = 0;
-    // Disturbances only lower the throughput.
-    for (let take = 0; take <= SEARCH_TAKES; take++) {
-      const arrivalRps = foundRps === 0 ? firstRps : Math.min(MOST_RPS, SATURATING * foundRps);
-      const found = await this.#run('finding the saturation throughput', { arrivalRps, seconds });
-      foundRps = Math.max(foundRps, completedRps(found));
-    }
+    const foundRps = await searchSaturation(firstRps, this.#raises, (arrivalRps, isExtra) =>
+      this.#run('finding the saturation throughput', { arrivalRps, seconds, isExtra }),
+    );
     if (foundRps === 0) throw nothingCompleted(spec);
     return foundRps;
   }
@@ -328,19 +325,23 @@ class Recording {
       const label = `overload ${round + 1} of ${overloadRounds}`;
       const rushing = Math.ceil((2 * spec.slo.latencyMs * capacityRps) / 1000);
       const run = (load: number, of: number) => this.#run(label, { arrivalRps: load * of, seconds, rushing });
-      const check = (load: number, of: number) => {
-        const arrivalRps = load * of;
-        return this.#run(label, { arrivalRps, seconds: checkedSecondsOf(method, seconds, arrivalRps), rushing });
-      };
+      const check = (name: MeasuredPoint['load'], load: number, ofRps: number) =>
+        runOverload(name, ofRps, this.#raises, (rps, isExtra) => {
+          const arrivalRps = load * rps;
+          const checkedS = checkedSecondsOf(method, seconds, arrivalRps);
+          return this.#run(label, { arrivalRps, seconds: checkedS, rushing, isExtra });
+        });
       const [more, less] = CALIBRATING_OVERLOAD;
       const first = await run(more, capacityRps);
       this.#calibrating.push(first);
       capacityRps = Math.max(capacityRps, completedRps(first));
-      const saturated = await check(SATURATING, capacityRps);
-      this.#check('saturation', saturated);
-      const saturatedRps = Math.max(completedRps(saturated), LEAST_LOAD * capacityRps);
+      const saturated = await check('saturation', SATURATING, capacityRps);
+      this.#check('saturation', saturated.segment);
+      capacityRps = saturated.ofRps;
+      const saturatedRps = Math.max(completedRps(saturated.segment), LEAST_LOAD * capacityRps);
       this.#calibrating.push(await run(less, saturatedRps));
-      this.#check(OVERLOAD, await check(OVERLOAD, saturatedRps));
+      const overload = await check(OVERLOAD, OVERLOAD, saturatedRps);
+      this.#check(OVERLOAD, overload.segment);
     }
     return capacityRps;
   }
@@ -351,16 +352,22 @@ class Recording {
 
   async #run(
     label: string,
-    of: { readonly arrivalRps: number; readonly seconds: number; readonly rushing?: number },
+    of: {
+      readonly arrivalRps: number;
+      readonly seconds: number;
+      readonly rushing?: number;
+      /** Not in the time of the method. */
+      readonly isExtra?: boolean;
+    },
   ): Promise<Segment> {
     const { load, spec, method, onSegment } = this.#input;
-    const { arrivalRps, seconds, rushing = 0 } = of;
+    const { arrivalRps, seconds, rushing = 0, isExtra = false } = of;
     const usual = Math.max(method.fewestRequests, Math.ceil(arrivalRps * seconds));
     const requests = usual + rushing;
     const rushMs = rushing === 0 ? 0 : spec.slo.latencyMs;
     onSegment(label, {
       expectedMs: (1000 * (usual + rushing / 2)) / arrivalRps + rushMs,
-      methodMs: 1000 * seconds + 2 * rushMs,
+      methodMs: isExtra ? 0 : 1000 * seconds + 2 * rushMs,
     });
     this.#served.take();
     this.#seed += 1;

@@ -48,6 +48,13 @@ export function servedTimeline(segment: Segment): Timeline {
 
 export const completedRps = (segment: Segment): number => figuresOf([servedTimeline(segment)]).completedRps;
 
+/** Completions ÷ arrivals of the counted span. */
+export function completedFraction(segment: Segment): number {
+  const { countFromMs, countToMs } = countedSpan(segment);
+  const arrived = arrivalsIn(segment).filter((atMs) => atMs > countFromMs && atMs <= countToMs).length;
+  return ((completedRps(segment) / 1000) * (countToMs - countFromMs)) / Math.max(1, arrived);
+}
+
 /**
  * Batches with their profiled times, without those of a rush, which loads the server's thread. If the work of this thread
  * is known, their times are those of the replicas.

@@ -22,6 +22,20 @@ function loadAt(load: ComparedLoad['load'], corrected: Errors, fromProfile: Erro
   };
 }
 
+it('tells that a load above saturation was no overload', () => {
+  const exact = { latency: 0, throughput: 0 };
+  const loadWith = (load: ComparedLoad['load'], droppedFraction: number): ComparedLoad => {
+    const compared = loadAt(load, exact, exact);
+    return { ...compared, served: { ...compared.served, droppedFraction } };
+  };
+  const isOverloaded = (saturation: number, overload: number) =>
+    trustIn([loadWith(0.5, 0), loadWith('saturation', saturation), loadWith(1.1, overload)]).isOverloaded;
+  expect(isOverloaded(0.2, 0.09)).toBe(true);
+  expect(isOverloaded(0.11, 0.05)).toBe(true);
+  expect(isOverloaded(0.09, 0.09)).toBe(false);
+  expect(isOverloaded(0.2, 0.04)).toBe(false);
+});
+
 it.each([
   { name: 'closer latencies', corrected: { latency: 0.1, throughput: 0.02 }, helps: true },
   {

@@ -1,5 +1,6 @@
 /** How far predictions were off on the checked loads, and whether a correction brings them closer. */
 import type { ComparedLoad } from './compared-loads.js';
+import { isOverload } from './saturation.js';
 
 /** Errors are fractions of the served figure, drops are a difference of fractions. Null without such a load. */
 export interface PredictionError {
@@ -17,6 +18,8 @@ export interface Trust {
   readonly estimatedFromProfile: PredictionError;
   /** The correction brings the simulation closer to service, and its saturation throughput not much further away. */
   readonly helps: boolean;
+  /** The loads above saturation dropped requests. Otherwise throughput at saturation and drops are not known. */
+  readonly isOverloaded: boolean;
 }
 
 /** A plan with the wrong capacity is worse than one with the wrong latency. */
@@ -51,6 +54,7 @@ export function trustIn(loads: readonly ComparedLoad[]): Trust {
     helps:
       totalOf(simulated) < totalOf(simulatedFromProfile) &&
       (simulated.saturationFraction ?? 0) <= (simulatedFromProfile.saturationFraction ?? 0) + MOST_LOST_SATURATION,
+    isOverloaded: loads.every((load) => isBelowSaturation(load) || isOverload(load.load, load.served.droppedFraction)),
   };
 }
 

@@ -3,6 +3,8 @@ import type { EstimatedValue, PipelineSpec, ServiceCorrection } from '@equipoise
 import pc from 'picocolors';
 import type { CalibrationDocument } from '../calibrate/calibration-document.js';
 import type { ComparedLoad } from '../calibrate/compared-loads.js';
+import type { MachineUse } from '../calibrate/machine-use.js';
+import { isOverload, MOST_RPS } from '../calibrate/saturation.js';
 import { errorFraction, isBelowSaturation, type PredictionError } from '../calibrate/trust.js';
 import { msText, rateText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
@@ -25,6 +27,7 @@ export function calibrationText(document: CalibrationDocument, context: TextCont
   const right = (title: string) => ({ right: title });
   const columns = ['load', 'rps', 'served', 'simulated', 'from the profile', 'estimated'].map(right);
   return [
+    ...busyLines(document),
     pc.dim('Latencies are p50 / p99. Simulation and estimate with the correction; percentages are errors.'),
     textTable(['variants', ...columns], rows),
     correctionTable(corrections),
@@ -33,6 +36,21 @@ export function calibrationText(document: CalibrationDocument, context: TextCont
     ...edgeLines(context),
     ...storedLines(document, context),
   ].join('\n');
+}
+
+/** Warning before a calibration on a busy machine. */
+export function busyText(machine: MachineUse): string {
+  return pc.yellow(
+    `Other programs use ${coresText(machine)}. Calibration then takes their work for that of the pipeline: latencies and correction become too large. Press Ctrl-C, stop these programs and calibrate again; nothing is stored before the end.`,
+  );
+}
+
+const coresText = ({ otherCores, cores }: MachineUse): string =>
+  `${otherCores.toFixed(1)} of the ${cores} cores of this machine`;
+
+function busyLines({ machine }: CalibrationDocument): readonly string[] {
+  if (!machine.isBusy) return [];
+  return [pc.yellow(`Other programs used ${coresText(machine)} before the first load. Do not trust these figures.`)];
 }
 
 function loadCells(load: ComparedLoad): readonly string[] {
@@ -47,10 +65,12 @@ function loadCells(load: ComparedLoad): readonly string[] {
   if (load.load === 'saturation') {
     const off = (rps: number) => errorText(rps, served.completedRps);
     const rates = [simulated.completedRps, simulatedFromProfile.completedRps, estimated.capacityRps].map(off);
-    return ['saturation', rateText(arrivalRps), `${rateText(served.completedRps)} rps`, ...rates];
+    const missed = isOverload(load.load, served.droppedFraction) ? '' : ', not saturated';
+    return ['saturation', rateText(arrivalRps), `${rateText(served.completedRps)} rps${missed}`, ...rates];
   }
   const points = (fraction: number) => `${signed(100 * (fraction - served.droppedFraction))} points`;
-  const dropped = `${(100 * served.droppedFraction).toFixed(1)} % dropped`;
+  const missed = isOverload(load.load, served.droppedFraction) ? '' : ', no overload';
+  const dropped = `${(100 * served.droppedFraction).toFixed(1)} % dropped${missed}`;
   const off = [simulated.droppedFraction, simulatedFromProfile.droppedFraction].map(points);
   return [`${Math.round(100 * load.load)} %`, rateText(arrivalRps), dropped, ...off, ''];
 }
@@ -102,6 +122,16 @@ function trustLines({ trust }: CalibrationDocument): readonly string[] {
     line('estimate with the correction', trust.estimated),
     line('estimate from the profile', trust.estimatedFromProfile),
     beliefLine(trust),
+    ...overloadLines(trust),
+  ];
+}
+
+function overloadLines({ isOverloaded }: CalibrationDocument['trust']): readonly string[] {
+  if (isOverloaded) return [];
+  return [
+    pc.yellow(
+      `A load above saturation dropped too few requests for an overload, so throughput at saturation and drops are not known. Either the pipeline completes more than ${MOST_RPS} rps, the most that is tried, or other programs slowed it down while its throughput was sought: calibrate again on a machine at rest.`,
+    ),
   ];
 }
 

@@ -32,7 +32,7 @@ spec:
   const { plans, stored, ...rest } = documentOf(ended) as Document;
   // A profile in the pipeline file takes no correction.
   expect(stored).toBe(false);
-  expect(Object.keys(rest)).toEqual(['corrections', 'trust']);
+  expect(Object.keys(rest)).toEqual(['corrections', 'trust', 'machine']);
   expect(plans.map(({ stages }) => stages['wait']?.[0]?.variantId)).toEqual(['only']);
   const loads = plans.flatMap((plan) => plan.loads);
   expect(loads.map(({ load }) => load)).toEqual([0.3, 0.5, 0.7, 0.85, 'saturation', 1.1]);

@@ -14,6 +14,7 @@ import { hostCoresOf, plansOfAllVariants, uncorrectedProfiles } from '../calibra
 import type { CalibrationDocument } from '../calibrate/calibration-document.js';
 import type { VariantCorrection } from '../calibrate/compared-loads.js';
 import { LoadGenerator, sampleBodies } from '../calibrate/load-generator.js';
+import { measureMachineUse } from '../calibrate/machine-use.js';
 import { trustIn } from '../calibrate/trust.js';
 import { requireArtifacts } from '../compose/artifacts.js';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
@@ -23,7 +24,7 @@ import { readPlan } from '../compose/read-plan.js';
 import { servedSpec } from '../compose/served-spec.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
-import { calibrationText } from './calibrate-text.js';
+import { busyText, calibrationText } from './calibrate-text.js';
 
 export interface CalibrateOptions {
   readonly plan?: string;
@@ -35,7 +36,11 @@ export interface CalibrateOptions {
   readonly json?: boolean;
 }
 
-export async function calibrate(file: string, options: CalibrateOptions): Promise<CommandResult> {
+export async function calibrate(
+  file: string,
+  options: CalibrateOptions,
+  machineUse = measureMachineUse,
+): Promise<CommandResult> {
   const spec = await loadSpec(file);
   if (options.forget === true) return forget(spec);
   const bodies = sampleBodies(spec);
@@ -43,6 +48,8 @@ export async function calibrate(file: string, options: CalibrateOptions): Promis
   const profiles = uncorrectedProfiles(spec, profilesFor(spec, file));
   const plans =
     options.plan === undefined ? plansOfAllVariants(spec, profiles) : [(await readPlan(options.plan, spec)).stages];
+  const machine = await machineUse();
+  if (machine.isBusy) process.stderr.write(`${busyText(machine)}\n`);
   const calibrated = await calibrateAll({ spec, profiles, plans, bodies }, options);
   const corrections = bestCorrections(calibrated);
   const trust = trustIn(calibrated.flatMap(({ loads }) => loads));
@@ -57,6 +64,7 @@ export async function calibrate(file: string, options: CalibrateOptions): Promis
     corrections,
     trust,
     stored,
+    machine,
   };
   return {
     json: document,
