@@ -1,3 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Tensor } from '@equipoise/core/model';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadOnnxModel, type OnnxModel } from './onnx-model.js';
@@ -170,5 +173,21 @@ describe('loadOnnxModel', () => {
       message: expect.stringContaining('`ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node@1.30.0`'),
     });
     vi.doUnmock('onnxruntime-node');
+  });
+});
+
+describe('a model that runs for long', () => {
+  it('keeps no results of earlier calls', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const model = await open(file('affine.onnx', affine('n')));
+    const kept: WeakRef<Float32Array>[] = [];
+    for (let call = 0; call < 20; call++) {
+      const { y } = await model.run({ x: x(1, 1, 2, 3) });
+      kept.push(new WeakRef(y?.data as Float32Array));
+    }
+    await setImmediate();
+    collectGarbage();
+    expect(kept.filter((each) => each.deref() !== undefined).length).toBeLessThan(3);
   });
 });

@@ -131,7 +131,8 @@ class SessionModel implements OnnxModel {
     const running = this.#session.run(
       Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrtTensor(this.#OrtTensor, tensor)])),
     );
-    this.#running = Promise.allSettled([this.#running, running]);
+    // Without its value, which would hold the results of all calls.
+    this.#running = Promise.allSettled([this.#running, running]).then(() => undefined);
     const results = await running.catch((error: unknown) => {
       throw new AppError('STAGE_FAILED', `The model failed: ${messageOf(error)}`, { cause: error });
     });
