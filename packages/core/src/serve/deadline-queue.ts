@@ -11,9 +11,11 @@ export class DeadlineQueue<Payload, Context> {
   readonly #items = new OrderedItems<StageItem<Payload, Context>>();
   /** Kept from the first question about clients until the queue is empty. So it costs nothing without overload. */
   #shares: ClientShares<Payload, Context> | undefined;
+  /** Kept here, because it is asked for several times per item. */
+  #length = 0;
 
   get length(): number {
-    return this.#items.length;
+    return this.#length;
   }
 
   /** Number of items with a deadline of at most `deadlineAtMs`. */
@@ -40,6 +42,7 @@ export class DeadlineQueue<Payload, Context> {
 
   push(item: StageItem<Payload, Context>): void {
     item.request.queuedItems += 1;
+    this.#length += 1;
     this.#items.push(item);
     this.#shares?.add(item);
   }
@@ -84,7 +87,8 @@ export class DeadlineQueue<Payload, Context> {
 
   #left(item: StageItem<Payload, Context>): void {
     item.request.queuedItems -= 1;
+    this.#length -= 1;
     this.#shares?.remove(item);
-    if (this.#items.length === 0) this.#shares = undefined;
+    if (this.#length === 0) this.#shares = undefined;
   }
 }

@@ -45,8 +45,7 @@ export class StageItems<Payload, Context, Failure> {
     const item = new StageItem<Payload, Context>(request, place);
     if (!this.passes(item)) return;
     const lane = lanes.laneFor(item, clock.nowMs);
-    lane.enqueue(item, clock.nowMs);
-    lanes.markDirty(lane);
+    if (lane.enqueue(item, clock.nowMs)) lanes.markDirty(lane);
   }
 
   drop(item: StageItem<Payload, Context>, reason: DropReason): void {

@@ -149,9 +149,10 @@ export class StageScheduler<Payload, Context> {
 
   /**
    * Enqueues an item. If it would wait too long, or the queue is full, drops a less urgent or patient item, or items of a
-   * client with far more of them. Without those, drops the new item.
+   * client with far more of them. Without those, drops the new item. False if nothing can follow at once: all replicas
+   * are busy, and the alarm for the earliest deadline stays as it is.
    */
-  enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
+  enqueue(item: StageItem<Payload, Context>, nowMs: number): boolean {
     const { request } = item;
     const { maxWaitFraction, maxQueueLength } = this.#limits;
     if (maxWaitFraction !== undefined) {
@@ -160,7 +161,7 @@ export class StageScheduler<Payload, Context> {
       const isLate = this.#wouldWaitTooLong(ahead, leftMs, nowMs);
       if (isLate && !this.#displace(item, (fewer) => !this.#wouldWaitTooLong(ahead - fewer, leftMs, nowMs), nowMs)) {
         this.#effects.dropItem(item, 'wait-too-long', nowMs);
-        return;
+        return true;
       }
     }
     if (this.length >= maxQueueLength) {
@@ -168,10 +169,11 @@ export class StageScheduler<Payload, Context> {
       if (displaced !== undefined) this.#effects.dropItem(displaced, 'queue-full', nowMs);
       else if (!this.#displace(item, () => true, nowMs)) {
         this.#effects.dropItem(item, 'queue-full', nowMs);
-        return;
+        return true;
       }
     }
     this.#push(item, nowMs);
+    return this.#busyReplicas < this.replicas.length || this.queue.earliest() === item;
   }
 
   /** Enqueues a retried item, beyond the bound, because it was admitted before. */
