@@ -216,7 +216,22 @@ export const isServerFault = (code: ErrorCode): boolean => errorCodes[code].http
 /** JSON-serialisable facts. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
-/** `code` is for programs, `message` for people. `retryable`: the same call may succeed later. */
+/**
+ * True for errors that clients or load cause. A server creates thousands of them per second under attack, and a stack
+ * would be most of their cost.
+ */
+function isCausedFromOutside(code: ErrorCode): boolean {
+  const { httpStatus } = errorCodes[code];
+  return httpStatus < 500 || httpStatus === 503 || httpStatus === 504;
+}
+
+/** V8 captures so many frames of a stack; undefined in other engines. */
+const stacks = Error as { stackTraceLimit?: number | undefined };
+
+/**
+ * `code` is for programs, `message` for people. `retryable`: the same call may succeed later. Errors that clients or load
+ * cause have no stack.
+ */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
@@ -227,7 +242,10 @@ export class AppError extends Error {
     message: string,
     options: { readonly details?: ErrorDetails; readonly retryable?: boolean; readonly cause?: unknown } = {},
   ) {
+    const { stackTraceLimit } = stacks;
+    if (isCausedFromOutside(code)) stacks.stackTraceLimit = 0;
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    stacks.stackTraceLimit = stackTraceLimit;
     this.name = 'AppError';
     this.code = code;
     this.details = options.details ?? {};
