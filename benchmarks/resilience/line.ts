@@ -13,6 +13,8 @@ export interface Need {
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
+  /** Additional variables. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Line {

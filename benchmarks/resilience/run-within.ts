@@ -6,8 +6,8 @@ import type { Command } from './line.js';
 const END_MS = 20_000;
 
 /** Resolves at the end of the command: false if it was ended at the limit. Its output goes to stderr. */
-export function runWithin({ program, args }: Command, limitMs: number): Promise<boolean> {
-  const child = spawn(program, args, { detached: true, stdio: ['ignore', 2, 2] });
+export function runWithin({ program, args, env }: Command, limitMs: number): Promise<boolean> {
+  const child = spawn(program, args, { detached: true, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
   let isInTime = true;
   const signal = (name: NodeJS.Signals): void => {
     try {

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { atLeast, type Bar, bar, told } from '../data-plane/bar.js';
 import type { Line } from './line.js';
 
-/** `config` of the tier, and its files. */
+/** `config` of the tier, its files, and variables that state larger amounts than in the tier. */
 export interface Suite {
   readonly config: string;
   readonly files: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 interface SuiteLine extends Pick<Line, 'name' | 'claim' | 'limitMinutes'> {
@@ -30,15 +31,17 @@ export const suites: Readonly<Record<'stateFiles' | 'refusals', SuiteLine>> = {
   stateFiles: {
     name: 'state-files',
     claim:
-      'full disk, read-only folder, 100 truncated and 100 random state files: serves, names the fault, loses nothing',
-    limitMinutes: 4,
+      '100 truncated and 100 random state files, and 100 of both in a read-only folder and on a full disk: serves, names the fault, loses nothing',
+    limitMinutes: 6.5,
     suites: [
       {
         config: 'vitest.full.config.ts',
         files: [
           'packages/app/src/compose/truncated-state.seeds.test.ts',
           'packages/app/src/compose/random-state.seeds.test.ts',
+          'packages/app/src/compose/unwritable-state.full.test.ts',
         ],
+        env: { EQUIPOISE_DAMAGED_FILES: '100' },
       },
       {
         config: 'vitest.config.ts',
@@ -82,7 +85,8 @@ export function suiteLine({ name, claim, limitMinutes, suites: parts }: SuiteLin
   return {
     ...{ name, claim, limitMinutes, needs: [] },
     commands: () =>
-      parts.map(({ config, files }, index) => ({
+      parts.map(({ config, files, env = {} }, index) => ({
+        env,
         program: process.execPath,
         args: [
           ...['node_modules/vitest/vitest.mjs', 'run', '--config', config],

@@ -1,12 +1,11 @@
 /** Starts over many damaged state files: the pipeline is ready and names the fault, and no byte of a file is lost. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type LoopEvent, SqlitePlanStore } from '@equipoise/runtime';
+import { SqlitePlanStore } from '@equipoise/runtime';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
-import { loadSpec } from './load-spec.js';
-import { startPipeline } from './start-pipeline.js';
+import { startOver } from './started-over.test-support.js';
 
 /** Each start takes half a second of processor time. */
 const FILES = process.env['EQUIPOISE_SEEDS'] === 'all' ? 100 : 2;
@@ -20,7 +19,7 @@ export function describeDamagedStates(name: string, draw: (intact: Buffer) => fc
 
     beforeAll(async () => {
       folder.write('pipeline.yaml', syntheticPipeline());
-      await startOver(folder, 'intact.db');
+      await startOver(folder.path, 'intact.db');
     });
 
     afterAll(() => folder.remove());
@@ -31,7 +30,7 @@ export function describeDamagedStates(name: string, draw: (intact: Buffer) => fc
         const stateFile = `${name}-${index}.db`;
         const path = pathOf(stateFile);
         writeFileSync(path, content);
-        const { isReady, faults } = await startOver(folder, stateFile);
+        const { isReady, faults } = await startOver(folder.path, stateFile);
         const place = `${stateFile} of ${content.length} bytes`;
         expect([place, isReady, faults]).toEqual([
           place,
@@ -47,7 +46,7 @@ export function describeDamagedStates(name: string, draw: (intact: Buffer) => fc
     });
 
     it('are told from an intact one, whose plan and mode are restored', async () => {
-      expect(await startOver(folder, 'intact.db')).toMatchObject({
+      expect(await startOver(folder.path, 'intact.db')).toMatchObject({
         isReady: true,
         faults: [],
         first: 'resumed',
@@ -55,21 +54,4 @@ export function describeDamagedStates(name: string, draw: (intact: Buffer) => fc
       });
     });
   });
-}
-
-/** Starts over a state file, and then pauses the loop, which is saved. */
-async function startOver(folder: TestFolder, stateFile: string) {
-  const spec = await loadSpec(join(folder.path, 'pipeline.yaml'));
-  const events: LoopEvent[] = [];
-  const pipeline = await startPipeline({
-    ...{ spec, profiles: [], arrivalRps: 1, policy: 'equipoise', fixed: false, resume: true },
-    ...{ stateFile, report: (event) => events.push(event) },
-  });
-  const isReady = pipeline.runner.ready;
-  await pipeline.control.pause('a test');
-  await pipeline.close();
-  const faults = events.flatMap((event) =>
-    event.kind === 'failed' && event.step === 'store' ? [String(event.error)] : [],
-  );
-  return { isReady, faults, first: pipeline.first.kind, mode: pipeline.kept.wishes.mode };
 }
