@@ -16,22 +16,29 @@ export interface GroupVerdicts {
 /** Larger groups are divided, so that all threads have work until the end. */
 const MOST_RECORDS = 16;
 
-/** Groups in the order of their first decisions. Each step has all of its input in the log, so any order is right. */
+/**
+ * Groups of decisions with the same rules, for similar rates: these share the most plans and verdicts, and threads share
+ * none. Each step has all of its input in the log, so any order is right.
+ */
 export function replayGroups({ decisions }: Pick<RecordedLog, 'decisions'>): readonly ReplayGroup[] {
-  const open = new Map<string, { readonly indices: number[]; readonly records: DecisionRecord[] }>();
-  const groups: ReplayGroup[] = [];
+  const sameRules = new Map<string, { readonly index: number; readonly record: DecisionRecord }[]>();
   for (const [index, { record }] of decisions.entries()) {
     const key = rulesKey(record);
-    let group = open.get(key);
-    if (group === undefined || group.records.length === MOST_RECORDS) {
-      group = { indices: [], records: [] };
-      open.set(key, group);
-      groups.push(group);
-    }
-    group.indices.push(index);
-    group.records.push(record);
+    const entries = sameRules.get(key) ?? [];
+    entries.push({ index, record });
+    sameRules.set(key, entries);
   }
-  return groups;
+  return [...sameRules.values()].flatMap((entries) => {
+    entries.sort((a, b) => plannedRps(a.record) - plannedRps(b.record));
+    return Array.from({ length: Math.ceil(entries.length / MOST_RECORDS) }, (_, group) => {
+      const part = entries.slice(group * MOST_RECORDS, (group + 1) * MOST_RECORDS);
+      return { indices: part.map(({ index }) => index), records: part.map(({ record }) => record) };
+    });
+  });
+}
+
+function plannedRps({ decision }: DecisionRecord): number {
+  return decision?.evidence.load?.arrivalRps ?? decision?.evidence.forecast.upperRps ?? 0;
 }
 
 function rulesKey({ setupDigest, input }: DecisionRecord): string {
