@@ -50,6 +50,7 @@ export * from './observe/operator-monitor.js';
 export * from './observe/pipeline-monitor.js';
 export { ServedHistory } from './observe/served-history.js';
 export { type RunningProbeServer, startProbeServer } from './observe/start-probe-server.js';
+export { ThreadedDecoder } from './open-inference/decoding/threaded-decoder.js';
 export * from './open-inference/stage-types.js';
 export { type RunningServer, type ServerOptions, startServer } from './open-inference/start-server.js';
 export * from './open-inference/tenants/tenant-file.js';

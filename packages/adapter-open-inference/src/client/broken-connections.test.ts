@@ -1,5 +1,6 @@
 /** Servers that break a persistent connection: a repeatable call survives this, any other call runs once. */
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -151,6 +152,13 @@ describe('a kept connection that breaks', () => {
   });
 });
 
+it.each(['http', 'grpc'])('a server without a port did not get a call over %s', async (scheme) => {
+  const client = openInferenceClient(`${scheme}://127.0.0.1:9`);
+  opened.push(() => client.close());
+  const failure = { code: 'UNREACHABLE', details: { unsent: true } };
+  await expect(client.infer('m', inputsOf(1))).rejects.toMatchObject(failure);
+});
+
 describe('a replica of a stage that may not run twice', () => {
   it('is lost with its batch, which the server was given once', async () => {
     const { runs, server } = breaksAfterTheFirst();
@@ -160,7 +168,23 @@ describe('a replica of a stage that may not run twice', () => {
     opened.push(() => void runner.close());
     const { inputs } = inputsOf(1);
     await runner.run([inputs]);
-    await expect(runner.run([inputs])).rejects.toMatchObject({ code: 'REPLICA_LOST' });
+    await expect(runner.run([inputs])).rejects.toMatchObject({ code: 'REPLICA_LOST', details: { stage: 'sends' } });
     expect(runs).toHaveLength(2);
+  });
+
+  it.each([1, 3])('is lost without its batch of %i, if its server is gone before', async (size) => {
+    const server = createHttpServer((request, response) => {
+      request.resume().on('end', () => response.end('{"name":"s","extensions":[]}'));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const urls = [`http://127.0.0.1:${(server.address() as AddressInfo).port}`];
+    const variant = variantNamed('v', { server: { urls, model: 'm', batching: 'single' } });
+    const stage = stageNamed('sends', [variant], { idempotent: false });
+    const { runner } = await new RemoteReplicaLauncher().launch(launchRequestOf(stage));
+    opened.push(() => void runner.close());
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    const batch = Array.from({ length: size }, () => inputsOf(1).inputs);
+    await expect(runner.run(batch)).rejects.toMatchObject({ code: 'REPLICA_LOST', details: { unsent: true } });
   });
 });

@@ -25,6 +25,8 @@ import { codeOfGrpc, corruptAnswer, givenUp, serverFailure, tookTooLong, unreach
 
 const PING_MS = { every: 30_000, timeout: 10_000 };
 const CONNECTING_PATIENCE_MS = 5_000;
+/** Words of the library for calls that the server did not get. */
+const UNSENT = /^(No connection established|Stream refused by server)/;
 const UNSETTLED = new Set([connectivityState.CONNECTING, connectivityState.TRANSIENT_FAILURE]);
 
 /** Client over one gRPC connection that reconnects by itself. */
@@ -171,7 +173,7 @@ export class GrpcClient implements InferenceClient {
     if (aborted) return givenUp(this.url);
     const answered = Object.keys(metadata?.getMap() ?? {}).length > 0;
     const kind = codeOfGrpc(code, answered);
-    if (kind === 'UNREACHABLE') return unreachable(this.url, new Error(details || message));
+    if (kind === 'UNREACHABLE') return unreachable(this.url, new Error(details || message), UNSENT.test(details));
     // This client refuses an answer that is too large, with the same status as a server without capacity.
     if (kind === 'DROPPED' && !answered && details.includes('larger than'))
       return corruptAnswer(this.url, new Error(`more than ${this.#maxAnswerBytes} bytes.`));

@@ -31,6 +31,12 @@ export interface InferenceClient {
   close(): void;
 }
 
+/** Decodes an answer in another thread, to which the memory of the bytes moves. Rejects with an AppError. */
+export type AnswerDecoder = (body: {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly jsonLength: number | undefined;
+}) => Promise<InferResponse>;
+
 export interface ClientOptions {
   /** True (default) for raw tensors; false for JSON (REST) or typed contents (gRPC). */
   readonly raw?: boolean;
@@ -41,6 +47,8 @@ export interface ClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Repeats a REST call whose persistent connection broke at once; default true. */
   readonly mayRepeat?: boolean;
+  /** Decodes answers over REST with large JSON; default: this thread does. */
+  readonly decodeLarge?: AnswerDecoder;
 }
 
 export function headersOf({ headers = {}, token }: ClientOptions): Readonly<Record<string, string>> {

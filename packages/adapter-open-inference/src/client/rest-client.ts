@@ -15,6 +15,7 @@ import {
   writeInferRequest,
 } from '@equipoise/open-inference-codec';
 import {
+  type AnswerDecoder,
   type CallOptions,
   type ClientOptions,
   clientDefaults,
@@ -24,10 +25,14 @@ import {
 import { type RestAnswer, RestConnections, type RestRequest } from './rest-exchange.js';
 import { codeOfHttp, corruptAnswer, serverFailure } from './server-failure.js';
 
+/** JSON up to this size is decoded in this thread. Larger JSON would make other requests wait. */
+const MOST_JSON_BYTES = 256 * 1024;
+
 export class RestClient implements InferenceClient {
   readonly url: string;
   readonly #raw: boolean;
   readonly #connections: RestConnections;
+  readonly #decodeLarge: AnswerDecoder | undefined;
 
   constructor(url: URL, options: ClientOptions) {
     const {
@@ -37,6 +42,7 @@ export class RestClient implements InferenceClient {
     } = options;
     this.url = url.href.replace(/\/$/, '');
     this.#raw = raw;
+    this.#decodeLarge = options.decodeLarge;
     this.#connections = new RestConnections(url, { maxAnswerBytes, headers: headersOf(options), mayRepeat });
   }
 
@@ -83,10 +89,13 @@ export class RestClient implements InferenceClient {
         : { 'content-type': BINARY_MEDIA_TYPE, [JSON_LENGTH_HEADER]: text.length };
     const path = `${modelPath(model)}/infer`;
     const sent = { method: 'POST', path, headers: { ...options.headers, ...headers }, body: [text, ...raw] } as const;
-    const answer = await this.#succeeded(sent, options);
-    return this.#read(() => {
-      const length = answer.headers[JSON_LENGTH_HEADER];
-      return readInferResponse(readRestBody(answer.body, readJsonLength(Array.isArray(length) ? length[0] : length)));
+    const { headers: stated, body: bytes } = await this.#succeeded(sent, options);
+    const length = stated[JSON_LENGTH_HEADER];
+    const jsonLength = this.#read(() => readJsonLength(Array.isArray(length) ? length[0] : length));
+    const decode = (jsonLength ?? bytes.length) > MOST_JSON_BYTES ? this.#decodeLarge : undefined;
+    if (decode === undefined) return this.#read(() => readInferResponse(readRestBody(bytes, jsonLength)));
+    return decode({ bytes, jsonLength }).catch((error: unknown) => {
+      throw this.#unreadable(error);
     });
   }
 
@@ -119,8 +128,12 @@ export class RestClient implements InferenceClient {
     try {
       return read();
     } catch (error) {
-      throw error instanceof AppError ? corruptAnswer(this.url, error) : error;
+      throw this.#unreadable(error);
     }
+  }
+
+  #unreadable(error: unknown): unknown {
+    return error instanceof AppError ? corruptAnswer(this.url, error) : error;
   }
 }
 

@@ -23,7 +23,7 @@ export interface RestRequest {
 export interface RestAnswer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
-  readonly body: Uint8Array;
+  readonly body: Uint8Array<ArrayBuffer>;
 }
 
 export interface RestConnectionOptions {
@@ -149,7 +149,7 @@ function ignored(): void {}
 
 class StaleConnection extends Error {}
 
-async function readBody(response: IncomingMessage, maxBytes: number, url: string): Promise<Uint8Array> {
+async function readBody(response: IncomingMessage, maxBytes: number, url: string): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
@@ -165,7 +165,7 @@ async function readBody(response: IncomingMessage, maxBytes: number, url: string
   return joined(chunks, length, Number.isSafeInteger(jsonLength) ? jsonLength : 0);
 }
 
-function joined(chunks: readonly Uint8Array[], length: number, alignAt: number): Uint8Array {
+function joined(chunks: readonly Uint8Array[], length: number, alignAt: number): Uint8Array<ArrayBuffer> {
   const offset = -alignAt & (RAW_ALIGNMENT_BYTES - 1);
   const body = new Uint8Array(offset + length).subarray(offset);
   let at = 0;

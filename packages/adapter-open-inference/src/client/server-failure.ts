@@ -49,14 +49,26 @@ export function serverFailure(code: ErrorCode, { url, status, message, retryAfte
   });
 }
 
-export function unreachable(url: string, cause: Error): AppError {
+/** `wasUnsent`: the server did not get the request. */
+export function unreachable(url: string, cause: Error, wasUnsent = isOfConnecting(cause)): AppError {
   const problem = boundedMessage(cause.message || String((cause as NodeJS.ErrnoException).code));
   return new AppError('UNREACHABLE', `The server ${url} cannot be reached: ${problem}.`, {
-    details: { url },
+    details: { url, ...(wasUnsent && { unsent: true }) },
     retryable: true,
     cause,
   });
 }
+
+const CONNECTING = ['connect', 'getaddrinfo'];
+
+/** True if there was no connection, so that nothing was sent. A name may lead to several addresses. */
+function isOfConnecting(cause: Error): boolean {
+  const causes: readonly unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
+  return causes.every((each) => CONNECTING.includes((each as NodeJS.ErrnoException).syscall ?? ''));
+}
+
+/** True if the server did not get the request. */
+export const isUnsent = (error: unknown): boolean => error instanceof AppError && error.details['unsent'] === true;
 
 export function corruptAnswer(url: string, cause: unknown): AppError {
   const problem = cause instanceof Error ? cause.message : String(cause);

@@ -7,11 +7,19 @@ import { AppError, type Resources } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import type { InferenceClient } from '../client/inference-client.js';
 import { tokenFor } from '../replica/server-token.js';
-import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from '../replica/start-server-runner.js';
+import {
+  type ClientSettings,
+  cannotStart,
+  clientOf,
+  runnerOver,
+  type ServerLimits,
+  serverOf,
+} from '../replica/start-server-runner.js';
 import { ServerProcess } from './server-process.js';
 
 const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
 const ASK_AGAIN_MS = 50;
+const ASK_TIMEOUT_MS = 1_000;
 
 /** Limits of servers; `processors` defaults to those of this process. */
 export interface CommandLimits extends ServerLimits {
@@ -53,13 +61,13 @@ export class CommandReplicaLauncher implements ReplicaLauncher {
   }
 
   async #whenReady(started: ServerProcess, request: LaunchRequest, values: TemplateValues): Promise<InferenceClient> {
-    const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
+    const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS, decodeLarge } = this.#limits;
     const { urls, model } = serverOf(request);
     const url = filledTemplate(urls[0] ?? '', values);
-    const token = tokenFor(request);
+    const settings = { timeoutMs: ASK_TIMEOUT_MS, token: tokenFor(request), decodeLarge };
     const giveUpAtMs = performance.now() + launchTimeoutMs;
     while (started.running) {
-      const client = await readyClient(url, request, token);
+      const client = await readyClient(url, request, settings);
       if (client !== undefined) return client;
       if (performance.now() > giveUpAtMs) {
         throw cannotStart(request, `the model ${model} at ${url} was not ready within ${launchTimeoutMs / 1000} s.`);
@@ -73,12 +81,12 @@ export class CommandReplicaLauncher implements ReplicaLauncher {
 async function readyClient(
   url: string,
   request: LaunchRequest,
-  token: string | undefined,
+  settings: ClientSettings,
 ): Promise<InferenceClient | undefined> {
   const { model } = serverOf(request);
   try {
-    const client = await clientOf(url, request, { timeoutMs: 1_000, token });
-    if (await client.modelReady(model, { timeoutMs: 1_000 })) return client;
+    const client = await clientOf(url, request, settings);
+    if (await client.modelReady(model, { timeoutMs: ASK_TIMEOUT_MS })) return client;
     client.close();
   } catch (error) {
     if (!(error instanceof AppError) || error.code === 'WRONG_USAGE') throw error;

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
-import { describe, expect, it } from 'vitest';
-import { addressesOf, RemoteReplicaLauncher } from './remote-replica-launcher.js';
+import { afterEach, describe, expect, it } from 'vitest';
+import { placesOf, RemoteReplicaLauncher } from './remote-replica-launcher.js';
 
 const known: Readonly<Record<string, readonly string[]>> = {
   pods: ['10.1.0.9', '10.1.0.10'],
@@ -11,6 +11,9 @@ const known: Readonly<Record<string, readonly string[]>> = {
   both: ['::1', '127.0.0.1'],
   six: ['fd00::2', 'fd00::1'],
 };
+
+const addressesOf = async (url: string): Promise<readonly string[]> =>
+  (await placesOf(url, resolve)).map((place) => place.url);
 
 async function resolve(name: string): Promise<readonly string[]> {
   const addresses = known[name];
@@ -25,7 +28,7 @@ describe('the addresses of a server', () => {
     ['grpc://pods:9000', ['grpc://10.1.0.10:9000', 'grpc://10.1.0.9:9000']],
     ['http://six:8080', ['http://[fd00::1]:8080', 'http://[fd00::2]:8080']],
   ])('are all of the name in %s', async (url, addresses) => {
-    expect(await addressesOf(url, resolve)).toEqual(addresses);
+    expect(await addressesOf(url)).toEqual(addresses);
   });
 
   it.each([
@@ -37,7 +40,7 @@ describe('the addresses of a server', () => {
     ['no address', 'http://unknown:8080'],
     ['no URL', 'somewhere'],
   ])('are the URL itself where there is %s', async (_, url) => {
-    expect(await addressesOf(url, resolve)).toEqual([url]);
+    expect(await addressesOf(url)).toEqual([url]);
   });
 });
 
@@ -81,4 +84,110 @@ it('leaves no connection to a server that is not ready', async () => {
   expect(sockets).toHaveLength(1);
   await Promise.all(sockets.map((socket) => socket.destroyed || once(socket, 'close')));
   server.close();
+});
+
+describe('the addresses of a name that has several', () => {
+  const ends: (() => void)[] = [];
+
+  afterEach(() => {
+    for (const end of ends.splice(0)) end();
+  });
+
+  /** Starts a server at a loopback address; a status other than 200 is that of all its answers. */
+  async function serverAt(address: string, port: number, status = 200): Promise<{ port: number; asked: () => number }> {
+    let asked = 0;
+    const server = createServer((_, response) => {
+      asked += 1;
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end('{"name":"m","extensions":[],"ready":true}');
+    });
+    await new Promise<void>((resolve) => server.listen(port, address, resolve));
+    ends.push(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return { port: (server.address() as AddressInfo).port, asked: () => asked };
+  }
+
+  /** Health checks would count as questions of a launch. */
+  const UNCHECKED = { healthIntervalMs: 600_000 };
+
+  const launcherOf = (addresses: readonly string[]) =>
+    new RemoteReplicaLauncher(UNCHECKED, () => Promise.resolve(addresses));
+
+  const requestAt = (port: number) => {
+    const server = { urls: [`http://pods:${port}`], model: 'm', batching: 'stack' } as const;
+    return launchRequestOf(stageNamed('sends', [variantNamed('v', { server })]));
+  };
+
+  it('are tried until one is ready', async () => {
+    const unready = await serverAt('127.0.0.2', 0, 503);
+    const ready = await serverAt('127.0.0.4', unready.port);
+    const launcher = launcherOf(['127.0.0.2', '127.0.0.3', '127.0.0.4']);
+    const { runner } = await launcher.launch(requestAt(unready.port));
+    expect(unready.asked()).toBeGreaterThan(0);
+    expect(ready.asked()).toBeGreaterThan(0);
+    await runner.close();
+  });
+
+  it('get no second replica while another address has none', async () => {
+    const ready = await serverAt('127.0.0.3', 0);
+    const launcher = launcherOf(['127.0.0.2', '127.0.0.3']);
+    const first = await launcher.launch(requestAt(ready.port));
+    const asked = ready.asked();
+    await expect(launcher.launch(requestAt(ready.port))).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
+    expect(ready.asked()).toBe(asked);
+    const late = await serverAt('127.0.0.2', ready.port);
+    const second = await launcher.launch(requestAt(ready.port));
+    expect(late.asked()).toBeGreaterThan(0);
+    await Promise.all([first.runner.close(), second.runner.close()]);
+  });
+
+  it('get no second replica while one that is lost may come back', async () => {
+    const [gone, kept, other, late] = ['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5'] as const;
+    let addresses: readonly string[] = [gone, kept, other];
+    let nowMs = 1000;
+    const { port } = await serverAt(gone, 0);
+    const servers = [await serverAt(kept, port), await serverAt(other, port)];
+    const asked = () => servers.reduce((sum, server) => sum + server.asked(), 0);
+    const resolveNow = async () => addresses;
+    const launcher = new RemoteReplicaLauncher(UNCHECKED, resolveNow, () => nowMs);
+    const launch = async () => (await launcher.launch(requestAt(port))).runner;
+    const lost = await launch();
+    const runners = [await launch(), await launch()];
+    await lost.close();
+    nowMs += 3_600_000;
+    addresses = [kept, other];
+    const before = asked();
+    await expect(launch()).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
+    expect(asked()).toBe(before);
+    addresses = [kept, other, late];
+    const replacement = await serverAt(late, port);
+    await (await launch()).close();
+    expect(replacement.asked()).toBeGreaterThan(0);
+    addresses = [kept, other];
+    await expect(launch()).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
+    expect(asked()).toBe(before);
+    nowMs += 120_000;
+    runners.push(await launch());
+    expect(asked()).toBeGreaterThan(before);
+    await Promise.all(runners.map((runner) => runner.close()));
+  });
+
+  it('get a part of the time each, because one may be silent', async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.2', resolve));
+    ends.push(() => {
+      silent.closeAllConnections();
+      silent.close();
+    });
+    const { port } = silent.address() as AddressInfo;
+    const ready = await serverAt('127.0.0.3', port);
+    const launchTimeoutMs = 8_000;
+    const launcher = new RemoteReplicaLauncher({ launchTimeoutMs }, async () => ['127.0.0.2', '127.0.0.3']);
+    const { runner, loadMs } = await launcher.launch(requestAt(port));
+    expect(ready.asked()).toBeGreaterThan(0);
+    expect(loadMs).toBeLessThan(launchTimeoutMs);
+    await runner.close();
+  });
 });

@@ -6,62 +6,113 @@ import { tokenFor } from './server-token.js';
 import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from './start-server-runner.js';
 
 const DEFAULT_LAUNCH_TIMEOUT_MS = 10_000;
+/** Part of the time for one of several addresses, because packets to a pod that is gone may get no answer at all. */
+const ONE_OF_SEVERAL_FRACTION = 0.1;
+
+/** Time in which the server that a name has lost may come back: a pod that is replaced loads its model. */
+const REPLACED_WITHIN_MS = 120_000;
+
+/** URL of a server, and the URL that it was resolved from. `server` counts its replicas. */
+interface Place {
+  readonly url: string;
+  readonly server: string;
+  readonly given: string;
+}
+
+/** Number of addresses that a name had, and since when it has fewer. */
+interface KnownAddresses {
+  readonly count: number;
+  readonly fewerSinceMs?: number;
+}
 
 /**
- * Launches replicas on running servers, each on the address with the fewest replicas. A name with several addresses,
- * like a headless Kubernetes service, is resolved at each start.
+ * Launches replicas on running servers, each on an address with the fewest replicas. A name with several addresses, like
+ * a headless Kubernetes service, is resolved at each start. Some of its servers may not be ready yet, or be gone, so all
+ * addresses with the fewest replicas are tried. Others are not: a server would run the batches of two replicas at once,
+ * also later. For the same reason a launch fails while a name has lost an address and each other one has a replica.
  */
 export class RemoteReplicaLauncher implements ReplicaLauncher {
   readonly #limits: ServerLimits;
   readonly #resolve: ResolveName;
+  readonly #nowMs: () => number;
   readonly #replicasAt = new Map<string, number>();
+  readonly #addressesOf = new Map<string, KnownAddresses>();
 
-  constructor(limits: ServerLimits = {}, resolve: ResolveName = resolveName) {
+  constructor(
+    limits: ServerLimits = {},
+    resolve: ResolveName = resolveName,
+    nowMs: () => number = () => performance.now(),
+  ) {
     this.#limits = limits;
     this.#resolve = resolve;
+    this.#nowMs = nowMs;
   }
 
   async launch(request: LaunchRequest): Promise<LaunchedReplica> {
     const startedAtMs = performance.now();
-    const { urls } = serverOf(request);
-    const places = await Promise.all(
-      urls.map(async (given) => (await addressesOf(given, this.#resolve)).map((url) => [url, given] as const)),
-    );
-    const givenOf = new Map(places.flat());
-    const url = this.#leastUsed([...givenOf.keys()]);
-    this.#count(url, 1);
-    try {
-      const runner = await this.#connect(url, givenOf.get(url) ?? url, request);
-      return { runner, loadMs: performance.now() - startedAtMs };
-    } catch (error) {
-      this.#count(url, -1);
-      throw error instanceof AppError ? cannotStart(request, error.message, error) : error;
+    const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
+    const places = await this.#placesOf(request);
+    const fewest = Math.min(...places.map(({ server }) => this.#replicasOf(server)));
+    const short = serverOf(request).urls.find((given) => this.#addressesOf.get(given)?.fewerSinceMs !== undefined);
+    if (fewest > 0 && short !== undefined)
+      throw cannotStart(request, `${short} has lost a server, and each other one has a replica.`);
+    const isFree = ({ server }: Place): boolean => this.#replicasOf(server) <= fewest;
+    let failure: unknown;
+    for (const [index, place] of places.entries()) {
+      if (!isFree(place)) continue;
+      const isLast = !places.slice(index + 1).some(isFree);
+      const timeoutMs = isLast ? launchTimeoutMs : ONE_OF_SEVERAL_FRACTION * launchTimeoutMs;
+      this.#count(place.server, 1);
+      try {
+        const runner = await this.#connect(place, request, timeoutMs);
+        return { runner, loadMs: performance.now() - startedAtMs };
+      } catch (error) {
+        this.#count(place.server, -1);
+        failure = error;
+      }
     }
+    throw failure instanceof AppError ? cannotStart(request, failure.message, failure) : failure;
   }
 
-  async #connect(url: string, given: string, request: LaunchRequest) {
-    const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
+  /** Addresses of the server, each once. */
+  async #placesOf(request: LaunchRequest): Promise<readonly Place[]> {
+    const { urls } = serverOf(request);
+    invariant(urls.length > 0, 'a server has at least one address');
+    const resolved = await Promise.all(
+      urls.map(async (given) => {
+        const places = await placesOf(given, this.#resolve);
+        this.#noteAddresses(given, places.length);
+        return places;
+      }),
+    );
+    return [...new Map(resolved.flat().map((place) => [place.server, place])).values()];
+  }
+
+  #noteAddresses(given: string, count: number): void {
+    const known = this.#addressesOf.get(given);
+    const { fewerSinceMs = this.#nowMs() } = known ?? {};
+    const isShort = known !== undefined && count < known.count && this.#nowMs() - fewerSinceMs < REPLACED_WITHIN_MS;
+    this.#addressesOf.set(given, isShort ? { count: known.count, fewerSinceMs } : { count });
+  }
+
+  async #connect({ url, server, given }: Place, request: LaunchRequest, timeoutMs: number) {
     const { model } = serverOf(request);
+    const { decodeLarge } = this.#limits;
     const host = hostOf(url, given);
-    const client = await clientOf(url, request, { timeoutMs: launchTimeoutMs, token: tokenFor(request), host });
-    if (!(await client.modelReady(model, { timeoutMs: launchTimeoutMs }))) {
+    const client = await clientOf(url, request, { timeoutMs, token: tokenFor(request), host, decodeLarge });
+    if (!(await client.modelReady(model, { timeoutMs }))) {
       client.close();
       throw cannotStart(request, `the server ${url} has no model ${model} that is ready.`);
     }
-    return runnerOver(client, request, { ...this.#limits, release: async () => this.#count(url, -1) });
+    return runnerOver(client, request, { ...this.#limits, release: async () => this.#count(server, -1) });
   }
 
-  #leastUsed([first, ...others]: readonly string[]): string {
-    invariant(first !== undefined, 'a server has at least one address');
-    return others.reduce((least, url) => (this.#replicasOf(url) < this.#replicasOf(least) ? url : least), first);
+  #replicasOf(server: string): number {
+    return this.#replicasAt.get(server) ?? 0;
   }
 
-  #replicasOf(url: string): number {
-    return this.#replicasAt.get(url) ?? 0;
-  }
-
-  #count(url: string, change: number): void {
-    this.#replicasAt.set(url, this.#replicasOf(url) + change);
+  #count(server: string, change: number): void {
+    this.#replicasAt.set(server, this.#replicasOf(server) + change);
   }
 }
 
@@ -78,18 +129,22 @@ const hostOf = (url: string, given: string): string | undefined =>
 const UNENCRYPTED = ['http:', 'grpc:'];
 
 /** One URL per address of the name, sorted; the URL itself for at most one address, or with TLS. */
-export async function addressesOf(url: string, resolve: ResolveName): Promise<readonly string[]> {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || !UNENCRYPTED.includes(parsed.protocol)) return [url];
-  if (isIP(parsed.hostname.replace(/^\[|\]$/g, '')) !== 0) return [url];
+export async function placesOf(given: string, resolve: ResolveName): Promise<readonly Place[]> {
+  const itself: Place = { url: given, server: given, given };
+  const parsed = URL.canParse(given) ? new URL(given) : undefined;
+  if (parsed === undefined || !UNENCRYPTED.includes(parsed.protocol)) return [itself];
+  if (isIP(parsed.hostname.replace(/^\[|\]$/g, '')) !== 0) return [itself];
   const addresses = await resolve(parsed.hostname).catch(() => []);
   // An IPv4 and an IPv6 address may be the same server, so only one family counts.
   const families = [4, 6].map((family) => addresses.filter((address) => isIP(address) === family));
   const [ofFamily = []] = families.filter((each) => each.length > 0);
-  if (ofFamily.length < 2) return [url];
-  return ofFamily.toSorted().map((address) => {
+  const places = ofFamily.toSorted().map((address): Place => {
     const placed = new URL(parsed);
     placed.hostname = isIP(address) === 6 ? `[${address}]` : address;
-    return placed.href.replace(/\/$/, '');
+    const url = placed.href.replace(/\/$/, '');
+    return { url, server: url, given };
   });
+  const [only, ...others] = places;
+  if (only === undefined) return [itself];
+  return others.length > 0 ? places : [{ ...itself, server: only.server }];
 }

@@ -1,6 +1,14 @@
-import { AppError, elementCount, type InferenceServerSpec, invariant, type TensorMap } from '@equipoise/core/model';
+import {
+  AppError,
+  type ErrorDetails,
+  elementCount,
+  type InferenceServerSpec,
+  invariant,
+  type TensorMap,
+} from '@equipoise/core/model';
 import type { BatchResult, ModelRunner } from '@equipoise/core/ports';
 import type { InferenceClient } from '../client/inference-client.js';
+import { isUnsent } from '../client/server-failure.js';
 import { runItems } from './batch-requests.js';
 
 export interface ServerFacts {
@@ -10,6 +18,8 @@ export interface ServerFacts {
   readonly batching: InferenceServerSpec['batching'];
   readonly runTimeoutMs: number;
   readonly healthIntervalMs: number;
+  /** True if a batch may run twice. */
+  readonly isIdempotent: boolean;
 }
 
 const MOST_FAILED_CHECKS = 2;
@@ -76,9 +86,9 @@ export class ServerRunner implements ModelRunner {
     this.lose('its batch was cancelled');
   }
 
-  lose(reason: string): void {
+  lose(reason: string, details: ErrorDetails = {}): void {
     if (this.#lost !== undefined) return;
-    const lost = this.#error(`lost a replica: ${reason}`);
+    const lost = this.#error(`lost a replica: ${reason}`, details);
     this.#lost = lost;
     clearInterval(this.#health);
     if (this.#running !== undefined) this.#giveUp.abort();
@@ -89,18 +99,25 @@ export class ServerRunner implements ModelRunner {
     const { model, batching, runTimeoutMs } = this.#facts;
     const { signal } = this.#giveUp;
     const startedAtMs = performance.now();
+    /** One for each request; true if it was not sent. */
+    const unsent: Promise<boolean>[] = [];
     try {
       const items = await runItems(batch, {
         batching,
         infer: async (inputs) => {
           const timeoutMs = Math.max(1, runTimeoutMs - (performance.now() - startedAtMs));
-          return (await this.#client.infer(model, { inputs }, { timeoutMs, signal, headers })).outputs;
+          const answer = this.#client.infer(model, { inputs }, { timeoutMs, signal, headers });
+          unsent.push(answer.then(() => false, isUnsent));
+          return (await answer).outputs;
         },
         isFatal: (error) => this.#lossOf(error, startedAtMs) !== undefined,
       });
       return { items, serviceMs: performance.now() - startedAtMs };
     } catch (error) {
-      this.lose(this.#lossOf(error, startedAtMs) ?? String(error));
+      const reason = this.#lossOf(error, startedAtMs) ?? String(error);
+      // If a batch may run only once, it matters whether the server got any of its requests.
+      const mayWait = !this.#facts.isIdempotent && isUnsent(error);
+      this.lose(reason, mayWait && (await Promise.all(unsent)).every(Boolean) ? { unsent: true } : {});
       throw this.#lost ?? error;
     }
   }
@@ -125,10 +142,10 @@ export class ServerRunner implements ModelRunner {
     }
   }
 
-  #error(problem: string): AppError {
+  #error(problem: string, details: ErrorDetails = {}): AppError {
     const { stage, variant } = this.#facts;
     return new AppError('REPLICA_LOST', `Stage '${stage}' (variant '${variant}') ${problem}`, {
-      details: { stage, variant },
+      details: { stage, variant, ...details },
       retryable: true,
     });
   }

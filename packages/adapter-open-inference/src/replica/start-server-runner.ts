@@ -1,6 +1,6 @@
 import { AppError, defaultRunTimeoutMs, type InferenceServerSpec, invariant } from '@equipoise/core/model';
 import type { LaunchRequest } from '@equipoise/core/ports';
-import type { InferenceClient } from '../client/inference-client.js';
+import type { AnswerDecoder, InferenceClient } from '../client/inference-client.js';
 import { openInferenceClient } from '../client/open-inference-client.js';
 import { ServerRunner } from './server-runner.js';
 
@@ -8,6 +8,8 @@ import { ServerRunner } from './server-runner.js';
 export interface ServerLimits {
   readonly launchTimeoutMs?: number;
   readonly healthIntervalMs?: number;
+  /** Decodes answers that are large; default: this thread does. */
+  readonly decodeLarge?: AnswerDecoder | undefined;
 }
 
 const DEFAULT_HEALTH_INTERVAL_MS = 5_000;
@@ -19,23 +21,29 @@ export function serverOf({ variant }: LaunchRequest): InferenceServerSpec {
   return server;
 }
 
-interface ClientSettings {
+export interface ClientSettings {
   readonly timeoutMs: number;
   readonly token: string | undefined;
   /** Host header in place of that of the address. */
   readonly host?: string | undefined;
+  readonly decodeLarge: AnswerDecoder | undefined;
 }
 
 /** Client of a server. Over REST it sends raw tensors if the server supports them. */
 export async function clientOf(
   url: string,
   request: LaunchRequest,
-  { timeoutMs, token, host }: ClientSettings,
+  { timeoutMs, token, host, decodeLarge }: ClientSettings,
 ): Promise<InferenceClient> {
   const { headers } = serverOf(request);
   const { idempotent = true } = request.stage;
   const sent = host === undefined ? headers : { host, ...headers };
-  const options = { mayRepeat: idempotent, ...(token !== undefined && { token }), ...(sent && { headers: sent }) };
+  const options = {
+    mayRepeat: idempotent,
+    ...(token !== undefined && { token }),
+    ...(sent && { headers: sent }),
+    ...(decodeLarge && { decodeLarge }),
+  };
   const client = openInferenceClient(url, options);
   if (!url.startsWith('http')) return client;
   try {
@@ -57,8 +65,8 @@ export function runnerOver(
 ): ServerRunner {
   const { stage, variant } = request;
   const { model, batching } = serverOf(request);
-  const { runTimeoutMs = defaultRunTimeoutMs } = stage;
-  const facts = { stage: stage.id, variant: variant.id, model, batching, runTimeoutMs, healthIntervalMs };
+  const { runTimeoutMs = defaultRunTimeoutMs, idempotent: isIdempotent = true } = stage;
+  const facts = { stage: stage.id, variant: variant.id, model, batching, runTimeoutMs, healthIntervalMs, isIdempotent };
   return new ServerRunner(client, facts, release);
 }
 

@@ -6,10 +6,16 @@ import {
   SyntheticReplicaLauncher,
   ThreadReplicaLauncher,
 } from '@equipoise/adapter-embedded';
-import { CommandReplicaLauncher, RemoteReplicaLauncher } from '@equipoise/adapter-open-inference';
+import {
+  type AnswerDecoder,
+  CommandReplicaLauncher,
+  clientDefaults,
+  RemoteReplicaLauncher,
+} from '@equipoise/adapter-open-inference';
 import { invariant, type PipelineSpec, SeededRng } from '@equipoise/core/model';
 import { curvesOf, drawMs } from '@equipoise/core/plan';
 import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
+import { ThreadedDecoder } from '@equipoise/runtime';
 import { artifactCache, stageRules } from './artifacts.js';
 
 /** Launches all kinds of replicas. `seed` fixes synthetic service times. */
@@ -31,13 +37,15 @@ export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher 
     invariant(curve !== undefined, `synthetic stage ${stage.id} has a profile for ${resources.cpuCores} cores`);
     return curve;
   };
+  const decoder = new ThreadedDecoder(clientDefaults.maxAnswerBytes);
+  const decodeLarge: AnswerDecoder = (body) => decoder.decode('answer', body);
   const launcher = launcherFor({
     thread: new ThreadReplicaLauncher(),
     process: new ProcessReplicaLauncher(),
     python: new PythonReplicaLauncher(),
     synthetic,
-    remote: new RemoteReplicaLauncher(),
-    command: new CommandReplicaLauncher(),
+    remote: new RemoteReplicaLauncher({ decodeLarge }),
+    command: new CommandReplicaLauncher({ decodeLarge }),
   });
   return new FetchingLauncher(launcher, { cache: artifactCache, locate: stageRules.locate });
 }

@@ -348,6 +348,23 @@ describe('a lost replica', () => {
     expect(bench.log.filter((line) => line !== 'drained r0')).toEqual(['0 run 0 [a]', ...expected]);
     expect(bench.scheduler.retries(0)).toBe(expected.length - 1);
   });
+
+  it.each([
+    ['unsent', ['12 run 0 [a]', '22 done a>0']],
+    ['lost', ['12 fail a gone']],
+  ] as const)(
+    'where no batch may run twice, has its batch run elsewhere only if it was not sent: %s',
+    (fault, expected) => {
+      const [stage] = one.stages;
+      const bench = new Bench({ ...one, stages: [{ ...(stage as (typeof one.stages)[number]), idempotent: false }] });
+      const lost = bench.serve(0, { serviceMs: 10 });
+      bench.arrive('a', 0);
+      const other = bench.serve(0, { serviceMs: 10 });
+      bench.scheduler.loseReplica(lost, 'gone', 12, fault);
+      if (other.busy) bench.finish(other, 22);
+      expect(bench.log.filter((line) => line !== 'drained r0')).toEqual(['0 run 0 [a]', ...expected]);
+    },
+  );
 });
 
 describe('replicas that one input of a batch ends', () => {

@@ -167,11 +167,16 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   /** Removes a lost replica. Its items run again or fail. */
-  loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
+  loseReplica(
+    replica: ServingReplica<Payload, Context>,
+    failure: Failure,
+    nowMs: number,
+    fault: Extract<BatchFault, 'lost' | 'unsent'> = 'lost',
+  ): void {
     this.#clock.nowMs = nowMs;
     this.#exits.leave(replica);
     if (!replica.busy) return;
-    const lost = { fault: 'lost', batchSize: replica.batch.length } as const;
+    const lost = { fault, batchSize: replica.batch.length };
     for (const item of replica.batch) this.#items.runAgainOrFail(item, lost, failure);
     this.#endLost(replica, nowMs);
   }

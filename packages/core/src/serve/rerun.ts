@@ -1,19 +1,20 @@
 /**
  * Rules for items of a batch that ended badly. Stages that are not `idempotent` run no item again. An item runs again
- * at most once with others and once alone, and only if it can still be in time.
+ * at most once with others and once alone, and only if it can still be in time. Items that no replica got have not run.
  */
 
 /**
- * `lost`: the replica is gone. `hung`: the batch did not end. `failed`: all items failed, and an input may be the
+ * `lost`: the replica is gone. `unsent`: it is gone, and did not get the batch. `hung`: the batch did not end. `failed`: all items failed, and an input may be the
  * cause. `unavailable`: no input is the cause, or only some items failed.
  */
-export type BatchFault = 'lost' | 'hung' | 'failed' | 'unavailable';
+export type BatchFault = 'lost' | 'unsent' | 'hung' | 'failed' | 'unavailable';
 
 export type Rerun = 'together' | 'alone' | 'never';
 
 /** By lane, for an item's first run and for a later one. In a canary, the new variant may be the cause. */
 const RERUNS: Readonly<Record<BatchFault, Readonly<Record<'main' | 'canary', readonly [Rerun, Rerun]>>>> = {
   lost: { main: ['together', 'alone'], canary: ['together', 'never'] },
+  unsent: { main: ['together', 'together'], canary: ['together', 'never'] },
   hung: { main: ['alone', 'never'], canary: ['alone', 'never'] },
   failed: { main: ['alone', 'alone'], canary: ['together', 'never'] },
   unavailable: { main: ['never', 'never'], canary: ['together', 'never'] },

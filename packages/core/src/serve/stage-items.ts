@@ -98,10 +98,12 @@ export class StageItems<Payload, Context, Failure> {
     const main = lanes.main(item.stage);
     const isIdempotent = this.#stages[item.stage]?.idempotent === true;
     const isSuspect = isIdempotent && screen.verdictOn(item, clock.nowMs) !== 'free';
-    const rerun = isIdempotent ? rerunAfter(fault, item, { batchSize, isSuspect }) : 'never';
+    const mayRun = isIdempotent || fault === 'unsent';
+    const rerun = mayRun ? rerunAfter(fault, item, { batchSize, isSuspect }) : 'never';
     const runsAgain = !item.request.ended && main.fits(item, rerun, clock.nowMs);
     // A replica that is lost from outside tells nothing about a canary.
-    if (item.inCanary && !(runsAgain && fault === 'lost')) lanes.canary?.itemFailed(item, runsAgain);
+    const isLost = fault === 'lost' || fault === 'unsent';
+    if (item.inCanary && !(runsAgain && isLost)) lanes.canary?.itemFailed(item, runsAgain);
     if (!runsAgain) {
       ends.failItem(item, failure);
       return;

@@ -95,7 +95,7 @@ export class ReplicaBatches {
     const hasHung = isHung(answer.lost);
     if (answer.lost === undefined) this.#handOn(running, answer, nowMs);
     else if (hasHung) scheduler.loseHung(replica, nowMs);
-    else scheduler.loseReplica(replica, answer.lost, nowMs);
+    else scheduler.loseReplica(replica, answer.lost, nowMs, isUnsent(answer.lost) ? 'unsent' : 'lost');
     for (const { request } of batch) {
       if (request.context.failure !== undefined) scheduler.failRequest(request, request.context.failure, nowMs);
     }
@@ -176,6 +176,11 @@ function headersOf({ run }: PolicyReplica, ran: readonly PolicyItem[]): Readonly
 /** True if the replica itself reported its batch as hung. */
 function isHung(lost: AppError | undefined): boolean {
   return lost?.cause instanceof AppError && lost.cause.details['trouble'] === 'hung';
+}
+
+/** True if the replica did not get its batch. */
+function isUnsent(lost: AppError): boolean {
+  return lost.cause instanceof AppError && lost.cause.details['unsent'] === true;
 }
 
 /** Rejected inputs are the client's fault. */

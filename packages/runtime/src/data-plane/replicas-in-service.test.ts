@@ -157,6 +157,7 @@ describe('replicas', () => {
     ['once more, with its tensors, though the first replica took them away', {}, undefined, 'completed'],
     ['not a third time', {}, 'REPLICA_LOST', 'failed'],
     ['not where the stage does not allow it', { idempotent: false }, 'REPLICA_LOST', 'failed'],
+    ['once more where it does not, if the server did not get it', { idempotent: false }, undefined, 'completed'],
   ] as const)('lose a batch, which is run %s', async (name, more, code, kind) => {
     const clock = new ManualClock();
     const spec = servingSpec(['a']);
@@ -169,7 +170,7 @@ describe('replicas', () => {
         const tensors: readonly Tensor[] = batch.flatMap((item) => Object.values(item));
         structuredClone(batch, { transfer: tensors.map(({ data }) => (data as Float32Array<ArrayBuffer>).buffer) });
         await clock.sleep(5);
-        throw new AppError('REPLICA_LOST', 'gone');
+        throw new AppError('REPLICA_LOST', 'gone', { details: { unsent: name.includes('did not get') } });
       },
       onLost: () => {},
       close: async () => {},

@@ -1,10 +1,10 @@
-/** Entry of the thread that decodes large requests; each message carries one request. */
+/** Entry of the thread that decodes large requests and answers; each message carries one. */
 import { parentPort } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
 import { freeBuffer } from '../../net/free-memory.js';
 import { yieldToServing } from '../../yield-to-serving.js';
-import type { DecoderFailure, DecoderQuestion } from './large-requests.js';
-import { type Decoded, type Encoded, type RequestKind, requestDecoders, tensorBuffers } from './request-decoders.js';
+import { type Decoded, decoders, type Encoded, type MessageKind, tensorBuffers } from './decoders.js';
+import type { DecoderFailure, DecoderQuestion } from './threaded-decoder.js';
 
 function failureOf(error: unknown): DecoderFailure {
   if (!(error instanceof AppError)) throw error;
@@ -15,9 +15,9 @@ function failureOf(error: unknown): DecoderFailure {
 yieldToServing();
 parentPort?.on('message', ({ id, kind, encoded }: DecoderQuestion) => {
   try {
-    const decode = requestDecoders[kind] as (encoded: Encoded<RequestKind>) => Decoded<RequestKind>;
+    const decode = decoders[kind] as (encoded: Encoded<MessageKind>) => Decoded<MessageKind>;
     const answer = decode(encoded);
-    parentPort?.postMessage({ id, answer }, [...tensorBuffers(answer.inputs)]);
+    parentPort?.postMessage({ id, answer }, [...tensorBuffers('inputs' in answer ? answer.inputs : answer.outputs)]);
   } catch (error) {
     parentPort?.postMessage({ id, failure: failureOf(error) });
   } finally {

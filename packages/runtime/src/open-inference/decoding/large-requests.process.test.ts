@@ -12,8 +12,8 @@ import { grpcBench, withInputs } from '../grpc/grpc-bench.test-support.js';
 import { ask, HttpBench, inferHeaders, overTls } from '../http-bench.test-support.js';
 import { decodeJson, type RestRequest } from '../rest/endpoint.js';
 import { endServers, INFER, RUN, specFor, start, tensorOf, x } from '../server-bench.test-support.js';
+import { decoders } from './decoders.js';
 import { LargeRequests } from './large-requests.js';
-import { requestDecoders } from './request-decoders.js';
 
 const bench = new HttpBench();
 const threads: Worker[] = [];
@@ -254,7 +254,7 @@ describe('a large request that waits', () => {
 
   it('gives back only the parameters that the server knows', () => {
     const body = '{"parameters":{"timeout_ms":5,"priority":1,"other":[{},{}]},"inputs":[]}';
-    const { parameters } = requestDecoders.infer({ ...encoded(bytesOf(body)), inputs: [] });
+    const { parameters } = decoders.infer({ ...encoded(bytesOf(body)), inputs: [] });
     expect(parameters).toEqual({ timeoutMs: 5, priority: 1 });
   });
 
@@ -267,7 +267,7 @@ describe('a large request that waits', () => {
       const json = JSON.stringify({ inputs: [entry] }).padEnd(spaces);
       const bytes = Uint8Array.from([...Buffer.from(json), ...raw]);
       const body = { ...encoded(bytes), inputs: [], jsonLength: json.length };
-      const [x] = Object.values(requestDecoders.infer(body).inputs);
+      const [x] = Object.values(decoders.infer(body).inputs);
       expect(x?.data).toEqual(data);
       const view = ArrayBuffer.isView(x?.data) ? x.data : (x?.data[0] as Uint8Array);
       return view.buffer.byteLength - bytes.length;

@@ -21,8 +21,8 @@ import type { CancelSignal } from '../../data-plane/cancellation.js';
 import type { Purpose } from '../../net/call.js';
 import type { ServingPhase } from '../../net/drain.js';
 import type { TraceParent } from '../../trace/trace-context.js';
+import { decoders } from '../decoding/decoders.js';
 import type { LargeRequests } from '../decoding/large-requests.js';
-import { requestDecoders } from '../decoding/request-decoders.js';
 import {
   metadataOf,
   pipelineByName,
@@ -158,7 +158,7 @@ async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest
 /** Decodes a request here or, if large, in another thread. */
 function decode(bytes: Uint8Array, request: GrpcRequest) {
   const { pipelines, maxBodyBytes: maxBytes, largeRequests } = request;
-  if (!hasLargeParts(bytes, MOST_PARTS_HERE)) return requestDecoders.grpc({ bytes, maxBytes, pipelines });
+  if (!hasLargeParts(bytes, MOST_PARTS_HERE)) return decoders.grpc({ bytes, maxBytes, pipelines });
   const declared = new Map([...pipelines].map(([name, { inputs }]) => [name, { inputs }]));
   // An uncompressed message follows its prefix, in memory that may belong to the transport.
   const own = bytes.byteOffset === 0 ? bytes : new Uint8Array(bytes);

@@ -10,8 +10,8 @@ import type { ServingPhase } from '../../net/drain.js';
 import { dropError } from '../../net/refusal.js';
 import type { TraceParent } from '../../trace/trace-context.js';
 import type { AnswerFeed } from '../answer-feed.js';
+import { type Decoded, decoders, type JsonBody } from '../decoding/decoders.js';
 import type { LargeRequests } from '../decoding/large-requests.js';
-import { type Decoded, type JsonBody, requestDecoders } from '../decoding/request-decoders.js';
 import { pipelineByName, type ServedPipeline } from '../served-pipeline.js';
 import { MOST_QUESTION_BYTES } from '../serving-rules.js';
 import type { StartupHold } from '../startup-hold.js';
@@ -83,7 +83,7 @@ export function decodeJson<K extends 'infer' | 'run'>(
   body: JsonBody,
 ): Decoded<K> | Promise<Decoded<K>> {
   const { largeRequests } = request;
-  const here = () => requestDecoders[kind](body) as Decoded<K>;
+  const here = () => decoders[kind](body) as Decoded<K>;
   const jsonBytes = body.jsonLength ?? body.bytes.length;
   if (jsonBytes <= SMALL_JSON_BYTES) return here();
   if (jsonBytes > MEDIUM_JSON_BYTES) return largeRequests.decode(request, kind, body);

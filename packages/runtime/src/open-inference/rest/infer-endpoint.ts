@@ -12,7 +12,7 @@ import {
   writeInferResponse,
 } from '@equipoise/open-inference-codec';
 import type { Answer } from '../../net/answer.js';
-import type { Decoded } from '../decoding/request-decoders.js';
+import type { Decoded } from '../decoding/decoders.js';
 import type { ServedPipeline } from '../served-pipeline.js';
 import { decodeJson, pipelineOf, type RestRequest, readJsonBody, statedId } from './endpoint.js';
 

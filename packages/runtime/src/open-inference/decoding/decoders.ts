@@ -1,18 +1,20 @@
 /**
- * Decoders of requests: infer requests over REST or gRPC, and JSON with tensors by name for the plain endpoint. Their
- * results move between threads, so they hold no client value that is not needed.
+ * Decoders of requests: infer requests over REST or gRPC, and JSON with tensors by name for the plain endpoint; and of
+ * answers of other servers over REST. Their results move between threads, so they hold no value that is not needed.
  */
 import { AppError, type SourceTensor, type TensorData, type TensorMap } from '@equipoise/core/model';
 import {
   checkJsonWork,
   decodeNested,
   grpcMethods,
+  type InferResponse,
   ownedMessage,
   parseJson,
   type ReceivedGrpcRequest,
   type ReceivedRequest,
   readGrpcRequest,
   readInferRequest,
+  readInferResponse,
   readMessage,
   readRestBody,
   requireInputs,
@@ -43,8 +45,14 @@ interface NamedGrpcRequest extends WithKnownParameters<ReceivedGrpcRequest> {
   readonly modelName: string;
 }
 
+/** Answer of another server. Its size is bounded before. */
+export interface AnswerBody {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly jsonLength?: number | undefined;
+}
+
 /** Decoders. They throw AppError BODY_TOO_LARGE, MALFORMED_REQUEST or TENSOR_MISMATCH, `grpc` also NOT_FOUND. */
-export const requestDecoders = {
+export const decoders = {
   infer: ({ bytes, jsonLength, maxJsonBytes, inputs }: JsonBody): WithKnownParameters<ReceivedRequest> =>
     withoutSurplus(readInferRequest(readRestBody(bytes, jsonLength, maxJsonBytes), inputs), bytes.length),
   run: ({ bytes, maxJsonBytes, inputs }: JsonBody): { readonly inputs: TensorMap } => {
@@ -57,11 +65,13 @@ export const requestDecoders = {
     const { inputs } = pipelineOfVersion(pipelines, modelName, modelVersion);
     return { modelName, ...withoutSurplus(readGrpcRequest(message, inputs), bytes.length) };
   },
+  answer: ({ bytes, jsonLength }: AnswerBody): InferResponse => readInferResponse(readRestBody(bytes, jsonLength)),
 };
 
-export type RequestKind = keyof typeof requestDecoders;
-export type Encoded<K extends RequestKind> = Parameters<(typeof requestDecoders)[K]>[0];
-export type Decoded<K extends RequestKind> = ReturnType<(typeof requestDecoders)[K]>;
+export type MessageKind = keyof typeof decoders;
+export type RequestKind = Exclude<MessageKind, 'answer'>;
+export type Encoded<K extends MessageKind> = Parameters<(typeof decoders)[K]>[0];
+export type Decoded<K extends MessageKind> = ReturnType<(typeof decoders)[K]>;
 
 /** Memory of decoded tensors, which may be passed between threads without a copy. */
 export function tensorBuffers(tensors: TensorMap): readonly ArrayBuffer[] {
