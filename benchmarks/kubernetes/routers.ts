@@ -108,6 +108,15 @@ export function measureStageFaults(question: RoutersQuestion): Promise<FaultsFig
         happen: async () => replacedAfter(workload, await stage(), (pod) => workload.evict(pod)),
       },
       {
+        name: 'all pods of the stage deleted',
+        happen: async () => {
+          const all = ['delete', 'pod', '--selector', stagePods(STAGE), '--wait=false'];
+          await replacedAfter(workload, await stage(), async () => {
+            await workload.kube(...all);
+          });
+        },
+      },
+      {
         name: 'stage rolled out',
         happen: async () => replacedAfter(workload, await stage(), restart(stagePods(STAGE))),
       },

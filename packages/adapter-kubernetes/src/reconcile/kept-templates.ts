@@ -1,7 +1,7 @@
 /**
  * Keeps what runs. A newer version of the operator may render the same plan differently; no pod restarts for that alone.
  * If the file of a live ConfigMap means the same as the wanted file, the live text and its digest stay. If a Deployment
- * runs the wanted file, image and arguments, the pauses of its pods and the order of their variables stay. The next
+ * runs the wanted file, image and arguments, the way that its pods leave and the order of their variables stay. The next
  * change of the plan brings the newer form.
  */
 import { isDeepStrictEqual } from 'node:util';
@@ -12,6 +12,7 @@ import { digestOf } from '../cluster/object-names.js';
 import { isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
 import type { ConfigMap, Container, Deployment } from '../render/manifest-types.js';
 import { CONFIG_DIGEST } from '../render/pod-template.js';
+import { PEERS_URL, PEERS_WAIT_S } from '../render/replacement.js';
 
 const FILE = 'pipeline.yaml';
 
@@ -124,7 +125,11 @@ function keptPod(
   return { ...spec, terminationGracePeriodSeconds, containers: [kept, ...spec.containers.slice(1)] };
 }
 
+/** True if the variables differ at most in their order, and in how a pod leaves. */
 const isSameSet = (a: Container['env'] = [], b: Container['env'] = []): boolean =>
   isDeepStrictEqual(byName(a), byName(b));
 
-const byName = (env: NonNullable<Container['env']>) => env.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+const LEAVING = [PEERS_URL, PEERS_WAIT_S];
+
+const byName = (env: NonNullable<Container['env']>) =>
+  env.filter(({ name }) => !LEAVING.includes(name)).toSorted((a, b) => (a.name < b.name ? -1 : 1));

@@ -1,5 +1,5 @@
 /**
- * Allowed traffic: from everywhere to the router, and from the router to the stages and to its replacement. Prometheus may read all metrics, and
+ * Allowed traffic: from everywhere to the router, from the router to the stages, and from a pod to its replacement. Prometheus may read all metrics, and
  * the proxies of Istio may reach each other and their control plane. Pods that fetch artifacts or use external servers
  * may reach everything.
  */
@@ -51,9 +51,10 @@ const scrapes = (...ports: readonly (number | string)[]): Ingress[number] => ({
 });
 
 export function stagePolicy(pipeline: string, workload: StageWorkload): NetworkPolicy {
-  const { name, labels, selector, port, fetches, container } = workload;
+  const { name, labels, selector, port, fetches, container, asksPeers } = workload;
   const router = selectorOf(pipeline, { kind: 'router', router: workload.router });
   const ports = (container.ports ?? []).map(({ containerPort }) => containerPort);
+  const peers = { to: [{ podSelector: { matchLabels: selector } }], ports: tcp(port, HBONE) };
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
@@ -63,10 +64,11 @@ export function stagePolicy(pipeline: string, workload: StageWorkload): NetworkP
       policyTypes: ['Ingress', 'Egress'],
       ingress: [
         { from: [{ podSelector: { matchLabels: router } }], ports: tcp(port, HBONE) },
+        ...(asksPeers ? [{ from: peers.to, ports: peers.ports }] : []),
         scrapes(...new Set([...ports, port, ...metricsPorts(workload)])),
         meshProbes,
       ],
-      egress: fetches ? everywhere : [names, meshControl],
+      egress: fetches ? everywhere : [names, meshControl, ...(asksPeers ? [peers] : [])],
     },
   };
 }

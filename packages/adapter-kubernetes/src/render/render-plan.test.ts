@@ -184,6 +184,26 @@ describe('a stage that is code', () => {
     ]);
   });
 
+  it('serves on until another of its pods is ready, which it may ask; other servers do neither', () => {
+    const leaving = (name: string) => {
+      const { spec, selector } = podsOf(objectOf(objects, 'Deployment', name)) ?? {};
+      const { ingress, egress } = (objectOf(objects, 'NetworkPolicy', name) as NetworkPolicy).spec;
+      const peers = JSON.stringify([{ podSelector: { matchLabels: selector } }]);
+      return {
+        longestS: spec?.terminationGracePeriodSeconds,
+        variables: spec?.containers[0]?.env?.filter((each) => each.name.includes('PEERS')),
+        admitted: ingress.filter(({ from }) => JSON.stringify(from) === peers).length,
+        reached: egress.filter(({ to }) => JSON.stringify(to) === peers).length,
+      };
+    };
+    const url = { name: 'EQUIPOISE_PEERS_URL', value: 'http://shelf--embed--cpu:8080' };
+    const code = leaving('shelf--embed--cpu');
+    expect(code).toMatchObject({ variables: [url, { value: '30' }], admitted: 1, reached: 1 });
+    const server = leaving('shelf--classify--forest');
+    expect(server).toMatchObject({ variables: [], admitted: 0, reached: 0 });
+    expect(code.longestS).toBe((server.longestS ?? 0) + 30);
+  });
+
   it('rolls out anew when its plan changes', () => {
     const digest = (batch: number) => {
       const plan = planFor(every);

@@ -13,6 +13,7 @@ import type { ServiceAccount } from './manifest-types.js';
 import { routerPolicy } from './network-policies.js';
 import type { ChosenVariant } from './profile-points.js';
 import { checkImages, type RenderRequest, type RouterRequest } from './render-request.js';
+import { withReplacement } from './replacement.js';
 import { routerObjects, serviceAccountName } from './router.js';
 import { chosenVariants } from './router-spec.js';
 import { stageWorkload } from './stage-workload.js';
@@ -54,7 +55,10 @@ function objectsOfRouter(request: RouterRequest): readonly KubeObject[] {
   const engine = engines[target];
   invariant(engine !== undefined, `no engine renders ${target}`);
   const chosen = chosenVariants(request);
-  const workloads = chosen.map((each) => stageWorkload(each, request)).filter((workload) => workload !== undefined);
+  const workloads = chosen
+    .map((each) => stageWorkload(each, request))
+    .filter((workload) => workload !== undefined)
+    .map(withReplacement);
   const rendered = new Map(workloads.map((workload) => [workload.stage.id, engine(workload, request)]));
   const addressOf = ({ stage, variant }: ChosenVariant): InferenceServerSpec =>
     rendered.get(stage.id)?.address ?? (variant.server as InferenceServerSpec);

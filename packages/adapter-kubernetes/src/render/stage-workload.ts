@@ -26,6 +26,8 @@ export interface StageWorkload extends ChosenVariant {
   readonly container: Container;
   readonly port: number;
   readonly runTimeoutMs: number;
+  /** Longest time from SIGTERM to the end of the pod. */
+  readonly drainMs: number;
   /** `path` follows the port. */
   readonly reach: {
     readonly scheme: string;
@@ -39,6 +41,8 @@ export interface StageWorkload extends ChosenVariant {
   /** True if the container fetches its artifact at its start. */
   readonly fetches: boolean;
   readonly placement: Placement | undefined;
+  /** True if a terminating pod asks other pods of the workload. */
+  readonly asksPeers: boolean;
 }
 
 /** The workload of a variant; undefined if its server runs elsewhere. */
@@ -50,6 +54,7 @@ export function stageWorkload(chosen: ChosenVariant, request: RouterRequest): St
 
 function commonFields(chosen: ChosenVariant, { spec, router }: RouterRequest) {
   const { stage, variant } = chosen;
+  const { runTimeoutMs = defaultRunTimeoutMs } = stage;
   const part: PipelinePart = { kind: 'stage', stage: stage.id, variant: variant.id, router };
   return {
     ...chosen,
@@ -57,8 +62,10 @@ function commonFields(chosen: ChosenVariant, { spec, router }: RouterRequest) {
     name: workloadName(spec.name, stage.id, variant.id, router),
     labels: labelsOf(spec.name, part),
     selector: selectorOf(spec.name, part),
-    runTimeoutMs: stage.runTimeoutMs ?? defaultRunTimeoutMs,
+    runTimeoutMs,
+    drainMs: runTimeoutMs,
     placement: placementOf(spec, stage, variant),
+    asksPeers: false,
   };
 }
 

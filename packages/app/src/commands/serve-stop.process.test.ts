@@ -1,7 +1,8 @@
 /** `serve` with hanging stages stops in bounded time, with a message. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 
@@ -10,13 +11,13 @@ const started: ChildProcess[] = [];
 const SERVE = new URL('../../dist/commands/serve.js', import.meta.url).href;
 
 /** Runs the compiled command with a drain deadline of 0.3 s. */
-function serving(file: string) {
+function serving(file: string, environment: Readonly<Record<string, string>> = {}) {
   const ports = { host: '127.0.0.1', port: 0, adminPort: false };
   const options = { ...ports, maxBodyBytes: 1000, policy: 'equipoise', drainDeadlineMs: 300 };
   const code = `import { serve } from ${JSON.stringify(SERVE)}; await serve(${JSON.stringify(file)}, ${JSON.stringify(options)});`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
     cwd: folder.path,
-    env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '' },
+    env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '', ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   started.push(child);
@@ -97,6 +98,32 @@ describe('equipoise serve that is stopped', () => {
     expect(await ended).toEqual([0, null]);
     await cutOff;
     expect(output.text).toMatch(/stopped\n$/);
+  });
+
+  it('serves on in a pod until the one that replaces it is ready', async () => {
+    let status = 503;
+    const replacement = createServer((_, response) => response.writeHead(status).end()).listen(0, '127.0.0.1');
+    await once(replacement, 'listening');
+    try {
+      const { port } = replacement.address() as AddressInfo;
+      const { child, output, said, ended } = serving('echo.yaml', {
+        EQUIPOISE_PEERS_URL: `http://127.0.0.1:${port}`,
+        EQUIPOISE_PEERS_WAIT_S: '600',
+      });
+      const [, url = ''] = await said(/ready (http:\S+)/);
+      const send = () => fetch(`${url}/v1/pipelines/echo/run`, { method: 'POST', body: 'x' });
+      expect((await send()).status).toBe(200);
+      child.kill('SIGTERM');
+      await said(/serving on until another pod of this stage is ready/);
+      expect((await send()).status).toBe(200);
+      expect(output.text).not.toMatch(/draining/);
+      status = 200;
+      expect(await ended).toEqual([0, null]);
+      expect(output.text).toMatch(/draining[\s\S]*stopped\n$/);
+    } finally {
+      replacement.closeAllConnections();
+      replacement.close();
+    }
   });
 
   it('ends with 0 where nothing hangs, after it warned of cores that are not there', async () => {

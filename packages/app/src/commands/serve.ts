@@ -15,6 +15,7 @@ import { loadSpec } from '../compose/load-spec.js';
 import type { StartOptions } from '../compose/pipeline-composition.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { Reloads, reloadOnSighup } from '../compose/reloads.js';
+import { awaitReplacement, isInUse, replacementOf } from '../compose/replacement.js';
 import { requestLog } from '../compose/request-log.js';
 import { exportPlace, requestTracer, startExporter, type TracingOptions } from '../compose/request-tracing.js';
 import { RouterGroup } from '../compose/router-group.js';
@@ -136,7 +137,8 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         if (admin !== undefined) log(`admin port ${admin.url}/admin/pipelines`);
         const { tls } = portOptions;
         sidePorts.push(await startScaler(options, { spec, desired, ...(tls && { tls }) }));
-        logStart(ports.beginServing(), pipeline, {
+        const server = ports.beginServing();
+        logStart(server, pipeline, {
           modeText: modeText(pipeline, { fixed, follows: routers?.leads === false }),
           startMs: performance.now() - startedAtMs,
           adminUrl: admin?.url,
@@ -144,6 +146,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
         beginReloads();
         await stop;
+        await replaced(pipeline, server.url);
         const leaveMs = Math.min(LEAVE_MS, drainMs());
         // The balancer has to see that this router is not ready before the port closes.
         await Promise.all([ports.drain(leaveMs), ...(routers ? [setTimeout(BALANCER_MS)] : [])]);
@@ -164,6 +167,14 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   log('stopped');
   endUnlessOver(END_MS, 'a stage has not returned from a batch');
   return undefined;
+}
+
+/** Waits for the replacement of a terminating pod. */
+async function replaced({ runner }: RunningPipeline, ownUrl: string): Promise<void> {
+  const replacement = replacementOf(process.env);
+  if (replacement === undefined) return;
+  const onWait = () => log('serving on until another pod of this stage is ready');
+  await awaitReplacement(replacement, { ownUrl, isInUse: () => isInUse(runner), onWait });
 }
 
 /** Undefined without metrics. */

@@ -85,6 +85,13 @@ describeWithTool(realNode, 'a pipeline on a Kubernetes node', () => {
       await namespace.untilReplaced(pod);
     }));
 
+  it('loses no request when all pods of a stage are deleted', () =>
+    losesNoRequest(async () => {
+      const pod = await namespace.podOf('language');
+      await namespace.kube('delete', 'pod', '--selector', 'equipoise.dev/stage=language', '--wait=false');
+      await namespace.untilReplaced(pod);
+    }));
+
   it('loses no request when a pod of a stage is evicted', () =>
     losesNoRequest(async () => {
       const pod = await namespace.podOf('words');

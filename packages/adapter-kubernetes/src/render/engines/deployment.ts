@@ -5,12 +5,12 @@ import { configOf, deploymentOf, disruptionBudgetOf } from '../workload-objects.
 import { addressOfPods, type StageEngine, serviceOfPods } from './stage-engine.js';
 
 export const deploymentObjects: StageEngine = (workload, { spec }) => {
-  const { container, runTimeoutMs, pipelineFile, placement, plan } = workload;
+  const { container, drainMs, pipelineFile, placement, plan } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
   const pods = {
     serviceAccount: serviceAccountName(spec.name),
     container,
-    drainMs: runTimeoutMs,
+    drainMs,
     config: configured?.config,
     placement,
   };

@@ -39,11 +39,11 @@ export function inferenceServiceOf(
   { spec }: Pick<RenderRequest, 'spec'>,
   more: Labels = {},
 ): InferenceService {
-  const { name, labels, selector, runTimeoutMs, pipelineFile, placement, plan } = workload;
+  const { name, labels, selector, drainMs, pipelineFile, placement, plan } = workload;
   const pod = podTemplate({
     labels,
     selector,
-    drainMs: runTimeoutMs,
+    drainMs,
     serviceAccount: serviceAccountName(spec.name),
     container: { ...workload.container, name: CONTAINER },
     config: pipelineFile === undefined ? undefined : configOf(workload, pipelineFile).config,

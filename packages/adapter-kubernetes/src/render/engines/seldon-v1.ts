@@ -44,13 +44,13 @@ export const withPauseCommand = (container: Container): Container => ({
 const NO_ENGINE = { 'seldon.io/no-engine': 'true' };
 
 export const seldonV1Objects: StageEngine = (workload, { spec }) => {
-  const { name, labels, selector, container, runTimeoutMs, pipelineFile, placement, plan, port, reach } = workload;
+  const { name, labels, selector, container, drainMs, pipelineFile, placement, plan, port, reach } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
   const pod = podTemplate({
     labels,
     selector,
     container,
-    drainMs: runTimeoutMs,
+    drainMs,
     serviceAccount: serviceAccountName(spec.name),
     config: configured?.config,
     placement,
