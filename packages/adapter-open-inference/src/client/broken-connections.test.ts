@@ -159,7 +159,7 @@ it.each(['http', 'grpc'])('a server without a port did not get a call over %s', 
   await expect(client.infer('m', inputsOf(1))).rejects.toMatchObject(failure);
 });
 
-describe('a replica of a stage that may not run twice', () => {
+describe('a replica whose server is gone', () => {
   it('is lost with its batch, which the server was given once', async () => {
     const { runs, server } = breaksAfterTheFirst();
     const variant = variantNamed('v', { server: { urls: [await server], model: 'm', batching: 'stack' } });
@@ -172,19 +172,26 @@ describe('a replica of a stage that may not run twice', () => {
     expect(runs).toHaveLength(2);
   });
 
-  it.each([1, 3])('is lost without its batch of %i, if its server is gone before', async (size) => {
-    const server = createHttpServer((request, response) => {
-      request.resume().on('end', () => response.end('{"name":"s","extensions":[]}'));
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const urls = [`http://127.0.0.1:${(server.address() as AddressInfo).port}`];
-    const variant = variantNamed('v', { server: { urls, model: 'm', batching: 'single' } });
-    const stage = stageNamed('sends', [variant], { idempotent: false });
-    const { runner } = await new RemoteReplicaLauncher().launch(launchRequestOf(stage));
-    opened.push(() => void runner.close());
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-    const batch = Array.from({ length: size }, () => inputsOf(1).inputs);
-    await expect(runner.run(batch)).rejects.toMatchObject({ code: 'REPLICA_LOST', details: { unsent: true } });
-  });
+  it.each([
+    [1, false],
+    [3, false],
+    [1, true],
+  ])(
+    'is lost without its batch of %i, if its server is gone before; may it run twice: %s',
+    async (size, idempotent) => {
+      const server = createHttpServer((request, response) => {
+        request.resume().on('end', () => response.end('{"name":"s","extensions":[]}'));
+      }).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const urls = [`http://127.0.0.1:${(server.address() as AddressInfo).port}`];
+      const variant = variantNamed('v', { server: { urls, model: 'm', batching: 'single' } });
+      const stage = stageNamed('sends', [variant], { idempotent });
+      const { runner } = await new RemoteReplicaLauncher().launch(launchRequestOf(stage));
+      opened.push(() => void runner.close());
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      const batch = Array.from({ length: size }, () => inputsOf(1).inputs);
+      await expect(runner.run(batch)).rejects.toMatchObject({ code: 'REPLICA_LOST', details: { unsent: true } });
+    },
+  );
 });

@@ -115,9 +115,10 @@ export class ServerRunner implements ModelRunner {
       return { items, serviceMs: performance.now() - startedAtMs };
     } catch (error) {
       const reason = this.#lossOf(error, startedAtMs) ?? String(error);
-      // If a batch may run only once, it matters whether the server got any of its requests.
-      const mayWait = !this.#facts.isIdempotent && isUnsent(error);
-      this.lose(reason, mayWait && (await Promise.all(unsent)).every(Boolean) ? { unsent: true } : {});
+      // If a batch may run only once, it matters whether the server got any of its requests. Else it is not worth a wait.
+      const isKnown = unsent.length === 1 || !this.#facts.isIdempotent;
+      const isWhole = isKnown && isUnsent(error) && (await Promise.all(unsent)).every(Boolean);
+      this.lose(reason, isWhole ? { unsent: true } : {});
       throw this.#lost ?? error;
     }
   }
