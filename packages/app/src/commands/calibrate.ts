@@ -1,6 +1,7 @@
 /** `equipoise calibrate`: serves the pipeline at a few loads, and corrects its profile by what it measures. */
 import { availableParallelism } from 'node:os';
 import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
+import { requireCurves } from '@equipoise/core/plan';
 import { ProgressMeter, type WorkProgress } from '@equipoise/runtime';
 import { ProfileCache } from '@equipoise/runtime/profiles';
 import {
@@ -20,7 +21,7 @@ import { requireArtifacts } from '../compose/artifacts.js';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
-import { readPlan } from '../compose/read-plan.js';
+import { readPlan, requireProfiled } from '../compose/read-plan.js';
 import { servedSpec } from '../compose/served-spec.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -47,7 +48,9 @@ export async function calibrate(
   await requireArtifacts(spec);
   const profiles = uncorrectedProfiles(spec, profilesFor(spec, file));
   const plans =
-    options.plan === undefined ? plansOfAllVariants(spec, profiles) : [(await readPlan(options.plan, spec)).stages];
+    options.plan === undefined
+      ? plansOfAllVariants(spec, profiles)
+      : [await profiledPlan(options.plan, spec, profiles)];
   const machine = await machineUse();
   if (machine.isBusy) process.stderr.write(`${busyText(machine)}\n`);
   const calibrated = await calibrateAll({ spec, profiles, plans, bodies }, options);
@@ -75,6 +78,12 @@ export async function calibrate(
       measured: calibrated.at(-1)?.measuredSpec ?? spec,
     }),
   };
+}
+
+async function profiledPlan(path: string, spec: PipelineSpec, profiles: ProfileSet): Promise<Plan['stages']> {
+  const { stages } = await readPlan(path, spec);
+  requireProfiled({ name: path, stages }, requireCurves(spec, profiles));
+  return stages;
 }
 
 interface CalibratedPlans {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { equipoiseHere } from '../run-here.test-support.js';
@@ -38,6 +40,17 @@ beforeAll(async () => {
 afterAll(() => folder.remove());
 
 describe('equipoise simulate', () => {
+  it.each(['simulate', 'sweep'])('%s refuses a plan with cores for which no variant was profiled', async (name) => {
+    const { plan } = JSON.parse(readFileSync(join(folder.path, 'plan.json'), 'utf8'));
+    plan.stages.detect[0].resources.cpuCores = 7;
+    folder.write('seven.json', JSON.stringify({ plan }));
+    const { exitCode, stderr } = await command(name, 'pipeline.yaml', '--plan', 'seven.json', ...steady);
+    expect([exitCode, stderr]).toEqual([
+      1,
+      expect.stringMatching(/PROFILE_MISSING.*: seven\.json, stage detect: the variant \w+ has no profile for 7 cores/),
+    ]);
+  });
+
   it('simulates a plan for several routers with as many routers, whose shares may be uneven', async () => {
     const flags = ['--arrival-rps', '60', '--budget-cores', '8', '--routers', '2', '--out', 'two.json'];
     expect((await command('plan', 'pipeline.yaml', ...flags)).exitCode).toBe(0);

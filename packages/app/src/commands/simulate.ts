@@ -8,13 +8,13 @@ import {
   usualCpuQuotaPeriodMs,
   usualSplit,
 } from '@equipoise/core/model';
-import type { PolicyName } from '@equipoise/core/plan';
+import { type PolicyName, requireCurves } from '@equipoise/core/plan';
 import { loadDurationS, type SimulationRun } from '@equipoise/core/simulate';
 import { ProgressMeter } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
-import { readPlan } from '../compose/read-plan.js';
+import { readPlan, requireProfiled } from '../compose/read-plan.js';
 import { type LoadRequest, type ResolvedLoad, resolveLoad } from '../compose/resolve-load.js';
 import { type RunFigures, type RunRequest, simulatedRun } from '../compose/simulated-run.js';
 import type { SourceFlags } from '../compose/source-load.js';
@@ -56,6 +56,9 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
     profiles: profilesFor(spec, file, options.profileScale),
     ...(await subjectOf(spec, options)),
   };
+  const { by, profiles } = request;
+  if ('plan' in by)
+    requireProfiled({ name: options.plan ?? 'the plan', stages: by.plan.stages }, requireCurves(spec, profiles));
   if (options.seeds !== undefined && options.seeds > 1)
     return repeatedRuns(request, { load, count: options.seeds, spec });
   const startedAtMs = performance.now();

@@ -101,6 +101,11 @@ describe('a saved plan', () => {
       'replicas, at most 10000, found 1000000000',
     ],
     [
+      { stages: { ...plan.stages, detect: [{ ...part('small'), maxBatchSize: 1e9 }] } },
+      'FILE_UNREADABLE',
+      'maxBatchSize, at most 10000, found 1000000000',
+    ],
+    [
       { stages: { ...plan.stages, detect: [part('small', 0)] } },
       'FILE_UNREADABLE',
       'at least 1 replica of each stage that is not optional',

@@ -17,6 +17,7 @@ import {
   type StageSpec,
   thresholdChoices,
 } from '@equipoise/core/model';
+import type { ServiceCurves } from '@equipoise/core/plan';
 
 export interface SavedPlan {
   readonly stages: Plan['stages'];
@@ -25,8 +26,9 @@ export interface SavedPlan {
   readonly routers?: number;
 }
 
-/** A simulation of more replicas would not end. Plans may exceed the bounds of the file, which change. */
+/** A simulation of more would not end. Plans may exceed the bounds of the file, which change. */
 const MOST_REPLICAS = 10_000;
+const MOST_BATCH_SIZE = 10_000;
 
 /** Throws FILE_NOT_FOUND, FILE_UNREADABLE or NOT_FOUND. */
 export async function readPlan(path: string, spec: PipelineSpec): Promise<SavedPlan> {
@@ -60,6 +62,17 @@ export async function readPlans(path: string, spec: PipelineSpec): Promise<reado
   const list = isObject(document) ? (document['points'] ?? document['plans']) : undefined;
   if (!Array.isArray(list) || list.length === 0) return [namedPlan(document, spec, path)];
   return list.map((each: unknown, index) => namedPlan(each, spec, `${path}#${index + 1}`));
+}
+
+/** Throws AppError PROFILE_MISSING if a variant was not profiled for the cores of a saved plan. */
+export function requireProfiled({ name, stages }: NamedPlan, curves: Pick<ServiceCurves, 'curve'>): void {
+  for (const [id, parts] of Object.entries(stages) as [StageId, readonly StagePlan[]][])
+    for (const { variantId, resources, replicas } of parts) {
+      const { cpuCores } = resources;
+      if (replicas === 0 || curves.curve(id, variantId, cpuCores) !== undefined) continue;
+      const message = `${name}, stage ${id}: the variant ${variantId} has no profile for ${cpuCores} cores. Profile it with them, or make the plan again.`;
+      throw new AppError('PROFILE_MISSING', message, { details: { stageId: id, variantId, cpuCores } });
+    }
 }
 
 function namedPlan(document: unknown, spec: PipelineSpec, name: string): NamedPlan {
@@ -190,7 +203,7 @@ function stagePlan(value: unknown, at: Place): StagePlan {
   return {
     variantId: variant.id,
     resources: resourcesOf(value['resources'], at),
-    maxBatchSize: wholeNumber(value, 'maxBatchSize', at),
+    maxBatchSize: batchSizeOf(value, at),
     maxBatchWaitMs: numberFrom(value, { field: 'maxBatchWaitMs', least: 0 }, at),
     replicas: replicasOf(value, at),
     trafficFraction: numberFrom(value, { field: 'trafficFraction', least: 0 }, at),
@@ -236,6 +249,13 @@ function replicasOf(from: JsonObject, at: Place): number {
   const most = Math.max(MOST_REPLICAS, at.stage.bounds.maxReplicas);
   if (count <= most) return count;
   throw wrong(at, `expected replicas, at most ${most}`, count);
+}
+
+function batchSizeOf(from: JsonObject, at: Place): number {
+  const size = wholeNumber(from, 'maxBatchSize', at);
+  const most = Math.max(MOST_BATCH_SIZE, ...(at.stage.bounds.batchSizes ?? []));
+  if (size <= most) return size;
+  throw wrong(at, `expected maxBatchSize, at most ${most}`, size);
 }
 
 function wrong({ stage, path }: Place, expected: string, found: unknown): AppError {

@@ -4,7 +4,7 @@ import { type PolicyName, requireCurves } from '@equipoise/core/plan';
 import { type LoadSpec, loadDurationS } from '@equipoise/core/simulate';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
-import { type NamedPlan, readPlans } from '../compose/read-plan.js';
+import { type NamedPlan, readPlans, requireProfiled } from '../compose/read-plan.js';
 import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
 import { type Axis, axisKinds, type SweepPoint, specAt, sweepPoints } from './sweep-axes.js';
 import type { SweepCell, SweepSubject, SweptPipeline } from './sweep-cell.js';
@@ -43,7 +43,8 @@ export async function readSweep(file: string, request: SweepRequest, codeDigest:
   const points = sweepPoints(axes);
   const loads = await loadsOf(points, request);
   const profiles = profilesFor(spec, file, request.profileScale);
-  requireCurves(spec, profiles);
+  const curves = requireCurves(spec, profiles);
+  for (const { name, by } of subjects) if ('plan' in by) requireProfiled({ name, stages: by.plan.stages }, curves);
   const { baseDir: _, ...content } = spec;
   const shared = digestOf([codeDigest, content, profiles, excludeFirstS]);
   const seeds = Array.from({ length: seedCount }, (_, index) => seed + index);
