@@ -81,3 +81,8 @@ it('says that a number counts the points of a plan under several loads, which ar
   expect(html.match(/>×3</g)?.length).toBeGreaterThan(0);
   expect(htmlPage(sweepPage(sweepOf([planPoint(7, 20), planPoint(19, 20)])))).not.toContain('×');
 });
+
+it('says what the shape of the points means, even if all have the same verdict', () => {
+  const html = htmlPage(sweepPage(sweepOf([planPoint(7, 20), planPoint(19, 20)])));
+  expect(html).toContain('>verified: the SLO is met</text>');
+});

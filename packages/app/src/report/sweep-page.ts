@@ -149,7 +149,7 @@ function tradeOffPlot(points: readonly Simulated[]): PlotSpec {
     return [[x1, y1, x2, y1] as const, [x2, y1, x2, y2] as const];
   });
   return {
-    ...{ title: 'Points of the sweep', isWide: true },
+    ...{ title: 'Points of the sweep', isWide: true, hasLegend: true },
     x: { label: 'cost per hour', isLoose: true },
     y: { unit: 'accuracy', isLoose: true },
     layers: [{ kind: 'segments', color: 'c3', segments: steps }, ...marks],

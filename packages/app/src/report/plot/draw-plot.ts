@@ -134,14 +134,17 @@ function titleSvg({ title, y, y: { label, unit } }: PlotSpec, width: number): st
   return `<text class="title" x="2" y="14">${escapeXml(shown)}${more}</text>`;
 }
 
-function legendSvg({ layers }: PlotSpec, width: number): { readonly svg: string; readonly height: number } {
+function legendSvg(
+  { layers, hasLegend = false }: PlotSpec,
+  width: number,
+): { readonly svg: string; readonly height: number } {
   const named = layers.flatMap((layer) =>
     'name' in layer && layer.name !== undefined && !isEmpty(layer) ? [{ layer, name: layer.name }] : [],
   );
   const entries = named.filter(
     ({ name, layer }, i) => named.findIndex((other) => other.name === name && other.layer.color === layer.color) === i,
   );
-  if (entries.length < 2) return { svg: '', height: 0 };
+  if (entries.length < (hasLegend ? 1 : 2)) return { svg: '', height: 0 };
   let [x, line] = [2, 0];
   const parts = entries.map(({ layer, name }) => {
     const shown = shortened(name, Math.floor((width - 40) / CHARACTER));

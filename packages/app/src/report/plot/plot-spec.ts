@@ -109,6 +109,8 @@ export interface PlotSpec {
   readonly y: PlotAxis;
   readonly layers: readonly PlotLayer[];
   readonly marks?: readonly PlotMark[];
+  /** Shows the legend also of a single series, whose shape has a meaning. */
+  readonly hasLegend?: boolean;
   /** Takes the whole width of a page, where there is much. */
   readonly isWide?: boolean;
 }
