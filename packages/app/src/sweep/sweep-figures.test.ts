@@ -37,6 +37,13 @@ describe('seedFigures', () => {
   });
 });
 
+it.each([1, 3])('tells nothing of the SLO without a request, over %i seeds', (seeds) => {
+  const none = { ...run(1000, 0), requests: 0, completed: 0, dropped: {} };
+  const { sloAttainmentFraction } = seedFigures(Array.from({ length: seeds }, () => none));
+  expect(sloAttainmentFraction).toEqual({ mean: 1, low: 0, high: 1 });
+  expect(sloVerdict(sloAttainmentFraction, 99)).toBe('inconclusive');
+});
+
 describe('sloVerdict', () => {
   it.each([
     [{ mean: 0.995, low: 0.991, high: 0.998 }, 'met'],

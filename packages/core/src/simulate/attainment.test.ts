@@ -188,11 +188,12 @@ describe('attainmentInterval95', () => {
     expect(width(apart)).toBeGreaterThan(2 * width(alike));
   });
 
-  it('excludes nothing below all runs without a miss, and is unbounded for one run', () => {
+  it('excludes nothing below all runs without a miss, is unbounded for one run, and excludes nothing without requests', () => {
     const sure = attainmentInterval95([counts(1000), counts(1000)]);
     expect(sure).toMatchObject({ mean: 1, high: 1 });
     expect(sure.low).toBeLessThan(0.95);
     expect(attainmentInterval95([counts(990)])).toMatchObject({ mean: 0.99, high: Number.POSITIVE_INFINITY });
-    expect(attainmentInterval95([counts(0, 0), counts(0, 0)]).low).toBe(Number.NEGATIVE_INFINITY);
+    expect(attainmentInterval95([counts(0, 0), counts(0, 0)])).toEqual({ mean: 1, low: 0, high: 1 });
+    expect(attainmentInterval95([counts(0, 0)])).toEqual({ mean: 1, low: 0, high: 1 });
   });
 });

@@ -33,13 +33,15 @@ export interface AttainmentCounts {
 
 /**
  * Attainment of several runs with its 95 % interval: Wilson's, with Student's quantile and the dispersion between the
- * runs, at least that of independent requests. So runs without a miss still have an interval. Unbounded for one run.
+ * runs, at least that of independent requests. So runs without a miss still have an interval. Unbounded for one run;
+ * without a request, anything is possible.
  */
 export function attainmentInterval95(runs: readonly AttainmentCounts[]): MeanInterval {
   const arrived = runs.reduce((sum, run) => sum + run.arrived, 0);
   const missed = runs.reduce((sum, run) => sum + run.arrived - run.withinSlo, 0);
   const mean = arrived === 0 ? 1 : 1 - missed / arrived;
-  if (runs.length < 2 || arrived === 0) return { mean, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+  if (arrived === 0) return { mean, low: 0, high: 1 };
+  if (runs.length < 2) return { mean, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
   const over = Float64Array.from(runs, (run) => run.arrived - run.withinSlo);
   const all = Float64Array.from(runs, (run) => run.arrived);
   const dispersion = Math.max(1, dispersionOf({ over, all, fraction: 1 - mean }));
