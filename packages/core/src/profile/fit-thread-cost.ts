@@ -1,13 +1,13 @@
 /**
  * Fits the work of the serving thread to the times for which it was busy between turns. Ridge regression on what
  * happened in the turn before (answers, refusals, batches sent) and in the next one (a request, batches answered).
- * Pauses do not decide how the work divides: they are the tail of the spread. The sum is the CPU time of the thread,
- * because a thread that has lost its core looks busy.
+ * Pauses do not decide how the work divides. The sum is the CPU time of the thread, because a thread that has lost its
+ * core looks busy.
  */
 import type { StageId, VariantId } from '../model/ids.js';
 import type { EstimatedValue, ThreadCost } from '../model/service-correction.js';
-import { factorsOf, pausedPerMs, pausesOf, type TimedWork, usualFactorLimit } from './pauses.js';
-import { quantilesAt, spreadFractions, spreadMean, weightedQuantilesAt } from './quantile-spread.js';
+import { factorsOf, pausedPerMs, pausesOf, type TimedWork, usualFactorLimit, usualMs } from './pauses.js';
+import { spreadFractions, spreadMean, weightedQuantilesAt } from './quantile-spread.js';
 import { addRow, emptySums, type RidgeSums, ridgeFit, sumsWithout } from './ridge-fit.js';
 
 export interface HandledBatch {
@@ -41,8 +41,8 @@ export interface VariantThreadCost {
 const FEWEST_INTERVALS = 200;
 /** Standard deviation of the prior (ms). */
 const PRIOR_MS = 1;
-/** A pause is longer than this quantile of the busy times, and counts as it. */
-const PAUSE_FRACTION = 0.95;
+/** Fits of the work. Each leaves out the pauses that the one before shows. In most recordings it settles by then. */
+const FITS = 10;
 const Z95 = 1.96;
 const REQUEST_PARTS = 4;
 
@@ -59,20 +59,13 @@ export function fitThreadCost(
   const variants = variantsOf(all);
   const columns = new Map(variants.map(({ key }, index) => [key, REQUEST_PARTS + index]));
   const size = REQUEST_PARTS + variants.length;
-  const [pauseMs = 0] = quantilesAt(
-    [PAUSE_FRACTION],
-    all.map(({ busyMs }) => busyMs),
-  );
-  const sums = segments.map((intervals) => {
-    const of = emptySums(size);
-    for (const interval of intervals) addRow(of, rowOf(interval, columns), Math.min(pauseMs, interval.busyMs));
-    return of;
-  });
   const rule = { prior: Array.from({ length: size }, () => PRIOR_MS), atLeastZero: [...Array(size).keys()] };
-  const { values, halfWidths } = ridgeFit(sumsWithout(sums), rule);
-  const expectedMs = (interval: TurnInterval) =>
-    rowOf(interval, columns).reduce((sum, count, index) => sum + count * (values[index] as number), 0);
-  const expected = all.map(expectedMs);
+  const rows = segments.map((intervals) =>
+    intervals.map((interval) => ({ counts: rowOf(interval, columns), busyMs: interval.busyMs })),
+  );
+  const { sums, values, halfWidths } = dividedWork(rows, rule);
+  const expectedMs = (interval: TurnInterval) => expectedOf(rowOf(interval, columns), values);
+  const expected = rows.flat().map(({ counts }) => expectedOf(counts, values));
   const total = (of: readonly number[]) => of.reduce((sum, each) => sum + each, 0);
   const scale = total(all.map(({ workedMs }) => workedMs)) / Math.max(Number.MIN_VALUE, total(expected));
   const errors = jackknifeErrors(sums, rule);
@@ -89,6 +82,45 @@ export function fitThreadCost(
     thread: { ...request, hopMs: estimated(REQUEST_PARTS + index), ...times },
   }));
 }
+
+interface TimedRow {
+  readonly counts: readonly number[];
+  readonly busyMs: number;
+}
+
+type RidgeRule = Parameters<typeof ridgeFit>[1];
+
+const expectedOf = (counts: TimedRow['counts'], values: readonly number[]): number =>
+  counts.reduce((sum, count, index) => sum + count * (values[index] as number), 0);
+
+/** Division of the busy times among the parts. The longest turns decide nothing: with much work, long turns are usual. */
+function dividedWork(segments: readonly (readonly TimedRow[])[], rule: RidgeRule) {
+  const fitTo = (ms: (row: TimedRow) => number) => {
+    const sums = segments.map((rows) => {
+      const of = emptySums(rule.prior.length);
+      for (const row of rows) addRow(of, row.counts, ms(row));
+      return of;
+    });
+    return { sums, ...ridgeFit(sumsWithout(sums), rule) };
+  };
+  let fitted = fitTo(({ busyMs }) => busyMs);
+  for (let fits = 1; fits < FITS; fits++) {
+    const { values } = fitted;
+    const workOf = ({ counts, busyMs }: TimedRow): TimedWork => ({
+      ms: busyMs,
+      expectedMs: expectedOf(counts, values),
+    });
+    const limit = usualFactorLimit(segments.flatMap((rows) => rows.map(workOf)).filter(hasWork));
+    fitted = fitTo((row) => {
+      const work = workOf(row);
+      return hasWork(work) ? usualMs(work, limit) : work.ms;
+    });
+  }
+  return fitted;
+}
+
+/** False between turns in which nothing happened. */
+const hasWork = ({ expectedMs }: TimedWork): boolean => expectedMs > 0;
 
 const keyOf = ({ stageId, variantId }: HandledBatch): string => JSON.stringify([stageId, variantId]);
 
@@ -114,7 +146,8 @@ function rowOf(interval: TurnInterval, columns: ReadonlyMap<string, number>): nu
   return row;
 }
 
-function jackknifeErrors(sums: readonly RidgeSums[], rule: Parameters<typeof ridgeFit>[1]): readonly number[] {
+/** Of fits without the pauses of the last one. */
+function jackknifeErrors(sums: readonly RidgeSums[], rule: RidgeRule): readonly number[] {
   if (sums.length < 3) return rule.prior.map(() => 0);
   const fits = sums.map((leftOut) => ridgeFit(sumsWithout(sums, leftOut), rule).values);
   return rule.prior.map((_, index) => {
@@ -129,7 +162,7 @@ function jackknifeErrors(sums: readonly RidgeSums[], rule: Parameters<typeof rid
  * Spread and pauses of the intervals in which something happened. With them, the mean factor of the work is 1.
  */
 function timesOf(intervals: readonly TimedWork[]): Pick<ThreadCost, 'spread' | 'pauses'> {
-  const work = intervals.filter(({ expectedMs }) => expectedMs > 0);
+  const work = intervals.filter(hasWork);
   if (work.length < FEWEST_INTERVALS / 2) return { spread: spreadFractions.map(() => 1) };
   const limit = usualFactorLimit(work);
   const pauses = pausesOf(work, limit);

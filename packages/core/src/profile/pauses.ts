@@ -38,10 +38,11 @@ function pauseMs({ ms, expectedMs }: TimedWork, limit: number): number {
   return excessMs < LEAST_PAUSE_MS ? 0 : excessMs;
 }
 
+/** Time (ms) of work without its pause. */
+export const usualMs = (work: TimedWork, limit: number): number => work.ms - pauseMs(work, limit);
+
 /** Factor of work without its pause. */
-export function usualFactor(work: TimedWork, limit: number): number {
-  return (work.ms - pauseMs(work, limit)) / work.expectedMs;
-}
+export const usualFactor = (work: TimedWork, limit: number): number => usualMs(work, limit) / work.expectedMs;
 
 /** Undefined without pauses. */
 export function pausesOf(work: readonly TimedWork[], limit: number): Pauses | undefined {

@@ -232,6 +232,31 @@ describe('the fit of the work of the serving thread', () => {
     for (const ms of a?.pauses?.lengthsMs ?? []) expect(Math.abs(ms - 10)).toBeLessThan(2);
   });
 
+  it('takes long turns with much work for no pauses', () => {
+    const rng = new SeededRng(4);
+    const one = { stageId: stageId('a'), variantId: variantId('v'), batchSize: 1 };
+    // One turn in 25 sends 20 batches of 0.5 ms; all others take a request of 0.2 ms. One in 200 pauses for 30 ms.
+    const intervals = Array.from({ length: 4000 }, (_, turn): TurnInterval => {
+      const sends = turn % 25 === 0;
+      const pauseMs = turn % 200 === 7 ? 30 : 0;
+      const busyMs = (sends ? 20 * 0.25 : 0.2) * (0.8 + 0.4 * rng.next()) + pauseMs;
+      const sent = sends ? Array.from({ length: 20 }, () => one) : [];
+      return {
+        ...{ busyMs, workedMs: busyMs - pauseMs },
+        arrivals: sends ? 0 : 1,
+        answers: 0,
+        refusals: 0,
+        sent,
+        taken: [],
+      };
+    });
+    const [found] = fitThreadCost([intervals]);
+    const { arrivalMs, hopMs, itemMs, pauses } = found?.thread ?? threadOf({});
+    expect(arrivalMs.value).toBeCloseTo(0.2, 1);
+    expect(hopMs.value + itemMs.value).toBeCloseTo(0.5, 1);
+    for (const ms of pauses?.lengthsMs ?? [0]) expect(ms).toBeGreaterThan(20);
+  });
+
   it('needs 200 turns', () => {
     expect(fitThreadCost([segment(1).slice(0, 199)])).toEqual([]);
   });
