@@ -2,19 +2,22 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { PlanResult } from './plan-result.js';
 
-/** Flags with which the command `serve` starts Node 24. */
-const SERVER_FLAGS = [
+const SELDOM_COLLECTED = [
   '--max-semi-space-size=64',
   '--incremental-marking-soft-trigger=75',
   '--incremental-marking-hard-trigger=90',
-  '--invocation-count-for-turbofan=1000',
-  '--concurrent-turbofan-max-threads=1',
 ];
+/** Node 20 does not know them. */
+const COMPILED_EARLY = ['--invocation-count-for-turbofan=1000', '--concurrent-turbofan-max-threads=1'];
+
+/** Flags with which the command `serve` starts Node. */
+const serverFlags =
+  Number.parseInt(process.versions.node, 10) >= 22 ? [...SELDOM_COLLECTED, ...COMPILED_EARLY] : SELDOM_COLLECTED;
 
 /** Core 0: the server's thread and the load generator. Without garbage-collection threads, which would follow it. */
 export function runPlan(number: number, scale: number): Promise<PlanResult> {
   const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-  const flags = ['--single-threaded-gc', ...SERVER_FLAGS, '--require', file('pool-threads.cjs'), '--import', 'tsx'];
+  const flags = ['--single-threaded-gc', ...serverFlags, '--require', file('pool-threads.cjs'), '--import', 'tsx'];
   const args = ['-c', '0', process.execPath, ...flags, file('plan-process.ts'), String(number), String(scale)];
   return new Promise((done, reject) => {
     const child = spawn('taskset', args, { stdio: ['ignore', 'pipe', 'inherit'] });
