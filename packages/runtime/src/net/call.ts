@@ -4,12 +4,11 @@
  * writes; a port decides who may call.
  */
 import { randomUUID } from 'node:crypto';
-import { AppError, type ErrorCode, errorCodes } from '@equipoise/core/model';
+import { AppError, type ErrorCode } from '@equipoise/core/model';
 import type { BytesInFlight, InboundBytes, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { Cancellation } from '../data-plane/cancellation.js';
 import { StageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
-import type { AsideTurns } from './aside-turns.js';
 import type { ServingPhase } from './drain.js';
 import { dropError } from './refusal.js';
 
@@ -32,8 +31,6 @@ export interface CallRules {
   readonly outbound: BytesInFlight;
   /** Bytes of unsent metrics and metadata, which stay available when `outbound` is full. */
   readonly pages: PageBytes;
-  /** Turns of pages and of refusals of invalid requests. Without them, these are answered at once. */
-  readonly aside?: AsideTurns | undefined;
   /** Maximum time from the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
   readonly phase: () => ServingPhase;
@@ -78,10 +75,6 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
       this.#purpose = route.purpose;
       this.#caller = this.authenticate(route);
       this.admit(route, this.#caller);
-      const { aside } = this.rules;
-      if (aside !== undefined && (route.purpose === 'metrics' || route.purpose === 'metadata')) {
-        await new Promise<void>((resolve) => aside.take(this, resolve));
-      }
       this.#answer(await this.run(route));
     } catch (error) {
       this.fail(error);
@@ -127,14 +120,10 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     const isFirst = this.#over();
     if (isFirst) this.signal.abort();
     this.#count(codeOf(error));
-    if (!isFirst) return;
-    const { aside } = this.rules;
-    if (aside === undefined || errorCodes[codeOf(error)].httpStatus >= 500) this.writeRefusal(error);
-    else aside.take(this, () => this.writeRefusal(error));
+    if (isFirst) this.writeRefusal(error);
   }
 
   protected gone(): void {
-    this.rules.aside?.forget(this);
     this.sent();
     if (this.#over()) this.signal.abort();
   }

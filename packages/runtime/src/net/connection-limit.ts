@@ -4,7 +4,6 @@
  * handshake. If there is none, the port refuses the new connection.
  */
 import type { Server, Socket } from 'node:net';
-import { acceptPressure } from './accept-pressure.js';
 
 /** Kinds of refusals. `calm`: an HTTP/2 connection was closed after many refused or wasted streams. */
 export const refusedKinds = ['connection', 'stream', 'pipelined', 'calm'] as const;
@@ -39,20 +38,10 @@ export const http2Limits = {
 /** Maximum wait for the first byte of a body over HTTP/2. */
 export const FIRST_BODY_BYTE_MS = 10_000;
 
-/** A younger request is never slow. */
-const LEAST_AGE_MS = 1000;
-/** Mean rate below which a request is slow. At this rate, 1 MB arrives within the default time limit of 60 s. */
-const LEAST_BYTES_PER_MS = 16;
-
 const LINGER_MS = 1000;
 /** Age of a slow TLS handshake. A younger one is probably a client that is about to ask. */
 const SLOW_HANDSHAKE_MS = 1000;
 const MOST_LINGERING = 64;
-
-/** True for an incomplete request that arrives so slowly that it makes place for a new connection. */
-export function isSlowRequest(ageMs: number, bytes: number): boolean {
-  return ageMs >= LEAST_AGE_MS && bytes < LEAST_BYTES_PER_MS * ageMs;
-}
 
 export interface Admission {
   readonly limits: PortLimits;
@@ -92,11 +81,6 @@ export function limitConnections(
   };
   const makePlace = () => handshakes.closeOldest(SLOW_HANDSHAKE_MS) || closeOther() || handshakes.closeOldest();
   server.removeAllListeners('connection').on('connection', (socket: Socket) => {
-    // Many clients leave while they wait. A connection that its client has reset has no address.
-    if (acceptPressure.isHigh && socket.remoteAddress === undefined) {
-      socket.destroy();
-      return;
-    }
     if (open >= limits.mostConnections && !makePlace()) {
       refuse(socket);
       return;

@@ -2,27 +2,15 @@ import { setImmediate } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FairTurns, MemoryQueue, ReadTurns } from './fair-turns.js';
 
-const pressure = { isHigh: false };
-
-beforeEach(() => {
-  pressure.isHigh = false;
-});
-
 describe('calls of many connections', () => {
   const turns: (() => void)[] = [];
   let fair: FairTurns;
   let begun: string[];
-  let nowMs: number;
 
   beforeEach(() => {
     turns.length = 0;
     begun = [];
-    nowMs = 0;
-    fair = new FairTurns(
-      (turn) => turns.push(turn),
-      () => nowMs,
-      pressure,
-    );
+    fair = new FairTurns((turn) => turns.push(turn));
   });
 
   const connections = new Map<string, object>();
@@ -79,15 +67,6 @@ describe('calls of many connections', () => {
     expect(turns).toEqual([]);
   });
 
-  it.each([
-    [false, 4],
-    [true, 1],
-  ])('that wait take little of a turn, less while new clients wait to be accepted (%s): %i ms', (isHigh, ms) => {
-    pressure.isHigh = isHigh;
-    for (let call = 0; call < 10; call++) fair.begin({}, () => begun.push(`${nowMs++}`), false);
-    expect(next()).toHaveLength(ms);
-  });
-
   it('do not overtake calls of their connection', () => {
     send('a', 65);
     fair.begin(connection('b'), () => fair.begin(connection('a'), () => begun.push('last')));
@@ -102,7 +81,7 @@ describe('bodies of many connections', () => {
 
   beforeEach(() => {
     turns.length = 0;
-    reads = new ReadTurns((turn) => turns.push(turn), pressure);
+    reads = new ReadTurns((turn) => turns.push(turn));
   });
 
   const bodies = (count: number) =>
@@ -126,15 +105,6 @@ describe('bodies of many connections', () => {
     expect(all.filter(({ isPaused }) => isPaused)).toEqual([]);
     next();
     expect(turns).toEqual([]);
-  });
-
-  it('are read up to 0.5 MiB in a turn while new clients wait to be accepted', () => {
-    pressure.isHigh = true;
-    const all = bodies(20);
-    for (const body of all) reads.take(body, CHUNK, false);
-    expect(all.filter(({ isPaused }) => isPaused)).toEqual(all.slice(8));
-    next();
-    expect(all.filter(({ isPaused }) => isPaused)).toEqual(all.slice(16));
   });
 
   it('wait for the next turn after their own', () => {

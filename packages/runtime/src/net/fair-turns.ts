@@ -3,14 +3,11 @@
  * limited memory.
  */
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
-import { type AcceptPressure, acceptPressure } from './accept-pressure.js';
-
-type Pressure = Pick<AcceptPressure, 'isHigh'>;
 
 /** Maximum calls that begin in one turn. */
 const MOST_PER_TURN = 64;
-/** Waiting calls begin in one turn for at most this time, while new clients wait to be accepted and otherwise. */
-const MOST_MS_PER_TURN = { pressed: 1, calm: 4 };
+/** Waiting calls begin in one turn for at most this time. */
+const MOST_MS_PER_TURN = 4;
 
 /** Waiting items by connection. Connections are served round-robin, the items of one in order. */
 class RoundRobin<T> {
@@ -53,19 +50,13 @@ class RoundRobin<T> {
 export class FairTurns {
   readonly #nextTurn: (turn: () => void) => void;
   readonly #nowMs: () => number;
-  readonly #pressure: Pressure;
   readonly #waiting = new RoundRobin<() => void>();
   #begun = 0;
   #isScheduled = false;
 
-  constructor(
-    nextTurn: (turn: () => void) => void = setImmediate,
-    nowMs: () => number = () => performance.now(),
-    pressure: Pressure = acceptPressure,
-  ) {
+  constructor(nextTurn: (turn: () => void) => void = setImmediate, nowMs: () => number = () => performance.now()) {
     this.#nextTurn = nextTurn;
     this.#nowMs = nowMs;
-    this.#pressure = pressure;
   }
 
   /**
@@ -90,7 +81,7 @@ export class FairTurns {
   #turn(): void {
     this.#isScheduled = false;
     this.#begun = 0;
-    const endsAtMs = this.#nowMs() + MOST_MS_PER_TURN[this.#pressure.isHigh ? 'pressed' : 'calm'];
+    const endsAtMs = this.#nowMs() + MOST_MS_PER_TURN;
     while (this.#begun < MOST_PER_TURN && this.#nowMs() < endsAtMs) {
       const call = this.#waiting.shift();
       if (call === undefined) break;
@@ -101,12 +92,10 @@ export class FairTurns {
   }
 }
 
-/**
- * Chunks of 64 KiB of large bodies that all ports read in one turn, while new clients wait to be accepted and otherwise.
- * The read that exceeds them is still taken.
- */
-const MOST_CHUNKS_PER_TURN = { pressed: 8, calm: 32 };
-const CHUNK_BYTES = 64 * 1024;
+/** Bytes of large bodies that all ports read in one turn. The read that exceeds them is still taken. */
+const MOST_READ_PER_TURN = 2 * 1024 * 1024;
+/** A body that continues brings at least one chunk of 64 KiB. */
+const MOST_RESUMED_PER_TURN = MOST_READ_PER_TURN / (64 * 1024);
 
 /** A body that is being read or discarded. */
 export interface PausableBody {
@@ -117,25 +106,18 @@ export interface PausableBody {
 /** Spreads the reading of large bodies over turns of the event loop. Waiting bodies continue in order. */
 export class ReadTurns {
   readonly #nextTurn: (turn: () => void) => void;
-  readonly #pressure: Pressure;
   readonly #waiting = new Set<PausableBody>();
   #read = 0;
   #isScheduled = false;
 
-  constructor(nextTurn: (turn: () => void) => void = setImmediate, pressure: Pressure = acceptPressure) {
+  constructor(nextTurn: (turn: () => void) => void = setImmediate) {
     this.#nextTurn = nextTurn;
-    this.#pressure = pressure;
-  }
-
-  /** A body that continues brings at least one chunk. */
-  get #mostChunks(): number {
-    return MOST_CHUNKS_PER_TURN[this.#pressure.isHigh ? 'pressed' : 'calm'];
   }
 
   /** Counts bytes of a large body. Pauses the body if it has had its turn, or the turn is full. */
   take(body: PausableBody, bytes: number, hasHadTurn: boolean): void {
     this.#read += bytes;
-    if (hasHadTurn || this.#read > this.#mostChunks * CHUNK_BYTES) {
+    if (hasHadTurn || this.#read > MOST_READ_PER_TURN) {
       body.pause();
       this.#waiting.add(body);
     }
@@ -151,9 +133,9 @@ export class ReadTurns {
   #turn(): void {
     this.#isScheduled = false;
     this.#read = 0;
-    let left = this.#mostChunks;
+    let resumed = 0;
     for (const body of this.#waiting) {
-      if (left-- === 0) break;
+      if (resumed++ === MOST_RESUMED_PER_TURN) break;
       this.#waiting.delete(body);
       body.resume();
     }

@@ -9,7 +9,6 @@ import {
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { acceptPressure } from './accept-pressure.js';
 import { SlowReaders } from './backpressure.js';
 import {
   http2Limits,
@@ -122,7 +121,7 @@ class Connections {
     this.#http1 = new Http1Connections(nowMs);
     this.#slowReaders = new SlowReaders(requestTimeoutMs);
     this.#watchSockets();
-    this.#sessions = new OpenSessions(server as Http2SecureServer, { windowBytes: WINDOW_BYTES, limits, nowMs });
+    this.#sessions = new OpenSessions(server as Http2SecureServer, { windowBytes: WINDOW_BYTES, limits });
     (server as Http2SecureServer).on('session', (session) => {
       // A silent session accepts no new requests. Running requests still get their answers.
       session.setTimeout(KEEP_ALIVE_MS, () => session.close());
@@ -184,7 +183,7 @@ class Connections {
 
   #makePlace(): boolean {
     if (this.#http1.closeIdle() || this.#sessions.closeIdle()) return true;
-    if (!this.#http1.refuseSlow()) return this.#sessions.closeSlow() || this.#http1.closeIdle(0);
+    if (!this.#http1.refuseSlow()) return this.#http1.closeIdle(0);
     this.#limits.onRefusal('connection');
     return true;
   }
@@ -204,7 +203,6 @@ class Connections {
     // Ignore pipelined requests of a client that is gone or was refused.
     if (connection === undefined || connection.isRefused || socket.destroyed) return;
     const { calls } = connection;
-    const isNew = connection.sinceMs === undefined;
     const answered = this.#http1.noteRequest(connection, socket, response);
     const isPipelined = calls.unanswered >= MOST_PIPELINED || calls.waitingBytes > MOST_WAITING_BYTES;
     if (isPipelined || !isHttp1(request)) {
@@ -215,13 +213,9 @@ class Connections {
       return;
     }
     const exchange = new Http1Exchange(request, response, { awaitsContinue, slowReaders: this.#slowReaders });
-    const begin = () => {
+    calls.add(response, answered, () => {
       if (!socket.destroyed) this.#serve(exchange);
-    };
-    // While new clients wait, many of them leave before they are accepted. The next turn finds their end. Chunks of a
-    // body would be kept meanwhile, however small they are.
-    const waits = isNew && acceptPressure.isHigh && request.headers['transfer-encoding'] === undefined;
-    calls.add(response, answered, waits ? () => setImmediate(() => setImmediate(begin)) : begin);
+    });
   }
 
   #beginHttp2(request: Http2ServerRequest, response: Http2ServerResponse, awaitsContinue: boolean): void {

@@ -4,12 +4,15 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { isSlowRequest } from './connection-limit.js';
 import type { PipelinedCalls } from './pipelined-calls.js';
 import { lateRequest, refuseRaw } from './refusal.js';
 
 /** A connection that has been idle for so long makes place before a slow request. */
 const LONG_IDLE_MS = 1000;
+/** A younger request is never slow. */
+const LEAST_AGE_MS = 1000;
+/** Mean rate below which a request is slow. At this rate, 1 MB arrives within the default time limit of 60 s. */
+const LEAST_BYTES_PER_MS = 16;
 /** Connections that one search for a slow request looks at. */
 const MOST_LOOKS = 64;
 
@@ -17,8 +20,8 @@ export interface Http1Connection {
   readonly calls: PipelinedCalls;
   /** Response to the last request, until the response has left. */
   last: ServerResponse | undefined;
-  /** Time when the head of the last request arrived, and bytes read by then; undefined before the first request. */
-  sinceMs: number | undefined;
+  /** Time when the head of the last request arrived, and bytes read by then. */
+  sinceMs: number;
   readBefore: number;
   isRefused: boolean;
 }
@@ -44,7 +47,7 @@ export class Http1Connections {
   }
 
   add(socket: Socket, calls: PipelinedCalls): void {
-    this.#all.set(socket, { calls, last: undefined, sinceMs: undefined, readBefore: 0, isRefused: false });
+    this.#all.set(socket, { calls, last: undefined, sinceMs: 0, readBefore: 0, isRefused: false });
     this.#unasked.set(socket, this.#nowMs());
   }
 
@@ -104,7 +107,8 @@ export class Http1Connections {
 
   /** A pipelined request may wait for the server, not for its client. */
   #isSlow({ bytesRead }: Socket, { last, calls, sinceMs, readBefore }: Http1Connection): boolean {
-    if (last === undefined || sinceMs === undefined || last.req.complete || calls.unanswered > 1) return false;
-    return isSlowRequest(this.#nowMs() - sinceMs, bytesRead - readBefore);
+    if (last === undefined || last.req.complete || calls.unanswered > 1) return false;
+    const ageMs = this.#nowMs() - sinceMs;
+    return ageMs >= LEAST_AGE_MS && bytesRead - readBefore < LEAST_BYTES_PER_MS * ageMs;
   }
 }

@@ -1,13 +1,10 @@
 /**
  * Binding an address. Node accepts one connection of a socket per turn of the event loop. With a single socket, clients
  * that open connections without a pause make all others wait for thousands of turns, so several sockets listen on a port.
- * Their number also bounds the work of a turn: all ports share the thread.
  */
 import { type AddressInfo, createServer, type ListenOptions, Server, type ServerOpts } from 'node:net';
 import { AppError } from '@equipoise/core/model';
-import { acceptPressure } from './accept-pressure.js';
 import { portHolder } from './port-holder.js';
-import { TurnNumber } from './stream-credit.js';
 
 /** Port 0 means any free port. */
 export interface ListeningPlace {
@@ -22,17 +19,12 @@ export interface Listening extends ListeningPlace {
 }
 
 /** Sockets of a port. One if sockets cannot share a port: before Node 22.12 and 23.1, and on other systems than Linux. */
-export const SOCKETS_PER_PORT = canSharePorts() ? 32 : 1;
-/**
- * Sockets of a port for HTTP/2 alone. The first bytes of such a connection may cost several milliseconds, and its client
- * keeps it for many requests.
- */
-export const SOCKETS_OF_HTTP2 = Math.min(2, SOCKETS_PER_PORT);
+export const SOCKETS_PER_PORT = canSharePorts() ? 16 : 1;
 /**
  * Connections that may wait to be accepted. The operating system ignores connections beyond these, and their clients try
  * again after a second. Linux allows at most 4,096 per socket by default.
  */
-const MOST_UNACCEPTED = 4096;
+const MOST_UNACCEPTED = 4096 / SOCKETS_PER_PORT;
 
 function canSharePorts(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -47,40 +39,22 @@ export function placeText({ host, port }: ListeningPlace): string {
 }
 
 /** Rejects with AppError PORT_IN_USE or WRONG_USAGE. */
-export async function listen(
-  server: Server,
-  place: ListeningPlace,
-  socketCount: number = SOCKETS_PER_PORT,
-): Promise<Listening> {
+export async function listen(server: Server, place: ListeningPlace): Promise<Listening> {
   const text = placeText(place);
   const servers = [server];
   try {
-    const sharing = { backlog: MOST_UNACCEPTED / socketCount, reusePort: socketCount > 1 };
+    const sharing = { backlog: MOST_UNACCEPTED, reusePort: SOCKETS_PER_PORT > 1 };
     const bound = await bind(server, { ...(await freePlace(place)), ...sharing });
-    while (servers.length < socketCount) {
+    while (servers.length < SOCKETS_PER_PORT) {
       const other = forwarding(server);
       servers.push(other);
       await bind(other, { ...bound, ...sharing });
     }
-    if (socketCount > 1) noteFullTurns(server, socketCount);
     return { ...bound, close: () => closed(servers) };
   } catch (error) {
     void closed(servers);
     throw listenError(error as ListenError, { place, text });
   }
-}
-
-/** Notes turns in which each socket accepted a connection. */
-function noteFullTurns(server: Server, socketCount: number): void {
-  const turns = new TurnNumber();
-  let turn = -1;
-  let accepted = 0;
-  server.on('connection', () => {
-    const { now } = turns;
-    accepted = now === turn ? accepted + 1 : 1;
-    turn = now;
-    if (accepted === socketCount) acceptPressure.noteFullTurn();
-  });
 }
 
 type ListenError = NodeJS.ErrnoException & { readonly address?: string };

@@ -4,7 +4,6 @@ import { monotonicClock } from '../data-plane/alarm-clock.js';
 import { BytesInFlight, InboundBytes, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
-import { asideTurns } from '../net/aside-turns.js';
 import type { AnsweredCall } from '../net/call.js';
 import type { PortLimits, RefusedKind } from '../net/connection-limit.js';
 import type { ServingPhase } from '../net/drain.js';
@@ -174,7 +173,6 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRule
     largeRequests: new LargeRequests({ inbound, maxBodyBytes, maxJsonBytes }),
     outbound: new BytesInFlight(options.maxOutboundBytes ?? mostOutboundBytes(maxBodyBytes)),
     pages: new PageBytes(),
-    aside: asideTurns,
     tenants: options.tenants,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,

@@ -4,10 +4,9 @@ import { getPriority } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { type InferRequest, writeGrpcRequest } from '@equipoise/open-inference-codec';
 import { status } from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { InboundBytes } from '../../data-plane/bytes-in-flight.js';
 import { Cancellation } from '../../data-plane/cancellation.js';
-import { acceptPressure } from '../../net/accept-pressure.js';
 import { grpcBench, withInputs } from '../grpc/grpc-bench.test-support.js';
 import { ask, HttpBench, inferHeaders, overTls } from '../http-bench.test-support.js';
 import { decodeJson, type RestRequest } from '../rest/endpoint.js';
@@ -217,19 +216,6 @@ describe('JSON of medium size', () => {
     await decode();
     expect(await decode()).toEqual(Float32Array.of(1, 2));
   });
-});
-
-it('JSON of medium size is decoded in the thread while new clients wait to be accepted', async () => {
-  const isHigh = vi.spyOn(acceptPressure, 'isHigh', 'get').mockReturnValue(true);
-  onTestFinished(() => isHigh.mockRestore());
-  const largeRequests = new LargeRequests({ inbound: new InboundBytes(), maxBodyBytes: 1e6, maxJsonBytes: 1e6 });
-  ends.push(() => largeRequests.close());
-  const request = { ...call(), largeRequests } as unknown as RestRequest;
-  const decode = async (text: string) => (await decodeJson(request, 'run', encoded(bytesOf(text)))).inputs['x']?.data;
-  expect(await decode('{"x":[1,2]}')).toEqual(Float32Array.of(1, 2));
-  expect(threads.length).toBe(0);
-  expect(await decode(`{"x":[1,2]}${' '.repeat(10_000)}`)).toEqual(Float32Array.of(1, 2));
-  expect(threads.length).toBe(1);
 });
 
 describe('a large request that waits', () => {

@@ -11,7 +11,7 @@ import {
 import { http2Limits, limitConnections, type PortLimits } from '../../net/connection-limit.js';
 import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from '../../net/drain.js';
 import { FairTurns } from '../../net/fair-turns.js';
-import { type ListeningPlace, listen, placeText, SOCKETS_OF_HTTP2 } from '../../net/listen.js';
+import { type ListeningPlace, listen, placeText } from '../../net/listen.js';
 import { type ShownIdentity, showChanges, strictTls } from '../../net/tls.js';
 import type { CallStream } from './grpc-call.js';
 
@@ -55,9 +55,8 @@ export async function listenForCalls(
     turns.begin(stream.session ?? stream, begin, sessions.isGood(stream));
   });
   const words = tls === undefined ? CROWDED : undefined;
-  const closeOther = () => sessions.closeIdle() || sessions.closeSlow();
-  const closeHandshakes = limitConnections(server, { limits, closeOther, words });
-  const listening = await listen(server, place, SOCKETS_OF_HTTP2);
+  const closeHandshakes = limitConnections(server, { limits, closeOther: () => sessions.closeIdle(), words });
+  const listening = await listen(server, place);
   return {
     address: placeText({ host: place.host, port: listening.port }),
     drain: (withinMs) => {

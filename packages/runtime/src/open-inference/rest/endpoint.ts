@@ -1,13 +1,11 @@
 /**
  * An endpoint of REST: a function from a request to an answer. It needs no socket and refuses by throwing an AppError.
  */
-import { largeJson, parseJson } from '@equipoise/open-inference-codec';
+import { largeJson } from '@equipoise/open-inference-codec';
 import type { CancelSignal } from '../../data-plane/cancellation.js';
-import { acceptPressure } from '../../net/accept-pressure.js';
 import type { Answer } from '../../net/answer.js';
 import type { BodyLayout, BodyLimit } from '../../net/body.js';
 import type { ServingPhase } from '../../net/drain.js';
-import { dropError } from '../../net/refusal.js';
 import type { TraceParent } from '../../trace/trace-context.js';
 import type { AnswerFeed } from '../answer-feed.js';
 import { type Decoded, decoders, type JsonBody } from '../decoding/decoders.js';
@@ -60,18 +58,6 @@ export function readQuestion({ readBody }: RestRequest): Promise<Uint8Array> {
   return readBody({ alignAt: 0, isTransient: true }, limit);
 }
 
-/**
- * Parses the JSON of a request other than inference. Such requests count as work of medium size, too, but they have no
- * thread of their own: throws AppError DROPPED while there was too much of it.
- */
-export async function readJsonQuestion(request: RestRequest): Promise<unknown> {
-  const bytes = await readQuestion(request);
-  if (bytes.length <= SMALL_JSON_BYTES) return parseJson(bytes);
-  const { mediumWork } = request.largeRequests;
-  if (mediumWork.owedMs > 0) throw dropError('queue-full', mediumWork.owedMs);
-  return mediumWork.count(() => parseJson(bytes));
-}
-
 /** JSON up to this size is decoded in this thread. It takes at most about 1 ms, whatever it contains. */
 const SMALL_JSON_BYTES = 8 * 1024;
 /** Larger JSON would make other requests wait, so another thread decodes it. */
@@ -88,7 +74,7 @@ export function decodeJson<K extends 'infer' | 'run'>(
   if (jsonBytes <= SMALL_JSON_BYTES) return here();
   if (jsonBytes > MEDIUM_JSON_BYTES) return largeRequests.decode(request, kind, body);
   const { mediumWork } = largeRequests;
-  if (mediumWork.owedMs <= 0 && !acceptPressure.isHigh) return mediumWork.count(here);
+  if (mediumWork.owedMs <= 0) return mediumWork.count(here);
   // A small body without raw tensors may share the memory of the transport, which must not leave this thread.
   const bytes = body.jsonLength === undefined ? new Uint8Array(body.bytes) : body.bytes;
   return largeRequests.decode(request, kind, { ...body, bytes });

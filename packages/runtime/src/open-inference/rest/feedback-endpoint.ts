@@ -1,12 +1,13 @@
 /** Feedback: the label or the score of an earlier answer, for the accuracy in operation. */
 import { AppError } from '@equipoise/core/model';
+import { parseJson } from '@equipoise/open-inference-codec';
 import { type Answer, ok } from '../../net/answer.js';
 import type { Feedback } from '../feedback/answered-requests.js';
-import { pipelineOf, type RestRequest, readJsonQuestion } from './endpoint.js';
+import { pipelineOf, type RestRequest, readQuestion } from './endpoint.js';
 
 export async function feedback(request: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(request);
-  const given = readFeedback(await readJsonQuestion(request));
+  const given = readFeedback(parseJson(await readQuestion(request)));
   const { id, item } = given;
   return ok({ id, item, ...pipeline.judge(given, request.tenant) });
 }
