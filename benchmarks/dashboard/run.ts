@@ -38,7 +38,7 @@ const SIGNS: Readonly<Record<(typeof VIEWS)[number], string>> = {
   Profiles: 'main td',
 };
 
-/** What opens inside a view. */
+/** Panes and dialogs that a click opens inside a view. */
 interface Detail {
   readonly name: string;
   readonly opener: string;

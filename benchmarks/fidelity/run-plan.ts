@@ -7,10 +7,10 @@ const SELDOM_COLLECTED = [
   '--incremental-marking-soft-trigger=75',
   '--incremental-marking-hard-trigger=90',
 ];
-/** Node 20 does not know them. */
+/** Node 20 does not know these flags. */
 const COMPILED_EARLY = ['--invocation-count-for-turbofan=1000', '--concurrent-turbofan-max-threads=1'];
 
-/** Flags with which the command `serve` starts Node. */
+/** As in packages/app/bin/equipoise, for the command `serve`. */
 const serverFlags =
   Number.parseInt(process.versions.node, 10) >= 22 ? [...SELDOM_COLLECTED, ...COMPILED_EARLY] : SELDOM_COLLECTED;
 

@@ -22,7 +22,7 @@ export async function startOver(folder: string, stateFile: string) {
   return { isReady, faults, first: pipeline.first.kind, mode: pipeline.kept.wishes.mode };
 }
 
-/** What a process reports of one start. `isKept`: the bytes of the state file are still there, perhaps renamed. */
+/** Report of a process about one start. `isKept`: the bytes of the state file still exist, perhaps under another name. */
 export interface ReportedStart {
   readonly stateFile: string;
   readonly isReady: boolean;

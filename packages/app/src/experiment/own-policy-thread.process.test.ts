@@ -91,7 +91,7 @@ describe('the thread of a policy', () => {
     await thread.close();
   });
 
-  /** What is printed here meanwhile. */
+  /** Output of this process while the policy runs. */
   async function printed(run: () => Promise<unknown>) {
     const [out, errors]: [string[], string[]] = [[], []];
     const spies = [
