@@ -67,6 +67,19 @@ describe('calls of many connections', () => {
     expect(turns).toEqual([]);
   });
 
+  it('begin one by one if the thread stands still for longer than a turn may take', () => {
+    let nowMs = 0;
+    fair = new FairTurns(
+      (turn) => turns.push(turn),
+      () => (nowMs += 1000),
+    );
+    for (const name of ['a', 'b']) fair.begin(connection(name), () => begun.push(name), false);
+    expect(next()).toEqual(['a']);
+    expect(next()).toEqual(['b']);
+    expect(next()).toEqual([]);
+    expect(turns).toEqual([]);
+  });
+
   it('do not overtake calls of their connection', () => {
     send('a', 65);
     fair.begin(connection('b'), () => fair.begin(connection('a'), () => begun.push('last')));

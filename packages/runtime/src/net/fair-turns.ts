@@ -77,17 +77,20 @@ export class FairTurns {
     this.#nextTurn(() => this.#turn());
   }
 
-  /** Begins waiting calls, up to the bounds of a turn, and at least one. */
+  /**
+   * Begins waiting calls, up to the bounds of a turn. At least one begins, even if the operating system stops the thread
+   * for the whole time: without a further turn, the calls would wait until another one arrives.
+   */
   #turn(): void {
     this.#isScheduled = false;
     this.#begun = 0;
     const endsAtMs = this.#nowMs() + MOST_MS_PER_TURN;
-    while (this.#begun < MOST_PER_TURN && this.#nowMs() < endsAtMs) {
+    do {
       const call = this.#waiting.shift();
       if (call === undefined) break;
       this.#begun++;
       call();
-    }
+    } while (this.#begun < MOST_PER_TURN && this.#nowMs() < endsAtMs);
     if (this.#begun > 0) this.#schedule();
   }
 }
