@@ -57,6 +57,8 @@ export class ReplicaRunner implements ModelRunner {
   readonly #ended: Promise<void>;
   readonly #listeners: ((error: AppError) => void)[] = [];
   #loading: Pending<void> | undefined;
+  /** Outputs come from another thread or process. */
+  readonly givesTensors = true;
   #loadError: AppError | undefined;
   #running: RunningBatch | undefined;
   #settled: Promise<unknown> = Promise.resolve();

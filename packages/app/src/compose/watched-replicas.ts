@@ -104,6 +104,7 @@ function watchedRunner(runner: ModelRunner, run: ModelRunner['run']): ModelRunne
   return {
     run,
     ...(runner.keepsTensors !== undefined && { keepsTensors: runner.keepsTensors }),
+    ...(runner.givesTensors && { givesTensors: true }),
     ...(runner.passesTraces && { passesTraces: true }),
     ...(runner.abandon !== undefined && { abandon: () => runner.abandon?.() }),
     onLost: (listener) => runner.onLost(listener),

@@ -32,6 +32,8 @@ export interface ModelRunner {
   readonly passesTraces?: boolean;
   /** True if `run` leaves the tensors intact for a retry. */
   readonly keepsTensors?: boolean;
+  /** True if the caller alone holds the outputs, and may free their memory. */
+  readonly givesTensors?: boolean;
   onLost(listener: (error: AppError) => void): void;
   close(): Promise<void>;
   /** Rejects a hung batch as lost. `close` then does not wait for it. */

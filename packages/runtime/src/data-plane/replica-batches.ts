@@ -16,6 +16,7 @@ import type { ItemResult, ModelRunner } from '@equipoise/core/ports';
 import type { PipelineScheduler } from '@equipoise/core/serve';
 import { batchIdsToSend } from '../trace/batch-ids.js';
 import { traceHeaders } from '../trace/trace-context.js';
+import { GivenTensors } from './given-tensors.js';
 import { copyTensors, stageFailed } from './payload-algebra.js';
 import type { PendingRequest } from './pending-request.js';
 import type { PolicyItem, PolicyReplica, ServedReplica } from './served-replicas.js';
@@ -62,6 +63,7 @@ const nothing: TensorMap = {};
 
 export class ReplicaBatches {
   readonly #deps: BatchDeps;
+  readonly #given = new GivenTensors();
 
   constructor(deps: BatchDeps) {
     this.#deps = deps;
@@ -127,6 +129,7 @@ export class ReplicaBatches {
       else {
         answered(item, served.variantId, result.output);
         outputs.set(item, result.output);
+        this.#given.note(result.output, served.runner);
       }
     }
     if (answer.items.length > 0 && answer.items.every(isStageFault)) {
@@ -138,6 +141,7 @@ export class ReplicaBatches {
       nowMs,
       answer.cpuMs,
     );
+    for (const { payload } of outputs.keys()) this.#given.free(payload, served.runner);
   }
 
   #giveUp({ served, replica, batch }: RunningBatch, nowMs: number): void {

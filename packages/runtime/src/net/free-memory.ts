@@ -1,6 +1,7 @@
 /**
  * Frees the memory of large buffers before the next garbage collection. Bodies that arrive during collections are in
- * the old generation, where they would be kept until the heap has grown by more than a hundred MB.
+ * the old generation, where they would be kept until the heap has grown by more than a hundred MB. V8 also collects the
+ * whole heap each time that 64 MB of buffers were dropped, which stops the serving thread for 20 to 50 ms.
  */
 import { MessageChannel } from 'node:worker_threads';
 
@@ -14,7 +15,11 @@ export function freeBuffer(buffer: ArrayBufferLike): void {
   if (buffer.byteLength > 0) nowhere.postMessage(undefined, [buffer as ArrayBuffer]);
 }
 
+/** True if a view is large and shares its memory with no other view. */
+export const isFreeable = ({ buffer, byteLength }: ArrayBufferView): boolean =>
+  byteLength >= LARGE_BYTES && byteLength === buffer.byteLength && !(buffer instanceof SharedArrayBuffer);
+
 /** Frees a chunk of a body if it is large and does not share its memory. */
-export function freeChunk({ buffer, byteLength }: Uint8Array): void {
-  if (byteLength >= LARGE_BYTES && byteLength === buffer.byteLength) freeBuffer(buffer);
+export function freeChunk(chunk: Uint8Array): void {
+  if (isFreeable(chunk)) freeBuffer(chunk.buffer);
 }
