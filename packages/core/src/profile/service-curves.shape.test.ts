@@ -26,6 +26,11 @@ describe('serviceCurve', () => {
     expect(serviceCurve(4, 1, points).threadCores).toBe(4);
   });
 
+  it('takes as long per item beyond the largest profiled size as there', () => {
+    expect([9, 16, 10_000].map((k) => curve.meanMs(k))).toEqual([78.75, 140, 87_500]);
+    expect(curve.law(16)).toEqual(constant(140));
+  });
+
   it('interpolates the spread of lognormals and keeps other shapes', () => {
     const lognormal = (sigma: number): ServiceLaw => ({ kind: 'lognormal', mu: Math.log(10) - sigma ** 2 / 2, sigma });
     const mixed = serviceCurve(1, 1, [

@@ -235,7 +235,7 @@ export interface CpuQuotaRule {
   readonly networkMs: number;
 }
 
-/** Service times by batch size 1…`maxBatchSize`. */
+/** Service times by batch size. The profile ends at `maxBatchSize`; larger batches take as long per item as that one. */
 export interface ServiceCurve {
   /** May be a fraction. */
   readonly cpuCores: number;
@@ -285,6 +285,9 @@ export function serviceCurve(cpuCores: number, shareFraction: number, points: re
   const fitted = onMonotoneFit(points);
   const laws = Array.from({ length: maxBatchSize + 1 }, (_, size) => lawAt(fitted, Math.max(1, size)));
   const means = Float64Array.from(laws, lawMeanMs);
+  const largest = { law: laws[maxBatchSize] as ServiceLaw, meanMs: means[maxBatchSize] as number };
+  // Larger batches were not profiled, so no further saving is assumed.
+  const beyondMs = (batchSize: number) => (largest.meanMs * batchSize) / maxBatchSize;
   return {
     cpuCores,
     threadCores: Math.max(1, cpuCores),
@@ -292,8 +295,8 @@ export function serviceCurve(cpuCores: number, shareFraction: number, points: re
     dispatchCores: shareFraction < 1 ? cpuCores : Math.max(1, cpuCores),
     batchSizes,
     maxBatchSize,
-    meanMs: (batchSize) => means[Math.min(batchSize, maxBatchSize)] as number,
-    law: (batchSize) => laws[Math.min(batchSize, maxBatchSize)] as ServiceLaw,
+    meanMs: (batchSize) => means[batchSize] ?? beyondMs(batchSize),
+    law: (batchSize) => laws[batchSize] ?? lawWithMean(largest.law, beyondMs(batchSize)),
   };
 }
 
