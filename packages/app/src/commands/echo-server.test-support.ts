@@ -4,43 +4,56 @@ import { once } from 'node:events';
 import { openInferenceClient } from '@equipoise/adapter-open-inference';
 import type { TestFolder } from '../equipoise.test-support.js';
 
-const stage = 'export const load = () => ({ run: (batch) => batch });\n';
+const echo = 'export const load = () => ({ run: (batch) => batch });\n';
+/** Outputs 200 KB for each item. */
+const enlarge = `export const load = () => ({
+  run: (batch) => batch.map(() => ({ x: { datatype: 'FP32', shape: [50_000], data: new Float32Array(50_000) } })),
+});
+`;
+const shorten = `export const load = () => ({
+  run: (batch) => batch.map(({ x }) => ({ x: { datatype: 'FP32', shape: [1], data: x.data.slice(0, 1) } })),
+});
+`;
 const profile = [1, 4].map((batchSize) => ({ cpuCores: 0.25, batchSize, meanMs: 0.2 }));
-const pipelineOf = (isolation: string) => ({
+const pipelineOf = (names: readonly string[], isolation: string) => ({
   apiVersion: 'equipoise.dev/v1alpha1',
   kind: 'InferencePipeline',
   metadata: { name: 'echo' },
   spec: {
     slo: { latencyMs: 5000 },
     control: { mode: 'off' },
-    stages: [
-      {
-        name: 'only',
-        kind: 'transform',
-        isolation,
-        module: './stage.mjs',
-        variants: [{ name: 'only', resources: { cpuCores: 0.25 }, profile }],
-      },
-    ],
+    stages: names.map((name) => ({
+      name,
+      kind: 'transform',
+      isolation,
+      module: `./${name}.mjs`,
+      variants: [{ name: 'only', resources: { cpuCores: 0.25 }, profile }],
+    })),
+    edges: names.slice(1).map((to, index) => ({ from: names[index], to })),
   },
 });
 
-/** The server is `command` with `args` before the arguments of `serve`. `isolation` is a setting of its stage. */
+/**
+ * The server is `command` with `args` before the arguments of `serve`. `isolation` is a setting of its stages: one that echoes, or
+ * one that makes 200 KB and one that shortens them (`enlarges`).
+ */
 export interface EchoServerOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly isolation: string;
+  readonly enlarges?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Starts the server during `use`, which gets clients of both protocols; returns its stdout. */
 export async function withEchoServer(
   folder: TestFolder,
-  { command, args, isolation, environment = {} }: EchoServerOptions,
+  { command, args, isolation, enlarges = false, environment = {} }: EchoServerOptions,
   use: (clients: Readonly<Record<'REST' | 'gRPC', ReturnType<typeof openInferenceClient>>>) => Promise<void>,
 ): Promise<string> {
-  folder.write('stage.mjs', stage);
-  folder.write('pipeline.yaml', JSON.stringify(pipelineOf(isolation)));
+  for (const [name, module] of Object.entries({ echo, enlarge, shorten })) folder.write(`${name}.mjs`, module);
+  const names = enlarges ? ['enlarge', 'shorten'] : ['echo'];
+  folder.write('pipeline.yaml', JSON.stringify(pipelineOf(names, isolation)));
   const server = ['serve', 'pipeline.yaml', '--port', '0', '--grpc-port', '0', '--no-admin-port', '--arrival-rps', '5'];
   const child = spawn(command, [...args, ...server], {
     cwd: folder.path,

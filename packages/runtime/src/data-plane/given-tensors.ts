@@ -4,7 +4,7 @@
  */
 import type { TensorMap } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
-import { freeBuffer, isFreeable } from '../net/free-memory.js';
+import { freeBuffer, isFreeable } from './free-memory.js';
 
 export class GivenTensors {
   readonly #views = new WeakSet<ArrayBufferView>();

@@ -4,9 +4,9 @@ import type { Readable } from 'node:stream';
 import { AppError } from '@equipoise/core/model';
 import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
 import { type InboundBytes, MOST_SMALL_BYTES } from '../data-plane/bytes-in-flight.js';
+import { freeChunk } from '../data-plane/free-memory.js';
 import { FIRST_BODY_BYTE_MS } from './connection-limit.js';
 import { readTurns } from './fair-turns.js';
-import { freeChunk } from './free-memory.js';
 import { dropError } from './refusal.js';
 
 /** Layout of a body in memory: the byte at offset `alignAt` is aligned for every number type. */

@@ -5,13 +5,13 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
+import { freeChunk } from '../data-plane/free-memory.js';
 import type { Answer, StreamSink } from './answer.js';
 import { type AnswerSink, type SlowReaders, watchSlowStream, writeAnswer } from './backpressure.js';
 import { type BodyLayout, type BodyLimit, type RequestBody, readBody } from './body.js';
 import { Call, type Caller, type CallRules, type Purpose } from './call.js';
 import type { ServingPhase } from './drain.js';
 import { readTurns } from './fair-turns.js';
-import { freeChunk } from './free-memory.js';
 import { ignoreRest, refusal } from './refusal.js';
 
 export interface HttpExchange {

@@ -1,7 +1,7 @@
 /** Entry of the thread that decodes large requests and answers; each message carries one. */
 import { parentPort } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
-import { freeBuffer } from '../../net/free-memory.js';
+import { freeBuffer } from '../../data-plane/free-memory.js';
 import { yieldToServing } from '../../yield-to-serving.js';
 import { type Decoded, decoders, type Encoded, type MessageKind, tensorBuffers } from './decoders.js';
 import type { DecoderFailure, DecoderQuestion } from './threaded-decoder.js';
