@@ -6,6 +6,11 @@ const { include: _, ...settings } = quick.test ?? {};
 const excluded = ['**/node_modules/**', '**/dist/**'];
 /** Suites with a control plane of their own. They mostly wait, so two of them run at a time, and nothing else. */
 const cluster = ['packages/adapter-kubernetes/**/*.full.test.ts'];
+/** Of these, the ones that watch an operator or wait for the server, for minutes. The continuous run leaves them out. */
+const longCluster = [
+  'packages/adapter-kubernetes/src/test-cluster/{api-server,foreign-objects,istiod,life-cycle,operator*,runaway}.full.test.ts',
+  'benchmarks/kubernetes/scale.full.test.ts',
+];
 /** Suites that measure times or garbage collections, or run pods as processes: nothing else runs meanwhile. */
 const alone = [
   'benchmarks/{control/served,data-plane,fidelity,hostile,kubernetes}/**/*.full.test.ts',
@@ -28,17 +33,32 @@ export default defineConfig({
         test: {
           name: 'two at a time',
           include: ['{packages/*/src,examples,benchmarks,scripts}/**/*.{full,seeds}.test.ts'],
-          exclude: [...excluded, ...alone, ...cluster],
+          exclude: [...excluded, ...alone, ...cluster, ...longCluster],
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: 'two clusters at a time', include: cluster, sequence: { groupOrder: 2 } },
+        test: {
+          name: 'two clusters at a time',
+          include: cluster,
+          exclude: [...excluded, ...longCluster],
+          sequence: { groupOrder: 2 },
+        },
       },
       {
         extends: true,
-        test: { name: 'alone', include: alone, fileParallelism: false, sequence: { groupOrder: 1 } },
+        test: { name: 'long clusters', include: longCluster, sequence: { groupOrder: 3 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: alone,
+          exclude: [...excluded, ...longCluster],
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
       },
     ],
     setupFiles: [],

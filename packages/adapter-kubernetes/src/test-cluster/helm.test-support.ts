@@ -1,4 +1,5 @@
 /** Helm and kubectl, as commands. */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type EndedProgram, hasHelm, helmProgram, runToEnd, type Tool } from '@equipoise/testkit';
@@ -10,14 +11,16 @@ export const deployFolder = (name: string): string =>
 
 export const CHART = deployFolder('helm/equipoise');
 
-/** Helm, and a control plane to install on. */
+const kubectlProgram = (): string => path.join(kubeBinariesFolder(), 'kubectl');
+
+/** Helm and kubectl, and a control plane to install on. */
 export const helmTool: Tool = {
   name: 'helm',
   missing: 'not built: npm run helm:build, npm run kube:build',
-  isPresent: () => hasHelm() && controlPlane.isPresent(),
+  isPresent: () => hasHelm() && controlPlane.isPresent() && existsSync(kubectlProgram()),
 };
 
 export const helm = (...args: readonly string[]): Promise<EndedProgram> => runToEnd(helmProgram(), args);
 
 export const kubectl = (args: readonly string[], input?: string): Promise<EndedProgram> =>
-  runToEnd(path.join(kubeBinariesFolder(), 'kubectl'), args, input);
+  runToEnd(kubectlProgram(), args, input);

@@ -15,9 +15,12 @@ export function kubeBinariesFolder(): string {
   return path.join(process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'equipoise', 'kube', version);
 }
 
+/** Files that the build writes last: `built` after all programs of a node. */
+const STAMPS = ['built', 'built-control-plane'];
+
 /** API server, controller manager and scheduler. */
 export const controlPlane: Tool = {
   name: 'kube-apiserver',
   missing: 'not built: npm run kube:build',
-  isPresent: () => existsSync(path.join(kubeBinariesFolder(), 'built')),
+  isPresent: () => STAMPS.some((stamp) => existsSync(path.join(kubeBinariesFolder(), stamp))),
 };
