@@ -95,7 +95,8 @@ describe('the requests', () => {
     const args = serving?.spec.template.spec.containers[0]?.args?.join(' ');
     expect(args).toMatch(/--share-with http:\/\/shelf--next:8080 --share 0\.1$/);
     const next = (await rig.find(NEXT)) as Deployment | undefined;
-    expect(next?.spec.template.spec.volumes).toContainEqual({ name: 'config', configMap: { name: NEXT } });
+    const items = [{ key: expect.stringMatching(/^pipeline-[0-9a-f]{16}\.yaml$/), path: 'pipeline.yaml' }];
+    expect(next?.spec.template.spec.volumes).toContainEqual({ name: 'config', configMap: { name: NEXT, items } });
     // Its removal comes before that of the tried stages, and both before the next attempt.
     const preStops = next?.spec.template.spec.containers.map(({ lifecycle }) => lifecycle?.preStop);
     expect(preStops).toEqual([{ sleep: { seconds: LEAVE_S } }]);

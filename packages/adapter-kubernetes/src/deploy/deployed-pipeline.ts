@@ -3,7 +3,19 @@ import { COMMAND_MANAGER } from '../api/field-managers.js';
 import type { KubeApi, ListPage, Refused } from '../api/kube-api.js';
 import { type KubeObject, type ObjectRef, type ResourceType, refTo } from '../api/kube-object.js';
 import { labelsOf } from '../cluster/object-names.js';
-import { engineTypes, type ObservedPod, pods, renderedTypes } from '../cluster/observed-objects.js';
+import {
+  deployments,
+  engineTypes,
+  type ObservedDeployment,
+  type ObservedPod,
+  pods,
+  renderedTypes,
+} from '../cluster/observed-objects.js';
+import { withKeptFiles } from '../reconcile/kept-templates.js';
+import { digestOf } from '../reconcile/replica-groups.js';
+import { fileDigest, fileOf, filesOf } from '../render/config-files.js';
+import type { ConfigMap } from '../render/manifest-types.js';
+import { FILE } from '../render/pod-template.js';
 import { type FieldDifference, objectDifferences } from './object-differences.js';
 
 export interface ObjectName {
@@ -84,7 +96,8 @@ export function deploymentDiff(wanted: readonly KubeObject[], live: readonly Kub
   const there = new Map(live.map((object) => [idOf(object), object]));
   const compared = wanted.map((object) => {
     const found = there.get(idOf(object));
-    return { object, found, differences: found === undefined ? [] : objectDifferences(object, found) };
+    const workload = there.get(`${deployments.kind} ${object.metadata.name}`) as ObservedDeployment | undefined;
+    return { object, found, differences: found === undefined ? [] : differencesOf(object, found, workload) };
   });
   const ids = new Set(wanted.map(idOf));
   return {
@@ -99,6 +112,20 @@ export function deploymentDiff(wanted: readonly KubeObject[], live: readonly Kub
   };
 }
 
+/** Compares the wanted file with the one that runs, whose keys differ. */
+function differencesOf(
+  wanted: KubeObject,
+  live: KubeObject,
+  workload: ObservedDeployment | undefined,
+): readonly FieldDifference[] {
+  const text = wanted.kind === 'ConfigMap' ? fileOf(wanted as ConfigMap) : undefined;
+  if (text === undefined) return objectDifferences(wanted, live);
+  const config = live as ConfigMap;
+  const isThere = filesOf(config).get(fileDigest(text)) === text;
+  const running = isThere ? text : fileOf(config, workload && digestOf(workload));
+  return objectDifferences({ ...wanted, data: { [FILE]: text } }, { ...live, data: { [FILE]: running } });
+}
+
 /**
  * Applies objects in order, after a dry run of all of them: if the server refuses one, none is written. AppError CONFLICT
  * gives the reason of a refusal, CLUSTER_REFUSED a missing namespace or kind.
@@ -109,12 +136,29 @@ export async function applyObjects(
   { pipeline, force }: { readonly pipeline: string; readonly force: boolean },
 ): Promise<void> {
   if (!force) for (const object of objects) await requireOwn(api, object, pipeline);
+  const complete: KubeObject[] = [];
+  for (const object of objects) complete.push(await withRunningFile(api, object));
   for (const dryRun of [true, false]) {
-    for (const object of objects) {
+    for (const object of complete) {
       const result = await api.apply(typeOf(object.kind), object, { fieldManager: COMMAND_MANAGER, force, dryRun });
       if (result.kind === 'refused') throw notWritten(object, result);
     }
   }
+}
+
+/** A ConfigMap keeps the file of the running template, because its pods may restart until the rollout ends. */
+async function withRunningFile(api: KubeApi, object: KubeObject): Promise<KubeObject> {
+  if (object.kind !== 'ConfigMap') return object;
+  const live = await api.get(refTo(typeOf(object.kind), object));
+  if (live === undefined) return object;
+  const { name, namespace } = object.metadata;
+  const workload = await api.get({ type: deployments, namespace, name });
+  const digest = workload && digestOf(workload);
+  return withKeptFiles(object, live, () => ({
+    digests: new Set(digest === undefined ? [] : [digest]),
+    // The objects of engines have no template that this could read.
+    isChanging: digest === undefined,
+  }));
 }
 
 /** Throws CONFLICT if an object of others has the name: an apply would mix the fields of both. */

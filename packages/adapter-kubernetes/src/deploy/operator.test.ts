@@ -198,9 +198,11 @@ describe('Operator', () => {
     expect([await ready(SMALL), await ready('shelf')]).toEqual([2, 1]);
     const config = childTypes['ConfigMap'];
     if (config === undefined) return;
-    const [first] = await all<KubeObject & { data?: unknown }>(config);
+    const [first] = await all<KubeObject & { data?: Readonly<Record<string, string>> }>(config);
     if (first === undefined) return;
-    written(await admin.replace(config, { ...first, data: { 'pipeline.yaml': 'spoiled' } } as KubeObject, human));
+    const spoiled = Object.fromEntries(Object.keys(first.data ?? {}).map((key) => [key, 'spoiled']));
+    expect(spoiled).not.toEqual({});
+    written(await admin.replace(config, { ...first, data: spoiled } as KubeObject, human));
     await pass(5_000);
     const back = (await all<KubeObject & { data?: unknown }>(config)).find(
       ({ metadata }) => metadata.name === first.metadata.name,

@@ -13,7 +13,16 @@ import {
 } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
-import { type InferencePipeline, isRouter, routerOf } from '../cluster/observed-objects.js';
+import {
+  deployments,
+  type InferencePipeline,
+  isRouter,
+  type ObservedDeployment,
+  routerOf,
+} from '../cluster/observed-objects.js';
+import { digestOf } from '../reconcile/replica-groups.js';
+import { fileOf } from '../render/config-files.js';
+import type { ConfigMap } from '../render/manifest-types.js';
 import type { PlanAnswer } from './planning.js';
 
 /**
@@ -53,16 +62,12 @@ function withoutNull(plan: Plan): Plan {
   return { ...plan, predicted: finite(predicted), ...(verified && { verified: finite(verified) }) };
 }
 
-interface ConfigMap extends KubeObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
-
 /** Plan pinned by the router's file; undefined if it does not match the current pipeline. */
 export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]): Plan | undefined {
-  const config = children.find((child) => child.kind === 'ConfigMap' && isRouter(child) && routerOf(child) === 0) as
-    | ConfigMap
-    | undefined;
-  const file = config?.data?.['pipeline.yaml'];
+  const own = children.filter((child) => isRouter(child) && routerOf(child) === 0);
+  const config = own.find(({ kind }) => kind === 'ConfigMap') as ConfigMap | undefined;
+  const router = own.find(({ kind }) => kind === deployments.kind) as ObservedDeployment | undefined;
+  const file = fileOf(config, router && digestOf(router));
   if (file === undefined) return undefined;
   const parsed = parsePipelineFile(file, { fileName: 'router', baseDir: '/' });
   if (parsed.kind === 'invalid') return undefined;

@@ -109,7 +109,7 @@ function specOf(pipeline: string, { spec }: Deployment): Deployment['spec'] {
           labelSelector: { matchLabels },
         })),
         volumes: template.spec.volumes.map((volume) =>
-          'configMap' in volume ? { ...volume, configMap: { name: config } } : volume,
+          'configMap' in volume ? { ...volume, configMap: { ...volume.configMap, name: config } } : volume,
         ),
       },
     },

@@ -18,7 +18,7 @@ const KINDS = ['InferenceService', 'SeldonDeployment', 'Server', 'Model'];
 
 const isEngineStage = (object: KubeObject): boolean => isStage(object) && KINDS.includes(object.kind);
 
-const isForm = (object: KubeObject): object is StageForm => 'engine' in object;
+export const isForm = (object: KubeObject): object is StageForm => 'engine' in object;
 
 /** Seldon's status tells no generation, so it may still be that of the form before. */
 const SETTLING_MS = 10_000;

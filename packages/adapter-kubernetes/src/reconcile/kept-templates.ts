@@ -1,20 +1,21 @@
 /**
  * Keeps what runs. A newer version of the operator may render the same plan differently; no pod restarts for that alone.
- * If the file of a live ConfigMap means the same as the wanted file, the live text and its digest stay. If a Deployment
- * runs the wanted file, image and arguments, the way that its pods leave and the order of their variables stay. The next
- * change of the plan brings the newer form.
+ * If a file of a live ConfigMap means the same as the wanted file, the live text and its digest stay. If a Deployment
+ * runs the wanted file, image and arguments, the way that its pods leave, the order of their variables and the key of
+ * their file stay. The next change of the plan brings the newer form. Files of older templates stay as long as pods may
+ * mount them.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { LruCache } from '@equipoise/core/model';
 import { parse } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
-import { digestOf } from '../cluster/object-names.js';
-import { isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
+import { deployments, isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
+import { digestOfEntry, fileOf, filesOf, withFile, withMountedFile } from '../render/config-files.js';
 import type { ConfigMap, Container, Deployment } from '../render/manifest-types.js';
-import { CONFIG_DIGEST } from '../render/pod-template.js';
+import { CONFIG_DIGEST, CONFIG_VOLUME, FILE } from '../render/pod-template.js';
 import { PEERS_URL, PEERS_WAIT_S } from '../render/replacement.js';
-
-const FILE = 'pipeline.yaml';
+import { isForm } from './engine-stages.js';
+import { digestOf } from './replica-groups.js';
 
 /** Verdicts by pairs of texts, because parsing dominates a pass. */
 const verdicts = new LruCache<string>(1024);
@@ -36,7 +37,7 @@ export function withKeptTexts(
     const known = kept.get(object);
     if (known?.text === text) return known.object;
     const next =
-      object.kind === 'ConfigMap' ? withText(object as ConfigMap, text) : withDigest(object as Deployment, text);
+      object.kind === 'ConfigMap' ? withFile(object as ConfigMap, text) : withMountedFile(object as Deployment, text);
     kept.set(object, { text, object: next });
     return next;
   });
@@ -48,23 +49,38 @@ function keptTexts(
   live: readonly KubeObject[],
   canary: string,
 ): ReadonlyMap<string, string> {
-  const present = new Map(live.filter(isConfig).map(({ metadata, data }) => [metadata.name, data?.[FILE]]));
+  const present = new Map(live.filter(isConfig).map((config) => [config.metadata.name, config]));
+  const running = new Map(live.filter(isWorkload).map((workload) => [workload.metadata.name, digestOf(workload)]));
+  const textsOf = (name: string): readonly string[] => textsByUse(present.get(name), running.get(name));
+  // The objects of an engine have the digest of their own text.
+  const ofEngines = new Set(wanted.filter(isForm).map(({ metadata }) => metadata.name));
   return new Map(
     wanted.filter(isConfig).flatMap((config) => {
       const { name } = config.metadata;
-      const text = config.data[FILE];
-      const olds = [present.get(name), isRouter(config) ? present.get(canary) : undefined];
-      if (text === undefined || olds.includes(text)) return [];
-      const old = olds.find((each) => each !== undefined && verdictOn(text, each));
+      const text = fileOf(config);
+      if (text === undefined || ofEngines.has(name)) return [];
+      const olds = [...textsOf(name), ...(isRouter(config) ? textsOf(canary) : [])];
+      if (olds.includes(text)) return [];
+      const old = olds.find((each) => verdictOn(text, each));
       return old === undefined ? [] : [[name, old] as const];
     }),
   );
+}
+
+/** Files of a live ConfigMap, that of the running template first. */
+function textsByUse(config: ConfigMap | undefined, running: string | undefined): readonly string[] {
+  if (config === undefined) return [];
+  const files = filesOf(config);
+  const first = files.get(running ?? '');
+  return first === undefined ? [...files.values()] : [first, ...[...files.values()].filter((text) => text !== first)];
 }
 
 const verdictOn = (text: string, old: string): boolean =>
   verdicts.remember(JSON.stringify([text, old]), () => (meansSame(text, old) ? 'same' : 'other')) === 'same';
 
 const isConfig = (object: KubeObject): object is ConfigMap => object.kind === 'ConfigMap';
+
+const isWorkload = (object: KubeObject): object is ObservedDeployment => object.kind === deployments.kind;
 
 function meansSame(text: string, old: string): boolean {
   try {
@@ -74,38 +90,34 @@ function meansSame(text: string, old: string): boolean {
   }
 }
 
-const withText = (config: ConfigMap, text: string): ConfigMap => ({
-  ...config,
-  data: { ...config.data, [FILE]: text },
-});
-
-function withDigest(deployment: Deployment, text: string): Deployment {
-  const { spec } = deployment;
-  const { template } = spec;
-  const annotations = { ...template.metadata.annotations, [CONFIG_DIGEST]: digestOf(text, 16) };
-  return {
-    ...deployment,
-    spec: { ...spec, template: { ...template, metadata: { ...template.metadata, annotations } } },
-  };
-}
-
 type Pod = Deployment['spec']['template']['spec'];
 
-const withPauses = new WeakMap<KubeObject, { readonly template: unknown; readonly object: KubeObject }>();
+const withPauses = new WeakMap<
+  KubeObject,
+  { readonly template: unknown; readonly hasOldKey: boolean; readonly object: KubeObject }
+>();
 
-/** The object with pauses and order of variables of the live Deployment, if that runs the same. */
-export function withKeptPauses(object: KubeObject, live: ObservedDeployment | undefined): KubeObject {
+/**
+ * The object with pauses, order of variables and key of the file of the live Deployment, if that runs the same.
+ * `config`: the live ConfigMap.
+ */
+export function withKeptPauses(
+  object: KubeObject,
+  live: ObservedDeployment | undefined,
+  config: KubeObject | undefined,
+): KubeObject {
   if (object.kind !== 'Deployment' || live === undefined) return object;
   const wanted = object as Deployment;
   const running = live.spec.template as Partial<Deployment['spec']['template']>;
+  const hasOldKey = config !== undefined && isConfig(config) && config.data?.[FILE] !== undefined;
   const known = withPauses.get(object);
-  if (known !== undefined && isDeepStrictEqual(known.template, running)) return known.object;
-  const pod = keptPod(wanted.spec.template, running);
+  if (known?.hasOldKey === hasOldKey && isDeepStrictEqual(known.template, running)) return known.object;
+  const pod = keptPod(wanted.spec.template, running, hasOldKey);
   const next =
     pod === undefined
       ? object
       : ({ ...wanted, spec: { ...wanted.spec, template: { ...wanted.spec.template, spec: pod } } } as KubeObject);
-  withPauses.set(object, { template: running, object: next });
+  withPauses.set(object, { template: running, hasOldKey, object: next });
   return next;
 }
 
@@ -113,6 +125,7 @@ export function withKeptPauses(object: KubeObject, live: ObservedDeployment | un
 function keptPod(
   { metadata, spec }: Deployment['spec']['template'],
   running: Partial<Deployment['spec']['template']>,
+  hasOldKey: boolean,
 ): Pod | undefined {
   const isSameFile = running.metadata?.annotations?.[CONFIG_DIGEST] === metadata.annotations?.[CONFIG_DIGEST];
   const [container, old] = [spec.containers[0], running.spec?.containers[0]];
@@ -122,7 +135,18 @@ function keptPod(
   const lifecycle = old.lifecycle ?? container.lifecycle;
   const env = isSameSet(container.env, old.env) ? old.env : container.env;
   const kept = { ...container, ...(env && { env }), ...(lifecycle && { lifecycle }) };
-  return { ...spec, terminationGracePeriodSeconds, containers: [kept, ...spec.containers.slice(1)] };
+  const volumes = hasOldKey ? withKeptSource(spec.volumes, running.spec.volumes) : spec.volumes;
+  return { ...spec, terminationGracePeriodSeconds, containers: [kept, ...spec.containers.slice(1)], volumes };
+}
+
+/** Up to version 0.1.0, a pod mounts its ConfigMap whole. */
+function withKeptSource(wanted: Pod['volumes'], running: Pod['volumes'] = []): Pod['volumes'] {
+  const old = running.find(({ name }) => name === CONFIG_VOLUME);
+  if (old === undefined || !('configMap' in old) || old.configMap.items !== undefined) return wanted;
+  const { name } = old.configMap;
+  return wanted.map((volume) =>
+    volume.name === CONFIG_VOLUME ? { name: CONFIG_VOLUME, configMap: { name } } : volume,
+  );
 }
 
 /** True if the variables differ at most in their order, and in how a pod leaves. */
@@ -133,3 +157,49 @@ const LEAVING = [PEERS_URL, PEERS_WAIT_S];
 
 const byName = (env: NonNullable<Container['env']>) =>
   env.filter(({ name }) => !LEAVING.includes(name)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+
+/** Room for the files of older templates; a ConfigMap has at most 1 MiB. */
+const MOST_KEPT_BYTES = 400_000;
+
+/** Use of the files of a ConfigMap. */
+export interface FileUse {
+  /** Digests of existing pods and templates. */
+  readonly digests: ReadonlySet<string>;
+  /** True if a rollout is under way, so that ReplicaSets may start pods of any older template. */
+  readonly isChanging: boolean;
+}
+
+const withFiles = new WeakMap<KubeObject, { readonly live: KubeObject; readonly object: KubeObject }>();
+
+/**
+ * The ConfigMap with the files of older templates that pods may still mount. Unused files go with the next change: their
+ * removal would be a write of its own.
+ */
+export function withKeptFiles(object: KubeObject, live: KubeObject | undefined, usageOf: () => FileUse): KubeObject {
+  if (!isConfig(object) || live === undefined || !isConfig(live)) return object;
+  const known = withFiles.get(object);
+  if (known?.live === live) return known.object;
+  const { data } = object;
+  const olds = Object.entries(live.data ?? {}).flatMap(([key, text]) => {
+    const digest = data[key] === undefined ? digestOfEntry(key, text) : undefined;
+    return digest === undefined ? [] : [{ key, text, digest }];
+  });
+  if (olds.length === 0) return object;
+  const isWritten = Object.entries(data).every(([key, text]) => live.data[key] === text);
+  const { digests, isChanging } = usageOf();
+  const isUsed = ({ digest }: { readonly digest: string }): boolean => digests.has(digest);
+  let bytes = 0;
+  const kept = olds
+    .filter((old) => isWritten || isChanging || isUsed(old))
+    .toSorted((a, b) => Number(isUsed(b)) - Number(isUsed(a)))
+    .filter(({ text }) => {
+      bytes += Buffer.byteLength(text);
+      return bytes <= MOST_KEPT_BYTES;
+    });
+  // API servers sort keys: equal data have equal bytes.
+  const entries = [...Object.entries(data), ...kept.map(({ key, text }) => [key, text] as const)];
+  const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const next: ConfigMap = { ...object, data: Object.fromEntries(sorted) };
+  if (isWritten) withFiles.set(object, { live, object: next });
+  return next;
+}

@@ -2,16 +2,19 @@ import type { Plan } from '@equipoise/core/model';
 import { type KubeObject, refTo } from '../api/kube-object.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { deployments, isRouter, isStage, type ObservedDeployment, renderedTypes } from '../cluster/observed-objects.js';
+import { rolloutState } from '../cluster/rollout-state.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { targetOf } from '../observe/pipeline-target.js';
 import { graphEngineOf } from '../render/engines/targets.js';
+import { CONFIG_DIGEST } from '../render/pod-template.js';
 import { activeCanary, withdrawCanary } from './canary.js';
 import { engineObjectsOf, engineRefsOf, settledAfterMs, withLiveForms, withWantedForms } from './engine-stages.js';
 import { conditionsOf, findingsOf } from './findings.js';
 import { activeGraphCanary, asDeployments, isGraph, isWholeGraph } from './graph-objects.js';
 import { transitionGraph } from './graph-transition.js';
-import { withKeptPauses } from './kept-templates.js';
+import { type FileUse, withKeptFiles, withKeptPauses } from './kept-templates.js';
 import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconciliation.js';
+import { digestOf } from './replica-groups.js';
 import { nextRollback } from './rollback.js';
 import { routersWork } from './routers.js';
 import { IDLE, type Work } from './transition.js';
@@ -35,6 +38,34 @@ export function reconcile(
     againAfterMs: Number.isFinite(soonestMs) ? soonestMs : undefined,
     apply: apply.flatMap((object) => engineObjectsOf(object, observed.children)),
     remove: remove.flatMap((ref) => engineRefsOf(ref, observed.children)),
+  };
+}
+
+function withKeptParts(
+  object: KubeObject,
+  { children, pods }: ObservedPipeline,
+  live: ReadonlyMap<string, ObservedDeployment>,
+): KubeObject {
+  const { name } = object.metadata;
+  if (object.kind !== 'ConfigMap' && object.kind !== deployments.kind) return object;
+  const config = children.find((child) => child.kind === 'ConfigMap' && child.metadata.name === name);
+  if (object.kind !== 'ConfigMap') return withKeptPauses(object, live.get(name), config);
+  return withKeptFiles(object, config, () => fileUseOf(live.get(name), live, pods));
+}
+
+function fileUseOf(
+  workload: ObservedDeployment | undefined,
+  live: ReadonlyMap<string, ObservedDeployment>,
+  pods: ObservedPipeline['pods'],
+): FileUse {
+  const ofTemplates = [...live.values()].map(digestOf);
+  const ofPods = pods.map(({ metadata }) => metadata.annotations?.[CONFIG_DIGEST]);
+  // The forms of an engine that walks the graph have no template.
+  const isSettled =
+    workload !== undefined && digestOf(workload) !== undefined && rolloutState(workload).kind === 'complete';
+  return {
+    digests: new Set([...ofTemplates, ...ofPods].filter((digest) => digest !== undefined)),
+    isChanging: !isSettled,
   };
 }
 
@@ -64,7 +95,7 @@ function reconcileForms(
   return {
     finalizer,
     phase,
-    apply: apply.map((object) => withKeptPauses(object, live.get(object.metadata.name))),
+    apply: apply.map((object) => withKeptParts(object, view, live)),
     remove,
     againAfterMs,
     awaitsVerdict,

@@ -1,8 +1,9 @@
 /** Targets of a router: annotated on its Deployment, or (after `k8s apply`) read from its pipeline file. */
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
-import { LABEL_PREFIX, digestOf as textDigestOf, workloadName } from '../cluster/object-names.js';
+import { LABEL_PREFIX, workloadName } from '../cluster/object-names.js';
 import { isRouter, type ObservedDeployment, routerOf } from '../cluster/observed-objects.js';
+import { filesOf } from '../render/config-files.js';
 import type { ConfigMap } from '../render/manifest-types.js';
 import { digestOf } from './replica-groups.js';
 
@@ -55,8 +56,8 @@ function pinnedReplicas(
   children: readonly KubeObject[],
 ): ReadonlyMap<string, number> | undefined {
   const config = children.find((child) => child.kind === 'ConfigMap' && isRouter(child)) as ConfigMap | undefined;
-  const file = config?.data['pipeline.yaml'];
-  if (file === undefined || textDigestOf(file, 16) !== digestOf(router)) return undefined;
+  const file = config && filesOf(config).get(digestOf(router) ?? '');
+  if (file === undefined) return undefined;
   const parsed = parsePipelineFile(file, { fileName: 'router', baseDir: '/' });
   if (parsed.kind === 'invalid') return undefined;
   const { name, stages } = parsed.spec;

@@ -6,6 +6,7 @@ import type { KubeObject } from '../api/kube-object.js';
 import { digestOf } from '../cluster/object-names.js';
 import { isRouter } from '../cluster/observed-objects.js';
 import { routedPlan } from '../plan/kept-plan.js';
+import { fileOf } from '../render/config-files.js';
 import type { ConfigMap, Deployment } from '../render/manifest-types.js';
 import { renderPlan } from '../render/render-plan.js';
 import { planFor, requestFor, specOf } from '../render/render-request.test-support.js';
@@ -19,7 +20,7 @@ const routerOf = (objects: readonly KubeObject[] = []) => {
   const own = objects.filter(isRouter);
   const config = own.find(({ kind }) => kind === 'ConfigMap') as ConfigMap;
   const deployment = own.find(({ kind }) => kind === 'Deployment') as Deployment;
-  const text = config.data['pipeline.yaml'] ?? '';
+  const text = fileOf(config) ?? '';
   const [stage] = (parse(text) as { spec: { stages: readonly unknown[] } }).spec.stages;
   return { text, stage, digest: deployment.spec.template.metadata.annotations?.['equipoise.dev/config-digest'] };
 };

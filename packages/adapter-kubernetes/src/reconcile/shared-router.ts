@@ -4,10 +4,10 @@
  */
 import { parse, stringify } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
-import { digestOf } from '../cluster/object-names.js';
-import { isRouter } from '../cluster/observed-objects.js';
+import { deployments, isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
+import { fileOf, withFile, withMountedFile } from '../render/config-files.js';
 import type { ConfigMap, Deployment } from '../render/manifest-types.js';
-import { CONFIG_DIGEST } from '../render/pod-template.js';
+import { digestOf } from './replica-groups.js';
 
 interface RoutedStage {
   readonly name: string;
@@ -31,8 +31,6 @@ interface RouterFile {
   readonly spec: { readonly stages: readonly RoutedStage[] };
 }
 
-const FILE = 'pipeline.yaml';
-
 /** The shared router; undefined if the pods of a stage are not interchangeable. */
 export function sharedRouter(
   wanted: readonly KubeObject[],
@@ -43,12 +41,15 @@ export function sharedRouter(
   const stages = file.spec.stages.map((stage) => sharedStage(stage, live));
   if (stages.includes(undefined)) return undefined;
   const text = stringify({ ...file, spec: { ...file.spec, stages } }, { lineWidth: 0 });
-  return wanted.map((object) => (isRouter(object) ? withFile(object, text) : object));
+  return wanted.map((object) => (isRouter(object) ? withRouterFile(object, text) : object));
 }
 
+/** The file that the router among these objects runs. */
 function routerFileOf(objects: readonly KubeObject[]): RouterFile | undefined {
-  const config = objects.find((object) => object.kind === 'ConfigMap' && isRouter(object)) as ConfigMap | undefined;
-  const text = config?.data[FILE];
+  const own = objects.filter(isRouter);
+  const config = own.find(({ kind }) => kind === 'ConfigMap') as ConfigMap | undefined;
+  const deployment = own.find(({ kind }) => kind === deployments.kind) as ObservedDeployment | undefined;
+  const text = fileOf(config, deployment && digestOf(deployment));
   return text === undefined ? undefined : (parse(text) as RouterFile);
 }
 
@@ -72,15 +73,7 @@ function sharedStage(stage: RoutedStage, live: RouterFile): RoutedStage | undefi
 
 const urlsOf = ({ url }: RoutedServer): readonly string[] => (typeof url === 'string' ? [url] : url);
 
-function withFile(object: KubeObject, text: string): KubeObject {
-  if (object.kind === 'ConfigMap') return { ...object, data: { [FILE]: text } } as KubeObject;
-  if (object.kind !== 'Deployment') return object;
-  const deployment = object as Deployment;
-  const { template } = deployment.spec;
-  const annotations = { ...template.metadata.annotations, [CONFIG_DIGEST]: digestOf(text, 16) };
-  const shared: Deployment = {
-    ...deployment,
-    spec: { ...deployment.spec, template: { ...template, metadata: { ...template.metadata, annotations } } },
-  };
-  return shared;
+function withRouterFile(object: KubeObject, text: string): KubeObject {
+  if (object.kind === 'ConfigMap') return withFile(object as ConfigMap, text);
+  return object.kind === deployments.kind ? withMountedFile(object as Deployment, text) : object;
 }

@@ -61,6 +61,12 @@ export interface ContainerSecurity {
   readonly capabilities: { readonly drop: readonly ['ALL'] };
 }
 
+/** Without `items`, each key is a file of its name. */
+export interface ConfigMapSource {
+  readonly name: string;
+  readonly items?: readonly { readonly key: string; readonly path: string }[];
+}
+
 /** `Placement` adds further fields. */
 export interface PodSpec {
   readonly serviceAccountName: string;
@@ -80,7 +86,7 @@ export interface PodSpec {
   readonly containers: readonly Container[];
   readonly volumes: readonly (
     | { readonly name: string; readonly emptyDir: { readonly sizeLimit?: string } }
-    | { readonly name: string; readonly configMap: { readonly name: string } }
+    | { readonly name: string; readonly configMap: ConfigMapSource }
   )[];
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
 import { toYaml } from '../api/to-yaml.js';
+import { fileOf } from './config-files.js';
 import type { ConfigMap } from './manifest-types.js';
 import { placementOf } from './placement.js';
 import { renderPlan } from './render-plan.js';
@@ -83,7 +84,7 @@ describe('a placement', () => {
   it('is in no pipeline file of a pod, so that it changes no digest', () => {
     const plain = renderPlan(requestFor('deployment', { spec: specOf(EVERY_KIND), plan: gpu.plan }));
     const files = (objects: readonly KubeObject[]) =>
-      objects.flatMap((object) => (object.kind === 'ConfigMap' ? [(object as ConfigMap).data['pipeline.yaml']] : []));
+      objects.flatMap((object) => (object.kind === 'ConfigMap' ? [fileOf(object as ConfigMap)] : []));
     expect(files(renderPlan(requestFor('deployment', { spec: placed, ...gpu })))).toEqual(files(plain));
   });
 

@@ -2,6 +2,7 @@
 import type { Labels } from '../cluster/object-names.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import {
+  type ConfigMapSource,
   type Container,
   type ContainerSecurity,
   type PodTemplate,
@@ -24,6 +25,22 @@ export const STATE_DIR = '/var/lib/equipoise';
 export const PIPELINE_DIR = '/pipeline';
 
 export const CONFIG_DIGEST = `${LABEL_PREFIX}/config-digest`;
+
+/** Name of the pipeline file in pods. */
+export const FILE = 'pipeline.yaml';
+export const CONFIG_VOLUME = 'config';
+
+/** Key of a pipeline file in its ConfigMap. */
+export const fileKeyOf = (digest: string): string => `pipeline-${digest}.yaml`;
+
+/** Volume with the file of this digest. */
+export const configVolume = (
+  name: string,
+  digest: string,
+): { readonly name: string; readonly configMap: ConfigMapSource } => ({
+  name: CONFIG_VOLUME,
+  configMap: { name, items: [{ key: fileKeyOf(digest), path: FILE }] },
+});
 
 const security: ContainerSecurity = {
   allowPrivilegeEscalation: false,
@@ -78,7 +95,7 @@ export function podTemplate(parts: PodTemplateInput): PodTemplate {
       volumes: [
         { name: 'state', emptyDir: {} },
         { name: 'tmp', emptyDir: {} },
-        ...(config ? [{ name: 'config', configMap: { name: config.name } }] : []),
+        ...(config ? [configVolume(config.name, config.digest)] : []),
       ],
     },
   };
@@ -96,9 +113,9 @@ function withSecurity(container: Container, hasConfig: boolean): Container {
       ...(hasConfig
         ? [
             {
-              name: 'config',
-              mountPath: `${STATE_DIR}/pipeline.yaml`,
-              subPath: 'pipeline.yaml',
+              name: CONFIG_VOLUME,
+              mountPath: `${STATE_DIR}/${FILE}`,
+              subPath: FILE,
               readOnly: true as const,
             },
           ]

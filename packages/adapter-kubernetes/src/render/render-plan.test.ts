@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../api/kube-object.js';
 import { toYaml } from '../api/to-yaml.js';
 import { routedPlan } from '../plan/kept-plan.js';
+import { fileOf } from './config-files.js';
 import type { ConfigMap, NetworkPolicy } from './manifest-types.js';
 import { renderPlan } from './render-plan.js';
 import { EVERY_KIND, exampleOf, planFor, requestFor, specOf } from './render-request.test-support.js';
@@ -28,7 +29,7 @@ const objectOf = (objects: readonly KubeObject[], kind: string, name: string) =>
 
 /** Pipeline file of the pods of `name`. */
 function servedSpec(objects: readonly KubeObject[], name: string): PipelineSpec {
-  return specOf((objectOf(objects, 'ConfigMap', name) as ConfigMap).data['pipeline.yaml'] ?? '');
+  return specOf(fileOf(objectOf(objects, 'ConfigMap', name) as ConfigMap) ?? '');
 }
 
 describe.each(targets)('a plan for %s', (target) => {

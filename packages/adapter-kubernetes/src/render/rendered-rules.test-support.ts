@@ -5,6 +5,7 @@
 import type { KubeObject } from '../api/kube-object.js';
 import type { Labels } from '../cluster/object-names.js';
 import {
+  type ConfigMap,
   type Container,
   type NetworkPolicy,
   type PodDisruptionBudget,
@@ -106,8 +107,15 @@ function* podProblems(pods: RenderedPods, objects: readonly KubeObject[]): Gener
 }
 
 function referenceProblems({ serviceAccountName, volumes }: PodSpec, objects: readonly KubeObject[]) {
-  const ids = new Set(objects.map(idOf));
-  const configs = volumes.flatMap((volume) => ('configMap' in volume ? [`ConfigMap ${volume.configMap.name}`] : []));
+  const keys = objects.flatMap((object) =>
+    object.kind === 'ConfigMap' ? Object.keys((object as ConfigMap).data).map((key) => `${idOf(object)}/${key}`) : [],
+  );
+  const ids = new Set([...objects.map(idOf), ...keys]);
+  const configs = volumes.flatMap((volume) => {
+    if (!('configMap' in volume)) return [];
+    const { name, items } = volume.configMap;
+    return items?.map(({ key }) => `ConfigMap ${name}/${key}`) ?? [`ConfigMap ${name}`];
+  });
   const wanted = [`ServiceAccount ${serviceAccountName}`, ...configs];
   return wanted.filter((id) => !ids.has(id)).map((id) => `there is no ${id}`);
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../api/kube-object.js';
 import type { Labels } from '../cluster/object-names.js';
 import { isRouter, isStage, routerOf } from '../cluster/observed-objects.js';
+import { fileOf } from './config-files.js';
 import type { ConfigMap, NetworkPolicy, PodDisruptionBudget, Service } from './manifest-types.js';
 import { renderPlan } from './render-plan.js';
 import { EVERY_KIND, planFor, requestFor, specOf } from './render-request.test-support.js';
@@ -64,7 +65,7 @@ describe.each(targets)('three routers for %s', (target) => {
     const services = kindOf<Service>('Service').filter(isStage);
     for (const file of files) {
       const others = services.filter((service) => routerOf(service) !== routerOf(file));
-      const text = file.data['pipeline.yaml'] ?? '';
+      const text = fileOf(file) ?? '';
       expect(others.filter(({ metadata }) => text.includes(`//${metadata.name}:`))).toEqual([]);
       expect(text).not.toContain('routers:');
     }

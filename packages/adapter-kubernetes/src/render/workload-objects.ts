@@ -1,7 +1,7 @@
 import type { Labels } from '../cluster/object-names.js';
-import { digestOf } from '../cluster/object-names.js';
+import { fileDigest } from './config-files.js';
 import type { ConfigMap, Deployment, PodDisruptionBudget, Service } from './manifest-types.js';
-import { type PodTemplateInput, podTemplate, progressDeadlineSeconds } from './pod-template.js';
+import { fileKeyOf, type PodTemplateInput, podTemplate, progressDeadlineSeconds } from './pod-template.js';
 
 export interface Part {
   readonly name: string;
@@ -63,11 +63,12 @@ export function configOf(
   { name, labels }: Part,
   pipelineFile: string,
 ): { readonly object: ConfigMap; readonly config: NonNullable<PodTemplateInput['config']> } {
+  const digest = fileDigest(pipelineFile);
   const object: ConfigMap = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name, labels },
-    data: { 'pipeline.yaml': pipelineFile },
+    data: { [fileKeyOf(digest)]: pipelineFile },
   };
-  return { object, config: { name, digest: digestOf(pipelineFile, 16) } };
+  return { object, config: { name, digest } };
 }

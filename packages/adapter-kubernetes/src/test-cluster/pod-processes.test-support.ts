@@ -160,9 +160,12 @@ class PodProcess {
     for (const volume of pod.spec.volumes) {
       if (!('configMap' in volume)) continue;
       const { namespace = '' } = pod.metadata;
-      const config = await this.#api.get({ type: configMaps, namespace, name: volume.configMap.name });
-      for (const [file, text] of Object.entries(config?.data ?? {}))
-        writeFileSync(path.join(this.#folder, file), this.#here(text));
+      const { name, items } = volume.configMap;
+      const data = (await this.#api.get({ type: configMaps, namespace, name }))?.data ?? {};
+      const files = items?.map((item) => [item.path, data[item.key]] as const) ?? Object.entries(data);
+      for (const [file, text] of files) {
+        if (text !== undefined) writeFileSync(path.join(this.#folder, file), this.#here(text));
+      }
     }
   }
 

@@ -45,7 +45,7 @@ async function start({ metadata: { name }, spec }: Item): Promise<string> {
   const [container] = spec?.template.spec.containers ?? [];
   const config = items.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === name);
   mkdirSync(join(folder.path, name));
-  folder.write(join(name, 'pipeline.yaml'), here(config?.data?.['pipeline.yaml'] ?? ''));
+  folder.write(join(name, 'pipeline.yaml'), here(Object.values(config?.data ?? {})[0] ?? ''));
   const own = new Map([
     ['0.0.0.0', '127.0.0.1'],
     ['8080', '0'],
