@@ -108,14 +108,13 @@ export function withoutNodes(spec: PipelineSpec, gone: ReadonlySet<StageId>): Pi
       accuracyTable: {
         ...accuracyTable,
         combinations: accuracyTable.combinations.flatMap((each) => {
+          const isWithoutThese = omitted.every(({ id, optional = false }) => {
+            const of = each.variants[id];
+            return of === OMITTED || (of === undefined && !optional);
+          });
+          if (!isWithoutThese) return [];
           const kept = Object.entries<VariantId>(each.variants).filter(([id]) => !gone.has(id as StageId));
-          const isOfThese =
-            kept.every(([, of]) => of !== OMITTED) &&
-            omitted.every(({ id, optional = false }) => {
-              const of = each.variants[id];
-              return of === OMITTED || (of === undefined && !optional);
-            });
-          return isOfThese ? [{ ...each, variants: Object.fromEntries(kept) }] : [];
+          return kept.every(([, of]) => of !== OMITTED) ? [{ ...each, variants: Object.fromEntries(kept) }] : [];
         }),
       },
     }),

@@ -4,9 +4,8 @@
  * that is a stage, is not optional, and carries no other one. Measured accuracies depend on the choice of a stage: its
  * variant, at its threshold and with its quorum.
  */
-import type { AccuracyTable } from './accuracy-table.js';
+import type { AccuracyTable, MeasuredCombination } from './accuracy-table.js';
 import type { StageId, VariantId } from './ids.js';
-import { OMITTED } from './omission.js';
 import type { EdgeSpec, Join, PipelineSpec, StageSpec } from './pipeline-spec.js';
 
 interface Graph {
@@ -103,16 +102,20 @@ export function withQuorums(spec: PipelineSpec, chosen: ReadonlyMap<StageId, num
 
 /** A combination that names no quorum holds for all: it omits the join. */
 function tableWith(table: AccuracyTable, chosen: ReadonlyMap<StageId, number>): AccuracyTable {
-  const combinations = table.combinations.flatMap((each) => {
+  const combinations: MeasuredCombination[] = [];
+  for (const each of table.combinations) {
+    if (!isWith(each.variants, chosen)) continue;
     const variants: Record<StageId, VariantId> = { ...each.variants };
-    for (const [stage, quorum] of chosen) {
-      const choice = variants[stage];
-      if (choice === undefined) return [];
-      if (choice === OMITTED) continue;
-      if ((quorumOfChoice(choice) ?? quorum) !== quorum) return [];
-      variants[stage] = withoutQuorum(choice);
-    }
-    return [{ ...each, variants }];
-  });
+    for (const stage of chosen.keys()) variants[stage] = withoutQuorum(variants[stage] as VariantId);
+    combinations.push({ ...each, variants });
+  }
   return { ...table, combinations };
+}
+
+function isWith(variants: MeasuredCombination['variants'], chosen: ReadonlyMap<StageId, number>): boolean {
+  for (const [stage, quorum] of chosen) {
+    const choice = variants[stage];
+    if (choice === undefined || (quorumOfChoice(choice) ?? quorum) !== quorum) return false;
+  }
+  return true;
 }

@@ -34,7 +34,7 @@ export const sharesByUpstream = ({ when, fanOut }: EdgeSpec): readonly UpstreamS
 ];
 
 export const hasSharesByUpstream = ({ edges }: Pick<PipelineSpec, 'edges'>): boolean =>
-  edges.some((edge) => sharesByUpstream(edge).length > 0);
+  edges.some(({ when, fanOut }) => (when?.byUpstream?.length ?? 0) + (fanOut?.byUpstream?.length ?? 0) > 0);
 
 /** A variant with those of earlier stages behind which a share was measured, such as `small behind coarse`. */
 export function variantBehind(variant: string, upstream: UpstreamShares['upstream'] = {}): string {
@@ -79,6 +79,7 @@ export const withoutUpstream = (spec: PipelineSpec): PipelineSpec => behindUpstr
 
 function resolvedEdge(edge: EdgeSpec, variant: VariantId | undefined): EdgeSpec {
   const { when, fanOut } = edge;
+  if (when?.byVariant === undefined && fanOut?.byVariant === undefined) return edge;
   const shareOf = (byVariant: Readonly<Record<VariantId, number>>, otherwise: number): number =>
     (variant === undefined ? undefined : byVariant[withoutQuorum(variant)]) ?? otherwise;
   return {

@@ -3,7 +3,7 @@
  * single threshold is fixed. Shares and measured accuracies depend on the choice of a stage: its variant, at a threshold
  * if it has several, or `OMITTED`.
  */
-import type { AccuracyTable } from './accuracy-table.js';
+import type { AccuracyTable, MeasuredCombination } from './accuracy-table.js';
 import type { StageId, VariantId } from './ids.js';
 import type { EdgeSpec, PipelineSpec, UpstreamShares } from './pipeline-spec.js';
 
@@ -105,14 +105,20 @@ function meanOf(shares: Shares): number {
 }
 
 function tableAt(table: AccuracyTable, chosen: ReadonlyMap<StageId, number>): AccuracyTable {
-  const combinations = table.combinations.flatMap((each) => {
+  const combinations: MeasuredCombination[] = [];
+  for (const each of table.combinations) {
+    if (!isAt(each.variants, chosen)) continue;
     const variants: Record<StageId, VariantId> = { ...each.variants };
-    for (const [stage, threshold] of chosen) {
-      const choice = variants[stage];
-      if (choice === undefined || thresholdOfChoice(choice) !== threshold) return [];
-      variants[stage] = variantOfChoice(choice);
-    }
-    return [{ ...each, variants }];
-  });
+    for (const stage of chosen.keys()) variants[stage] = variantOfChoice(variants[stage] as VariantId);
+    combinations.push({ ...each, variants });
+  }
   return { ...table, combinations };
+}
+
+function isAt(variants: MeasuredCombination['variants'], chosen: ReadonlyMap<StageId, number>): boolean {
+  for (const [stage, threshold] of chosen) {
+    const choice = variants[stage];
+    if (choice === undefined || thresholdOfChoice(choice) !== threshold) return false;
+  }
+  return true;
 }

@@ -39,6 +39,7 @@ const EXPECTED_IN_FORCE_MS = 60_000;
 function prepareStages(problem: PlanningProblem, spec: PipelineSpec): readonly PreparedStage[] {
   const curves = planningCurves(spec, problem.profiles);
   const loads = stageLoads(spec, problem.arrivalRps);
+  const limits = limitsOf(spec);
   return spec.stages.map((stage) => ({
     stage,
     variants: problem.variants?.get(stage.id),
@@ -47,7 +48,7 @@ function prepareStages(problem: PlanningProblem, spec: PipelineSpec): readonly P
     loadMsOf: (variant) =>
       problem.profiles.find((p) => p.stageId === stage.id && p.variantId === variant.id)?.loadMs ?? variant.loadMs ?? 0,
     prices: spec.prices,
-    limits: limitsOf(spec),
+    limits,
     estimator: problem.estimator,
     burstiness: problem.burstiness,
     percentile: spec.slo.percentile,

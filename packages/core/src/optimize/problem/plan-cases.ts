@@ -7,7 +7,7 @@
 import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import { OMITTED, omittedNodes, withoutNodes } from '../../model/omission.js';
-import type { PipelineSpec } from '../../model/pipeline-spec.js';
+import type { EdgeSpec, PipelineSpec, StageSpec } from '../../model/pipeline-spec.js';
 import { quorumChoices, withQuorums } from '../../model/quorum.js';
 import {
   hasSharesByUpstream,
@@ -24,7 +24,7 @@ const MOST_CASES = 256;
 
 /** The problem itself if nothing divides it. Throws AppError INVALID_PIPELINE if there are too many cases. */
 export function planCases(problem: PlanningProblem): readonly [PlanningProblem, ...PlanningProblem[]] {
-  const resolved = atThresholds(atQuorums(problem).flatMap(omissions));
+  const resolved = atThresholds(atOmissions(atQuorums(problem)));
   const [first = problem, ...others] = withinCases(resolved).flatMap(shareCases);
   if (others.length >= MOST_CASES) throw tooMany('Optional stages, quorums, thresholds and shares by variant');
   return [first, ...others];
@@ -51,36 +51,53 @@ function atQuorums(problem: PlanningProblem): readonly PlanningProblem[] {
   return measured.length > 0 ? measured : cases.slice(0, 1);
 }
 
+/** Nodes that a plan omits, and the stages among them. */
+interface Omission {
+  readonly gone: ReadonlySet<StageId>;
+  readonly omitted: readonly StageSpec[];
+}
+
 /**
- * One problem per set of stages that a plan may omit together and whose combinations have known accuracies. Without any
- * such set, the problem with what its pins omit.
+ * For each problem, one per set of stages that a plan may omit together and whose combinations have known accuracies.
+ * Without any such set, the problem with what its pins omit. The problems differ in quorums only, so that they have the
+ * same sets.
  */
-function omissions(problem: PlanningProblem): readonly PlanningProblem[] {
-  const { stages } = specOf(problem);
+function atOmissions(problems: readonly PlanningProblem[]): readonly PlanningProblem[] {
+  const [first] = problems;
+  if (first === undefined) return problems;
+  const { stages } = specOf(first);
   const optional = stages.filter(
     ({ optional: is, pins }) => is && pins.replicas === undefined && pins.omitted !== false,
   );
-  if (optional.length === 0 || problem.omitted !== undefined) return [problem];
+  if (optional.length === 0 || first.omitted !== undefined) return problems;
   if (2 ** optional.length > MOST_CASES) throw tooMany('Optional stages');
   let sets: readonly (readonly StageId[])[] = [[]];
   for (const { id, pins } of optional)
     sets = sets.flatMap((set) => (pins.omitted ? [[...set, id]] : [set, [...set, id]]));
-  const cases = new Map<string, { readonly of: PlanningProblem; readonly isMeasured: boolean }>();
+  const omissions = new Map<string, Omission>();
   for (const set of sets) {
-    const gone = omittedNodes(problem.spec, set);
+    const gone = omittedNodes(first.spec, set);
     if (gone === undefined) continue;
-    const spec = withoutNodes(problem.spec, gone);
-    const omitted = stages.filter(({ id }) => gone.has(id));
-    const { combinations = [] } = spec.accuracyTable ?? {};
-    const isMeasured = combinations.some(({ variants }) => !Object.values(variants).includes(OMITTED));
-    cases.set([...gone].sort().join(' '), { of: { ...problem, spec, omitted }, isMeasured });
+    omissions.set([...gone].sort().join(' '), { gone, omitted: stages.filter(({ id }) => gone.has(id)) });
   }
-  const every = [...cases.values()];
-  const measured = every.filter(({ isMeasured }) => isMeasured);
-  if (measured.length > 0) return measured.map(({ of }) => of);
-  // Pins hold without a measurement, too.
-  return [(optional.some(({ pins }) => pins.omitted) && every[0]?.of) || problem];
+  const isPinned = optional.some(({ pins }) => pins.omitted);
+  return problems.flatMap((problem) => omissionCases(problem, [...omissions.values()], isPinned));
 }
+
+function omissionCases(
+  problem: PlanningProblem,
+  omissions: readonly Omission[],
+  isPinned: boolean,
+): readonly PlanningProblem[] {
+  const cases = omissions.map(({ gone, omitted }) => ({ ...problem, spec: withoutNodes(problem.spec, gone), omitted }));
+  const measured = cases.filter(({ spec }) => isMeasured(spec));
+  if (measured.length > 0) return measured;
+  // Pins hold without a measurement, too.
+  return [(isPinned && cases[0]) || problem];
+}
+
+const isMeasured = ({ accuracyTable }: PipelineSpec): boolean =>
+  accuracyTable?.combinations.some(({ variants }) => !Object.values(variants).includes(OMITTED)) === true;
 
 /**
  * One problem per choice of thresholds whose combinations have known accuracies. Without any measurement, one problem
@@ -142,32 +159,31 @@ function withinCases(problems: readonly PlanningProblem[]): readonly PlanningPro
 /** Variants by stage, of each case; undefined if there are too many cases. */
 function variantClasses(problem: PlanningProblem): readonly NonNullable<PlanningProblem['variants']>[] | undefined {
   const { spec } = problem;
+  const upstream = upstreamStages(spec);
   let cases: readonly NonNullable<PlanningProblem['variants']>[] = [new Map()];
   for (const { id, variants, pins } of specOf(problem).stages) {
+    const own = spec.edges.filter(({ from }) => from === id);
+    if (!upstream.has(id) && !hasSharesByVariant({ edges: own }) && !hasSharesByUpstream({ edges: own })) continue;
     const names = variants.map((variant) => variant.id);
     const pinned = names.filter((name) => name === pins.variantId);
-    const classes = classesOf(spec, id, pinned.length === 0 ? names : pinned);
-    if (classes === undefined) continue;
+    const allowed = pinned.length === 0 ? names : pinned;
+    const classes = upstream.has(id) ? allowed.map((name): readonly VariantId[] => [name]) : classesOf(own, allowed);
     cases = cases.flatMap((before) => classes.map((of) => new Map(before).set(id, of)));
     if (cases.length > MOST_CASES) return undefined;
   }
   return cases;
 }
 
-/** Variants by equal shares; undefined if the stage has no shares by variant. */
-function classesOf(
-  { edges }: PipelineSpec,
-  stage: StageId,
-  variants: readonly VariantId[],
-): readonly (readonly VariantId[])[] | undefined {
-  const own = edges.filter(({ from }) => from === stage);
-  const shares = own.flatMap((edge) => [
+/** Stages on whose variants the shares of later edges depend. */
+const upstreamStages = ({ edges }: PipelineSpec): ReadonlySet<string> =>
+  new Set(edges.flatMap((edge) => sharesByUpstream(edge).flatMap(({ upstream }) => Object.keys(upstream))));
+
+/** Variants by equal shares of the edges of their stage. */
+function classesOf(edges: readonly EdgeSpec[], variants: readonly VariantId[]): readonly (readonly VariantId[])[] {
+  const shares = edges.flatMap((edge) => [
     ...sharesByVariant(edge),
     ...sharesByUpstream(edge).map(({ byVariant }) => byVariant),
   ]);
-  const isUpstream = edges.some((edge) => sharesByUpstream(edge).some(({ upstream }) => stage in upstream));
-  if (isUpstream) return variants.map((variant) => [variant]);
-  if (shares.length === 0) return undefined;
   const classes = new Map<string, VariantId[]>();
   for (const variant of variants) {
     const key = shares.map((values) => values[variant]).join(' ');

@@ -168,10 +168,17 @@ function searchAllOnce(bounded: readonly BoundedCase[], verify: VerifyPlan | und
   const [first, ...others] = bounded.map(({ problem }) => problem);
   if (first === undefined) return undefined;
   const cases = [first, ...others] as const;
-  const { caseIndex, ...solution } = searchTogether(cases, { preparation, factors: TAILS, onlyValue: false });
-  const best = cases[caseIndex];
-  if (best === undefined || solution.choice === undefined) return undefined;
-  return foundOnce(prepareProblem(best), verify, solution, solution.choice);
+  const {
+    caseIndex: _,
+    prepared,
+    ...solution
+  } = searchTogether(cases, {
+    preparation,
+    factors: TAILS,
+    onlyValue: false,
+  });
+  if (prepared === undefined || solution.choice === undefined) return undefined;
+  return foundOnce(prepared, verify, solution, solution.choice);
 }
 
 /** False for the sum of tails. Also false without arrivals: nothing can be late. */

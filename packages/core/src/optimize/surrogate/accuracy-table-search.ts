@@ -147,21 +147,11 @@ class TableSearch {
 
   #boundsOf(measured: readonly MeasuredVariants[] | undefined, least: readonly LeastAmounts[]): Bounds {
     const { limits } = this.#rules;
-    if (measured === undefined)
-      return {
-        bound: 0,
-        leastPrice: leastPriceOf(
-          least.map(({ ofAny }) => ofAny),
-          limits,
-        ),
-      };
+    if (measured === undefined) return { bound: 0, leastPrice: leastPriceOf(least, ({ ofAny }) => ofAny, limits) };
     return measured.reduce((all, { variants, accuracy }) => {
       const bound = logPas(accuracy);
       if (!this.#reachesFloor(bound)) return all;
-      const price = leastPriceOf(
-        least.map((each, s) => amountsOfVariant(each, variants[s])),
-        limits,
-      );
+      const price = leastPriceOf(least, (each, s) => amountsOfVariant(each, variants[s]), limits);
       return price === Number.POSITIVE_INFINITY ? all : looserOf(all, { bound, leastPrice: price });
     }, NO_CHOICE);
   }
@@ -172,10 +162,10 @@ class TableSearch {
     const variants = least.map(({ byVariant }) => [...byVariant.keys()]);
     if (variants.some((list) => list.length === 0)) return [];
     return variantBoxes(variants, problem.accuracy).map((box) => {
-      const amounts = least.map((each, s): Amounts => amountsOfVariants(each, box.variants[s] ?? []));
+      const amountsOf = (each: LeastAmounts, s: number): Amounts => amountsOfVariants(each, box.variants[s] ?? []);
       const bounds: Bounds = {
         bound: box.measured === undefined ? productBound(problem.accuracy, box.variants) : logPas(box.measured),
-        leastPrice: leastPriceOf(amounts, problem.limits),
+        leastPrice: leastPriceOf(least, amountsOf, problem.limits),
       };
       const divide = (): readonly OpenPart[] => {
         this.#solveBox({ problem, caseIndex }, box, bounds);

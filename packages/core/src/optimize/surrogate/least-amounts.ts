@@ -39,20 +39,32 @@ export const amountsOfVariant = ({ byVariant, ofAny }: LeastAmounts, variant: nu
   variant === undefined ? ofAny : (byVariant.get(variant) ?? IMPOSSIBLE);
 
 export const amountsOfVariants = (least: LeastAmounts, variants: readonly number[]): Amounts =>
-  variants.reduce((amounts, variant) => smaller(amounts, amountsOfVariant(least, variant)), IMPOSSIBLE);
+  variants.length === 1
+    ? amountsOfVariant(least, variants[0])
+    : variants.reduce((amounts, variant) => smaller(amounts, amountsOfVariant(least, variant)), IMPOSSIBLE);
 
-/** Lowest price of a choice that takes at least these amounts, one for each stage. Infinite if none is within the limits. */
-export function leastPriceOf(stages: readonly Amounts[], limits: ResourceUse): number {
+/**
+ * Lowest price of a choice that takes at least these amounts, one for each of `stages`. Infinite if none is within the
+ * limits.
+ */
+export function leastPriceOf(
+  stages: readonly LeastAmounts[],
+  amountsOf: (stage: LeastAmounts, index: number) => Amounts,
+  limits: ResourceUse,
+): number {
   let [price, cpuCores, memoryBytes, gpus, costPerHour] = [0, 0, 0, 0, 0];
-  for (const each of stages) {
+  for (let s = 0; s < stages.length; s++) {
+    const each = amountsOf(stages[s] as LeastAmounts, s);
     price += each[0];
     cpuCores += each[1];
     memoryBytes += each[2];
     gpus += each[3];
     costPerHour += each[4];
   }
-  const isWithin = [cpuCores, memoryBytes, gpus, costPerHour].every(
-    (sum, r) => sum <= withRounding(limits[r] as number),
-  );
+  const isWithin =
+    cpuCores <= withRounding(limits[0]) &&
+    memoryBytes <= withRounding(limits[1]) &&
+    gpus <= withRounding(limits[2]) &&
+    costPerHour <= withRounding(limits[3]);
   return isWithin ? price : NEVER;
 }
