@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Served
 
@@ -31,7 +32,8 @@ def test_actions_are_logged(served: Served) -> None:
 
 def test_plan_and_apply(served: Served) -> None:
     with AdminClient(served.admin_url) as admin:
-        planned = admin.plan("echo", 2, slo_latency_ms=10_000, verify=False)
+        rate: Any = np.int64(2)
+        planned = admin.plan("echo", rate, slo_latency_ms=10_000, verify=False)
         assert planned["result"]["kind"] == "feasible"
         plan = planned["result"].get("plan")
         assert plan is not None
@@ -44,6 +46,8 @@ def test_plan_and_apply(served: Served) -> None:
         assert admin.quarantine("echo")["inputs"] == [] and admin.clear_quarantine("echo") == 0
         with pytest.raises(RefusedError, match="arrivalRps"):
             admin.plan("echo", -1)
+        with pytest.raises(ValueError, match="JSON"):
+            admin.plan("echo", float("nan"))
         admin.resume("echo")
 
 

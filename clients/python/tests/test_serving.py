@@ -60,6 +60,37 @@ def test_a_type_without_counterpart_is_refused_before_sending() -> None:
             client.infer("echo", {"x": np.array([1j])})
         with pytest.raises(TypeError, match="str or bytes"):
             client.infer("echo", {"x": np.array([object()], dtype=object)})
+        mixed: Any
+        for mixed in (["a", 1], [["a"], [None]], [["a"], [1.5]]):
+            with pytest.raises(TypeError, match="str or bytes"):
+                client.infer("echo", {"x": mixed})
+        with pytest.raises(TypeError, match="masked"):
+            client.infer("echo", {"x": np.ma.masked_array([1.0, 2.0], mask=[False, True])})
+        with pytest.raises(TypeError, match="list of names"):
+            client.infer("echo", {"x": np.array([1])}, outputs="x")
+
+
+def test_values_of_numpy_in_place_of_numbers(served: Served) -> None:
+    with Client(served.url) as client:
+        numbers: dict[str, Any] = {"priority": np.int64(1), "timeout_s": np.float32(20)}
+        answer = client.infer("echo", {"x": np.ma.masked_array([1.5], mask=[False])}, **numbers)
+        assert answer["x"].tolist() == [1.5]
+        score: Any = np.float32(0.5)
+        assert client.feedback("echo", answer.id, score=score)["score"] == 0.5
+
+
+def test_texts_keep_zero_bytes(served: Served) -> None:
+    texts: Any = [["a\0", "b"], ["", "\0"]]
+    raw: Any = [[b"\xff\0"]]
+    strings = getattr(np.dtypes, "StringDType", None)
+    with Client(served.url) as client:
+        result = client.infer("echo", {"t": texts, "raw": raw, "big": np.array(["a", "b"], dtype=">U3")})
+        if strings is not None:
+            long = ["a text that is too long to be stored inline", ""]
+            assert client.infer("echo", {"x": np.array(long, dtype=strings())})["x"].tolist() == long
+    assert result["t"].tolist() == texts
+    assert result["raw"].tolist() == raw
+    assert result["big"].tolist() == ["a", "b"]
 
 
 def test_selected_outputs(served: Served) -> None:

@@ -29,6 +29,7 @@ from .admin_types import (
 )
 from .events import EventLines
 from .retries import Retries
+from .tensors import plain
 from .transport import AsyncSender, Call, Sender
 
 # A canary or a plan with its simulation takes longer than a question.
@@ -50,7 +51,8 @@ def _get(path: str, query: Fields | None = None) -> Call[Any]:
 
 
 def _post(path: str, fields: Fields) -> Call[Any]:
-    body = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
+    stated = {name: value for name, value in fields.items() if value is not None}
+    body = json.dumps(plain(stated), allow_nan=False).encode()
     return Call("POST", path, _read, lambda _: (body, {"content-type": "application/json"}))
 
 

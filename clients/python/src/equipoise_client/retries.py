@@ -53,7 +53,7 @@ class Deadline:
     def __init__(self, timeout_s: float) -> None:
         if not timeout_s > 0:
             raise ValueError(f"timeout_s must be above 0, not {timeout_s}")
-        self._ends_at_s = time.monotonic() + min(timeout_s, LONGEST_TIMEOUT_S)
+        self._ends_at_s = time.monotonic() + min(float(timeout_s), LONGEST_TIMEOUT_S)
 
     def left_s(self) -> float:
         return self._ends_at_s - time.monotonic()

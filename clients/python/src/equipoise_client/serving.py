@@ -12,7 +12,7 @@ import httpx
 
 from .retries import Retries
 from .serving_types import FeedbackAnswer, IndexEntry, ModelConfig, ModelMetadata, ServerMetadata, Statistics
-from .tensors import JSON_LENGTH_HEADER, Inputs, Outputs, infer_body, infer_outputs
+from .tensors import JSON_LENGTH_HEADER, Inputs, Outputs, infer_body, infer_outputs, plain
 from .transport import DEFAULT_TIMEOUT_S, SLO_TIMEOUT_S, AsyncSender, Call, Sender
 
 
@@ -121,7 +121,7 @@ def _feedback(pipeline: str, request_id: str, fields: Mapping[str, Any]) -> Call
 def _post_json(path: str, body: Mapping[str, Any]) -> Call[Any]:
     def content(_: float) -> tuple[bytes, Mapping[str, str]]:
         # httpx writes the JSON, so that both packages agree on NaN and on Unicode.
-        request = httpx.Request("POST", "http://body", json=body)
+        request = httpx.Request("POST", "http://body", json=plain(body))
         return request.content, {"content-type": "application/json"}
 
     return Call("POST", path, _json, content)

@@ -36,6 +36,8 @@ def infer_body(
     inputs: Inputs, *, outputs: Sequence[str] | None, request_id: str | None, parameters: Mapping[str, Any]
 ) -> tuple[bytes, dict[str, str]]:
     """Body and headers of a request. Raises TypeError for arrays that have no data type of the protocol."""
+    if isinstance(outputs, str):
+        raise TypeError(f"outputs must be a list of names, not the text {outputs!r}")
     entries: list[dict[str, Any]] = []
     parts: list[bytes] = []
     for name, value in inputs.items():
@@ -49,7 +51,7 @@ def infer_body(
         request["id"] = request_id
     if outputs is not None:
         request["outputs"] = [{"name": name} for name in outputs]
-    text = json.dumps(request).encode()
+    text = json.dumps(plain(request)).encode()
     # Aligned, the server reads the first tensor without a copy.
     text += b" " * (-len(text) % 8)
     headers = {"content-type": "application/octet-stream", JSON_LENGTH_HEADER: str(len(text))}
@@ -74,14 +76,37 @@ def infer_outputs(content: bytes, json_length: str | None) -> tuple[Mapping[str,
     return answer, outputs
 
 
+def plain(value: Any) -> Any:
+    """Values of numpy as those of Python, which JSON has."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value
+
+
 def _encoded(name: str, value: Any) -> tuple[str, list[int], bytes]:
-    array = np.asarray(value, dtype=object) if _is_text(value) else np.asarray(value)
-    if array.dtype.kind in "USO":
+    array = _array(name, value)
+    if array.dtype.kind in "USOT":
         return "BYTES", list(array.shape), b"".join(_element(name, item) for item in array.ravel())
     datatype = _DATATYPES.get(array.dtype.newbyteorder("="))
     if datatype is None:
         raise TypeError(f"input {name}: the data type {array.dtype} has no counterpart; use one of {_names()} or text")
     return datatype, list(array.shape), np.ascontiguousarray(array, dtype=_DTYPES[datatype]).tobytes()
+
+
+def _array(name: str, value: Any) -> Array:
+    if _is_text(value):
+        return np.asarray(value, dtype=object)
+    if np.ma.is_masked(value):
+        raise TypeError(f"input {name}: an array with masked elements cannot be sent; fill them first")
+    array = np.asarray(value)
+    # Numpy makes texts of numbers in the same list, and cuts zero bytes off the ends of texts.
+    if array.dtype.kind in "US" and isinstance(value, list | tuple):
+        return np.asarray(value, dtype=object)
+    return array
 
 
 def _is_text(value: Any) -> bool:
