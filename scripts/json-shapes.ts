@@ -108,7 +108,7 @@ and LOST is
 pas is the pipeline accuracy score. docs/explain/planner.md explains the certificate (theta is θ, kappa is κ) and the fixes.
 predicted.latencyMs is null in a bestEffort plan if the load exceeds the plan's capacity, because queues then grow without limit. All other numbers are finite.`,
   recommend: `{
-  kind: "recommendation", question: {arrivalRps?, slo, budget, accuracyFloor, robustness?},
+  kind: "recommendation", question: {arrivalRps?, slo, budget, accuracyFloor, robustness?, routers?},
   frontier?: {complete, omittedPoints, toleranceFraction}, if accuracy and cost are free,
   answers: [{
     free: "cost", "accuracy", "load", "slo" or "robustness", at?: {free, value} of the other free quantity,

@@ -13,7 +13,13 @@ export type {
 } from './optimize/explanation/plan-explanation.js';
 export { type Frontier, frontier } from './optimize/frontier.js';
 export { optimize } from './optimize/optimize.js';
-export { problemOfRouter, resultOfRouters, routerCapacityRps, routersFor } from './optimize/plan-routers.js';
+export {
+  problemOfRouter,
+  resultOfRouters,
+  routerCapacityRps,
+  routersFor,
+  splitFor,
+} from './optimize/plan-routers.js';
 export type { Estimator, PlanningProblem, Policy, VerifyPlan } from './optimize/planning-problem.js';
 export { type PolicyName, policies } from './optimize/policies.js';
 export { type FreeQuantity, type PlanningQuestion, type Recommendation, recommend } from './optimize/recommend.js';

@@ -19,7 +19,7 @@ import {
   type RouterSplit,
   specOfRouter,
 } from '@equipoise/core/model';
-import { requireCurves } from '@equipoise/core/plan';
+import { requireCurves, splitFor } from '@equipoise/core/plan';
 import type { EngineMetrics } from '@equipoise/core/ports';
 import type { KubeObject } from '../api/kube-object.js';
 import { objectName } from '../cluster/object-names.js';
@@ -43,7 +43,6 @@ import { arrivalRpsOf } from './pipeline-annotations.js';
 import type { PipelinePlanner, PlannerAnswer } from './pipeline-planner.js';
 import type { PipelineSignals, PlanAnswer, PlanNews } from './planning.js';
 import { observedBatches, profileIssue } from './profile-check.js';
-import { splitFor } from './router-count.js';
 
 export interface PlanLoopDeps extends RouterWatchDeps {
   /** Series of engines that walk the graph themselves; by default there are none. */

@@ -19,6 +19,11 @@ interface Answer {
   readonly proven?: boolean;
 }
 
+interface Routed {
+  readonly plan: Plan;
+  readonly figures: object;
+}
+
 const folder = new TestFolder();
 const run = (...args: string[]) => equipoiseHere(folder.path, ...args);
 const recommend = (...flags: string[]) => run('recommend', 'pipeline.yaml', ...flags);
@@ -102,6 +107,23 @@ describe('recommend', () => {
     const costs = loads.map(({ value }) => value);
     expect(loads.map(({ at }) => at?.value)).toEqual([5, 10, 20, 30, 40, 60]);
     expect(costs).toEqual([...costs].sort((a, b) => a - b));
+  });
+
+  it('plans and simulates for the routers of the file, as `plan` and `simulate` do', async () => {
+    folder.write('routers.yaml', syntheticPipeline({ cpuCores: 6, spec: 'routers: 2' }));
+    const flags = ['routers.yaml', '--arrival-rps', '20', '--json'];
+    const answer = async (...free: string[]) =>
+      (documentOf(await run('recommend', ...flags, '--free', ...free)) as { answers: readonly Routed[] }).answers;
+    const [best] = await answer('accuracy');
+    const same = documentOf(await run('plan', ...flags, '--objective', 'max-accuracy')) as { plan: Plan };
+    expect(best?.plan).toEqual(same.plan);
+    expect(same.plan.routers).toBe(2);
+    folder.write('routers.json', JSON.stringify(same));
+    const load = ['--duration-s', '100', '--seeds', '5'];
+    const simulated = await run('simulate', ...flags, '--plan', 'routers.json', ...load);
+    expect(best?.figures).toEqual((documentOf(simulated) as Routed).figures);
+    const points = await answer('accuracy', 'cost');
+    expect(points.map(({ plan }) => plan.routers)).toEqual(points.map(() => 2));
   });
 
   it('simulates its plans, with intervals', async () => {

@@ -199,13 +199,14 @@ function writeResults(folder: string, question: Question, answers: readonly Answ
 }
 
 function askedText({ spec, accuracyFloor, arrivalRps }: Question): string {
-  const { slo, budget, robustness } = spec;
+  const { slo, budget, robustness, routers = 1 } = spec;
   return [
     arrivalRps === undefined ? 'any load' : `${rateText(arrivalRps)} rps`,
     `p${slo.percentile} within ${msText(slo.latencyMs)}`,
     budget.cpuCores === undefined ? 'no core budget' : `at most ${coresText(budget.cpuCores)}`,
     ...(accuracyFloor > 0 ? [`accuracy at least ${accuracyFloor}`] : []),
     ...(robustness ? [`service times × ${robustness.serviceFactor}`] : []),
+    ...(routers === 1 ? [] : [routers === 'auto' ? 'as many routers as needed' : `${routers} routers`]),
   ].join(', ');
 }
 

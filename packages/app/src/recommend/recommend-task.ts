@@ -1,15 +1,20 @@
 /** Question of `recommend` as plain data, so that a thread can answer it. */
+import { planOfRouters } from '@equipoise/core/model';
 import {
   type FreeQuantity,
   type Frontier,
   frontier,
   type PlanningProblem,
   type PlanningQuestion,
+  problemOfRouter,
   type Recommendation,
   recommend,
+  resultOfRouters,
+  splitFor,
 } from '@equipoise/core/plan';
 import { plannedHostCores, verifierFor } from '../compose/plan-verification.js';
 import { simulatedRun } from '../compose/simulated-run.js';
+import { routersOf } from '../sweep/sweep-cell.js';
 import { type SeedFigures, seedFigures } from '../sweep/sweep-figures.js';
 
 /** Fixed value of the first of two free quantities. */
@@ -61,14 +66,18 @@ function frontierAnswers(question: PlanningQuestion): readonly Answer[] {
     ...question.problem,
     spec: { ...question.problem.spec, budget: {}, objective: { kind: 'max-accuracy' } },
   };
-  const front = frontier(problem, question.verifierOf?.(problem));
-  if (front.kind === 'feasible') return [];
-  if (front.kind !== 'frontier') return [{ recommended: { kind: 'none', free: 'accuracy', result: front } }];
+  const split = splitFor(problem.spec, problem);
+  const own = problemOfRouter(problem, split);
+  const front = frontier(own, question.verifierOf?.(own));
+  if (front.kind !== 'frontier') {
+    const result = resultOfRouters(front, split);
+    return result.kind === 'feasible' ? [] : [{ recommended: { kind: 'none', free: 'accuracy', result } }];
+  }
   const { complete, omittedPoints, toleranceFraction } = front;
   return front.points.map(({ pas, costPerHour, plan }) => ({
     frontier: { complete, omittedPoints, toleranceFraction },
     at: { free: 'cost', value: costPerHour },
-    recommended: { kind: 'found', free: 'accuracy', value: pas, plan, problem },
+    recommended: { kind: 'found', free: 'accuracy', value: pas, plan: planOfRouters(plan, split), problem },
   }));
 }
 
@@ -91,6 +100,7 @@ function withFigures(answer: Answer): Answer {
   const { arrivalRps, profiles } = problem;
   const spec = { ...problem.spec, slo: problem.slo ?? problem.spec.slo };
   const load = { kind: 'poisson', arrivalRps, durationS: REQUESTS / arrivalRps } as const;
-  const runs = SEEDS.map((seed) => simulatedRun({ spec, profiles, load, seed, by: { plan } }).figures);
+  const by = { plan };
+  const runs = SEEDS.map((seed) => simulatedRun({ spec, profiles, load, seed, by, ...routersOf(by, {}) }).figures);
   return { ...answer, figures: seedFigures(runs) };
 }

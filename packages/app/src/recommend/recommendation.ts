@@ -18,12 +18,12 @@ export function recommendationDocument(
   { spec, accuracyFloor, arrivalRps }: Question,
   answers: readonly Answer[],
 ): object {
-  const { slo, budget, robustness } = spec;
+  const { slo, budget, robustness, routers } = spec;
   return {
     kind: 'recommendation',
     question: {
       ...(arrivalRps !== undefined && { arrivalRps }),
-      ...{ slo, budget, accuracyFloor, ...(robustness && { robustness }) },
+      ...{ slo, budget, accuracyFloor, ...(robustness && { robustness }), ...(routers && { routers }) },
     },
     ...(answers[0]?.frontier && { frontier: answers[0].frontier }),
     answers: answers.map(({ recommended, at, figures }) => ({

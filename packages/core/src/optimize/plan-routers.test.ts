@@ -3,7 +3,7 @@ import { stageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { oneRouter, planOfRouter, planOfRouters, specOfRouter, usualSplit } from '../model/router-split.js';
 import { optimize } from './optimize.js';
-import { problemOfRouter, resultOfRouters, routerCapacityRps, routersFor } from './plan-routers.js';
+import { problemOfRouter, resultOfRouters, routerCapacityRps, routersFor, splitFor } from './plan-routers.js';
 import { problemOf } from './planning.test-support.js';
 import { foundPlan, splitSpec } from './split-plans.test-support.js';
 import { canPack } from './surrogate/node-packing.js';
@@ -92,5 +92,19 @@ describe('routersFor', () => {
     expect(need(0.5, 2)).toBe(1);
     expect(need(0.71, 1)).toBe(2);
     expect(need(1.1, 3)).toBe(3);
+  });
+});
+
+describe('splitFor', () => {
+  const specWith = (maxReplicas: number) =>
+    ({
+      routers: 'auto',
+      stages: [{ id: 'detect', bounds: { minReplicas: 1, maxReplicas } }],
+    }) as unknown as PipelineSpec;
+
+  it('with `auto`, has as many routers as the load needs and the bounds of the stages allow', () => {
+    const countWith = (maxReplicas: number) => splitFor(specWith(maxReplicas), { arrivalRps: 40_000 }).count;
+    expect(countWith(64)).toBeGreaterThan(3);
+    expect([countWith(3), countWith(1)]).toEqual([3, 1]);
   });
 });

@@ -2,15 +2,19 @@
  * Plans of several routers. A policy plans for the router with the most load; each other router gets the same plan.
  * Then every router meets the SLO, and so do all requests together. `routersFor` tells when another router pays.
  */
-import type { Budget } from '../model/pipeline-spec.js';
+import type { Budget, PipelineSpec } from '../model/pipeline-spec.js';
 import type { PlanFixes, PlanResult } from '../model/plan.js';
 import {
   loadOfRouter,
   mostRouters,
+  oneRouter,
   planOfRouter,
   planOfRouters,
   type RouterSplit,
+  routersWithinBounds,
   specOfRouter,
+  usualSplit,
+  usualUnevenFraction,
 } from '../model/router-split.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import type { PlanningProblem } from './planning-problem.js';
@@ -106,4 +110,19 @@ export function routersFor({
   const now = needed(mostRps);
   if (current === undefined || current <= now) return now;
   return Math.min(current, needed(FEWER_FRACTION * mostRps));
+}
+
+/**
+ * Split by the spec. With `auto`, the current number stays while it suits the rate; default: the number for the rate. Each
+ * router has a replica of each stage, so bounds limit it.
+ */
+export function splitFor(
+  spec: PipelineSpec,
+  { arrivalRps, current }: { readonly arrivalRps: number; readonly current?: number | undefined },
+): RouterSplit {
+  const { routers = 1 } = spec;
+  if (routers !== 'auto') return routers === 1 ? oneRouter : usualSplit(routers);
+  const unevenFraction = usualUnevenFraction;
+  const count = routersFor({ arrivalRps, unevenFraction, ...(current !== undefined && { current }) });
+  return usualSplit(routersWithinBounds(spec, count));
 }

@@ -48,6 +48,19 @@ describe('recommend', () => {
     for (const free of ['load', 'slo', 'robustness'] as const) expect(certificateOf(free)).toBeUndefined();
   });
 
+  it('plans for the routers of the spec', () => {
+    const routed = { ...problem, spec: { ...spec, routers: 2 } };
+    expect(bestValue('cost', 0, routed)).toBe(2);
+    for (const free of ['cost', 'accuracy', 'load', 'slo', 'robustness'] as const) {
+      const answer = recommend({ problem: routed, accuracyFloor: 0 }, free);
+      const plan = answer.kind === 'found' ? answer.plan : undefined;
+      expect(plan?.routers).toBe(2);
+      expect(Object.values(plan?.stages ?? {}).flatMap((parts) => parts.map(({ replicas }) => replicas % 2))).toEqual([
+        0,
+      ]);
+    }
+  });
+
   it('does not count the limit on the free quantity', () => {
     const overloaded = { ...problem, arrivalRps: 1000 };
     expect(bestValue('accuracy', 0, overloaded)).toBeNaN();

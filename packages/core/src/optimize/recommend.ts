@@ -4,10 +4,12 @@
  *
  * Cost and accuracy are objectives of the planner. Load, SLO and robustness are searched: the estimate gives a first
  * value, then verified plans on both sides of it are bisected. It is assumed that a plan for a harder value exists only
- * if there is one for every easier value.
+ * if there is one for every easier value. Plans are for the routers of the spec.
  */
 import type { Certificate, Plan, PlanResult } from '../model/plan.js';
+import { planOfRouters } from '../model/router-split.js';
 import { optimize, planIfAny } from './optimize.js';
+import { problemOfRouter, resultOfRouters, splitFor } from './plan-routers.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from './planning-problem.js';
 
 /** `cost` per hour, `accuracy` (0…1), `load` in rps, latency of the `slo` in ms, `robustness` as a service factor. */
@@ -17,7 +19,7 @@ export interface PlanningQuestion {
   readonly problem: PlanningProblem;
   /** Minimum accuracy of all plans; 0 for none. */
   readonly accuracyFloor: number;
-  /** Verifier for the load and the spec of a problem. Without it, the estimate decides. */
+  /** Verifier for the load and the spec of the problem of one router. Without it, the estimate decides. */
   readonly verifierOf?: ((problem: PlanningProblem) => VerifyPlan) | undefined;
 }
 
@@ -52,11 +54,25 @@ function bestByObjective(question: PlanningQuestion, free: 'cost' | 'accuracy'):
     free === 'cost'
       ? { ...withoutBudget(asked), objective: { kind: 'min-cost', accuracyFloor } }
       : { ...asked, objective: { kind: 'max-accuracy' } };
-  const result = optimize(problem, question.verifierOf?.(problem));
+  const result = bestPlan(problem, question.verifierOf);
   if (result.kind !== 'feasible') return { kind: 'none', free, result };
   const { plan, certificate } = result;
   const { pas, costPerHour } = plan.predicted;
   return { kind: 'found', free, value: free === 'cost' ? costPerHour : pas, plan, problem, certificate };
+}
+
+/** Plans of several routers are made for one of them. */
+function bestPlan(problem: PlanningProblem, verifierOf: PlanningQuestion['verifierOf']): PlanResult {
+  const split = splitFor(problem.spec, problem);
+  const own = problemOfRouter(problem, split);
+  return resultOfRouters(optimize(own, verifierOf?.(own)), split);
+}
+
+function anyPlan(problem: PlanningProblem, verifierOf: PlanningQuestion['verifierOf']): Plan | undefined {
+  const split = splitFor(problem.spec, problem);
+  const own = problemOfRouter(problem, split);
+  const plan = planIfAny(own, verifierOf?.(own));
+  return plan && planOfRouters(plan, split);
 }
 
 const withoutBudget = (problem: PlanningProblem): PlanningProblem => ({
@@ -181,10 +197,10 @@ class ValueSearch {
       workLimit: asked.workLimit ?? WORK_LIMIT,
       ...(this.#found && { candidates: [this.#found.plan.stages] }),
     };
-    const verify = verified ? verifierOf?.(problem) : undefined;
-    const plan = planIfAny(problem, verify);
+    const verifiedBy = verified ? verifierOf : undefined;
+    const plan = anyPlan(problem, verifiedBy);
     if (plan === undefined) {
-      this.#lastMiss = () => optimize(problem, verify);
+      this.#lastMiss = () => bestPlan(problem, verifiedBy);
       return false;
     }
     const { hardness } = this.#quantity;

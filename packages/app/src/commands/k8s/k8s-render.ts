@@ -20,11 +20,9 @@ import {
   type ProfileSet,
   planOfRouter,
   routerBoundsProblems,
-  routersWithinBounds,
   usualSplit,
-  usualUnevenFraction,
 } from '@equipoise/core/model';
-import { optimize, problemOfRouter, requireCurves, routersFor } from '@equipoise/core/plan';
+import { optimize, problemOfRouter, requireCurves, splitFor } from '@equipoise/core/plan';
 import { loadSpec } from '../../compose/load-spec.js';
 import { imagesOf } from '../../compose/operator-deps.js';
 import { verifierFor } from '../../compose/plan-verification.js';
@@ -95,16 +93,12 @@ async function plannedStages(
     return planOfOne({ stages, arrivalRps: asked ?? (arrivalRps || USUAL_RPS), routers });
   }
   const arrivalRps = asked ?? USUAL_RPS;
-  const routers =
-    spec.routers === 'auto'
-      ? routersWithinBounds(spec, routersFor({ arrivalRps, unevenFraction: usualUnevenFraction }))
-      : spec.routers;
-  const [mismatch] = routerBoundsProblems(spec, routers ?? 1);
+  const split = splitFor(spec, { arrivalRps });
+  const [mismatch] = routerBoundsProblems(spec, split.count);
   if (mismatch !== undefined) throw new AppError('WRONG_USAGE', `${mismatch.message}.`);
   // Replicas on a cluster do not share one machine.
   const hostCores = Number.POSITIVE_INFINITY;
   const clock = { nowMs: () => performance.now() };
-  const split = usualSplit(routers ?? 1);
   const problem = problemOfRouter({ spec, profiles, arrivalRps, estimator: 'distribution', clock }, split);
   const result = optimize(problem, verifierFor(problem.spec, profiles, { arrivalRps: problem.arrivalRps, hostCores }));
   if (result.kind === 'feasible')
