@@ -46,6 +46,17 @@ it('has the mean rate since the decision before, and drops per second, also afte
   expect(points.map(({ stages }) => stages['a']?.droppedRps)).toEqual([0, 2, 0.5]);
 });
 
+it('counts by the clock of the loop if that of the machine was set back', () => {
+  const backBy = (backMs: number, atMs: number) => (each: DecisionRecord, i: number) => ({
+    ...each,
+    atEpochMs: each.atEpochMs - (i > 0 ? backMs : 0),
+    observation: { ...each.observation, atMs: i * atMs },
+  });
+  const dropsOf = (log: readonly DecisionRecord[]) => logPoints(log).map(({ stages }) => stages['a']?.droppedRps);
+  expect(dropsOf(records.map(backBy(3_600_000, 5000)))).toEqual([0, 4, 0.5]);
+  expect(dropsOf(records.map(backBy(3_600_000, 0)))).toEqual([0, 2, 0.5]);
+});
+
 it('has the replicas, their cores and the queue', () => {
   expect(points[0]?.stages['a']).toMatchObject({
     ...{ queueLength: 7, batchLimit: 4, cpuCores: 1 },

@@ -6,6 +6,15 @@ import type { RunPoint, RunStage } from './run-record.js';
 /** Without earlier decisions, the rate is that of the last ten seconds. */
 const FIRST_INTERVAL_S = 10;
 
+/** If the clock was set back, the clock of the loop counts, which begins again with the server. */
+function secondsSince(before: DecisionRecord | undefined, { atEpochMs, observation }: DecisionRecord): number {
+  if (before === undefined) return FIRST_INTERVAL_S;
+  const ms = atEpochMs - before.atEpochMs;
+  const loopMs = observation.atMs - before.observation.atMs;
+  if (ms < 0 && loopMs <= 0) return FIRST_INTERVAL_S;
+  return Math.max(1, (ms < 0 ? loopMs : ms) / 1000);
+}
+
 export function logPoints(decisions: readonly DecisionRecord[]): readonly RunPoint[] {
   let before: DecisionRecord | undefined;
   let plan: Plan | undefined;
@@ -20,7 +29,7 @@ export function logPoints(decisions: readonly DecisionRecord[]): readonly RunPoi
 function pointOf(record: DecisionRecord, before: DecisionRecord | undefined, plan: Plan | undefined): RunPoint {
   const { atEpochMs, observation, decision, observed } = record;
   const { runningPlan } = observation;
-  const seconds = before === undefined ? FIRST_INTERVAL_S : Math.max(1, (atEpochMs - before.atEpochMs) / 1000);
+  const seconds = secondsSince(before, record);
   const windowS = (observed?.windowMs ?? 0) / 1000;
   const forecastUpperRps = decision?.evidence.forecast.upperRps;
   const stages = Object.entries(runningPlan.stages).map(([id, running]) => [

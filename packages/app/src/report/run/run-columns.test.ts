@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { plotsOf } from '../page/html-page.js';
+import { isSeries } from '../plot/plot-spec.js';
 import { sampleRun } from '../sample-run.test-support.js';
 import { runColumns, thinned } from './run-columns.js';
 import { runPage } from './run-page.js';
@@ -42,6 +44,18 @@ it('has key figures that follow from the points', () => {
     value: '3',
     note: 'of 4 decisions',
   });
+});
+
+it('shows all points if the clock was set back', () => {
+  const short = sampleRun({ pipeline: 'p', stages: ['a'], seconds: 200 });
+  const points = short.points.map((point, i) => (i < 100 ? point : { ...point, atEpochMs: point.atEpochMs - 150_000 }));
+  const page = runPage({ ...short, points });
+  const times = points.map(({ atEpochMs }) => atEpochMs / 1000).sort((a, b) => a - b);
+  const [plot] = plotsOf(page);
+  expect(plot?.x.domain).toEqual([times[0], times.at(-1)]);
+  for (const layer of plot?.layers.filter(isSeries) ?? []) expect(layer.xs).toEqual(times);
+  expect(page.lead).toContain('(2 minutes). The clock was set back');
+  expect(runPage(short).lead).not.toContain('set back');
 });
 
 it('is whole without points, decisions or latencies', () => {

@@ -41,7 +41,8 @@ export function runSections(run: RunRecord): readonly PageSection[] {
   };
   if (points.length === 0) return distribution.length === 0 ? [] : [byLatency];
   const stages = stageIdsOf(points);
-  const plotted = thinned(run, pointsFor(Math.min(MOST_STAGES, stages.length)));
+  const ordered = points.toSorted((a, b) => a.atEpochMs - b.atEpochMs);
+  const plotted = thinned({ points: ordered }, pointsFor(Math.min(MOST_STAGES, stages.length)));
   const plots: RunPlots = { run, columns: runColumns(plotted), marks: changeMarks(decisions) };
   const left = stages.length - MOST_STAGES;
   return [
@@ -72,11 +73,13 @@ function stageIdsOf(points: readonly RunPoint[]): readonly string[] {
 }
 
 function periodText({ points, decisions }: RunRecord): string {
-  const times = points.length === 0 ? decisions : points;
-  const [first, last] = [times[0], times.at(-1)];
-  if (first === undefined || last === undefined) return 'Nothing was recorded';
+  const times = (points.length === 0 ? decisions : points).map(({ atEpochMs }) => atEpochMs);
+  if (times.length === 0) return 'Nothing was recorded';
+  const [first, last] = [-largest(times.map((each) => -each)), largest(times)];
   const text = (epochMs: number) => new Date(epochMs).toISOString().slice(0, 19).replace('T', ' ');
-  return `${text(first.atEpochMs)} to ${text(last.atEpochMs)} UTC (${durationText(last.atEpochMs - first.atEpochMs)})`;
+  const period = `${text(first)} to ${text(last)} UTC (${durationText(last - first)})`;
+  const isSetBack = times.some((each, i) => each < (times[i - 1] ?? each));
+  return isSetBack ? `${period}. The clock was set back in this time; plots go by the clock` : period;
 }
 
 function durationText(ms: number): string {
