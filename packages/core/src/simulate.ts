@@ -27,4 +27,9 @@ export { mergeRuns } from './simulate/routed-runs.js';
 export { batchPolicies, ServingPolicies } from './simulate/serving-policies.js';
 export { simulatePlan } from './simulate/simulate-plan.js';
 export type { SimulatedEnd, SimulationRun } from './simulate/simulation-input.js';
-export { costPerHour, type SimulationReport, simulationReport } from './simulate/simulation-report.js';
+export {
+  costPerHour,
+  runsThatComplete,
+  type SimulationReport,
+  simulationReport,
+} from './simulate/simulation-report.js';

@@ -45,6 +45,18 @@ describe('cellGroups', () => {
     expect(p99?.low).toBeGreaterThan(0);
   });
 
+  it('has latencies and accuracies of the cells that completed requests', () => {
+    const none = (policy: CellResult['policy'], seed: number): CellResult => ({
+      ...{ ...cell(policy, seed, 0), completed: 0 },
+      latencyMs: { mean: 0, p50: 0, p95: 0, p99: 0, p999: 0, max: 0 },
+    });
+    const cells = [cell('rim', 1, 0.5), none('rim', 2), cell('ipa', 1, 0.6), cell('ipa', 2, 0.9)];
+    const [rim, ipa] = cellGroups(cells, 'rim');
+    expect([rim?.figures.accuracy.mean, rim?.figures['p99 ms'].mean]).toEqual([0.5, 1]);
+    expect(ipa?.less?.accuracy.mean).toBeCloseTo(0.1);
+    expect(ipa?.less?.['p99 ms'].mean).toBe(0);
+  });
+
   it('is not certain of an attainment without a miss', () => {
     const perfect = [1, 2, 3].map((seed) => ({ ...cell('rim', seed, 0.5), requests: 1000 }));
     const [rim] = cellGroups(perfect, 'rim');

@@ -3,7 +3,7 @@
  * and paired differences from a reference policy.
  */
 import { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from '@equipoise/core/model';
-import { attainmentInterval95 } from '@equipoise/core/simulate';
+import { attainmentInterval95, runsThatComplete } from '@equipoise/core/simulate';
 import type { CellResult } from './experiment-cell.js';
 import { groupedBy } from './grouped-by.js';
 import type { Platform } from './platform.js';
@@ -58,10 +58,10 @@ export function cellGroups(cells: readonly CellResult[], reference: string): rea
       platform,
       seeds: own.length,
       figures: {
-        ...byFigure((of, range) => rangedMeanInterval95(own.map(of), range)),
+        ...byFigure((name, of) => rangedMeanInterval95(cellsWith(name, own).map(of), figureRanges[name])),
         'within SLO %': attainmentPercent(own),
       },
-      less: isPaired ? byFigure((of) => meanInterval95(differences(own, base, of))) : undefined,
+      less: isPaired ? byFigure((name, of) => meanInterval95(differences(pairsWith(name, own, base), of))) : undefined,
     };
   });
 }
@@ -77,19 +77,32 @@ function attainmentPercent(cells: readonly CellResult[]): MeanInterval {
 }
 
 function byFigure(
-  intervalOf: (of: (cell: CellResult) => number, range: FigureRange) => MeanInterval,
+  intervalOf: (name: FigureName, of: (cell: CellResult) => number) => MeanInterval,
 ): Record<FigureName, MeanInterval> {
-  const entries = figureNames.map((name) => [name, intervalOf(comparedFigures[name], figureRanges[name])] as const);
+  const entries = figureNames.map((name) => [name, intervalOf(name, comparedFigures[name])] as const);
   return Object.fromEntries(entries) as Record<FigureName, MeanInterval>;
 }
 
-function differences(
-  own: readonly CellResult[],
-  base: readonly CellResult[],
-  of: (cell: CellResult) => number,
-): readonly number[] {
-  return own.flatMap((cell) => {
-    const pair = base.find(({ seed }) => seed === cell.seed);
-    return pair === undefined ? [] : [of(cell) - of(pair)];
-  });
+const OF_COMPLETED: readonly FigureName[] = ['accuracy', 'p99 ms'];
+
+const cellsWith = (name: FigureName, cells: readonly CellResult[]): readonly CellResult[] =>
+  OF_COMPLETED.includes(name) ? runsThatComplete(cells) : cells;
+
+interface Pair {
+  readonly cell: CellResult;
+  readonly base: CellResult;
+  /** Requests that both completed, or 0 if one completed none. */
+  readonly completed: number;
 }
+
+/** Cells of the same seed. */
+function pairsWith(name: FigureName, own: readonly CellResult[], bases: readonly CellResult[]): readonly Pair[] {
+  const pairs = own.flatMap((cell) => {
+    const base = bases.find(({ seed }) => seed === cell.seed);
+    return base === undefined ? [] : [{ cell, base, completed: Math.min(cell.completed, base.completed) }];
+  });
+  return OF_COMPLETED.includes(name) ? runsThatComplete(pairs) : pairs;
+}
+
+const differences = (pairs: readonly Pair[], of: (cell: CellResult) => number): readonly number[] =>
+  pairs.map(({ cell, base }) => of(cell) - of(base));

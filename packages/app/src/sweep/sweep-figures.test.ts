@@ -37,6 +37,20 @@ describe('seedFigures', () => {
   });
 });
 
+it('has latencies and accuracies of the seeds that completed requests', () => {
+  const none = {
+    ...run(0, 0),
+    completed: 0,
+    pasMean: 0,
+    latencyMs: { mean: 0, p50: 0, p95: 0, p99: 0, p999: 0, max: 0 },
+  };
+  const figures = seedFigures([run(1000, 50), none, run(990, 70)]);
+  expect(figures.latencyMs.p99.mean).toBe(60);
+  expect(figures.pasMean.mean).toBeCloseTo(0.8, 12);
+  expect(figures.sloAttainmentFraction.mean).toBeCloseTo(0.663, 3);
+  expect(seedFigures([none, none]).latencyMs.p99.mean).toBe(0);
+});
+
 it.each([1, 3])('tells nothing of the SLO without a request, over %i seeds', (seeds) => {
   const none = { ...run(1000, 0), requests: 0, completed: 0, dropped: {} };
   const { sloAttainmentFraction } = seedFigures(Array.from({ length: seeds }, () => none));

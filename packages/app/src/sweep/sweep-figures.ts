@@ -1,6 +1,6 @@
 /** Figures of simulations that differ only in the seed: means with 95 % intervals inside the range of the figure. */
 import { type FigureRange, type MeanInterval, rangedMeanInterval95 } from '@equipoise/core/model';
-import { attainmentInterval95 } from '@equipoise/core/simulate';
+import { attainmentInterval95, runsThatComplete } from '@equipoise/core/simulate';
 import type { RunFigures } from '../compose/simulated-run.js';
 
 /** Mean with the ends of its 95 % interval, which one simulation does not have. */
@@ -26,9 +26,10 @@ const POSITIVE: FigureRange = { low: 0, high: Number.POSITIVE_INFINITY };
 
 /** Requires at least one run. */
 export function seedFigures(runs: readonly RunFigures[]): SeedFigures {
-  const over = (range: FigureRange, of: (run: RunFigures) => number) =>
-    estimateOf(rangedMeanInterval95(runs.map(of), range));
-  const latencies = latencyNames.map((name) => [name, over(POSITIVE, ({ latencyMs }) => latencyMs[name])]);
+  const over = (range: FigureRange, of: (run: RunFigures) => number, among = runs) =>
+    estimateOf(rangedMeanInterval95(among.map(of), range));
+  const answering = runsThatComplete(runs);
+  const latencies = latencyNames.map((name) => [name, over(POSITIVE, ({ latencyMs }) => latencyMs[name], answering)]);
   return {
     sloAttainmentFraction: estimateOf(
       attainmentInterval95(
@@ -39,7 +40,7 @@ export function seedFigures(runs: readonly RunFigures[]): SeedFigures {
       ),
     ),
     latencyMs: Object.fromEntries(latencies),
-    pasMean: over(FRACTION, ({ pasMean }) => pasMean),
+    pasMean: over(FRACTION, ({ pasMean }) => pasMean, answering),
     cpuCoresMean: over(POSITIVE, ({ cpuCoresMean }) => cpuCoresMean),
     costPerHourMean: over(POSITIVE, ({ costPerHourMean }) => costPerHourMean),
     goodputRps: over(POSITIVE, ({ goodputRps }) => goodputRps),

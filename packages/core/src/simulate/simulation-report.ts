@@ -94,6 +94,14 @@ function stageFigures({ tally, meanUse }: SimulationRun, index: number): StageFi
   };
 }
 
+/** A run without completed requests has neither latencies nor an accuracy. All runs if none has. */
+export function runsThatComplete<Run extends Pick<SimulationReport, 'completed'>>(
+  runs: readonly Run[],
+): readonly Run[] {
+  const some = runs.filter(({ completed }) => completed > 0);
+  return some.length > 0 ? some : runs;
+}
+
 /** Price of resources per hour. */
 export function costPerHour({ cpuCores, memoryBytes, gpus }: Resources, prices: Prices): number {
   return cpuCores * prices.cpuCorePerHour + (memoryBytes / GIB) * prices.memoryGibPerHour + gpus * prices.gpuPerHour;
