@@ -6,6 +6,7 @@ export { LatencyHistogram } from './kernel/latency-histogram.js';
 export { LruCache } from './kernel/lru-cache.js';
 export { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from './kernel/mean-interval.js';
 export { type Rng, SeededRng } from './kernel/rng.js';
+export { thrownText } from './kernel/thrown-text.js';
 export type { AccuracyTable, MeasuredAgreement } from './model/accuracy-table.js';
 export { AppError, type ErrorCode, type ErrorDetails, errorCodes } from './model/app-error.js';
 export { ArrivalRecord } from './model/arrival-record.js';

@@ -1,4 +1,4 @@
-import { AppError } from '@equipoise/core/model';
+import { AppError, thrownText } from '@equipoise/core/model';
 
 /** Answer of a thread that ends the run. */
 export interface FailedCell {
@@ -12,5 +12,5 @@ export const isFailed = (answer: { readonly kind: string }): answer is FailedCel
 export const failedCell = (error: unknown): FailedCell => ({
   kind: 'failed',
   code: error instanceof AppError ? error.code : 'INTERNAL_ERROR',
-  message: error instanceof Error ? error.message : String(error),
+  message: thrownText(error),
 });

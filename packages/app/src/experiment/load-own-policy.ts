@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type OwnPolicy, readOwnPolicy } from '@equipoise/core/control';
-import { AppError } from '@equipoise/core/model';
+import { AppError, thrownText } from '@equipoise/core/model';
 
 /** Loads a user's policy. Throws WRONG_USAGE for a file that is missing, fails or is not a policy. */
 export async function loadOwnPolicy(path: string): Promise<OwnPolicy> {
@@ -11,7 +11,7 @@ export async function loadOwnPolicy(path: string): Promise<OwnPolicy> {
   try {
     module = (await import(pathToFileURL(resolve(path)).href)) as Readonly<Record<string, unknown>>;
   } catch (cause) {
-    const reason = (cause instanceof Error ? cause.message : String(cause)).slice(0, 200);
+    const reason = thrownText(cause).slice(0, 200);
     throw new AppError('WRONG_USAGE', `${path}: the policy cannot be loaded: ${reason}.`, { cause });
   }
   return readOwnPolicy(module, path);

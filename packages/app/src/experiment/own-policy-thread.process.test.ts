@@ -54,6 +54,7 @@ describe('the thread of a policy', () => {
   it.each([
     ['exits', 'process.exit(0);', 'ended its thread with exit code 0 (in begin)'],
     ['throws', "throw new Error('no idea');", 'policy "mine": begin threw: no idea'],
+    ['throws-no-text', 'throw Object.create(null);', 'policy "mine": begin threw: a value without a text'],
   ])('names the call in which a policy %s', async (name, body, reason) => {
     const path = beginning(name, body);
     await expect(asked(path)).rejects.toMatchObject({
@@ -78,6 +79,22 @@ describe('the thread of a policy', () => {
       message: `${path}: the policy failed outside its answers (in begin): too late.`,
     });
     await thread.close();
+  });
+
+  it('tells the end of a policy that throws undefined', async () => {
+    const path = beginning('nothing', 'process.nextTick(() => { throw undefined; });');
+    const thread = new OwnPolicyThread<PolicyDecision>({ ...pipeline, path });
+    expect((await thread.ask()).plan).toBeDefined();
+    await expect(thread.ask({ atMs: 0, arrivalsPerSecond: [], stages: {} })).rejects.toMatchObject({
+      code: 'WRONG_USAGE',
+      message: `${path}: the policy failed outside its answers (in begin): undefined.`,
+    });
+    await thread.close();
+    const loading = policyFile('loading', 'throw Object.create(null);');
+    await expect(ownPolicyName(loading)).rejects.toMatchObject({
+      code: 'WRONG_USAGE',
+      message: `${loading}: the policy cannot be loaded: a value without a text.`,
+    });
   });
 
   it('ends a policy that keeps its thread busy between its answers', async () => {

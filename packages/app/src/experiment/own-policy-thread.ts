@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import type { PolicyObservation } from '@equipoise/core/control';
-import { AppError } from '@equipoise/core/model';
+import { AppError, thrownText } from '@equipoise/core/model';
 import { type FailedCell, isFailed } from './failed-cell.js';
 import type { NamedPolicy, PolicyCall, PolicyTask } from './policy-thread.js';
 
@@ -95,10 +95,10 @@ export class OwnPolicyThread<Answer extends { readonly kind: string }> {
   }
 
   #reasonOf(error: unknown): string {
-    const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+    const { code, message } = (error ?? {}) as { readonly code?: unknown; readonly message?: unknown };
     if (code === 'ERR_WORKER_OUT_OF_MEMORY')
       return `used more than ${this.#limits.memoryMib} MiB of memory (${this.#during}). Keep less in it`;
-    return `failed outside its answers (${this.#during}): ${String(message ?? error)}`;
+    return `failed outside its answers (${this.#during}): ${thrownText(message ?? error)}`;
   }
 
   #end(code: number): void {

@@ -2,6 +2,7 @@
  * A policy of a user, in a module of its own. The module exports `default { name, intervalMs?, begin }`. `begin` gets the
  * pipeline and returns a function from an observation to the replicas of each stage. All answers are checked.
  */
+import { thrownText } from '../../kernel/thrown-text.js';
 import { AppError } from '../../model/app-error.js';
 import type { StageId } from '../../model/ids.js';
 import type { Plan } from '../../model/plan.js';
@@ -93,7 +94,7 @@ function called(at: string, call: () => unknown): unknown {
   return said;
 }
 
-const reasonOf = (error: unknown): string => clipped(error instanceof Error ? error.message : error);
+const reasonOf = (error: unknown): string => clipped(thrownText(error));
 
 type Menu = ReadonlyMap<string, readonly Configuration[]>;
 
@@ -112,13 +113,14 @@ function menuOf({ spec, curves }: PolicyInput): Menu {
   return new Map(ways);
 }
 
+/** Copies, so that a policy cannot change what later runs get. */
 function describedPipeline({ spec }: PolicyInput, menu: Menu) {
   return {
     name: spec.name,
     sloMs: spec.slo.latencyMs,
     percentile: spec.slo.percentile,
     budgetCores: spec.budget.cpuCores ?? null,
-    objective: spec.objective,
+    objective: { ...spec.objective },
     stages: spec.stages.map(({ id, bounds }) => ({
       name: id,
       itemsPerRequest: menu.get(id)?.[0]?.itemsPerRequest ?? 0,

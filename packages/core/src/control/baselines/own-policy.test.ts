@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { smallOrLargeSpec } from '../../model/spec-builders.test-support.js';
+import { requireCurves } from '../../profile/service-curves.js';
+import { ownPolicy } from './own-policy.js';
+
+const spec = { ...smallOrLargeSpec(), objective: { kind: 'min-cost', accuracyFloor: 0.5 } as const };
+const input = { spec, curves: requireCurves(spec, []), sampleArrivalsPerSecond: [5], attainment: () => 1 };
+
+type Begin = Parameters<typeof ownPolicy>[0]['begin'];
+const begun = (begin: Begin) => ownPolicy({ name: 'mine', intervalMs: 10_000, begin }).begin(input);
+
+const one = () => ({ detect: { variant: 'small', cores: 1, batch: 1, replicas: 1 } });
+
+interface Described {
+  readonly objective: { accuracyFloor: number };
+  readonly stages: { readonly options: { itemRps: number }[] }[];
+}
+
+describe("a user's policy", () => {
+  it('gets copies, so that it changes neither the pipeline nor what later runs get', () => {
+    const before = structuredClone(spec);
+    const itemRps: number[] = [];
+    const changing: Begin = (pipeline) => {
+      const { objective, stages } = pipeline as Described;
+      objective.accuracyFloor = 0;
+      for (const { options } of stages.splice(0))
+        for (const option of options) {
+          itemRps.push(option.itemRps);
+          option.itemRps = 1e9;
+        }
+      return one;
+    };
+    for (let run = 0; run < 2; run++) begun(changing);
+    expect(spec).toEqual(before);
+    expect(itemRps.slice(2)).toEqual(itemRps.slice(0, 2));
+  });
+
+  it.each([
+    ['null', null, 'null'],
+    ['an object without a prototype', Object.create(null), 'a value without a text'],
+    ['an error whose message is no text', Object.assign(new Error(), { message: Object.create(null) }), 'a value'],
+  ])('that throws %s is named', (_, thrown, text) => {
+    const throwing: Begin = () => {
+      throw thrown;
+    };
+    expect(() => begun(throwing)).toThrow(`policy "mine": begin threw: ${text}`);
+  });
+});
