@@ -1,7 +1,7 @@
 /** Bootstrap interval of a mean (Efron 1979) of a few independent values. */
 import { type MeanInterval, SeededRng } from '@equipoise/core/model';
-import { t95 } from '../../packages/core/src/kernel/mean-interval.js';
 import { normalQuantile } from '../../packages/core/src/kernel/normal-quantile.js';
+import { studentQuantile } from '../../packages/core/src/kernel/student-quantile.js';
 
 const RESAMPLES = 20_000;
 const SEED = 1;
@@ -20,7 +20,7 @@ export function bootstrapMean95(values: readonly number[]): MeanInterval {
     for (let i = 0; i < n; i++) sum += values[Math.floor(rng.next() * n)] as number;
     return sum / n;
   }).sort();
-  const tail = tailBeyond(t95(n - 1) * Math.sqrt(n / (n - 1)));
+  const tail = tailBeyond(studentQuantile(0.975, n - 1) * Math.sqrt(n / (n - 1)));
   const at = (fraction: number) => means[Math.round(fraction * (RESAMPLES - 1))] as number;
   return { mean, low: at(tail), high: at(1 - tail) };
 }

@@ -1,4 +1,5 @@
 /** Bars of the benchmark, fixed before it ran. */
+import { medianOf } from '@equipoise/core/model';
 import type { ComparedLoad } from '../../packages/app/src/calibrate/compared-loads.js';
 import { errorFraction, isBelowSaturation } from '../../packages/app/src/calibrate/trust.js';
 import type { PlanResult } from './plan-result.js';
@@ -47,8 +48,8 @@ export function barResults(plans: readonly PlanResult[]): readonly BarResult[] {
   const rates = saturation.map(({ served, simulated }) => errorFraction(simulated.completedRps, served.completedRps));
   const drops = overload.map(({ served, simulated }) => simulated.droppedFraction - served.droppedFraction);
   return [
-    upTo('p50, median error', bars.p50Median, median(p50)),
-    upTo('p99, median error', bars.p99Median, median(p99)),
+    upTo('p50, median error', bars.p50Median, medianOf(p50)),
+    upTo('p99, median error', bars.p99Median, medianOf(p99)),
     upTo('p50 or p99, worst error', bars.worst, Math.max(...p50, ...p99)),
     {
       name: 'rank correlation of p50 and of p99, the smaller',
@@ -63,13 +64,6 @@ export function barResults(plans: readonly PlanResult[]): readonly BarResult[] {
       measured: `${(100 * Math.max(...drops.map(Math.abs))).toFixed(1)} points`,
     },
   ];
-}
-
-/** Mean of the two middle values, if the number is even. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
 }
 
 /** Spearman's, with mean ranks of equal values. */

@@ -1,6 +1,7 @@
+import { medianOf } from '@equipoise/core/model';
 import type { ComparedLoad } from '../../packages/app/src/calibrate/compared-loads.js';
 import { errorFraction, isBelowSaturation } from '../../packages/app/src/calibrate/trust.js';
-import { barResults, bars, latencyErrors, median } from './bars.js';
+import { barResults, bars, latencyErrors } from './bars.js';
 import type { FidelityResults } from './kept-results.js';
 import type { MeasuredPlan, PlanResult } from './plan-result.js';
 
@@ -71,7 +72,7 @@ function predictionRows(loads: readonly ComparedLoad[]): readonly string[] {
     const [p50, p99] = [errors('p50Ms'), errors('p99Ms')];
     const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
     const none = loads.length - p50.length;
-    return row([name, percent(median(p50)), percent(median(p99)), percent(Math.max(...p50, ...p99)), none]);
+    return row([name, percent(medianOf(p50)), percent(medianOf(p99)), percent(Math.max(...p50, ...p99)), none]);
   });
 }
 
@@ -80,7 +81,7 @@ function floorText(loads: readonly ComparedLoad[]): string {
   const known = loads.flatMap(({ halves }) => halves ?? []);
   const [p50, p99] = [known.map(({ p50Fraction }) => p50Fraction), known.map(({ p99Fraction }) => p99Fraction)];
   const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
-  return `Noise floor: half of the served requests against the other half differ by ${percent(median(p50))} (p50) and ${percent(median(p99))} (p99) in the median, by ${percent(Math.max(...p50, ...p99))} at most. The error that noise alone gives a figure of all requests is about half of that.`;
+  return `Noise floor: half of the served requests against the other half differ by ${percent(medianOf(p50))} (p50) and ${percent(medianOf(p99))} (p99) in the median, by ${percent(Math.max(...p50, ...p99))} at most. The error that noise alone gives a figure of all requests is about half of that.`;
 }
 
 /** Machines and commits, with their numbers of plans if there are several. */

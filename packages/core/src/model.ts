@@ -1,5 +1,6 @@
 /** Entry `@equipoise/core/model`: domain types, errors, clock and random numbers. */
 export type { AlarmClock, Clock } from './kernel/clock.js';
+export { medianOf } from './kernel/count-statistics.js';
 export { doubledDelayMs } from './kernel/doubled-delay.js';
 export { InvariantViolation, invariant } from './kernel/invariant.js';
 export { LatencyHistogram } from './kernel/latency-histogram.js';
@@ -7,6 +8,7 @@ export { LruCache } from './kernel/lru-cache.js';
 export { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from './kernel/mean-interval.js';
 export { type Rng, SeededRng } from './kernel/rng.js';
 export { thrownText } from './kernel/thrown-text.js';
+export { wilsonInterval } from './kernel/wilson-interval.js';
 export type { AccuracyTable, MeasuredAgreement } from './model/accuracy-table.js';
 export { AppError, type ErrorCode, type ErrorDetails, errorCodes } from './model/app-error.js';
 export { ArrivalRecord } from './model/arrival-record.js';
@@ -72,6 +74,7 @@ export {
 export {
   bindingText,
   type Certificate,
+  NO_PREDICTION,
   type Plan,
   type PlanPrediction,
   type PlanResult,

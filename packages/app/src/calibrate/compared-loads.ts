@@ -1,5 +1,13 @@
 /** Served figures of checked loads next to estimate and simulation, from the profile alone and with the correction. */
-import { type EdgeCount, type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
+import {
+  type EdgeCount,
+  medianOf,
+  NO_PREDICTION,
+  type PipelineSpec,
+  type Plan,
+  type ProfileSet,
+  SeededRng,
+} from '@equipoise/core/model';
 import { estimateStages, type fitCorrections, requireCurves, type ServiceCurves } from '@equipoise/core/plan';
 import { MeasuredPaths, simulatePlan } from '@equipoise/core/simulate';
 import { arrivalsIn, countedSpan, type Segment, servedTimeline } from './segment.js';
@@ -25,7 +33,7 @@ export interface ComparedLoad {
   readonly arrivalRps: number;
   readonly requests: number;
   readonly served: ServiceFiguresUnderLoad;
-  /** Largest distance of a segment's served figure from the median segment, as a fraction. */
+  /** Largest distance of a segment's served figure from the median of the segments, as a fraction. */
   readonly noise: { readonly p50Fraction: number; readonly p99Fraction: number };
   /** Distance of one half of the segments from the other half; null if one half has no requests. */
   readonly halves: { readonly p50Fraction: number; readonly p99Fraction: number } | null;
@@ -66,7 +74,7 @@ export function comparedLoads(input: ComparisonInput): readonly ComparedLoad[] {
   const simulated = (curves: ServiceCurves, segments: readonly Segment[]) =>
     simulatedFigures({ ...input, curves, policyCurves: fromProfile }, segments);
   return input.points.map(({ load, segments }) => {
-    const arrivalRps = median(segments.map((segment) => segment.arrivalRps));
+    const arrivalRps = medianOf(segments.map((segment) => segment.arrivalRps));
     const bySegment = segments.map((segment) => figuresOf([servedTimeline(segment)]));
     return {
       load,
@@ -104,13 +112,8 @@ function withCorrections(profiles: ProfileSet, corrections: readonly VariantCorr
   });
 }
 
-const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
-};
-
 function rangeFraction(values: readonly number[]): number {
-  const middle = median(values);
+  const middle = medianOf(values);
   return Math.max(...values.map((value) => Math.abs(value / middle - 1)));
 }
 
@@ -141,13 +144,12 @@ export function simulatedFigures(
 function simulatedEnds(by: SimulationBy, arrivedAtMs: readonly number[], seed: number): readonly EndedRequest[] {
   const { spec, plan, curves, policyCurves, hostCores, clientMs, inputs } = by;
   const ends: EndedRequest[] = [];
-  const predicted = { latencyMs: 0, percentile: 99, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
   let next = 0;
   simulatePlan({
     spec,
     curves,
     policyCurves,
-    plan: { stages: plan.stages, predicted },
+    plan: { stages: plan.stages, predicted: NO_PREDICTION },
     arrivals: { nextAtMs: () => arrivedAtMs[next++] },
     clientMs,
     paths: inputs.length === 0 ? undefined : new MeasuredPaths(spec, inputs),

@@ -4,6 +4,7 @@
  * until then. Other answers waited for the thread, for an unknown time: their batches count with the usual way of their
  * variant.
  */
+import { medianOf } from '@equipoise/core/model';
 import type { fitThreadCost, TurnInterval } from '@equipoise/core/plan';
 import type { ServedBatch } from './batch-times.js';
 import type { ServedRecord } from './served-plan.js';
@@ -82,19 +83,14 @@ export function replicaTimes(record: ServedRecord, costs: ThreadCosts): Readonly
     if (known === undefined) ways.set(keyOf(batch), [wayMs]);
     else known.push(wayMs);
   }
+  const usualWayMs = new Map([...ways].map(([key, waysMs]) => [key, medianOf(waysMs)]));
   return new Map(
     record.batches.map((batch) => {
       const leastMs = Math.min(batch.ms, batch.serviceMs);
       const ms = foundResting.has(batch.answeredAtMs)
         ? batch.ms - handledMs(batch)
-        : batch.serviceMs + middleOf(ways.get(keyOf(batch)) ?? []);
+        : batch.serviceMs + (usualWayMs.get(keyOf(batch)) ?? 0);
       return [batch, Math.min(batch.ms, Math.max(leastMs, ms))];
     }),
   );
-}
-
-/** 0 without values. */
-function middleOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }

@@ -1,4 +1,5 @@
 /** How far predictions were off on the checked loads, and whether a correction brings them closer. */
+import { medianOf } from '@equipoise/core/model';
 import type { ComparedLoad } from './compared-loads.js';
 import { isOverload } from './saturation.js';
 
@@ -91,10 +92,4 @@ function errorsOf(loads: readonly ComparedLoad[], predictedAt: (load: ComparedLo
 const totalOf = ({ p50MedianFraction, p99MedianFraction, saturationFraction }: PredictionError): number =>
   (p50MedianFraction ?? 0) + (p99MedianFraction ?? 0) + (saturationFraction ?? 0);
 
-/** Mean of the two middle values, if the number is even. */
-function medianOrNull(values: readonly number[]): number | null {
-  if (values.length === 0) return null;
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
-}
+const medianOrNull = (values: readonly number[]): number | null => (values.length === 0 ? null : medianOf(values));

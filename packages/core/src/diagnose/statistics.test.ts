@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
-import { logChange, type Pairs, poissonTail, tQuantile } from './statistics.js';
+import { logChange, type Pairs, poissonTail } from './statistics.js';
 
 describe('poissonTail', () => {
   it.each([
@@ -23,15 +23,6 @@ describe('poissonTail', () => {
       ).toBe(true);
     }
   });
-});
-
-it.each([
-  [0.975, 1, 12.706],
-  [0.975, 2, 4.303],
-  [0.975, 10, 2.228],
-  [0.995, 5, 4.032],
-])('tQuantile(%d, %d)', (fraction, degrees, quantile) => {
-  expect(tQuantile(fraction, degrees)).toBeCloseTo(quantile, 1);
 });
 
 describe('logChange', () => {

@@ -1,5 +1,5 @@
 /** Tests of the diagnosis. Neighboring seconds depend on each other, so values are compared by blocks of seconds. */
-import { normalQuantile } from '../kernel/normal-quantile.js';
+import { studentQuantile } from '../kernel/student-quantile.js';
 
 /** Probability of a false alarm in one diagnosis, over all tests. */
 export const FALSE_ALARM = 0.01;
@@ -8,18 +8,6 @@ export interface Interval {
   readonly value: number;
   readonly low: number;
   readonly high: number;
-}
-
-/** Quantile of Student's t, expanded around the normal one (Abramowitz and Stegun 26.7.5); generous for 1 degree. */
-export function tQuantile(fraction: number, degrees: number): number {
-  const z = normalQuantile(fraction);
-  if (degrees < 1) return Number.POSITIVE_INFINITY;
-  if (degrees === 1) return Math.tan(Math.PI * (fraction - 0.5));
-  if (degrees === 2) return (2 * fraction - 1) / Math.sqrt(2 * fraction * (1 - fraction));
-  const g1 = (z ** 3 + z) / 4;
-  const g2 = (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96;
-  const g3 = (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384;
-  return z + g1 / degrees + g2 / degrees ** 2 + g3 / degrees ** 3;
 }
 
 /** Blocks of a numerator and a denominator. */
@@ -44,7 +32,7 @@ export function logChange(during: Pairs, before: Pairs | undefined, alpha: numbe
   if (now === undefined || then === undefined) return undefined;
   const value = now.log - then.log;
   const degrees = Math.min(now.blocks, then.blocks) - 1;
-  const half = tQuantile(1 - alpha / 2, degrees) * Math.hypot(now.error, then.error);
+  const half = studentQuantile(1 - alpha / 2, degrees) * Math.hypot(now.error, then.error);
   return Number.isFinite(half) ? { value, low: value - half, high: value + half } : undefined;
 }
 

@@ -1,4 +1,5 @@
 /** Mean of independent values with its 95 % interval (Student 1908). */
+import { studentQuantile } from './student-quantile.js';
 
 /** Unbounded for fewer than two values. */
 export interface MeanInterval {
@@ -7,28 +8,13 @@ export interface MeanInterval {
   readonly high: number;
 }
 
-const Z_975 = 1.959964;
-/** 97.5 % quantiles for 1 to 4 degrees of freedom, where the expansion is inaccurate. */
-const FEW = [12.7062, 4.30265, 3.18245, 2.77645];
-
-/** 97.5 % quantile of Student's t, expanded around the normal one (Abramowitz and Stegun 26.7.5). */
-export function t95(degrees: number): number {
-  const few = FEW[degrees - 1];
-  if (few !== undefined) return few;
-  const z = Z_975;
-  const g1 = (z ** 3 + z) / 4;
-  const g2 = (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96;
-  const g3 = (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384;
-  return z + g1 / degrees + g2 / degrees ** 2 + g3 / degrees ** 3;
-}
-
 /** Requires at least one value. */
 export function meanInterval95(values: readonly number[]): MeanInterval {
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   if (n < 2) return { mean, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const half = t95(n - 1) * Math.sqrt(squares / (n - 1) / n);
+  const half = studentQuantile(0.975, n - 1) * Math.sqrt(squares / (n - 1) / n);
   return { mean, low: mean - half, high: mean + half };
 }
 

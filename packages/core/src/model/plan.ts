@@ -26,6 +26,16 @@ export interface PlanPrediction {
   readonly costPerHour: number;
 }
 
+/** Prediction of a plan that was only read. No planned one has a capacity of 0. */
+export const NO_PREDICTION: PlanPrediction = {
+  latencyMs: 0,
+  percentile: 0,
+  pas: 0,
+  capacityRps: 0,
+  cpuCores: 0,
+  costPerHour: 0,
+};
+
 /**
  * Result of simulation at the planned load. `conclusive`: the 99 % interval of the attainment excludes `percentile`.
  * With several seeds, the values are those of the run with more late requests.

@@ -3,7 +3,7 @@
  * Then every router meets the SLO, and so do all requests together. `routersFor` tells when another router pays.
  */
 import type { Budget, PipelineSpec } from '../model/pipeline-spec.js';
-import type { PlanFixes, PlanResult } from '../model/plan.js';
+import { NO_PREDICTION, type PlanFixes, type PlanResult } from '../model/plan.js';
 import {
   loadOfRouter,
   mostRouters,
@@ -40,8 +40,6 @@ export function problemOfRouter(problem: PlanningProblem, split: RouterSplit): P
     }),
   };
 }
-
-const NO_PREDICTION = { latencyMs: 0, percentile: 0, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
 
 /** Every router has an equal share of the running replicas. */
 function runningOfRouter({ stages }: RunningPlan, { count }: RouterSplit): RunningPlan {

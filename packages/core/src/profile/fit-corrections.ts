@@ -2,8 +2,7 @@
  * Fits corrections to batches served under several loads. For each variant: ridge regression of (time ÷ profiled mean)
  * on hand-over, recent use and other running batches. The prior holds what the batches cannot tell apart: hand-over and
  * inflation with one batch size, contention where one batch runs at a time. Hand-over and contention are costs, so they
- * are at least 0. Intervals are the larger of the posterior and the delete-one-segment jackknife, because slow batches
- * come together.
+ * are at least 0.
  */
 import { medianOf } from '../kernel/count-statistics.js';
 import type { StageId, VariantId } from '../model/ids.js';
@@ -13,7 +12,7 @@ import { correctedMeanMs, useClass, useClassCount } from './corrected-service.js
 import { pausesOf, type TimedWork, usualFactor, usualFactorLimit } from './pauses.js';
 import { quantilesAt, spreadFractions } from './quantile-spread.js';
 import { RecentUse, workOf } from './recent-use.js';
-import { addRow, emptySums, type RidgeSums, ridgeFit, sumsWithout } from './ridge-fit.js';
+import { addRow, emptySums, type RidgeSums, segmentsFit } from './ridge-fit.js';
 
 /** Batch from start to end, on one clock. */
 export interface TimedBatch {
@@ -50,7 +49,6 @@ const FEWEST_BATCHES = 100;
 const FEWEST_IN_CLASS = 60;
 /** Use from which a host counts as loaded. */
 const LOADED_USE = 0.5;
-const Z95 = 1.96;
 
 /** Variants with at least 100 batches. */
 export function fitCorrections({ segments, usableCores }: CalibrationInput): readonly VariantCorrection[] {
@@ -138,20 +136,11 @@ function fitVariant(batches: readonly ObservedBatch[]) {
     sums.set(segment, known);
     addRow(known, [usualMs / profiledMs, 1, state.recentUse, state.otherBatches], ms / profiledMs - 1);
   }
-  const all = sumsWithout([...sums.values()]);
   const prior = [PRIOR_FRACTION, PRIOR_FRACTION, PRIOR_FRACTION, PRIOR_FRACTION];
-  const atLeastZero = [0, 3];
-  const { values, halfWidths } = ridgeFit(all, { prior, atLeastZero });
-  const leftOut =
-    sums.size < 3
-      ? []
-      : [...sums.keys()].map(
-          (segment) => ridgeFit(sumsWithout([...sums.values()], sums.get(segment)), { prior, atLeastZero }).values,
-        );
+  const { values, halfWidths } = segmentsFit([...sums.values()], { prior, atLeastZero: [0, 3] });
   const estimated = (index: number, unit = 1): EstimatedValue => ({
     value: unit * (values[index] as number),
-    halfWidth:
-      unit * Math.max(halfWidths[index] as number, Z95 * jackknifeError(leftOut.map((one) => one[index] as number))),
+    halfWidth: unit * (halfWidths[index] as number),
   });
   const parts = {
     handOverMs: estimated(0, usualMs),
@@ -172,13 +161,6 @@ function fitVariant(batches: readonly ObservedBatch[]) {
   const pauses = pausesOf(timed, limit);
   const spread = spreadOf(factors);
   return { stageId, variantId, factors, correction: { ...parts, spread, ...(pauses !== undefined && { pauses }) } };
-}
-
-function jackknifeError(values: readonly number[]): number {
-  const count = values.length;
-  if (count === 0) return 0;
-  const mean = values.reduce((sum, value) => sum + value, 0) / count;
-  return Math.sqrt(((count - 1) / count) * values.reduce((sum, value) => sum + (value - mean) ** 2, 0));
 }
 
 /** Mean over the batches of a loaded host, or over all if few of them found one. */

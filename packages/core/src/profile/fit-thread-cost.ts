@@ -8,7 +8,7 @@ import type { StageId, VariantId } from '../model/ids.js';
 import type { EstimatedValue, ThreadCost } from '../model/service-correction.js';
 import { factorsOf, pausedPerMs, pausesOf, type TimedWork, usualFactorLimit, usualMs } from './pauses.js';
 import { spreadFractions, spreadMean, weightedQuantilesAt } from './quantile-spread.js';
-import { addRow, emptySums, type RidgeSums, ridgeFit, sumsWithout } from './ridge-fit.js';
+import { addRow, emptySums, ridgeFit, segmentsFit } from './ridge-fit.js';
 
 export interface HandledBatch {
   readonly stageId: StageId;
@@ -43,7 +43,6 @@ const FEWEST_INTERVALS = 200;
 const PRIOR_MS = 1;
 /** Fits of the work. Each leaves out the pauses that the one before shows. In most recordings it settles by then. */
 const FITS = 10;
-const Z95 = 1.96;
 const REQUEST_PARTS = 4;
 
 /**
@@ -63,15 +62,14 @@ export function fitThreadCost(
   const rows = segments.map((intervals) =>
     intervals.map((interval) => ({ counts: rowOf(interval, columns), busyMs: interval.busyMs })),
   );
-  const { sums, values, halfWidths } = dividedWork(rows, rule);
+  const { values, halfWidths } = dividedWork(rows, rule);
   const expectedMs = (interval: TurnInterval) => expectedOf(rowOf(interval, columns), values);
   const expected = rows.flat().map(({ counts }) => expectedOf(counts, values));
   const total = (of: readonly number[]) => of.reduce((sum, each) => sum + each, 0);
   const scale = total(all.map(({ workedMs }) => workedMs)) / Math.max(Number.MIN_VALUE, total(expected));
-  const errors = jackknifeErrors(sums, rule);
   const estimated = (index: number): EstimatedValue => ({
     value: scale * (values[index] as number),
-    halfWidth: scale * Math.max(halfWidths[index] as number, Z95 * (errors[index] as number)),
+    halfWidth: scale * (halfWidths[index] as number),
   });
   const times = timesOf(
     steady.flat().map((interval) => ({ ms: interval.busyMs, expectedMs: scale * expectedMs(interval) })),
@@ -95,28 +93,27 @@ const expectedOf = (counts: TimedRow['counts'], values: readonly number[]): numb
 
 /** Division of the busy times among the parts. The longest turns decide nothing: with much work, long turns are usual. */
 function dividedWork(segments: readonly (readonly TimedRow[])[], rule: RidgeRule) {
-  const fitTo = (ms: (row: TimedRow) => number) => {
-    const sums = segments.map((rows) => {
+  const sumsOf = (ms: (row: TimedRow) => number) =>
+    segments.map((rows) => {
       const of = emptySums(rule.prior.length);
       for (const row of rows) addRow(of, row.counts, ms(row));
       return of;
     });
-    return { sums, ...ridgeFit(sumsWithout(sums), rule) };
-  };
-  let fitted = fitTo(({ busyMs }) => busyMs);
+  let sums = sumsOf(({ busyMs }) => busyMs);
   for (let fits = 1; fits < FITS; fits++) {
-    const { values } = fitted;
+    const { values } = ridgeFit(sums, rule);
     const workOf = ({ counts, busyMs }: TimedRow): TimedWork => ({
       ms: busyMs,
       expectedMs: expectedOf(counts, values),
     });
     const limit = usualFactorLimit(segments.flatMap((rows) => rows.map(workOf)).filter(hasWork));
-    fitted = fitTo((row) => {
+    sums = sumsOf((row) => {
       const work = workOf(row);
       return hasWork(work) ? usualMs(work, limit) : work.ms;
     });
   }
-  return fitted;
+  // The jackknife leaves out the pauses of the last fit.
+  return segmentsFit(sums, rule);
 }
 
 /** False between turns in which nothing happened. */
@@ -144,18 +141,6 @@ function rowOf(interval: TurnInterval, columns: ReadonlyMap<string, number>): nu
     if (column !== undefined) row[column] = (row[column] as number) + 1 / 2;
   }
   return row;
-}
-
-/** Of fits without the pauses of the last one. */
-function jackknifeErrors(sums: readonly RidgeSums[], rule: RidgeRule): readonly number[] {
-  if (sums.length < 3) return rule.prior.map(() => 0);
-  const fits = sums.map((leftOut) => ridgeFit(sumsWithout(sums, leftOut), rule).values);
-  return rule.prior.map((_, index) => {
-    const values = fits.map((fit) => fit[index] as number);
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-    return Math.sqrt(((values.length - 1) / values.length) * squares);
-  });
 }
 
 /**

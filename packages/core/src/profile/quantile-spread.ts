@@ -1,4 +1,5 @@
 /** Distributions as lists of quantiles at fixed fractions, linear in between. */
+import { quantileOfSorted } from '../kernel/count-statistics.js';
 
 /** Fractions of the quantiles. */
 export const spreadFractions: readonly number[] = [
@@ -27,12 +28,8 @@ export function spreadMean(spread: readonly number[]): number {
 
 /** Quantiles of values at these fractions, linear between neighbours. */
 export function quantilesAt(fractions: readonly number[], values: readonly number[]): readonly number[] {
-  const sorted = [...values].sort((a, b) => a - b);
-  return fractions.map((fraction) => {
-    const place = fraction * (sorted.length - 1);
-    const [low, high] = [sorted[Math.floor(place)] ?? 0, sorted[Math.ceil(place)] ?? 0];
-    return low + (place - Math.floor(place)) * (high - low);
-  });
+  const sorted = values.toSorted((a, b) => a - b);
+  return fractions.map((fraction) => quantileOfSorted(sorted, fraction));
 }
 
 export interface Weighted {

@@ -1,4 +1,5 @@
 /** Ridge regression from sums over rows, so that leaving out a segment costs nothing. */
+import { studentQuantile } from '../kernel/student-quantile.js';
 import { symmetricSolver } from '../kernel/symmetric-solver.js';
 
 /** Sums over rows x, y: x·xᵀ (rows one after another), x·y, y², and the number of rows. */
@@ -41,7 +42,7 @@ export function addRow(sums: RidgeSums, x: readonly number[], y: number): void {
 }
 
 /** Sum of all, without one of them. */
-export function sumsWithout(all: readonly RidgeSums[], leftOut?: RidgeSums): RidgeSums {
+function sumsWithout(all: readonly RidgeSums[], leftOut?: RidgeSums): RidgeSums {
   const total = emptySums((all[0] as RidgeSums).xy.length);
   for (const sums of all) {
     if (sums === leftOut) continue;
@@ -59,7 +60,37 @@ const LEAST_VARIANCE = 1e-6;
 /** A prior this narrow fixes a value at 0. */
 const FIXED = 1e-9;
 
-export function ridgeFit(sums: RidgeSums, { prior, atLeastZero }: RidgePrior): RidgeFit {
+/** Fewer segments have no jackknife. */
+const FEWEST_SEGMENTS = 3;
+
+/**
+ * Fit to the rows of all segments. A half width is the larger of that of the posterior and that of the delete-one-segment
+ * jackknife with Student's t, because slow batches come together.
+ */
+export function segmentsFit(segments: readonly RidgeSums[], prior: RidgePrior): RidgeFit {
+  const { values, halfWidths } = ridgeFit(segments, prior);
+  if (segments.length < FEWEST_SEGMENTS) return { values, halfWidths };
+  const leftOut = segments.map((segment) => solvedWithin(sumsWithout(segments, segment), prior).values);
+  const t = studentQuantile(0.975, segments.length - 1);
+  return {
+    values,
+    halfWidths: halfWidths.map((halfWidth, index) =>
+      Math.max(halfWidth, t * jackknifeError(leftOut.map((each) => each[index] as number))),
+    ),
+  };
+}
+
+function jackknifeError(values: readonly number[]): number {
+  const count = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  return Math.sqrt(((count - 1) / count) * values.reduce((sum, value) => sum + (value - mean) ** 2, 0));
+}
+
+/** Fit to the rows of all segments, with the half widths of the posterior. */
+export const ridgeFit = (segments: readonly RidgeSums[], prior: RidgePrior): RidgeFit =>
+  solvedWithin(sumsWithout(segments), prior);
+
+function solvedWithin(sums: RidgeSums, { prior, atLeastZero }: RidgePrior): RidgeFit {
   let deviations = prior;
   for (;;) {
     const fit = solved(sums, deviations);

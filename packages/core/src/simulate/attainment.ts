@@ -5,7 +5,9 @@
  * Simulation Modeling and Analysis, §9.5.3).
  */
 
-import { type MeanInterval, t95 } from '../kernel/mean-interval.js';
+import type { MeanInterval } from '../kernel/mean-interval.js';
+import { studentQuantile } from '../kernel/student-quantile.js';
+import { wilsonInterval } from '../kernel/wilson-interval.js';
 
 /** Spans of `spanMs` by arrival, starting at `fromMs`. Later arrivals count in the last span. */
 export interface CountedTime {
@@ -45,30 +47,17 @@ export function attainmentInterval95(runs: readonly AttainmentCounts[]): MeanInt
   const over = Float64Array.from(runs, (run) => run.arrived - run.withinSlo);
   const all = Float64Array.from(runs, (run) => run.arrived);
   const dispersion = Math.max(1, dispersionOf({ over, all, fraction: 1 - mean }));
-  const { low, high } = wilsonInterval(mean, arrived / dispersion, t95(runs.length - 1));
+  const { low, high } = wilsonInterval(mean, arrived / dispersion, studentQuantile(0.975, runs.length - 1));
   // Without a miss, rounding can put the upper bound below the mean.
-  return { mean, low: Math.min(mean, Math.max(0, low)), high: Math.max(mean, Math.min(1, high)) };
+  return { mean, low: Math.min(mean, low), high: Math.max(mean, high) };
 }
 
-const Z_99 = 2.5758;
 const NOT_SLOW = 0.9;
 const FEWEST_PAIRS = 5;
 /** Minimums for ignoring the slowest tenth: SLO ÷ percentile of each part, parts with arrivals, time ÷ longest queue. */
 const ROOM = 3;
 const FEWEST_PARTS = 10;
 const FEWEST_QUEUE_TIMES = 15;
-
-/**
- * Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). With 4 or more degrees of freedom,
- * it is at most 1.3 % too low.
- */
-function t99(degrees: number): number {
-  const z = Z_99;
-  const first = (z ** 3 + z) / 4;
-  const second = (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96;
-  const third = (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384;
-  return z + first / degrees + second / degrees ** 2 + third / degrees ** 3;
-}
 
 export class AttainmentSample {
   readonly #time: CountedTime;
@@ -109,7 +98,7 @@ export class AttainmentSample {
     const dispersion = Math.max(1, late.dispersion, slow.dispersion, slow.pairedDispersion);
     const attained = 1 - late.fraction;
     const latencyMs = quantile(fraction);
-    const t = t99(this.#time.spans - 1);
+    const t = studentQuantile(0.995, this.#time.spans - 1);
     const verdictBy = (by: number): AttainmentVerdict => {
       const { low, high } = wilsonInterval(attained, count / by, t);
       const conclusive = low > fraction || high < fraction;
@@ -179,16 +168,4 @@ function dispersionOf({ over, all, fraction }: SpanCounts): number {
 function inPairs(counts: Float64Array): Float64Array {
   const pairs = Math.floor(counts.length / 2);
   return Float64Array.from({ length: pairs }, (_, i) => (counts[2 * i] as number) + (counts[2 * i + 1] as number));
-}
-
-interface Interval {
-  readonly low: number;
-  readonly high: number;
-}
-
-function wilsonInterval(fraction: number, count: number, z: number): Interval {
-  const weight = z ** 2 / count;
-  const center = (fraction + weight / 2) / (1 + weight);
-  const half = (z / (1 + weight)) * Math.sqrt((fraction * (1 - fraction)) / count + weight / (4 * count));
-  return { low: center - half, high: center + half };
 }

@@ -1,3 +1,8 @@
+/**
+ * Verifies a plan by simulation without drops (docs/explain/verification.md). With a backlog, the run starts with it
+ * and counts arrivals after the grace. The SLO is met if the attained fraction of arrivals is conclusively at least the
+ * percentile.
+ */
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import { MOST_USUAL_STAGES, type PipelineSpec } from '../model/pipeline-spec.js';
@@ -6,7 +11,6 @@ import type { ServiceCurves } from '../profile/service-curves.js';
 import { servingGraph } from '../serve/serving-graph.js';
 import { burstyLoad } from './arrivals/bursty.js';
 import type { ArrivalProcess } from './arrivals/constant-rate.js';
-
 import { envelopeArrivals } from './arrivals/envelope.js';
 import { arrivalsOf } from './arrivals/load-spec.js';
 import { AttainmentSample, type CountedTime } from './attainment.js';
@@ -28,12 +32,6 @@ export function itemsPerRequest(spec: PipelineSpec): number {
     .slice(0, stages.length)
     .reduce((sum, factors) => sum + factors.reduce((product, factor) => product * factor, 1), 0);
 }
-
-/**
- * Verifies a plan by simulation without drops (docs/explain/verification.md). With a backlog, the run starts with it
- * and counts arrivals after the grace. The SLO is met if the attained fraction of arrivals is conclusively at least the
- * percentile.
- */
 
 export interface VerificationInput extends ExpectedLoad {
   readonly spec: PipelineSpec;

@@ -2,7 +2,13 @@
  * Agreement of variants with the shadow of their stage, from the answers to equal inputs during an evaluation. Items of a
  * sample are correlated, so the interval counts samples.
  */
-import type { MeasuredAgreement, StageSpec, TensorMap, VariantId } from '@equipoise/core/model';
+import {
+  type MeasuredAgreement,
+  type StageSpec,
+  type TensorMap,
+  type VariantId,
+  wilsonInterval,
+} from '@equipoise/core/model';
 import { answerAsLabel } from './answer-as-label.js';
 import { metricScore } from './metric-score.js';
 
@@ -77,8 +83,6 @@ function interval(mean: number, samples: readonly ComparedItems[], items: number
   const variance = (residuals * count) / Math.max(1, count - 1) / items ** 2;
   const independent = Math.max(mean * (1 - mean), 1e-12);
   const effective = Math.min(items, Math.max(1, variance > 0 ? independent / variance : count));
-  const z2 = Z_95 ** 2;
-  const middle = (mean + z2 / (2 * effective)) / (1 + z2 / effective);
-  const half = (Z_95 / (1 + z2 / effective)) * Math.sqrt(independent / effective + z2 / (4 * effective ** 2));
-  return [Math.max(0, middle - half), Math.min(1, middle + half)];
+  const { low, high } = wilsonInterval(mean, effective, Z_95);
+  return [low, high];
 }

@@ -23,6 +23,7 @@ import {
   type DecisionRecord,
   type DecisionSummary,
   type ManualAction,
+  NO_PREDICTION,
   type Observation,
   type PinsByStage,
   type PipelineSpec,
@@ -301,7 +302,7 @@ export class PipelineControl {
     const { estimate, look } = this.#deps;
     const planFor = (spec: PipelineSpec): Plan => {
       const stages = withVariantResources(spec, asked);
-      const objection = this.#objection({ stages, predicted: NOTHING_PREDICTED });
+      const objection = this.#objection({ stages, predicted: NO_PREDICTION });
       if (objection !== undefined)
         throw invalidFields('This plan cannot be applied', [{ path: 'stages', message: objection }]);
       return planOfStages(spec, stages);
@@ -480,8 +481,6 @@ export class PipelineControl {
     return record;
   }
 }
-
-const NOTHING_PREDICTED = { latencyMs: 0, percentile: 0, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
 
 interface RollBackTarget {
   /** Newer good plans that do not carry the load. */

@@ -16,6 +16,7 @@ import {
   AppError,
   bindingText,
   largestShare,
+  NO_PREDICTION,
   type PipelineSpec,
   type ProfileSet,
   planOfRouter,
@@ -113,8 +114,7 @@ async function plannedStages(
 /** Share of one router in a plan of all. */
 function planOfOne({ stages, arrivalRps, routers }: Required<SavedPlan>): Required<SavedPlan> {
   const split = usualSplit(routers);
-  const predicted = { latencyMs: 0, percentile: 0, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
-  const own = planOfRouter({ stages, predicted }, split).stages;
+  const own = planOfRouter({ stages, predicted: NO_PREDICTION }, split).stages;
   return { stages: own, arrivalRps: largestShare(split) * arrivalRps, routers };
 }
 

@@ -11,6 +11,7 @@
  * into account, with the dispersion φ ≥ 1 of block sums. Its mean stays at most 1 (Jensen).
  */
 
+import { wilsonInterval } from '../../kernel/wilson-interval.js';
 import { measuredCombination } from '../../model/accuracy-table.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
@@ -190,12 +191,12 @@ export class AccuracyTest {
     const measured = this.#expected === undefined ? 1 : Math.max(1 - low, 1 - accuracy + TOLERANCE);
     const { loss, scores } = this.#learned;
     if (scores < FEWEST_LEARNED) return Math.min(1, measured);
-    const [, high] = wilson(loss / scores, scores / this.#dispersion.value, Z);
+    const { high } = wilsonInterval(loss / scores, scores / this.#dispersion.value, Z);
     return Math.min(1, measured, Math.max(high, loss / scores + TOLERANCE));
   }
 
   #seenOf({ loss, scores }: LossCount): SeenAccuracy {
-    const [low, high] = wilson(1 - loss / scores, scores / this.#dispersion.value, Z_975);
+    const { low, high } = wilsonInterval(1 - loss / scores, scores / this.#dispersion.value, Z_975);
     return { accuracy: 1 - loss / scores, confidence95: [low, high], scores };
   }
 }
@@ -231,14 +232,6 @@ class Dispersion {
     const estimate = (PRIOR.blocks * PRIOR.dispersion + sum) / weight;
     this.value = Math.max(1, estimate - Math.sqrt(3 / weight));
   }
-}
-
-/** Wilson's interval (1927) of a fraction of `scores` independent scores. */
-function wilson(fraction: number, scores: number, z: number): readonly [number, number] {
-  const few = z ** 2 / scores;
-  const center = (fraction + few / 2) / (1 + few);
-  const half = Math.sqrt(few * fraction * (1 - fraction) + few ** 2 / 4) / (1 + few);
-  return [Math.max(0, center - half), Math.min(1, center + half)];
 }
 
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
