@@ -83,6 +83,10 @@ describe('a saved plan', () => {
       'stage detect: expected no quorum, found 2',
     ],
     [{ plan, arrivalRps: '20' }, 'FILE_UNREADABLE', 'expected arrivalRps, a number of at least 0, found "20"'],
+    [{ plan: { ...plan, routers: 0 } }, 'FILE_UNREADABLE', 'expected routers, a whole number from 1 to 64, found 0'],
+    [{ ...plan, routers: '2' }, 'FILE_UNREADABLE', 'found "2"'],
+    [{ ...plan, routers: 1.5 }, 'FILE_UNREADABLE', 'found 1.5'],
+    [{ ...plan, routers: 65 }, 'FILE_UNREADABLE', 'found 65'],
     [
       { stages: { detect: plan.stages.detect } },
       'NOT_FOUND',

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import {
   AppError,
   mostRouters,
+  NO_PREDICTION,
   omittedNodes,
   type PipelineSpec,
   type Plan,
@@ -35,18 +36,25 @@ export async function readPlan(path: string, spec: PipelineSpec): Promise<SavedP
   const document = await readJson(path);
   const arrivalRps = arrivalRpsIn(document, path);
   const stages = stagesOf(stagesIn(document, path), spec, path);
-  const routers = routersIn(document);
+  const routers = routersIn(document, path);
   return { stages, ...(arrivalRps !== undefined && { arrivalRps }), ...(routers > 1 && { routers }) };
 }
 
-/** Number of routers of a plan; 1 if the document names none, or no possible one. */
-function routersIn(document: unknown): number {
+/** Number of routers of a plan; 1 if the document names none. */
+function routersIn(document: unknown, path: string): number {
   const plan = isObject(document) ? (document['plan'] ?? document['bestEffort'] ?? document) : undefined;
-  const routers = isObject(plan) ? plan['routers'] : undefined;
-  return typeof routers === 'number' && Number.isInteger(routers) && routers > 1 && routers <= mostRouters
-    ? routers
-    : 1;
+  const found = isObject(plan) ? (plan['routers'] ?? 1) : 1;
+  if (typeof found === 'number' && Number.isInteger(found) && found >= 1 && found <= mostRouters) return found;
+  const message = `${path}: expected routers, a whole number from 1 to ${mostRouters}, found ${JSON.stringify(found)}.`;
+  throw new AppError('FILE_UNREADABLE', message, { details: { path: resolve(path) } });
 }
+
+/** The plan of a file for a simulation: its stages and routers count, not its predictions. */
+export const unpredictedPlan = ({ stages, routers }: Pick<SavedPlan, 'stages' | 'routers'>): Plan => ({
+  stages,
+  predicted: NO_PREDICTION,
+  ...(routers !== undefined && { routers }),
+});
 
 export interface NamedPlan {
   /** File, with the number of the plan if the file has several. */
@@ -76,7 +84,7 @@ export function requireProfiled({ name, stages }: NamedPlan, curves: Pick<Servic
 }
 
 function namedPlan(document: unknown, spec: PipelineSpec, name: string): NamedPlan {
-  const routers = routersIn(document);
+  const routers = routersIn(document, name);
   return { name, stages: stagesOf(stagesIn(document, name), spec, name), ...(routers > 1 && { routers }) };
 }
 
