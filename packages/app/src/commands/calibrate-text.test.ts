@@ -18,9 +18,10 @@ function textOf(drops: { readonly saturation: number; readonly overload: number 
   const loadAt = (load: ComparedLoad['load'], droppedFraction: number): ComparedLoad => {
     const figures = { p50Ms: 10, p99Ms: 20, droppedFraction, completedRps: 100 };
     const estimated = { p50Ms: 10, p99Ms: 20, capacityRps: 100 };
+    const fromProfile = { ...figures, p50Ms: 15 };
     return {
       ...{ load, arrivalRps: 100, requests: 1000, served: figures, halves: null },
-      ...{ noise: { p50Fraction: 0, p99Fraction: 0 }, simulated: figures, simulatedFromProfile: figures },
+      ...{ noise: { p50Fraction: 0, p99Fraction: 0 }, simulated: figures, simulatedFromProfile: fromProfile },
       ...{ estimated, estimatedFromProfile: estimated },
     };
   };
@@ -36,6 +37,15 @@ it('says first how busy the machine was', () => {
   const [first] = textOf(overloaded, { cores: 4, otherCores: 1.5, isBusy: true }).split('\n');
   expect(first).toContain('Other programs used 1.5 of the 4 cores of this machine before the first load.');
   expect(textOf(overloaded)).not.toContain('Other programs used');
+});
+
+it('says how far to trust predictions, unless the machine was busy', () => {
+  expect(textOf(overloaded)).toContain('allow 0 % for simulated latencies');
+  expect(textOf(overloaded)).toContain('0 % for its throughput');
+  expect(textOf({ saturation: 0.01, overload: 0 })).not.toContain('for its throughput');
+  const text = textOf(overloaded, { cores: 4, otherCores: 1.5, isBusy: true });
+  expect(text).not.toContain('allow');
+  expect(text).toContain('Calibrate again on a machine at rest.');
 });
 
 it('says of a load above saturation that it was no overload', () => {

@@ -113,7 +113,7 @@ function threadLines(corrections: CalibrationDocument['corrections']): readonly 
 const percentOrNone = (fraction: number | null): string =>
   fraction === null ? 'unknown' : `${(100 * fraction).toFixed(0)} %`;
 
-function trustLines({ trust }: CalibrationDocument): readonly string[] {
+function trustLines({ trust, machine }: CalibrationDocument): readonly string[] {
   const line = (name: string, errors: PredictionError) =>
     `${name}: p50 off by ${percentOrNone(errors.p50MedianFraction)}, p99 by ${percentOrNone(errors.p99MedianFraction)} (medians), at worst ${percentOrNone(errors.worstFraction)}; saturation throughput by ${percentOrNone(errors.saturationFraction)}`;
   return [
@@ -121,7 +121,7 @@ function trustLines({ trust }: CalibrationDocument): readonly string[] {
     line('simulation from the profile', trust.simulatedFromProfile),
     line('estimate with the correction', trust.estimated),
     line('estimate from the profile', trust.estimatedFromProfile),
-    beliefLine(trust),
+    machine.isBusy && trust.helps ? busyBelief : beliefLine(trust),
     ...overloadLines(trust),
   ];
 }
@@ -135,16 +135,21 @@ function overloadLines({ isOverloaded }: CalibrationDocument['trust']): readonly
   ];
 }
 
-function beliefLine({ simulated, estimated, helps }: CalibrationDocument['trust']): string {
+/** Errors measured on a busy machine are those of other programs, too. */
+const busyBelief = pc.yellow(
+  'These errors do not tell how far to trust a prediction. Calibrate again on a machine at rest.',
+);
+
+function beliefLine({ simulated, estimated, helps, isOverloaded }: CalibrationDocument['trust']): string {
   if (!helps)
     return pc.yellow(
       'The correction brings the simulation no closer, or its throughput further away, so the profile stays as it is. Was the machine busy with something else?',
     );
-  const worst = Math.max(simulated.worstFraction ?? 0, simulated.saturationFraction ?? 0);
   const closer = (simulated.p99MedianFraction ?? 0) <= (estimated.p99MedianFraction ?? Number.POSITIVE_INFINITY);
   const which = closer ? 'Prefer the simulation to the estimate' : 'The estimate is as good as the simulation here';
+  const throughput = isOverloaded ? ` and ${percentOrNone(simulated.saturationFraction)} for its throughput` : '';
   return pc.bold(
-    `${which}; allow ${percentOrNone(worst)} for what it says about latencies of this pipeline on this machine.`,
+    `${which}; allow ${percentOrNone(simulated.worstFraction)} for simulated latencies of this pipeline on this machine${throughput}.`,
   );
 }
 
