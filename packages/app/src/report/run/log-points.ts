@@ -65,6 +65,7 @@ function outcomeRates(
 ) {
   const withinSlo = sloAttainmentFraction * (completed + failed + dropped);
   return {
+    endedS: windowS,
     completedRps: completed / windowS,
     lateRps: Math.max(0, completed - withinSlo) / windowS,
     failedRps: failed / windowS,

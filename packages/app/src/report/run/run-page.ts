@@ -125,7 +125,7 @@ function loadFacts(points: readonly RunPoint[]): readonly Fact[] {
 function sloFacts({ points, latencies, slo, percentile }: RunRecord): readonly Fact[] {
   const known = points.filter(({ completedRps }) => completedRps !== undefined);
   const sum = (of: (point: RunPoint) => number | undefined) =>
-    known.reduce((total, point) => total + (of(point) ?? 0), 0);
+    known.reduce((total, point) => total + (point.endedS ?? 1) * (of(point) ?? 0), 0);
   const dropped = sum(({ drops = {} }) => Object.values(drops).reduce((total, rps) => total + rps, 0));
   const ended = sum(({ completedRps, failedRps }) => (completedRps ?? 0) + (failedRps ?? 0)) + dropped;
   const within = sum(({ completedRps, lateRps }) => (completedRps ?? 0) - (lateRps ?? 0)) / ended;

@@ -11,6 +11,8 @@ export interface RunPoint {
   readonly atEpochMs: number;
   readonly arrivalRps: number;
   readonly forecastUpperRps?: number;
+  /** Seconds of which the rates of ended requests are means; if absent, equally many for all points. */
+  readonly endedS?: number;
   readonly completedRps?: number;
   readonly lateRps?: number;
   readonly failedRps?: number;
