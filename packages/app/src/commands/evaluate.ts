@@ -5,15 +5,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { importModule } from '@equipoise/adapter-embedded';
 import { servingGraph } from '@equipoise/core/graph';
-import {
-  AppError,
-  type PipelineSpec,
-  type ProfileSet,
-  quorumsOf,
-  type StageId,
-  thresholdChoices,
-  variantBehind,
-} from '@equipoise/core/model';
+import { AppError, type PipelineSpec, type ProfileSet, variantBehind } from '@equipoise/core/model';
 import { curvesOf } from '@equipoise/core/plan';
 import {
   AnswersFile,
@@ -33,7 +25,7 @@ import { requireArtifacts, stageRules } from '../compose/artifacts.js';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
-import { evaluationPage } from '../report/evaluation-page.js';
+import { chosenStages, evaluationPage } from '../report/evaluation-page.js';
 import { outputFile } from '../report/output-file.js';
 import { htmlPage } from '../report/page/html-page.js';
 import { warn } from '../terminal/log.js';
@@ -145,14 +137,7 @@ async function measure(
 
 /** Combinations, best first, then samples, and skipped combinations with reasons. */
 function evaluationText(spec: PipelineSpec, { table, stageRuns, leftOut, computed }: Evaluation): string {
-  const { stages } = spec;
-  const chosen = stages
-    .filter(
-      ({ id, variants, optional }) =>
-        optional || variants.length > 1 || thresholdChoices(spec, id).length > 0 || quorumsOf(spec, id).length > 0,
-    )
-    .map(({ id }) => id);
-  const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
+  const shown = chosenStages(spec);
   const nameOf = (variants: (typeof table.combinations)[number]['variants']) => shown.map((id) => variants[id] ?? '');
   const isSearch = table.combinations.some(({ verdict }) => verdict !== undefined);
   const rows = table.combinations

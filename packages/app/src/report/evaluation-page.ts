@@ -41,15 +41,17 @@ export function evaluationPage(spec: PipelineSpec, evaluation: Evaluation): Repo
   };
 }
 
+/** Stages in which combinations differ; all if none has a choice. */
+export function chosenStages(spec: PipelineSpec): readonly StageId[] {
+  const chosen = spec.stages.filter(
+    ({ id, variants, optional }) =>
+      optional || variants.length > 1 || thresholdChoices(spec, id).length > 0 || quorumsOf(spec, id).length > 0,
+  );
+  return (chosen.length > 0 ? chosen : spec.stages).map(({ id }) => id);
+}
+
 function rowsOf(spec: PipelineSpec, { table, computed }: Evaluation): readonly Row[] {
-  const { stages } = spec;
-  const chosen = stages
-    .filter(
-      ({ id, variants, optional }) =>
-        optional || variants.length > 1 || thresholdChoices(spec, id).length > 0 || quorumsOf(spec, id).length > 0,
-    )
-    .map(({ id }) => id);
-  const ids: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
+  const ids = chosenStages(spec);
   const nameOf = (variants: Readonly<Record<string, string>>) => ids.map((id) => variants[id] ?? '–').join(' · ');
   const measured = table.combinations.map(
     ({ variants, accuracy, confidence95: [low, high], samples, verdict }): Row => ({

@@ -2,6 +2,8 @@
  * Layered drawing from left to right. The rank of a node is the length of its longest path from a source. An edge over
  * several ranks has a lane in each rank between, so it crosses no node.
  */
+import { escapeXml } from './markup/escape-xml.js';
+
 export interface GraphNode {
   readonly kind: 'source' | 'model' | 'transform' | 'combine' | 'answer';
   readonly title: string;
@@ -55,7 +57,7 @@ export function drawGraphSvg(graph: PipelineGraph): string {
   const [width, height] = place(columns, routes);
   const nodes = columns.flat().flatMap((cell) => (cell.node === undefined ? [] : [nodeSvg(cell, cell.node)]));
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12">
-<title>${escaped(`Pipeline ${graph.name}`)}</title>
+<title>${escapeXml(`Pipeline ${graph.name}`)}</title>
 <defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0,0L8,4L0,8z" fill="#555"/></marker></defs>
 <rect width="${width}" height="${height}" fill="white"/>
 ${[...routes.map(edgeSvg), ...nodes, ...routes.flatMap(labelSvg)].join('\n')}
@@ -115,7 +117,7 @@ function place(columns: readonly Cell[][], routes: readonly Route[]): readonly [
 function nodeSvg({ x, y, width, height }: Cell, { kind, title, lines }: GraphNode): string {
   const round = kind === 'source' || kind === 'answer' ? 14 : 4;
   const line = (text: string, index: number) =>
-    `<text x="${x + width / 2}" y="${y - height / 2 + PADDING / 2 + LINE * (index + 0.75)}" text-anchor="middle"${index === 0 ? ' font-weight="bold"' : ''}>${escaped(text)}</text>`;
+    `<text x="${x + width / 2}" y="${y - height / 2 + PADDING / 2 + LINE * (index + 0.75)}" text-anchor="middle"${index === 0 ? ' font-weight="bold"' : ''}>${escapeXml(text)}</text>`;
   return `<rect x="${x}" y="${y - height / 2}" width="${width}" height="${height}" rx="${round}" fill="${FILLS[kind]}" stroke="#888"/>${[title, ...lines].map(line).join('')}`;
 }
 
@@ -133,10 +135,8 @@ function labelSvg({ cells: [start, next], label }: Route): readonly string[] {
   if (label === '' || start === undefined || next === undefined) return [];
   const [x, y] = [(start.x + start.width + next.x) / 2, (start.y + next.y) / 2];
   return [
-    `<text x="${x}" y="${y - 5}" text-anchor="middle" fill="#333" stroke="white" stroke-width="5" paint-order="stroke">${escaped(label)}</text>`,
+    `<text x="${x}" y="${y - 5}" text-anchor="middle" fill="#333" stroke="white" stroke-width="5" paint-order="stroke">${escapeXml(label)}</text>`,
   ];
 }
 
 const textWidth = (text: string): number => text.length * CHARACTER;
-
-const escaped = (text: string): string => text.replace(/[<>&"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
