@@ -2,23 +2,23 @@
  * One plan in a process of its own, started on the server's core: profiles its variants with pinned replicas, then
  * calibrates and checks. Prints the result as JSON, progress on stderr. Keeps what a whole run serves.
  */
-import { setFlagsFromString } from 'node:v8';
 import { launchRules } from '@equipoise/adapter-embedded/launch-rules';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { profilePipeline } from '@equipoise/runtime';
 import { calibrationOf, recordPlan, scaledMethod } from '../../packages/app/src/calibrate/calibrate-plan.js';
 import { uncorrectedProfiles } from '../../packages/app/src/calibrate/calibrated-plans.js';
-import { LoadGenerator, sampleBodies } from '../../packages/app/src/calibrate/load-generator.js';
+import { LoadGenerator } from '../../packages/app/src/calibrate/load-generator.js';
 import { embeddedLauncher } from '../../packages/app/src/compose/embedded-launcher.js';
+import { sampleBodies } from '../../packages/app/src/compose/sample-bodies.js';
 import { servedSpec } from '../../packages/app/src/compose/served-spec.js';
+import { keepYoungGenerationToThisThread } from '../../packages/app/src/young-generation.js';
 import { benchMethod, configurations, pipelineFiles, planOf, specOf } from './configurations.js';
 import { writeRecord } from './kept-records.js';
 import { machineTicks, stolenSince } from './machine-load.js';
 import { pinned, pinServer } from './pinning.js';
 import type { PlanResult } from './plan-result.js';
 
-// As the command `serve` does: only the serving thread has the large young generation.
-setFlagsFromString('--max-semi-space-size=0');
+keepYoungGenerationToThisThread();
 /** Shorter trials have one round and few requests. */
 const ONE_ROUND = 0.1;
 const [number = '0', scale = '1'] = process.argv.slice(2);

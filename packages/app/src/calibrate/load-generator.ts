@@ -1,8 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AppError, type PipelineSpec } from '@equipoise/core/model';
-import { loadPipelineSamples, mediaTypeOf } from '@equipoise/runtime';
+import { AppError } from '@equipoise/core/model';
 import type { LoadAnswer, LoadTask } from './load-process.js';
 
 /** The load generator, a process of its own. One task at a time. */
@@ -32,19 +30,4 @@ export class LoadGenerator {
     if (this.#child.connected) this.#child.disconnect();
     this.#child.kill();
   }
-}
-
-/** Sample files of the only source; none if all stages are synthetic. Throws INVALID_PIPELINE, FILE_NOT_FOUND. */
-export function sampleBodies(spec: PipelineSpec): LoadTask['bodies'] {
-  const [source, ...others] = spec.sources;
-  if (others.length > 0) {
-    const message = `Pipeline ${spec.name} has ${spec.sources.length} sources; expected one, because the parts of joined sources arrive at their own times. Use a pipeline with the same stages and one source.`;
-    throw new AppError('INVALID_PIPELINE', message);
-  }
-  if (source?.samplesPath === undefined && spec.stages.every(({ module }) => module === undefined)) return [];
-  const folder = resolve(spec.baseDir, source?.samplesPath ?? '.');
-  return loadPipelineSamples(spec).samples.map(({ name }) => ({
-    path: join(folder, name),
-    contentType: mediaTypeOf(extname(name)),
-  }));
 }

@@ -1,13 +1,13 @@
 /** Load generator of `calibrate` in its own process: Poisson arrivals, the first `rushing` at twice the rate. */
-import { readFile } from 'node:fs/promises';
 import { SeededRng } from '@equipoise/core/model';
 import { poissonArrivals } from '@equipoise/core/simulate';
 import { type LoadResult, runLoad } from '@equipoise/runtime';
+import { readBodies, type SampleBody } from '../compose/sample-bodies.js';
 
 export interface LoadTask {
   readonly url: string;
-  /** Sent in turn; without any, an empty JSON object. */
-  readonly bodies: readonly { readonly path: string; readonly contentType: string }[];
+  /** Sent in turn. */
+  readonly bodies: readonly SampleBody[];
   readonly requests: number;
   readonly arrivalRps: number;
   readonly rushing: number;
@@ -22,7 +22,6 @@ export interface LoadAnswer extends Pick<LoadResult, 'ok' | 'dropped' | 'failed'
 }
 
 const MOST_CONNECTIONS = 2000;
-const EMPTY = { contentType: 'application/json', bytes: new TextEncoder().encode('{}') };
 
 function arrivals({ requests, arrivalRps, rushing, seed }: LoadTask) {
   const usual = poissonArrivals(arrivalRps, Number.POSITIVE_INFINITY, new SeededRng(seed));
@@ -40,14 +39,12 @@ function arrivals({ requests, arrivalRps, rushing, seed }: LoadTask) {
 }
 
 async function run(task: LoadTask): Promise<LoadAnswer> {
-  const bodies = await Promise.all(
-    task.bodies.map(async ({ path, contentType }) => ({ contentType, bytes: await readFile(path) })),
-  );
+  const bodies = await readBodies(task.bodies);
   const before = process.cpuUsage();
   const { ok, dropped, failed, firstRefusal } = await runLoad({
     url: task.url,
     arrivals: arrivals(task),
-    bodies: bodies.length === 0 ? [EMPTY] : bodies,
+    bodies,
     timeoutMs: task.timeoutMs,
     maxConnections: MOST_CONNECTIONS,
   });

@@ -14,7 +14,7 @@ import {
 import { hostCoresOf, plansOfAllVariants, uncorrectedProfiles } from '../calibrate/calibrated-plans.js';
 import type { CalibrationDocument } from '../calibrate/calibration-document.js';
 import type { VariantCorrection } from '../calibrate/compared-loads.js';
-import { LoadGenerator, sampleBodies } from '../calibrate/load-generator.js';
+import { LoadGenerator } from '../calibrate/load-generator.js';
 import { measureMachineUse } from '../calibrate/machine-use.js';
 import { trustIn } from '../calibrate/trust.js';
 import { requireArtifacts } from '../compose/artifacts.js';
@@ -22,6 +22,7 @@ import { embeddedLauncher } from '../compose/embedded-launcher.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { readPlan, requireProfiled } from '../compose/read-plan.js';
+import { type SampleBody, sampleBodies } from '../compose/sample-bodies.js';
 import { servedSpec } from '../compose/served-spec.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -90,7 +91,7 @@ interface CalibratedPlans {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
   readonly plans: readonly Plan['stages'][];
-  readonly bodies: ReturnType<typeof sampleBodies>;
+  readonly bodies: readonly SampleBody[];
 }
 
 /** Threads that are no replicas. */

@@ -2,10 +2,14 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import pc from 'picocolors';
+import { withCellProgress } from '../cells/cell-progress.js';
+import { codeDigest } from '../cells/code-digest.js';
+import { figuresCsv } from '../cells/figures-csv.js';
+import { ownThread } from '../cells/own-thread.js';
+import { runCells } from '../cells/run-cells.js';
+import { writeFiles } from '../cells/write-whole.js';
 import { type ClusterOptions, withCluster } from '../compose/cluster.js';
 import { cellGroups } from '../experiment/cell-groups.js';
-import { withCellProgress } from '../experiment/cell-progress.js';
-import { codeDigest } from '../experiment/code-digest.js';
 import {
   type CellOutcome,
   type CellPipeline,
@@ -14,7 +18,6 @@ import {
   type ExperimentCell,
   simulationOrder,
 } from '../experiment/experiment-cell.js';
-import { experimentCsv } from '../experiment/experiment-csv.js';
 import { type ExperimentResults, repeatableResults, resultsOf } from '../experiment/experiment-results.js';
 import { groupTables } from '../experiment/experiment-tables.js';
 import { KeptCells } from '../experiment/kept-cells.js';
@@ -22,11 +25,9 @@ import { type CellsRun, simulateOwnCells } from '../experiment/own-cells.js';
 import type { Platform } from '../experiment/platform.js';
 import { PLATFORM_LEGEND, platformTables } from '../experiment/platform-tables.js';
 import { type ReadGrid, readGrid } from '../experiment/read-grid.js';
-import { cellThread, runCells } from '../experiment/run-cells.js';
 import { serveCells } from '../experiment/serve-cells.js';
 import { embeddedCell } from '../experiment/served/embedded-cell.js';
 import { ExperimentCluster } from '../experiment/served/experiment-cluster.js';
-import { writeWhole } from '../experiment/write-whole.js';
 import { experimentPage } from '../report/experiment-page.js';
 import { htmlPage } from '../report/page/html-page.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -116,7 +117,7 @@ async function simulateCells(
   const builtIn = cells.filter(({ policyFile }) => policyFile === undefined);
   await runCells<ExperimentCell, CellOutcome>(simulationOrder(builtIn), {
     ...run,
-    newThread: () => cellThread(pipelines),
+    newThread: () => ownThread('cell', pipelines),
     nameOf: (cell) => ({ text: cellText(cell), details: cellName(cell) }),
   });
   const own = cells.filter(({ policyFile }) => policyFile !== undefined);
@@ -125,15 +126,10 @@ async function simulateCells(
 
 function writeResults(folder: string, read: ReadGrid, results: ExperimentResults): readonly string[] {
   const repeatable = repeatableResults(results);
-  const contents: Readonly<Record<string, string>> = {
-    'results.csv': experimentCsv(repeatable.cells),
+  return writeFiles(folder, {
+    'results.csv': figuresCsv(repeatable.cells),
     'results.json': `${JSON.stringify(repeatable, null, 1)}\n`,
     'report.html': htmlPage(experimentPage(read, results)),
-  };
-  return Object.entries(contents).map(([file, text]) => {
-    const path = join(folder, file);
-    writeWhole(path, text);
-    return path;
   });
 }
 

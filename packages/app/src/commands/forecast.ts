@@ -1,7 +1,6 @@
 /** `equipoise forecast`: compares forecasters on a trace and shows their accuracy. */
 
-import { createRequire } from 'node:module';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import {
   forecastFigures,
   type PeakSeries,
@@ -13,6 +12,7 @@ import {
 } from '@equipoise/core/forecast';
 import { AppError } from '@equipoise/core/model';
 import { ProgressMeter } from '@equipoise/runtime';
+import { ownThread } from '../cells/own-thread.js';
 import { countsOf, shippedLoadNames } from '../compose/resolve-load.js';
 import { forecastSvg } from '../report/forecast-plot.js';
 import { outputFile } from '../report/output-file.js';
@@ -100,8 +100,7 @@ function answerOf({ selected, methods, inForce, testBins }: Trial, task: PeakTas
 
 async function runTrial(question: TrialQuestion): Promise<Trial> {
   const display = progressDisplay('forecast');
-  const entry = createRequire(import.meta.url).resolve('equipoise/forecast-thread');
-  const thread = new Worker(entry, { workerData: question, execArgv: [] });
+  const thread = ownThread('forecast', question);
   try {
     return await trialFrom(thread, progressTo(display));
   } finally {

@@ -5,20 +5,20 @@ import { join, resolve } from 'node:path';
 import { AppError, bindingText, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import type { FreeQuantity } from '@equipoise/core/plan';
 import pc from 'picocolors';
-import { withCellProgress } from '../experiment/cell-progress.js';
-import { codeDigest } from '../experiment/code-digest.js';
-import { experimentCsv } from '../experiment/experiment-csv.js';
-import { runCells } from '../experiment/run-cells.js';
-import { writeWhole } from '../experiment/write-whole.js';
+import { withCellProgress } from '../cells/cell-progress.js';
+import { codeDigest } from '../cells/code-digest.js';
+import { figuresCsv } from '../cells/figures-csv.js';
+import { KeptOutcomes } from '../cells/kept-outcomes.js';
+import { ownThread } from '../cells/own-thread.js';
+import { runCells } from '../cells/run-cells.js';
+import { type Estimate, estimateText } from '../cells/seed-figures.js';
+import { writeFiles } from '../cells/write-whole.js';
 import { quantities } from '../recommend/quantities.js';
 import { type Answer, REQUESTS, type RecommendTask, SEEDS, type TaskAnswers } from '../recommend/recommend-task.js';
-import { newRecommendThread } from '../recommend/recommend-threads.js';
 import { answerRows, type Question, recommendationDocument, verdictOf } from '../recommend/recommendation.js';
 import { outputFile } from '../report/output-file.js';
 import { htmlPage } from '../report/page/html-page.js';
 import { recommendPage } from '../report/recommend-page.js';
-import { KeptOutcomes } from '../sweep/kept-outcomes.js';
-import { type Estimate, estimateText } from '../sweep/sweep-figures.js';
 import { counted } from '../terminal/counted.js';
 import { choiceText, coresText, msText, rateText } from '../terminal/plan-table.js';
 import { needsLines } from '../terminal/plan-text.js';
@@ -154,7 +154,7 @@ async function answered(
         kept === undefined
           ? 'Nothing is saved. With --results FOLDER, answered questions are.'
           : 'Answered questions are saved; the same command continues from there.',
-      newThread: newRecommendThread,
+      newThread: () => ownThread('recommend'),
       nameOf: (task) => ({ text: taskText(task), details: { free: task.free, ...(task.at && { at: task.at }) } }),
       onCell: (task, outcome) => {
         kept?.keep(task, outcome);
@@ -176,7 +176,8 @@ function keptAnswers(tasks: readonly RecommendTask[], folder: string) {
   const code = codeDigest();
   const digestOf = (task: RecommendTask): string =>
     createHash('sha256').update(code).update(JSON.stringify(task)).digest('hex').slice(0, 32);
-  const kept = new KeptOutcomes<TaskAnswers>(join(folder, 'answers.jsonl'), new Set(tasks.map(digestOf)));
+  const digests = new Set(tasks.map(digestOf));
+  const kept = new KeptOutcomes<TaskAnswers>(join(folder, 'answers.jsonl'), digests, '--results');
   return {
     find: (task: RecommendTask) => kept.find(digestOf(task)),
     keep: (task: RecommendTask, outcome: TaskAnswers) => kept.keep(digestOf(task), outcome),
@@ -186,15 +187,10 @@ function keptAnswers(tasks: readonly RecommendTask[], folder: string) {
 /** Paths of the files, which are the same for the same question. */
 function writeResults(folder: string, question: Question, answers: readonly Answer[]): readonly string[] {
   const page = { pipeline: question.spec.name, asked: askedText(question), answers, notes: proofTexts(answers) };
-  const contents: Readonly<Record<string, string>> = {
-    'answers.csv': experimentCsv(answerRows(answers)),
+  return writeFiles(folder, {
+    'answers.csv': figuresCsv(answerRows(answers)),
     'answers.json': `${JSON.stringify(recommendationDocument(question, answers), null, 1)}\n`,
     'report.html': htmlPage(recommendPage(page)),
-  };
-  return Object.entries(contents).map(([name, text]) => {
-    const path = join(folder, name);
-    writeWhole(path, text);
-    return path;
   });
 }
 

@@ -3,7 +3,6 @@ import {
   AppError,
   type LatencyHistogram,
   type PipelineSpec,
-  type Plan,
   routerShares,
   usualCpuQuotaPeriodMs,
   usualSplit,
@@ -12,13 +11,13 @@ import { type PolicyName, requireCurves } from '@equipoise/core/plan';
 import { loadDurationS, type SimulationRun } from '@equipoise/core/simulate';
 import { ProgressMeter } from '@equipoise/runtime';
 import pc from 'picocolors';
+import { type Estimate, type SeedFigures, type SloVerdict, seedFigures, sloVerdict } from '../cells/seed-figures.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
-import { readPlan, requireProfiled } from '../compose/read-plan.js';
+import { readPlan, requireProfiled, unpredictedPlan } from '../compose/read-plan.js';
 import { type LoadRequest, type ResolvedLoad, resolveLoad } from '../compose/resolve-load.js';
 import { type RunFigures, type RunRequest, simulatedRun } from '../compose/simulated-run.js';
 import type { SourceFlags } from '../compose/source-load.js';
-import { type Estimate, type SeedFigures, type SloVerdict, seedFigures, sloVerdict } from '../sweep/sweep-figures.js';
 import { counted } from '../terminal/counted.js';
 import { coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
@@ -85,19 +84,12 @@ async function subjectOf(
   spec: PipelineSpec,
   { plan, policy, routers, uneven }: SimulateOptions,
 ): Promise<Pick<RunRequest, 'by' | 'routers' | 'shares'>> {
-  const saved = plan === undefined ? undefined : await savedPlan(plan, spec);
+  const saved = plan === undefined ? undefined : unpredictedPlan(await readPlan(plan, spec));
   const count = routers ?? saved?.routers ?? 1;
   const by = saved === undefined ? { policy: policy ?? 'equipoise' } : { plan: saved };
   if (count > 1) return { by, routers: count, shares: routerShares(usualSplit(count, uneven ?? 0)) };
   if (uneven === undefined) return { by };
   throw new AppError('WRONG_USAGE', '--uneven is about several routers; add --routers.');
-}
-
-/** Reads the stages of a saved plan, not its predictions. */
-async function savedPlan(path: string, spec: PipelineSpec): Promise<Plan> {
-  const predicted = { latencyMs: 0, percentile: spec.slo.percentile, pas: 0, capacityRps: 0, cpuCores: 0 };
-  const { stages, routers } = await readPlan(path, spec);
-  return { stages, ...(routers !== undefined && { routers }), predicted: { ...predicted, costPerHour: 0 } };
 }
 
 interface Repeats {

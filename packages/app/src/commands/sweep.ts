@@ -3,20 +3,20 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { PolicyName } from '@equipoise/core/plan';
 import pc from 'picocolors';
-import { withCellProgress } from '../experiment/cell-progress.js';
-import { codeDigest } from '../experiment/code-digest.js';
-import { experimentCsv } from '../experiment/experiment-csv.js';
-import { runCells } from '../experiment/run-cells.js';
-import { writeWhole } from '../experiment/write-whole.js';
+import { withCellProgress } from '../cells/cell-progress.js';
+import { codeDigest } from '../cells/code-digest.js';
+import { figuresCsv } from '../cells/figures-csv.js';
+import { KeptOutcomes } from '../cells/kept-outcomes.js';
+import { ownThread } from '../cells/own-thread.js';
+import { runCells } from '../cells/run-cells.js';
+import { writeFiles } from '../cells/write-whole.js';
 import { htmlPage } from '../report/page/html-page.js';
 import { sweepPage } from '../report/sweep-page.js';
-import { KeptOutcomes } from '../sweep/kept-outcomes.js';
 import { type ReadSweep, readSweep, type SweepRequest } from '../sweep/read-sweep.js';
 import { parseAxis } from '../sweep/sweep-axes.js';
 import { type SweepCell, type SweepOutcome, sweepCellText } from '../sweep/sweep-cell.js';
 import { cellRows, pointRows, type SweepResults, sweepResults } from '../sweep/sweep-results.js';
 import { sweepText } from '../sweep/sweep-text.js';
-import { newSweepThread } from '../sweep/sweep-threads.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 
@@ -59,7 +59,7 @@ async function finished(
       threads,
       stop: stop.signal,
       afterStop: 'Finished simulations are saved; the same command continues from there.',
-      newThread: () => newSweepThread(pipeline),
+      newThread: () => ownThread('sweep', pipeline),
       nameOf: (cell) => ({ text: sweepCellText(pipeline.subjects, cell), details: { ...cell.at, seed: cell.seed } }),
       onCell: (cell, outcome) => {
         kept.keep(cell.digest, outcome);
@@ -77,15 +77,10 @@ interface FinishedSweep {
 }
 
 function writeResults(folder: string, { read, results, outcomes }: FinishedSweep): readonly string[] {
-  const contents: Readonly<Record<string, string>> = {
-    'points.csv': experimentCsv(pointRows(results)),
-    'cells.csv': experimentCsv(cellRows(read, outcomes)),
+  return writeFiles(folder, {
+    'points.csv': figuresCsv(pointRows(results)),
+    'cells.csv': figuresCsv(cellRows(read, outcomes)),
     'results.json': `${JSON.stringify(results, null, 1)}\n`,
     'report.html': htmlPage(sweepPage(results)),
-  };
-  return Object.entries(contents).map(([name, text]) => {
-    const path = join(folder, name);
-    writeWhole(path, text);
-    return path;
   });
 }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { cellGroups } from './cell-groups.js';
 import type { CellResult } from './experiment-cell.js';
-import { experimentCsv } from './experiment-csv.js';
 import { groupTables } from './experiment-tables.js';
 import { platformTables } from './platform-tables.js';
 
@@ -126,15 +125,5 @@ describe('groupTables', () => {
     const tables = groupTables(cellGroups([cell('rim', 1, 0.5)], 'rim'), 'rim');
     expect(tables).toHaveLength(1);
     expect(tables[0]?.rows[0]?.[2]).toBe('0.5000');
-  });
-});
-
-describe('experimentCsv', () => {
-  it('has every column of any cell, with what a cell lacks left empty, and quotes what needs it', () => {
-    const csv = experimentCsv([
-      { load: 'a,b', dropped: {}, p99: Number.NaN },
-      { load: 'say "c"', dropped: { 'queue-full': 3 }, p99: null },
-    ]);
-    expect(csv).toBe('load,p99,dropped.queue-full\n"a,b",NaN,\n"say ""c""",,3\n');
   });
 });

@@ -3,9 +3,9 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import { makeFolder } from '@equipoise/runtime/make-folder';
+import { writeWhole } from '../cells/write-whole.js';
 import { type CellOutcome, cellName, type ExperimentCell } from './experiment-cell.js';
 import { hasRaw } from './raw-requests.js';
-import { writeWhole } from './write-whole.js';
 
 interface KeptCell {
   readonly digest: string;

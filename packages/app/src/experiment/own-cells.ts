@@ -1,9 +1,9 @@
 /** Simulates cells of users' policies. Each has a thread of its own, so that a policy harms no other cell. */
 import { AppError } from '@equipoise/core/model';
+import { type CellRun, interrupted } from '../cells/run-cells.js';
 import { type CellOutcome, type CellPipeline, cellName, cellText, type ExperimentCell } from './experiment-cell.js';
 import { OwnPolicyThread } from './own-policy-thread.js';
 import type { ReadGrid } from './read-grid.js';
-import { type CellRun, interrupted } from './run-cells.js';
 
 export type CellsRun = Pick<CellRun<ExperimentCell, CellOutcome>, 'threads' | 'stop' | 'onCell'>;
 

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import type { PolicyObservation } from '@equipoise/core/control';
 import { AppError, thrownText } from '@equipoise/core/model';
-import { type FailedCell, isFailed } from './failed-cell.js';
+import { type FailedCell, isFailed } from '../cells/failed-cell.js';
 import type { NamedPolicy, PolicyCall, PolicyTask } from './policy-thread.js';
 
 /** `callMs`: longest call of the policy. */

@@ -5,9 +5,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { type ObservingPolicy, observedPlan, ownPolicy, type PolicyObservation } from '@equipoise/core/control';
 import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
+import { type FailedCell, failedCell } from '../cells/failed-cell.js';
 import { verdictsFor } from '../compose/plan-verification.js';
 import type { CellOutcome, CellPipeline, ExperimentCell } from './experiment-cell.js';
-import { type FailedCell, failedCell } from './failed-cell.js';
 import { loadOwnPolicy } from './load-own-policy.js';
 import { simulateCell } from './simulate-cell.js';
 

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import { makeFolder } from '@equipoise/runtime/make-folder';
+import { writeWhole } from '../cells/write-whole.js';
 import type { CellName } from './experiment-cell.js';
-import { writeWhole } from './write-whole.js';
 
 /** Times in ms from the start of the load. `outcome`: completed, failed, or reason of a drop. */
 export interface RawRequest {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
+import { runCells } from '../cells/run-cells.js';
 import { type CellOutcome, cellName, cellText, type ExperimentCell, simulationOrder } from './experiment-cell.js';
-import { runCells } from './run-cells.js';
 
 const cell = (seed: number, pipeline = 'shelf'): ExperimentCell => ({
   ...{ pipeline, load: 'bursty', policy: 'ipa', seed, platform: 'simulator', digest: `${pipeline}${seed}` },

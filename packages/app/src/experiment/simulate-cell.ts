@@ -1,8 +1,8 @@
 import type { ControlContext } from '@equipoise/core/control';
 import { forecasters } from '@equipoise/core/forecast';
+import { type FailedCell, failedCell } from '../cells/failed-cell.js';
 import { type RunRequest, simulatedRun } from '../compose/simulated-run.js';
 import { type CellOutcome, type CellPipeline, cellName, type ExperimentCell } from './experiment-cell.js';
-import { type FailedCell, failedCell } from './failed-cell.js';
 import { type RawRequest, writeRaw } from './raw-requests.js';
 
 export interface CellSimulation {

@@ -12,10 +12,10 @@ import {
   resultOfRouters,
   splitFor,
 } from '@equipoise/core/plan';
+import { type SeedFigures, seedFigures } from '../cells/seed-figures.js';
 import { plannedHostCores, verifierFor } from '../compose/plan-verification.js';
 import { simulatedRun } from '../compose/simulated-run.js';
 import { routersOf } from '../sweep/sweep-cell.js';
-import { type SeedFigures, seedFigures } from '../sweep/sweep-figures.js';
 
 /** Fixed value of the first of two free quantities. */
 export interface FixedQuantity {

@@ -1,6 +1,6 @@
 /** Thread that answers questions of `recommend`. */
 import { parentPort } from 'node:worker_threads';
-import { type FailedCell, failedCell } from '../experiment/failed-cell.js';
+import { type FailedCell, failedCell } from '../cells/failed-cell.js';
 import { answersTo, type RecommendTask, type TaskAnswers } from './recommend-task.js';
 
 function answerTo(task: RecommendTask): TaskAnswers | FailedCell {

@@ -1,7 +1,7 @@
 /** Answers of `recommend` as a JSON document and as rows. */
 import type { Certificate, PipelineSpec } from '@equipoise/core/model';
 import type { Recommendation } from '@equipoise/core/plan';
-import { type SloVerdict, sloVerdict } from '../sweep/sweep-figures.js';
+import { type SloVerdict, sloVerdict } from '../cells/seed-figures.js';
 import { choiceText } from '../terminal/plan-table.js';
 import type { Answer } from './recommend-task.js';
 

@@ -1,9 +1,8 @@
 /** Replays a log of decisions in threads. Starting a thread takes longer than a few decisions, so short logs need none. */
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import type { RecordedLog, ReplayVerdict } from '@equipoise/runtime';
-import { runCells } from '../experiment/run-cells.js';
+import { ownThread } from '../cells/own-thread.js';
+import { runCells } from '../cells/run-cells.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { type GroupVerdicts, groupReplayer, type ReplayGroup, replayGroups } from './replay-group.js';
 
@@ -41,11 +40,7 @@ export async function replayInThreads(
     threads: useful,
     stop: stop.signal,
     afterStop: 'Nothing is saved.',
-    newThread: () =>
-      new Worker(createRequire(import.meta.url).resolve('equipoise/replay-thread'), {
-        workerData: setups,
-        execArgv: [],
-      }),
+    newThread: () => ownThread('replay', setups),
     nameOf: ({ records: [first] }) => ({ text: `decision ${first?.id}`, details: { id: first?.id } }),
     onCell: note,
   });

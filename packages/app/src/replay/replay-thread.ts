@@ -1,7 +1,7 @@
 /** Thread that replays groups of decisions. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { RecordedLog } from '@equipoise/runtime';
-import { type FailedCell, failedCell } from '../experiment/failed-cell.js';
+import { type FailedCell, failedCell } from '../cells/failed-cell.js';
 import { type GroupVerdicts, groupReplayer, type ReplayGroup } from './replay-group.js';
 
 const replayGroup = groupReplayer(workerData as RecordedLog['setups']);

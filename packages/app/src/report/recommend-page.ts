@@ -1,9 +1,9 @@
 /** Report of a recommendation: the answer to each question, and the trade-off of two free quantities. */
 import { bindingText } from '@equipoise/core/model';
+import { estimateText } from '../cells/seed-figures.js';
 import { quantities } from '../recommend/quantities.js';
 import { type Answer, REQUESTS, SEEDS } from '../recommend/recommend-task.js';
 import { verdictOf } from '../recommend/recommendation.js';
-import { estimateText } from '../sweep/sweep-figures.js';
 import { choiceText } from '../terminal/plan-table.js';
 import { needsLines } from '../terminal/plan-text.js';
 import { type Fact, htmlTable } from './page/html.js';

@@ -1,6 +1,7 @@
 /** Report of a sweep: accuracy against cost, and the figures along each axis, with 95 % intervals over the seeds. */
+
+import { type Estimate, estimateText } from '../cells/seed-figures.js';
 import { axisKinds, pointText } from '../sweep/sweep-axes.js';
-import { type Estimate, estimateText } from '../sweep/sweep-figures.js';
 import type { SweepResults, SweptPoint } from '../sweep/sweep-results.js';
 import { counted } from '../terminal/counted.js';
 import { type Fact, htmlTable } from './page/html.js';

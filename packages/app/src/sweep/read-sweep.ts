@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { AppError, type PipelineSpec, type Plan } from '@equipoise/core/model';
+import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { type PolicyName, requireCurves } from '@equipoise/core/plan';
 import { type LoadSpec, loadDurationS } from '@equipoise/core/simulate';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
-import { type NamedPlan, readPlans, requireProfiled } from '../compose/read-plan.js';
+import { readPlans, requireProfiled, unpredictedPlan } from '../compose/read-plan.js';
 import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
 import { type Axis, axisKinds, type SweepPoint, specAt, sweepPoints } from './sweep-axes.js';
 import type { SweepCell, SweepSubject, SweptPipeline } from './sweep-cell.js';
@@ -87,14 +87,8 @@ async function readSubjects(spec: PipelineSpec, { plan, policy }: SweepRequest):
   const subjects: SweepSubject[] = [];
   for (const path of plan)
     for (const named of await readPlans(path, spec))
-      subjects.push({ name: named.name, by: { plan: fixedPlan(spec, named) } });
+      subjects.push({ name: named.name, by: { plan: unpredictedPlan(named) } });
   return subjects;
-}
-
-/** Only the stages and routers of a saved plan count, not its predictions. */
-function fixedPlan({ slo }: PipelineSpec, { stages, routers }: NamedPlan): Plan {
-  const predicted = { latencyMs: 0, percentile: slo.percentile, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
-  return { stages, predicted, ...(routers !== undefined && { routers }) };
 }
 
 interface PointLoad {

@@ -1,8 +1,8 @@
+import { type SeedFigures, type SloVerdict, seedFigures, sloVerdict } from '../cells/seed-figures.js';
 import type { RunFigures } from '../compose/simulated-run.js';
 import { pointSlo, type ReadSweep } from './read-sweep.js';
 import { axisKinds, type SweepPoint } from './sweep-axes.js';
 import type { SweepOutcome } from './sweep-cell.js';
-import { type SeedFigures, type SloVerdict, seedFigures, sloVerdict } from './sweep-figures.js';
 
 /** One plan or policy at one point, over all seeds. `infeasible`: why it has no figures. */
 export interface SweptPoint {

@@ -1,9 +1,9 @@
 import pc from 'picocolors';
+import { estimateText, type SeedFigures } from '../cells/seed-figures.js';
 import { counted } from '../terminal/counted.js';
 import { msText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
 import { axisKinds, pointText } from './sweep-axes.js';
-import { estimateText, type SeedFigures } from './sweep-figures.js';
 import type { SweepResults, SweptPoint } from './sweep-results.js';
 
 const MOST_ROWS = 40;

@@ -1,9 +1,9 @@
 /** Thread that simulates the cells of a sweep. Cells of a point share verification verdicts. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ControlContext } from '@equipoise/core/control';
+import { type FailedCell, failedCell } from '../cells/failed-cell.js';
 import { verdictsFor } from '../compose/plan-verification.js';
 import { simulatedRun } from '../compose/simulated-run.js';
-import { type FailedCell, failedCell } from '../experiment/failed-cell.js';
 import { profilesAt, specAt } from './sweep-axes.js';
 import { routersOf, type SweepCell, type SweepOutcome, type SweptPipeline } from './sweep-cell.js';
 

@@ -3,7 +3,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Observation, StageId } from '@equipoise/core/model';
 import { startServer } from '@equipoise/runtime';
-import { sampleBodies } from '../../calibrate/load-generator.js';
+import { sampleBodies } from '../../compose/sample-bodies.js';
 import { type RunningPipeline, startPipeline } from '../../compose/start-pipeline.js';
 import { VERSION } from '../../version.js';
 import type { CellOutcome, CellPipeline, ExperimentCell } from '../experiment-cell.js';

@@ -1,13 +1,13 @@
 /** Load generator of a served cell, in its own process. The load is that of the simulator: same seed, same arrivals. */
-import { readFile } from 'node:fs/promises';
 import { arrivalRng } from '@equipoise/core/control';
 import { arrivalsOf, type LoadSpec } from '@equipoise/core/simulate';
 import { runLoad } from '@equipoise/runtime';
+import { readBodies, type SampleBody } from '../../compose/sample-bodies.js';
 
 export interface ServedLoad {
   readonly url: string;
-  /** Sent in turn; without any, an empty JSON object. */
-  readonly bodies: readonly { readonly path: string; readonly contentType: string }[];
+  /** Sent in turn. */
+  readonly bodies: readonly SampleBody[];
   readonly load: LoadSpec;
   readonly seed: number;
 }
@@ -28,14 +28,11 @@ export type LoadNews =
 const TIMEOUT_MS = 30_000;
 const MOST_CONNECTIONS = 2000;
 const TELL_EVERY_MS = 500;
-const EMPTY = { contentType: 'application/json', bytes: new TextEncoder().encode('{}') };
 
 const tell = (news: LoadNews) => process.send?.(news);
 
 async function send(task: ServedLoad): Promise<void> {
-  const bodies = await Promise.all(
-    task.bodies.map(async ({ path, contentType }) => ({ contentType, bytes: await readFile(path) })),
-  );
+  const bodies = await readBodies(task.bodies);
   let requests: SentRequest[] = [];
   let startedAtEpochMs = performance.timeOrigin + performance.now();
   const arrivals = arrivalsOf(task.load, arrivalRng(task.seed));
@@ -54,7 +51,7 @@ async function send(task: ServedLoad): Promise<void> {
         return atMs;
       },
     },
-    bodies: bodies.length === 0 ? [EMPTY] : bodies,
+    bodies,
     timeoutMs: TIMEOUT_MS,
     maxConnections: MOST_CONNECTIONS,
     onEnd: ({ seq, sentAtEpochMs, startedAtEpochMs: sentAt = sentAtEpochMs, latencyMs, status, dropReason }) => {

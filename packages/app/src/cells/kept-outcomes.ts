@@ -7,19 +7,21 @@ import { appendFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import { makeFolder } from '@equipoise/runtime/make-folder';
-import { writeWhole } from '../experiment/write-whole.js';
 import { fileLines } from './file-lines.js';
+import { writeWhole } from './write-whole.js';
 
 /** A larger file is rewritten with the outcomes of this sweep only. */
 const MOST_BYTES = 256 * 1024 ** 2;
 
 export class KeptOutcomes<Outcome> {
   readonly #path: string;
+  readonly #flag: string;
   readonly #outcomes = new Map<string, Outcome>();
 
-  /** Reads the outcomes of `digests`. Throws STORE_FAILED. */
-  constructor(path: string, digests: ReadonlySet<string>) {
+  /** Reads the outcomes of `digests`. `flag`: names the folder. Throws STORE_FAILED. */
+  constructor(path: string, digests: ReadonlySet<string>, flag = '--out') {
     this.#path = path;
+    this.#flag = flag;
     try {
       makeFolder(dirname(path));
       // A file that cannot be written fails before the work.
@@ -34,7 +36,7 @@ export class KeptOutcomes<Outcome> {
       if (isLarge) writeWhole(path, [...this.#outcomes].map(([digest, outcome]) => lineOf(digest, outcome)).join(''));
       else if (last !== '') appendFileSync(path, '\n');
     } catch (cause) {
-      throw storeFailure(path, cause);
+      throw this.#failure(cause);
     }
   }
 
@@ -47,7 +49,7 @@ export class KeptOutcomes<Outcome> {
     try {
       appendFileSync(this.#path, lineOf(digest, outcome));
     } catch (cause) {
-      throw storeFailure(this.#path, cause);
+      throw this.#failure(cause);
     }
   }
 
@@ -56,6 +58,12 @@ export class KeptOutcomes<Outcome> {
     const [, digest = '', checksum, text = ''] = LINE.exec(line) ?? [];
     if (!digests.has(digest) || checksum !== checksumOf(digest, text)) return;
     this.#outcomes.set(digest, JSON.parse(text) as Outcome);
+  }
+
+  #failure(cause: unknown): AppError {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `The results cannot be saved in ${this.#path}: ${reason}. Name another folder with ${this.#flag}.`;
+    return new AppError('STORE_FAILED', message, { cause });
   }
 }
 
@@ -68,9 +76,3 @@ function lineOf(digest: string, outcome: unknown): string {
 
 const checksumOf = (digest: string, text: string): string =>
   createHash('sha256').update(digest).update(text).digest('hex').slice(0, 16);
-
-function storeFailure(path: string, cause: unknown): AppError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  const message = `The results cannot be saved in ${path}: ${reason}. Name another folder with --out.`;
-  return new AppError('STORE_FAILED', message, { cause });
-}

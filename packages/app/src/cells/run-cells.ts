@@ -1,9 +1,7 @@
 /** Simulates cells in threads and reports each at once. */
-import { createRequire } from 'node:module';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
 import { type FailedCell, isFailed } from './failed-cell.js';
-import type { ReadGrid } from './read-grid.js';
 
 /** `nameOf`: name of a cell for people, and fields that identify it for programs. */
 export interface CellRun<Cell, Outcome> {
@@ -16,9 +14,6 @@ export interface CellRun<Cell, Outcome> {
   /** Sentence on the work done so far. Default: it is kept. */
   readonly afterStop?: string;
 }
-
-export const cellThread = (pipelines: ReadGrid['pipelines']): Worker =>
-  new Worker(createRequire(import.meta.url).resolve('equipoise/cell-thread'), { workerData: pipelines, execArgv: [] });
 
 /** Simulates cells in order. Rejects with the error of the first failed cell or thread, or INTERRUPTED after a stop. */
 export async function runCells<Cell, Outcome extends { readonly kind: string }>(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RunFigures } from '../compose/simulated-run.js';
-import { estimateText, seedFigures, sloVerdict } from './sweep-figures.js';
+import { estimateText, seedFigures, sloVerdict } from './seed-figures.js';
 
 const run = (withinSlo: number, p99: number): RunFigures => ({
   requests: 1000,

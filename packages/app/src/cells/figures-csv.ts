@@ -1,7 +1,7 @@
 type Figures = Readonly<Record<string, unknown>>;
 
-/** CSV with one line per cell; missing figures are empty. */
-export function experimentCsv(cells: readonly object[]): string {
+/** CSV with one line per object; missing figures are empty. */
+export function figuresCsv(cells: readonly object[]): string {
   const rows = cells.map((cell) => flattened(cell as Figures));
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const lines = rows.map((row) => columns.map((column) => quoted(row[column] ?? '')).join(','));

@@ -39,6 +39,13 @@ describe('KeptOutcomes', () => {
     expect(readFileSync(path, 'utf8')).toBe(before);
   });
 
+  it('names the flag of the folder that cannot be written', () => {
+    const place = join(folder.path, folder.write('file', ''), 'answers.jsonl');
+    const flagged = () => new KeptOutcomes<object>(place, all, '--results');
+    expect(flagged).toThrow(expect.objectContaining({ code: 'STORE_FAILED' }));
+    expect(flagged).toThrow(/cannot be saved in .*: .+\. Name another folder with --results\.$/);
+  });
+
   it.each([
     ['no outcome', /"outcome":.*\}$/, '"outcome":null}'],
     ['another outcome', /plan 1/, 'plan 7'],

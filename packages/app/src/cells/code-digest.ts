@@ -7,7 +7,7 @@ import { VERSION } from '../version.js';
 /** Packages whose code decides the figures of a cell, simulated or served. */
 const PACKAGES = ['@equipoise/core', '@equipoise/runtime', '@equipoise/adapter-embedded'];
 /** Folders of this package that do so, too. */
-const FOLDERS = ['compose', 'experiment', 'recommend', 'sweep'];
+const FOLDERS = ['cells', 'compose', 'experiment', 'recommend', 'sweep'];
 
 const CODE = /\.[jt]s$/;
 const NO_CODE = /\.d\.ts$|\.test(-support)?\.[jt]s$/;
