@@ -9,7 +9,7 @@ import type { OverloadServerMessage, OverloadServerStart } from './http-overload
 import { closedLoad } from './load/h2load.js';
 import { type OpenLoadAnswers, openLoad, type PostRequest, quantileMs } from './load/open-load.js';
 import type { OverloadFigures } from './overload.js';
-import { benchFile, servingFlags } from './router/server-process.js';
+import { benchFile, sameNode, servingNode } from './router/server-process.js';
 
 /** Placeholder in the request body; the request number is added to it. */
 const NUMBER_PLACE = 1_000_000_000;
@@ -87,8 +87,12 @@ class OverloadServer {
   }
 
   static async start(): Promise<OverloadServer> {
-    const execArgv = ['--expose-gc', ...servingFlags, '--import', 'tsx'];
-    const child = fork(benchFile('http-overload-server.ts'), { execArgv, serialization: 'advanced' });
+    const child = fork(benchFile('http-overload-server.ts'), {
+      execPath: servingNode,
+      execArgv: ['--expose-gc', '--import', 'tsx'],
+      env: { ...process.env, ...sameNode },
+      serialization: 'advanced',
+    });
     child.send({ stages, sloLatencyMs: SLO_MS, numberPlace: NUMBER_PLACE } satisfies OverloadServerStart);
     const [message] = (await once(child, 'message')) as [OverloadServerMessage];
     if (message.kind !== 'ready') throw new Error('the server of the overload did not start');

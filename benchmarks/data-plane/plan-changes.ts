@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SeededRng } from '@equipoise/core/model';
 import { type Bar, bar, told } from './bar.js';
 import { quantileMs } from './load/open-load.js';
-import { benchFile, servingFlags, startServerProcess } from './router/server-process.js';
+import { benchFile, servingNode, startServerProcess } from './router/server-process.js';
 
 export interface PlanChangeFigures {
   readonly changes: number;
@@ -51,7 +51,8 @@ export async function measurePlanChanges(changes: number): Promise<PlanChangeFig
   writeFileSync(join(folder, 'pipeline.yaml'), JSON.stringify(pipeline));
   const flags = ['--port', '0', '--admin-port', '0', '--arrival-rps', String(ARRIVAL_RPS)];
   const { server, found } = await startServerProcess({
-    args: [...servingFlags, benchFile('../../packages/app/bin/equipoise.js'), 'serve', 'pipeline.yaml', ...flags],
+    command: servingNode,
+    args: [benchFile('../../packages/app/bin/equipoise.js'), 'serve', 'pipeline.yaml', ...flags],
     cwd: folder,
     ready: /ready (http\S+)/,
   });

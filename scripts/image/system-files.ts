@@ -1,6 +1,6 @@
 /**
- * Node and a shell with the libraries that they and the packages load, as this machine has them. The shell runs only the
- * command's own script. Debian's package names and versions are for the list of components.
+ * Node and a shell with the libraries that they and the packages load, as this machine has them. The shell runs only
+ * the scripts of the command. Debian's package names and versions are for the list of components.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';

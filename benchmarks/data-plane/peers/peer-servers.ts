@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { PostRequest } from '../load/open-load.js';
-import { benchFile, type ServerCommand, servingFlags } from '../router/server-process.js';
+import { benchFile, type ServerCommand, servingNode } from '../router/server-process.js';
 
 /** The chains: no-op stages, and the two ONNX models. */
 export type Chain = 'no-op' | 'onnx';
@@ -60,7 +60,8 @@ async function equipoise(folder: string, chain: Chain): Promise<Peer> {
   return {
     name: 'Equipoise',
     command: {
-      args: [...servingFlags, BIN, 'serve', file, ...ports, '--arrival-rps', '100'],
+      command: servingNode,
+      args: [BIN, 'serve', file, ...ports, '--arrival-rps', '100'],
       cwd: folder,
       ready: /ready http/,
     },

@@ -2,7 +2,7 @@
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { benchFile, memoryReport, type ServerProcess, servingFlags, startServerProcess } from './server-process.js';
+import { benchFile, memoryReport, type ServerProcess, servingNode, startServerProcess } from './server-process.js';
 
 /** Options of the router. */
 export interface RouterOptions {
@@ -46,7 +46,8 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const { processors, arrivalRps = 1000, flags = [] } = options;
   const places = ['--port', '0', '--grpc-port', '0', '--no-admin-port'];
   const { server, found } = await startServerProcess({
-    args: [...servingFlags, BIN, 'serve', 'pipeline.yaml', ...places, '--arrival-rps', String(arrivalRps), ...flags],
+    command: servingNode,
+    args: [BIN, 'serve', 'pipeline.yaml', ...places, '--arrival-rps', String(arrivalRps), ...flags],
     cwd: folder,
     environment: memoryReport,
     ready: /gRPC on (\S+):[\s\S]*ready (http\S+)/,

@@ -1,6 +1,7 @@
 /** A server as a separate process on its own processors, with measurements by the operating system. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { delimiter, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { invariant } from '@equipoise/core/model';
 
@@ -35,7 +36,7 @@ export class ServerProcess {
     const pinned = processors === undefined ? [command, ...args] : ['taskset', '-c', processors, command, ...args];
     this.#child = spawn(pinned[0] as string, pinned.slice(1), {
       ...(cwd !== undefined && { cwd }),
-      env: { ...process.env, NO_COLOR: '1', ...environment },
+      env: { ...process.env, ...sameNode, NO_COLOR: '1', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -119,15 +120,11 @@ export class ServerProcess {
   }
 }
 
-/** Node flags with which `bin/equipoise` starts a server. */
-export const servingFlags = [
-  '--max-semi-space-size=64',
-  '--incremental-marking-soft-trigger=75',
-  '--incremental-marking-hard-trigger=90',
-  ...(/^v2[24]\./.test(process.version)
-    ? ['--invocation-count-for-turbofan=1000', '--concurrent-turbofan-max-threads=1']
-    : []),
-];
+/** Starts Node as `equipoise serve` does; takes the arguments of Node. */
+export const servingNode = benchFile('../../packages/app/bin/serving-node');
+
+/** Environment in which `servingNode` starts the Node of this process. */
+export const sameNode = { PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter) };
 
 /** Environment that `keptBytes` requires. */
 export const memoryReport = { NODE_OPTIONS: `--import=${new URL('report-memory.mjs', import.meta.url).href}` };

@@ -1,14 +1,11 @@
 /** Node entry of `bin/equipoise`. */
 import module from 'node:module';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { makeFolder } from '@equipoise/runtime/make-folder';
 import { cacheFolder } from '../dist/cache-folder.js';
+import { keepYoungGenerationToThisThread } from '../dist/young-generation.js';
 
-// Only the serving thread needs the large young generation. While the flag is set, other threads get it, too, despite
-// their limits.
-if (process.execArgv.some((flag) => flag.startsWith('--max-semi-space-size')))
-  setFlagsFromString('--max-semi-space-size=0');
+keepYoungGenerationToThisThread();
 keepCompiledCode();
 await import('../dist/main.js');
 

@@ -18,19 +18,23 @@ symlinkSync(fileURLToPath(new URL('../bin/equipoise', import.meta.url)), install
 
 afterAll(() => folder.remove());
 
-const seldom = '--max-semi-space-size=64 --incremental-marking-soft-trigger=75 --incremental-marking-hard-trigger=90 ';
+const young = '--max-semi-space-size=64 ';
+const seldom = '--incremental-marking-soft-trigger=75 --incremental-marking-hard-trigger=90 ';
 const early = '--invocation-count-for-turbofan=1000 --concurrent-turbofan-max-threads=1 ';
+const usual = young + seldom + early;
 
 it.each([
-  [['serve', 'pipeline.yaml', '--port', '0'], 'v24.2.0', '', seldom + early],
-  [['serve', 'pipeline.yaml'], 'v22.0.0', '', seldom + early],
-  [['serve', 'pipeline.yaml'], 'v20.19.0', '', seldom],
-  [['serve', 'pipeline.yaml'], 'v26.1.0', '', seldom],
-  [['demo'], 'v24.2.0', '--no-warnings', seldom + early],
-  [['calibrate', 'pipeline.yaml'], 'v24.2.0', '', seldom + early],
-  [['profile', 'pipeline.yaml'], 'v20.19.0', '', seldom],
-  [['demo'], 'v24.2.0', '--max-semi-space-size=16', ''],
-  [['serve', 'pipeline.yaml'], 'v24.2.0', '--trace-gc --max_semi_space_size=16', ''],
+  [['serve', 'pipeline.yaml', '--port', '0'], 'v24.2.0', '', usual],
+  [['serve', 'pipeline.yaml'], 'v22.0.0', '', usual],
+  [['serve', 'pipeline.yaml'], 'v20.19.0', '', young + seldom],
+  [['serve', 'pipeline.yaml'], 'v26.1.0', '', young + seldom],
+  [['demo'], 'v24.2.0', '--no-warnings', usual],
+  [['calibrate', 'pipeline.yaml'], 'v24.2.0', '', usual],
+  [['profile', 'pipeline.yaml'], 'v20.19.0', '', young + seldom],
+  [['experiment', 'grid.yaml', '--on', 'simulator,embedded'], 'v24.2.0', '', usual],
+  [['experiment', 'grid.yaml'], 'v24.2.0', '', ''],
+  [['demo'], 'v24.2.0', '--max-semi-space-size=16', seldom + early],
+  [['serve', 'pipeline.yaml'], 'v24.2.0', '--trace-gc --max_semi_space_size=16', seldom + early],
   [['plan', 'serve'], 'v24.2.0', '', ''],
   [[], 'v24.2.0', '', ''],
 ])('starts %j on Node %s with NODE_OPTIONS %j as `node %s…`', (args, version, options, flags) => {
@@ -75,10 +79,14 @@ const probe = `
   const options = { eval: true, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 12 } };
   process.once('beforeExit', () => new Worker(${JSON.stringify(thread)}, options).on('message', console.log));`;
 
-it('leaves threads their own limits, in spite of the flags of the serving thread', () => {
+it.each([
+  ['arguments', [young.trim()], ''],
+  ['NODE_OPTIONS', [], '--max-semi-space-size=16'],
+])('leaves threads their own limits, in spite of the young generation that %s set', (_, flags, options) => {
   const preload = `data:text/javascript,${encodeURIComponent(probe)}`;
-  const args = [...seldom.trim().split(' '), '--import', preload, entry, '--version'];
-  const [, youngMib] = execFileSync(process.execPath, args, { encoding: 'utf8' }).split('\n');
+  const args = [...flags, ...seldom.trim().split(' '), '--import', preload, entry, '--version'];
+  const env = { ...process.env, NODE_OPTIONS: options };
+  const [, youngMib] = execFileSync(process.execPath, args, { env, encoding: 'utf8' }).split('\n');
   expect(Number(youngMib)).toBeGreaterThan(0);
   expect(Number(youngMib)).toBeLessThanOrEqual(12);
 });

@@ -47,6 +47,19 @@ describe('a replica process', () => {
     expect((await runner.run([{ features }])).items).toEqual([{ kind: 'ok', output: { scores } }]);
   });
 
+  it('marks its heap as seldom as the server, and inherits no other flag', async () => {
+    const own = process.execArgv;
+    process.execArgv = [...own, '--max-semi-space-size=64', '--incremental-marking-soft-trigger=75'];
+    try {
+      const { items } = await (await start()).run([commandItem('flags')]);
+      const flags = items[0]?.kind === 'ok' ? items[0].output['flags']?.data : [];
+      expect(flags).toContain('--incremental-marking-soft-trigger=75');
+      expect(flags).not.toContain('--max-semi-space-size=64');
+    } finally {
+      process.execArgv = own;
+    }
+  });
+
   it('tells its resident memory while it runs', async () => {
     const { runner, residentBytes } = await launcher.launch(obeying());
     started.push(runner);
