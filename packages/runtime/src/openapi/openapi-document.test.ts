@@ -1,9 +1,11 @@
 import { type ErrorCode, errorCodes } from '@equipoise/core/model';
 import { expect, it } from 'vitest';
+import { z } from 'zod';
 import { plainRoutes } from '../admin/admin-call.js';
 import { adminDocument } from '../admin/admin-document.js';
 import { adminRoutes } from '../admin/admin-routes.js';
 import { restDocument, restRoutes } from '../open-inference/rest/rest-routes.js';
+import { type DocumentedRoute, openApiDocument } from './openapi-document.js';
 
 type Content = Readonly<Record<string, { readonly schema?: Readonly<Record<string, unknown>> }>>;
 
@@ -151,4 +153,17 @@ it('has an example of every JSON body, which the route accepts', () => {
   }
   const text = JSON.stringify([serving, admin]);
   expect(text.match(/"examples":/g)?.length).toBeGreaterThanOrEqual(10);
+});
+
+it('refuses a name that stands for two forms, such as a default in a body and in an answer', () => {
+  const schema = z.object({ count: z.number().default(1) }).meta({ id: 'Counted' });
+  const json = { 'application/json': schema };
+  const body = { content: json, isRequired: true };
+  const route: DocumentedRoute = {
+    ...{ method: 'POST', path: '/count' },
+    operation: { id: 'count', summary: 'Counts.', body, answer: json, refusals: 'admin' },
+  };
+  expect(() => openApiDocument({ title: '', version: '1', description: '' }, [route])).toThrow(
+    'the schema Counted has one form',
+  );
 });

@@ -2,6 +2,7 @@
  * OpenAPI 3.1 documents of the ports. Each route carries its operation, so no route is left out and no operation lacks
  * a route. Schemas are of zod.
  */
+import { invariant } from '@equipoise/core/model';
 import { z } from 'zod';
 import type { Answer } from '../net/answer.js';
 import type { Route } from '../net/router.js';
@@ -241,8 +242,15 @@ class NamedSchemas {
   json(schema: z.ZodType, io: Direction): Json {
     // Inside another schema, one with an id is a reference.
     const { properties, $defs = {} } = z.toJSONSchema(z.object({ it: schema }), { io, unrepresentable: 'any' });
-    for (const [name, definition] of Object.entries($defs)) this.#byName.set(name, withReferences(definition));
+    for (const [name, definition] of Object.entries($defs)) this.#keep(name, withReferences(definition));
     return withReferences(properties?.['it'] as object);
+  }
+
+  /** A name stands for one schema, in bodies and in answers. */
+  #keep(name: string, definition: Json): void {
+    const known = this.#byName.get(name) ?? definition;
+    invariant(JSON.stringify(known) === JSON.stringify(definition), `the schema ${name} has one form`);
+    this.#byName.set(name, definition);
   }
 
   all(): Json {
