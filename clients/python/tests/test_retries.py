@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 from conftest import Played
 
-from equipoise_client import AsyncClient, Client, EquipoiseError, RefusedError, Retries, UnreachableError
+from equipoise_client import (
+    AdminClient,
+    AsyncAdminClient,
+    AsyncClient,
+    Client,
+    EquipoiseError,
+    RefusedError,
+    Retries,
+    UnreachableError,
+)
 
 ANSWER = {"model_name": "m", "id": "i", "outputs": [{"name": "x", "datatype": "FP32", "shape": [2], "data": [1, None]}]}
 BUSY = {"error": "full", "code": "DROPPED", "reason": "queue-full", "details": {"retryAfterMs": 20}}
@@ -88,6 +97,21 @@ def test_waits_differ_by_chance() -> None:
     waits = [retries.wait_s(error, 0) for _ in range(3)]
     assert len(set(waits)) == 3 and all(wait is not None and 1 <= wait <= 1.1 for wait in waits)
     assert retries.wait_s(error, 3) is None
+
+
+def test_a_client_of_the_admin_port_has_retries_of_its_own(played: Played) -> None:
+    played.answers = [(503, {}, BUSY)]
+    with AdminClient(played.url, retries=Retries(most=0)) as admin, pytest.raises(RefusedError):
+        admin.pipelines()
+    assert len(played.asked) == 1
+
+
+async def test_a_client_with_asyncio_has_retries_of_its_own(played: Played) -> None:
+    played.answers = [(503, {}, BUSY)]
+    async with AsyncAdminClient(played.url, retries=Retries(most=0)) as admin:
+        with pytest.raises(RefusedError):
+            await admin.pipelines()
+    assert len(played.asked) == 1
 
 
 def test_the_token_is_sent(played: Played) -> None:

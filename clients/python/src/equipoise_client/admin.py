@@ -107,9 +107,15 @@ class AdminClient:
     """Blocking client of the admin port. All calls raise `RefusedError` or `UnreachableError`."""
 
     def __init__(
-        self, base_url: str, *, token: str | None = None, timeout_s: float = DEFAULT_TIMEOUT_S, **options: Any
+        self,
+        base_url: str,
+        *,
+        token: str | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        retries: Retries | None = None,
+        **options: Any,
     ) -> None:
-        self._sender = Sender(base_url, token=token, retries=Retries(), **options)
+        self._sender = Sender(base_url, token=token, retries=retries or Retries(), **options)
         self._timeout_s = timeout_s
 
     def _send(self, call: Call[Any]) -> Any:
@@ -273,9 +279,15 @@ class AsyncAdminClient:
     """Like `AdminClient`, with asyncio."""
 
     def __init__(
-        self, base_url: str, *, token: str | None = None, timeout_s: float = DEFAULT_TIMEOUT_S, **options: Any
+        self,
+        base_url: str,
+        *,
+        token: str | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        retries: Retries | None = None,
+        **options: Any,
     ) -> None:
-        self._sender = AsyncSender(base_url, token=token, retries=Retries(), **options)
+        self._sender = AsyncSender(base_url, token=token, retries=retries or Retries(), **options)
         self._timeout_s = timeout_s
 
     async def _send(self, call: Call[Any]) -> Any:
