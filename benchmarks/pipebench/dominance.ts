@@ -1,7 +1,7 @@
 /**
  * Pareto dominance of policies over equal seeds. A margin decides what counts, on both sides: a policy is better if the
  * 95 % interval of the paired differences lies above it, and no worse if the interval does not reach below minus the margin.
- * So noise proves neither.
+ * So noise seldom proves either. Nothing corrects for the number of comparisons.
  */
 import { type MeanInterval, meanInterval95 } from '@equipoise/core/model';
 import type { CellFigures } from './cell.js';
