@@ -53,6 +53,7 @@ describe('shelf-scan', () => {
   it.each([
     ['xs', 'xs', 0.3, 0.65],
     ['m', 'm', 0.7, 0.95],
+    ['l1', 'l1', 0.75, 1],
     ['l', 'l', 0.75, 1],
   ] as const)(
     'detect-%s with classify-%s: F1 of the first scenes in %d…%d',
@@ -70,7 +71,7 @@ describe('shelf-scan', () => {
     },
   );
 
-  it.each(['xs', 's', 'm', 'l'])(
+  it.each(['xs', 's', 'm', 'l1', 'l'])(
     'detect and classify %s give each item the same answer in every batch',
     async (name) => {
       const detector = await detect.load(variant('detect', name), resources);
