@@ -2,7 +2,13 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
-import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  constants,
+  createServer as createHttp2Server,
+} from 'node:http2';
 import { connect, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createSecureServer } from 'node:tls';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -10,6 +16,7 @@ import { ask, HttpBench, inferBody, inferHeaders, overTls } from '../open-infere
 import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
 import { calls } from './backpressure.test-support.js';
 import { limitConnections, type RefusedKind, smallPort } from './connection-limit.js';
+import { OpenSessions } from './drain.js';
 import { startHttpServer } from './http-server.js';
 import { listen } from './listen.js';
 import { crowded, refuseAndClose } from './refusal.js';
@@ -208,6 +215,44 @@ describe('connections', () => {
     await once(silent, 'close');
     expect(connected.destroyed).toBe(false);
     connected.destroy();
+  });
+
+  it('over HTTP/2 beyond the bound take the place of one whose requests all arrive slowly', async () => {
+    let nowMs = 0;
+    const refused: RefusedKind[] = [];
+    const limits = { ...smallPort, mostConnections: 2, onRefusal: (kind: RefusedKind) => refused.push(kind) };
+    const server = createHttp2Server();
+    const sessions = new OpenSessions(server, { windowBytes: 65_536, limits, nowMs: () => nowMs });
+    const begun: string[] = [];
+    server.on('stream', (stream, { ':path': path = '' }) => {
+      stream.on('error', () => {}).resume();
+      begun.push(path);
+    });
+    limitConnections(server, { limits, closeOther: () => sessions.closeSlow(), words: undefined });
+    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 });
+    const clients: ClientHttp2Session[] = [];
+    onTestFinished(() => {
+      for (const client of clients) client.destroy();
+      void close();
+    });
+    const send = async (path: string, client?: ClientHttp2Session) => {
+      const session = client ?? connectHttp2(`http://127.0.0.1:${port}`).on('error', () => {});
+      if (client === undefined) clients.push(session);
+      session.request({ ':method': 'POST', ':path': path }).on('error', () => {});
+      const isServed = () => begun.includes(path) || session.closed;
+      await expect.poll(isServed).toBe(true);
+      return session;
+    };
+    const mixed = await send('/slow-next-to-whole');
+    mixed.request({ ':path': '/whole' }).on('error', () => {});
+    await expect.poll(() => begun).toContain('/whole');
+    const slow = await send('/slow');
+    expect((await send('/too-early')).closed).toBe(true);
+    nowMs = 1000;
+    await send('/later');
+    await expect.poll(() => slow.closed).toBe(true);
+    expect([mixed.closed, begun]).toEqual([false, ['/slow-next-to-whole', '/whole', '/slow', '/later']]);
+    expect(refused).toEqual(['connection', 'connection']);
   });
 
   it('beyond the bound are told over gRPC to be calm', async () => {

@@ -38,10 +38,20 @@ export const http2Limits = {
 /** Maximum wait for the first byte of a body over HTTP/2. */
 export const FIRST_BODY_BYTE_MS = 10_000;
 
+/** A younger request is never slow. */
+const LEAST_AGE_MS = 1000;
+/** Mean rate below which a request is slow. At this rate, 1 MB arrives within the default time limit of 60 s. */
+const LEAST_BYTES_PER_MS = 16;
+
 const LINGER_MS = 1000;
 /** Age of a slow TLS handshake. A younger one is probably a client that is about to ask. */
 const SLOW_HANDSHAKE_MS = 1000;
 const MOST_LINGERING = 64;
+
+/** True for an incomplete request that arrives so slowly that it makes place for a new connection. */
+export function isSlowRequest(ageMs: number, bytes: number): boolean {
+  return ageMs >= LEAST_AGE_MS && bytes < LEAST_BYTES_PER_MS * ageMs;
+}
 
 export interface Admission {
   readonly limits: PortLimits;

@@ -18,7 +18,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { STALLED_MS } from '../data-plane/bytes-in-flight.js';
 import { linkOf } from './backpressure.js';
-import type { PortLimits } from './connection-limit.js';
+import { isSlowRequest, type PortLimits } from './connection-limit.js';
 import { StreamCredit, TurnNumber } from './stream-credit.js';
 
 /** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
@@ -31,6 +31,8 @@ const LEAST_STREAMS_PER_CONNECTION = 64;
 const MOST_REFUSED = 100;
 /** Idle connections among which a full port chooses. */
 const MOST_LOOKS = 16;
+/** Streams among which a full port looks for a slow request. */
+const MOST_SLOW_LOOKS = 64;
 /** Highest stream number: a GOAWAY with it refuses no stream. */
 const LAST_STREAM = 2 ** 31 - 1;
 const LOOK_MS = 10;
@@ -74,6 +76,14 @@ interface Connection {
   readonly socket: Socket;
   readonly streams: ReadonlySet<ServerHttp2Stream>;
   readonly credit: StreamCredit;
+  /** Number of streams whose requests are not complete. */
+  unfinished: number;
+}
+
+interface SessionOptions {
+  readonly windowBytes: number;
+  readonly limits: PortLimits;
+  readonly nowMs?: () => number;
 }
 
 /** HTTP/2 sessions of a port. A session may have at most as many streams as are free, so no session takes all. */
@@ -81,6 +91,7 @@ export class OpenSessions {
   /** A session is removed when its socket is closed. */
   readonly #connections = new Map<ServerHttp2Session, Connection>();
   readonly #limits: PortLimits;
+  readonly #nowMs: () => number;
   /** Sessions without a stream, and those that are destroyed, the oldest first. */
   readonly #idle = new Set<ServerHttp2Session>();
   /** Arrival times of streams whose requests are not complete, the oldest first. */
@@ -96,9 +107,10 @@ export class OpenSessions {
   /** Call before the server accepts connections. Each connection gets a window of `windowBytes`. */
   constructor(
     server: Http2Server | Http2SecureServer,
-    { windowBytes, limits }: { readonly windowBytes: number; readonly limits: PortLimits },
+    { windowBytes, limits, nowMs = () => performance.now() }: SessionOptions,
   ) {
     this.#limits = limits;
+    this.#nowMs = nowMs;
     server.on('session', (session) => {
       const streams = new Set<ServerHttp2Stream>();
       let refused = 0;
@@ -106,10 +118,10 @@ export class OpenSessions {
       // throws after the end of the session.
       const socket = session.socket.once('end', () => session.destroy());
       const credit = new StreamCredit();
-      const connection = { socket, streams, credit };
+      const connection: Connection = { socket, streams, credit, unfinished: 0 };
       this.#connections.set(session, connection);
       this.#idle.add(session);
-      this.#idleSinceMs.set(session, performance.now());
+      this.#idleSinceMs.set(session, this.#nowMs());
       // nghttp2 itself refuses streams above this share, at a far lower cost.
       const share = Math.floor(limits.mostStreams / this.#connections.size);
       if (share < MOST_STREAMS_PER_CONNECTION) {
@@ -140,15 +152,16 @@ export class OpenSessions {
         streams.add(stream);
         // An unread body never ends. A request without a body is complete with its headers.
         if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) {
-          this.#unfinished.set(stream, performance.now());
-          stream.once('end', () => this.#unfinished.delete(stream));
+          this.#unfinished.set(stream, this.#nowMs());
+          connection.unfinished++;
+          stream.once('end', () => this.#finish(stream, connection));
         }
         this.#idle.delete(session);
         this.#streamCount++;
         if (this.#draining) this.#goAway(session, stream);
         stream.on('close', () => {
           streams.delete(stream);
-          this.#unfinished.delete(stream);
+          this.#finish(stream, connection);
           this.#streamCount--;
           if (!credit.count(stream, turn === this.#turn.now)) this.#calm(session);
           if (streams.size === 0) this.#becameIdle(session);
@@ -168,7 +181,7 @@ export class OpenSessions {
   /** Time without a stream; 0 while there is one. */
   idleMs(session: ServerHttp2Session): number {
     if ((this.#connections.get(session)?.streams.size ?? 0) > 0) return 0;
-    return performance.now() - (this.#idleSinceMs.get(session) ?? performance.now());
+    return this.#nowMs() - (this.#idleSinceMs.get(session) ?? this.#nowMs());
   }
 
   /** Sends each client a GOAWAY on its next stream. */
@@ -191,6 +204,23 @@ export class OpenSessions {
     this.#idle.delete(session);
     this.cut(session);
     return true;
+  }
+
+  /** Closes a connection all of whose requests arrive slowly; false if it finds none. */
+  closeSlow(): boolean {
+    let looks = MOST_SLOW_LOOKS;
+    for (const [stream, sinceMs] of this.#unfinished) {
+      if (looks-- === 0) return false;
+      const session = stream.session as ServerHttp2Session;
+      const connection = this.#connections.get(session);
+      // A connection that has brought much before is kept.
+      const isSlow = isSlowRequest(this.#nowMs() - sinceMs, connection?.socket.bytesRead ?? 0);
+      if (connection === undefined || !isSlow || connection.unfinished < connection.streams.size) continue;
+      this.#limits.onRefusal('connection');
+      this.cut(session);
+      return true;
+    }
+    return false;
   }
 
   /** Sends a GOAWAY if the client reads. `destroy` of the session alone would wait for queued writes. */
@@ -242,12 +272,16 @@ export class OpenSessions {
   /** Makes room for a stream: refuses the oldest stream whose request does not end. Its client may retry. */
   #closeStalled(): boolean {
     for (const [stream, sinceMs] of this.#unfinished) {
-      if (performance.now() - sinceMs < STALLED_MS) return false;
-      this.#unfinished.delete(stream);
+      if (this.#nowMs() - sinceMs < STALLED_MS) return false;
+      this.#finish(stream, this.#connections.get(stream.session as ServerHttp2Session));
       stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return true;
     }
     return false;
+  }
+
+  #finish(stream: ServerHttp2Stream, connection: Connection | undefined): void {
+    if (this.#unfinished.delete(stream) && connection !== undefined) connection.unfinished--;
   }
 
   #refuse(session: ServerHttp2Session, stream: ServerHttp2Stream, inARow: number): void {
@@ -263,7 +297,7 @@ export class OpenSessions {
 
   #becameIdle(session: ServerHttp2Session): void {
     if (this.#connections.has(session)) this.#idle.add(session);
-    this.#idleSinceMs.set(session, performance.now());
+    this.#idleSinceMs.set(session, this.#nowMs());
     if (this.#goneAway.has(session)) session.close();
   }
 

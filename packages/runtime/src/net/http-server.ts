@@ -121,7 +121,7 @@ class Connections {
     this.#http1 = new Http1Connections(nowMs);
     this.#slowReaders = new SlowReaders(requestTimeoutMs);
     this.#watchSockets();
-    this.#sessions = new OpenSessions(server as Http2SecureServer, { windowBytes: WINDOW_BYTES, limits });
+    this.#sessions = new OpenSessions(server as Http2SecureServer, { windowBytes: WINDOW_BYTES, limits, nowMs });
     (server as Http2SecureServer).on('session', (session) => {
       // A silent session accepts no new requests. Running requests still get their answers.
       session.setTimeout(KEEP_ALIVE_MS, () => session.close());
@@ -183,7 +183,7 @@ class Connections {
 
   #makePlace(): boolean {
     if (this.#http1.closeIdle() || this.#sessions.closeIdle()) return true;
-    if (!this.#http1.refuseSlow()) return this.#http1.closeIdle(0);
+    if (!this.#http1.refuseSlow()) return this.#sessions.closeSlow() || this.#http1.closeIdle(0);
     this.#limits.onRefusal('connection');
     return true;
   }

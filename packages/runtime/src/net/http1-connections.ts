@@ -4,15 +4,12 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { isSlowRequest } from './connection-limit.js';
 import type { PipelinedCalls } from './pipelined-calls.js';
 import { lateRequest, refuseRaw } from './refusal.js';
 
 /** A connection that has been idle for so long makes place before a slow request. */
 const LONG_IDLE_MS = 1000;
-/** A younger request is never slow. */
-const LEAST_AGE_MS = 1000;
-/** Mean rate below which a request is slow. At this rate, 1 MB arrives within the default time limit of 60 s. */
-const LEAST_BYTES_PER_MS = 16;
 /** Connections that one search for a slow request looks at. */
 const MOST_LOOKS = 64;
 
@@ -108,7 +105,6 @@ export class Http1Connections {
   /** A pipelined request may wait for the server, not for its client. */
   #isSlow({ bytesRead }: Socket, { last, calls, sinceMs, readBefore }: Http1Connection): boolean {
     if (last === undefined || last.req.complete || calls.unanswered > 1) return false;
-    const ageMs = this.#nowMs() - sinceMs;
-    return ageMs >= LEAST_AGE_MS && bytesRead - readBefore < LEAST_BYTES_PER_MS * ageMs;
+    return isSlowRequest(this.#nowMs() - sinceMs, bytesRead - readBefore);
   }
 }

@@ -55,7 +55,8 @@ export async function listenForCalls(
     turns.begin(stream.session ?? stream, begin, sessions.isGood(stream));
   });
   const words = tls === undefined ? CROWDED : undefined;
-  const closeHandshakes = limitConnections(server, { limits, closeOther: () => sessions.closeIdle(), words });
+  const closeOther = () => sessions.closeIdle() || sessions.closeSlow();
+  const closeHandshakes = limitConnections(server, { limits, closeOther, words });
   const listening = await listen(server, place);
   return {
     address: placeText({ host: place.host, port: listening.port }),
