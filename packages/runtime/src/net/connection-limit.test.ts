@@ -205,7 +205,7 @@ describe('connections', () => {
   it('without a TLS handshake can be closed', async () => {
     const server = createSecureServer(overTls.tls.current);
     const closeHandshakes = limitConnections(server, { limits: smallPort, closeOther: () => false, words: undefined });
-    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 });
+    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 }, 'http');
     onTestFinished(() => void close());
     const connected = connectTls({ port, rejectUnauthorized: false }).resume();
     await once(server, 'secureConnection');
@@ -229,7 +229,7 @@ describe('connections', () => {
       begun.push(path);
     });
     limitConnections(server, { limits, closeOther: () => sessions.closeSlow(), words: undefined });
-    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 });
+    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 }, 'http2');
     const clients: ClientHttp2Session[] = [];
     onTestFinished(() => {
       for (const client of clients) client.destroy();
@@ -339,7 +339,7 @@ describe('a connection over HTTP/1.1', () => {
     const requests: IncomingMessage[] = [];
     const server = createServer((request) => requests.push(request));
     limitConnections(server, { limits: smallPort, closeOther: () => false, words: undefined });
-    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 });
+    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 }, 'http');
     onTestFinished(() => {
       void close();
       server.closeAllConnections();
@@ -363,7 +363,7 @@ describe('a connection over HTTP/1.1', () => {
         resolve(request.socket.isPaused());
       });
     });
-    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 });
+    const { port, close } = await listen(server, { host: '127.0.0.1', port: 0 }, 'http');
     onTestFinished(() => void close());
     connect(port, '127.0.0.1')
       .on('error', () => {})

@@ -56,7 +56,7 @@ export async function startHttpServer(
   const { place, tls, requestTimeoutMs } = options;
   const server = newServer(tls, requestTimeoutMs);
   const connections = new Connections(server, options, serve);
-  const bound = await listen(server, place);
+  const bound = await listen(server, place, tls === undefined ? 'http' : 'https');
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${placeText(bound)}`,
     drain: (withinMs) => connections.drain(withinMs),

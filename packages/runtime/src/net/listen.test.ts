@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
-import { expect, it, onTestFinished } from 'vitest';
+import { connect, createServer, type ListenOptions, Server, type Socket } from 'node:net';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { listen, SOCKETS_PER_PORT } from './listen.js';
 
 const place = { host: '127.0.0.1', port: 0 };
@@ -15,7 +15,7 @@ function connectMany(port: number, count: number): readonly Socket[] {
 }
 
 /** Connections that a port accepts in each turn of the event loop while many clients wait. */
-async function acceptedPerTurn(clients: number): Promise<readonly number[]> {
+async function acceptedPerTurn(clients: number, protocol: keyof typeof SOCKETS_PER_PORT): Promise<readonly number[]> {
   const perTurn: number[] = [];
   let isNewTurn = true;
   let accepted = 0;
@@ -27,27 +27,43 @@ async function acceptedPerTurn(clients: number): Promise<readonly number[]> {
     perTurn.push((perTurn.pop() ?? 0) + 1);
     socket.destroy();
   });
-  const listening = await listen(server, place);
+  const listening = await listen(server, place, protocol);
   onTestFinished(() => listening.close());
   connectMany(listening.port, clients);
   await expect.poll(() => accepted).toBe(clients);
   return perTurn;
 }
 
-it('accepts several connections in one turn of the event loop, where sockets can share a port', async () => {
-  const most = Math.max(...(await acceptedPerTurn(64)));
-  expect(most > 1).toBe(SOCKETS_PER_PORT > 1);
-  expect(most).toBeLessThanOrEqual(SOCKETS_PER_PORT);
+it.each(['http', 'https', 'http2'] as const)(
+  'accepts several connections in one turn of the event loop, where sockets can share a port: %s',
+  async (protocol) => {
+    const most = Math.max(...(await acceptedPerTurn(200, protocol)));
+    expect(most > 1).toBe(SOCKETS_PER_PORT[protocol] > 1);
+    expect(most).toBeLessThanOrEqual(SOCKETS_PER_PORT[protocol]);
+  },
+);
+
+it.runIf(process.platform === 'linux' && major >= 24)('shares its port among sockets on current Node', () => {
+  expect(SOCKETS_PER_PORT).toEqual({ http: 64, https: 16, http2: 2 });
 });
 
-it.runIf(process.platform === 'linux' && major >= 24)('shares its port among 16 sockets on current Node', () => {
-  expect(SOCKETS_PER_PORT).toBe(16);
-});
+it.each(['http', 'https', 'http2'] as const)(
+  'lets 1,024 connections wait, over all its sockets: %s',
+  async (protocol) => {
+    const bind = vi.spyOn(Server.prototype, 'listen');
+    onTestFinished(() => bind.mockRestore());
+    const listening = await listen(createServer(), place, protocol);
+    onTestFinished(() => listening.close());
+    const backlogs = bind.mock.calls.map(([options]) => (options as ListenOptions).backlog ?? 0);
+    expect(backlogs).toHaveLength(SOCKETS_PER_PORT[protocol]);
+    expect(backlogs.reduce((sum, each) => sum + each)).toBe(1024);
+  },
+);
 
 it('shares its port with no other server, also not one that would share it', async () => {
-  const first = await listen(createServer(), place);
+  const first = await listen(createServer(), place, 'http');
   onTestFinished(() => first.close());
-  await expect(listen(createServer(), { ...place, port: first.port })).rejects.toMatchObject({
+  await expect(listen(createServer(), { ...place, port: first.port }, 'http')).rejects.toMatchObject({
     code: 'PORT_IN_USE',
     message: expect.stringMatching(new RegExp(`^Process ${process.pid} .* listens on 127.0.0.1:${first.port}\\.$`)),
   });
@@ -56,7 +72,7 @@ it('shares its port with no other server, also not one that would share it', asy
 it('closes all its sockets, and waits for the connections of all', async () => {
   const accepted: Socket[] = [];
   const server = createServer((socket) => accepted.push(socket));
-  const { port, close } = await listen(server, place);
+  const { port, close } = await listen(server, place, 'https');
   connectMany(port, 24);
   await expect.poll(() => accepted.length).toBe(24);
   let isClosed = false;
@@ -71,6 +87,6 @@ it('closes all its sockets, and waits for the connections of all', async () => {
   expect(isClosed).toBe(false);
   last?.destroy();
   await closed;
-  const next = await listen(createServer(), { ...place, port });
+  const next = await listen(createServer(), { ...place, port }, 'https');
   await next.close();
 });

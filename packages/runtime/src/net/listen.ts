@@ -18,13 +18,17 @@ export interface Listening extends ListeningPlace {
   close(): Promise<void>;
 }
 
-/** Sockets of a port. One if sockets cannot share a port: before Node 22.12 and 23.1, and on other systems than Linux. */
-export const SOCKETS_PER_PORT = canSharePorts() ? 16 : 1;
 /**
- * Connections that may wait to be accepted. The operating system ignores connections beyond these, and their clients try
- * again after a second. Linux allows at most 4,096 per socket by default.
+ * Sockets of a port by its protocol. As many connections are accepted in a turn, so costly connections have fewer. A TLS
+ * handshake takes about a millisecond, and so do the first bytes of a connection that is HTTP/2 only. One if sockets
+ * cannot share a port: before Node 22.12 and 23.1, and on other systems than Linux.
  */
-const MOST_UNACCEPTED = 4096 / SOCKETS_PER_PORT;
+export const SOCKETS_PER_PORT = canSharePorts() ? { http: 64, https: 16, http2: 2 } : { http: 1, https: 1, http2: 1 };
+/**
+ * Connections of a port that may wait to be accepted. The operating system ignores connections beyond these, and their
+ * clients try again after a second. A longer queue fills up as well under a flood, and then every client waits longer.
+ */
+const MOST_UNACCEPTED = 1024;
 
 function canSharePorts(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -39,13 +43,18 @@ export function placeText({ host, port }: ListeningPlace): string {
 }
 
 /** Rejects with AppError PORT_IN_USE or WRONG_USAGE. */
-export async function listen(server: Server, place: ListeningPlace): Promise<Listening> {
+export async function listen(
+  server: Server,
+  place: ListeningPlace,
+  protocol: keyof typeof SOCKETS_PER_PORT,
+): Promise<Listening> {
   const text = placeText(place);
+  const socketCount = SOCKETS_PER_PORT[protocol];
   const servers = [server];
   try {
-    const sharing = { backlog: MOST_UNACCEPTED, reusePort: SOCKETS_PER_PORT > 1 };
-    const bound = await bind(server, { ...(await freePlace(place)), ...sharing });
-    while (servers.length < SOCKETS_PER_PORT) {
+    const sharing = { backlog: MOST_UNACCEPTED / socketCount, reusePort: socketCount > 1 };
+    const bound = await bind(server, { ...(socketCount > 1 ? await freePlace(place) : place), ...sharing });
+    while (servers.length < socketCount) {
       const other = forwarding(server);
       servers.push(other);
       await bind(other, { ...bound, ...sharing });
@@ -76,7 +85,7 @@ function listenError(
  * server of the same user. A socket that does not share its port finds that server. The system chooses no shared port.
  */
 async function freePlace(place: ListeningPlace): Promise<ListeningPlace> {
-  if (SOCKETS_PER_PORT === 1 || place.port === 0) return place;
+  if (place.port === 0) return place;
   const claim = createServer((socket) => socket.destroy());
   const free = await bind(claim, { host: place.host, port: place.port });
   await closed([claim]);

@@ -57,7 +57,7 @@ export async function listenForCalls(
   const words = tls === undefined ? CROWDED : undefined;
   const closeOther = () => sessions.closeIdle() || sessions.closeSlow();
   const closeHandshakes = limitConnections(server, { limits, closeOther, words });
-  const listening = await listen(server, place);
+  const listening = await listen(server, place, 'http2');
   return {
     address: placeText({ host: place.host, port: listening.port }),
     drain: (withinMs) => {
