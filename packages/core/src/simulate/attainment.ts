@@ -8,6 +8,7 @@
 import type { MeanInterval } from '../kernel/mean-interval.js';
 import { studentQuantile } from '../kernel/student-quantile.js';
 import { wilsonInterval } from '../kernel/wilson-interval.js';
+import { orderStatistic } from './order-statistic.js';
 
 /** Spans of `spanMs` by arrival, starting at `fromMs`. Later arrivals count in the last span. */
 export interface CountedTime {
@@ -89,10 +90,11 @@ export class AttainmentSample {
 
   /** An empty sample has attainment 1 and is inconclusive. */
   verdict(fraction: number): AttainmentVerdict {
-    const sorted = Float64Array.from(this.#latenciesMs).sort();
-    const count = sorted.length;
+    const count = this.#latenciesMs.length;
     if (count === 0) return { latencyMs: 0, sloAttainmentFraction: 1, lowFraction: 0, conclusive: false };
-    const quantile = (of: number) => sorted[Math.min(count - 1, Math.max(0, Math.ceil(of * count) - 1))] as number;
+    const latenciesMs = new Float64Array(this.#latenciesMs);
+    const quantile = (of: number) =>
+      orderStatistic(latenciesMs, Math.min(count - 1, Math.max(0, Math.ceil(of * count) - 1)));
     const late = this.#over(this.#sloLatencyMs);
     const slow = this.#over(quantile(NOT_SLOW));
     const dispersion = Math.max(1, late.dispersion, slow.dispersion, slow.pairedDispersion);
@@ -131,10 +133,10 @@ export class AttainmentSample {
     const partMs = spanMs / (parts / spans);
     const over = new Float64Array(parts);
     const all = new Float64Array(parts);
-    for (const [i, latencyMs] of this.#latenciesMs.entries()) {
+    for (let i = 0; i < this.#latenciesMs.length; i++) {
       const part = Math.min(parts - 1, Math.floor((this.#arrivalsMs[i] as number) / partMs));
       all[part] = (all[part] as number) + 1;
-      if (latencyMs > limitMs) over[part] = (over[part] as number) + 1;
+      if ((this.#latenciesMs[i] as number) > limitMs) over[part] = (over[part] as number) + 1;
     }
     return { over, all };
   }

@@ -66,6 +66,8 @@ export function verifyPlan(input: VerificationInput, plan: Plan): SimulatedRun {
     plan,
     arrivals: arrivalsFor(input, time.fromMs + time.spans * time.spanMs, rng.fork('arrivals')),
     backlogRequests: backlog?.requests ?? 0,
+    // Only the sample is read, so the figures of a report are not recorded.
+    measureFromMs: Number.POSITIVE_INFINITY,
     rng,
     drops: false,
     onBatch: (replica) => use.note(replica),
