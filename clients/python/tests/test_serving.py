@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from typing import Any
 
@@ -118,6 +119,22 @@ def test_run_and_feedback(served: Served) -> None:
         assert (feedback["id"], feedback["score"]) == (answer.id, 0.5)
         with pytest.raises(ValueError, match="score or a label"):
             client.feedback("echo", answer.id)
+
+
+def test_a_forked_process_gets_its_own_answers(served: Served) -> None:
+    def are_own(client: Client, first: int) -> bool:
+        return all(client.infer("echo", {"x": np.array(i)})["x"].item() == i for i in range(first, first + 30))
+
+    with Client(served.url) as client:
+        assert are_own(client, 0)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os._exit(0 if are_own(client, 1000) else 1)
+            finally:
+                os._exit(2)
+        in_parent = are_own(client, 2000)
+        assert (os.waitpid(pid, 0)[1], in_parent) == (0, True)
 
 
 def test_questions(served: Served) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 import time
@@ -110,12 +111,22 @@ class Sender:
         self, base_url: str, *, token: str | None = None, retries: Retries = NO_RETRIES, **options: Any
     ) -> None:
         self._options = http_options(base_url, token, options)
+        self._retries = retries
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
         self._http = httpx.Client(**self._options)
         self._streams: httpx.Client | None = None
-        self._retries = retries
-        self._free = threading.BoundedSemaphore(most_connections(options))
+        self._free = threading.BoundedSemaphore(most_connections(self._options))
+
+    def _leave_parent(self) -> None:
+        """After a fork, connections of the parent would carry its answers."""
+        if os.getpid() != self._pid:
+            self._begin()
 
     def send(self, call: Call[Answer], timeout_s: float) -> Answer:
+        self._leave_parent()
         deadline = Deadline(timeout_s)
         attempt = 0
         while True:
@@ -169,6 +180,7 @@ class Sender:
     def events(self, path: str, lines: EventLines, pipeline: str | None = None) -> Iterator[dict[str, Any]]:
         """Server-sent events as they come; `lines` knows kind and id of the last one."""
         call = Call("GET", path, lambda _: None)
+        self._leave_parent()
         # Streams last, so they take no connections of calls.
         self._streams = self._streams or httpx.Client(**self._options)
         try:
