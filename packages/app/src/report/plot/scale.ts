@@ -87,7 +87,7 @@ export function scaleOf(axis: PlotAxis, values: Iterable<number>, count: number)
   return { domain, isLog, ticks: fixedTicks(axis) ?? (axis.isPercent ? percentTicks(domain, count) : plain()) };
 }
 
-/** Part of an axis behind its `most`, for marks that lie there. */
+/** Part of an axis behind its `most`, or before 0 if nothing is negative, for marks that lie there. */
 const SPACE_BEHIND = 0.08;
 
 /** Ends at ticks, but little beyond `most` if no value is beyond it. */
@@ -96,7 +96,8 @@ function linearDomain(
   extent: readonly [number, number],
   count: number,
 ): readonly [number, number] {
-  const [low, high] = rounded(isLoose ? padded(extent) : [Math.min(0, extent[0]), extent[1]], count);
+  const [lowest, high] = rounded(isLoose ? padded(extent) : [Math.min(0, extent[0]), extent[1]], count);
+  const low = extent[0] < 0 ? lowest : Math.max(lowest, -SPACE_BEHIND * high);
   if (extent[1] > most || low >= most) return [low, high];
   return [low, Math.min(high, most + SPACE_BEHIND * (most - low))];
 }
