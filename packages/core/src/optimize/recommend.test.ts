@@ -81,4 +81,20 @@ describe('recommend', () => {
     expect(bestValue('load', 0, tight)).toBeNaN();
     expect(loadWith(tight, 20)).toBeGreaterThan(19.8);
   });
+
+  it('needs no more cores than the cheapest plan that the verifier accepts', () => {
+    // The estimate asks for 5 cores because of the SLO. The verifier goes by the capacity alone, for which 2 do.
+    const small = { ...spec, slo: { ...spec.slo, latencyMs: 15 }, budget: { cpuCores: 1 } };
+    const verifierOf =
+      ({ arrivalRps }: PlanningProblem) =>
+      ({ predicted: { capacityRps } }: Plan, { percentile }: { readonly percentile: number }) => ({
+        ...{ latencyMs: 1, percentile, conclusive: true, seeds: [1] },
+        sloAttainmentFraction: capacityRps >= arrivalRps ? 1 : 0.5,
+      });
+    const question = { problem: { ...problem, spec: small, arrivalRps: 150 }, accuracyFloor: 0, verifierOf };
+    const [cheapest, robust] = [recommend(question, 'cost'), recommend(question, 'robustness')];
+    const needed = robust.kind === 'none' ? robust.result.fixes.budget?.cpuCores : undefined;
+    expect(needed).toBe(cheapest.kind === 'found' ? cheapest.plan.predicted.cpuCores : undefined);
+    expect(needed).toBe(2);
+  });
 });

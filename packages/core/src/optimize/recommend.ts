@@ -43,9 +43,10 @@ export function recommend(question: PlanningQuestion, free: FreeQuantity): Recom
   const search = new ValueSearch(question, searched[free]);
   const found = search.run();
   if (found !== undefined) return { kind: 'found', free, ...found };
-  const result = search.reason();
-  if (result.kind === 'feasible') throw new RangeError('a search without a plan has a reason');
-  return { kind: 'none', free, result };
+  const { result, ...at } = search.reason();
+  return result.kind === 'feasible'
+    ? { kind: 'found', free, ...at, plan: result.plan }
+    : { kind: 'none', free, result };
 }
 
 function bestByObjective(question: PlanningQuestion, free: 'cost' | 'accuracy'): Recommendation {
@@ -132,8 +133,8 @@ class ValueSearch {
   readonly #question: PlanningQuestion;
   readonly #quantity: SearchedQuantity;
   #found: FoundValue | undefined;
-  /** Makes the reason for the last value without a plan. */
-  #lastMiss: (() => PlanResult) | undefined;
+  /** The last value without a plan. */
+  #lastMiss: Pick<FoundValue, 'value' | 'problem'> | undefined;
 
   constructor(question: PlanningQuestion, quantity: SearchedQuantity) {
     this.#question = question;
@@ -200,7 +201,7 @@ class ValueSearch {
     const verifiedBy = verified ? verifierOf : undefined;
     const plan = anyPlan(problem, verifiedBy);
     if (plan === undefined) {
-      this.#lastMiss = () => bestPlan(problem, verifiedBy);
+      this.#lastMiss = { value, problem };
       return false;
     }
     const { hardness } = this.#quantity;
@@ -208,10 +209,15 @@ class ValueSearch {
     return true;
   }
 
-  /** Requires a run without a plan. */
-  reason(): PlanResult {
+  /**
+   * Requires a run without a plan. Advice by the estimate alone may ask for too much, so this verifies it. That may lead
+   * to a plan after all.
+   */
+  reason(): Pick<FoundValue, 'value' | 'problem'> & { readonly result: PlanResult } {
     if (this.#lastMiss === undefined) throw new RangeError('every value had a plan');
-    return this.#lastMiss();
+    const { value, problem: missed } = this.#lastMiss;
+    const { verifiesAdvice: _, ...problem } = missed;
+    return { value, problem, result: bestPlan(problem, this.#question.verifierOf) };
   }
 
   #bounded(value: number): number {
