@@ -44,13 +44,19 @@ function pointOf(record: DecisionRecord, before: DecisionRecord | undefined, pla
     atEpochMs,
     arrivalRps: arrivalRps(observation, seconds),
     ...(forecastUpperRps !== undefined && { forecastUpperRps }),
-    ...(observed !== undefined && windowS > 0 && outcomeRates(observed, windowS)),
+    ...(observed !== undefined && windowS > 0 && { ...outcomeRates(observed, windowS), ended: endedIn(record) }),
     p50Ms: observed?.latencyMs?.p50 ?? null,
     p99Ms: observed?.latencyMs?.atPercentile ?? null,
     ...(plan !== undefined && { accuracy: plan.predicted.pas, cost: plan.predicted.costPerHour }),
     cpuCores: { planned: liveCores(runningPlan) },
     stages: Object.fromEntries(stages) as Record<string, RunStage>,
   };
+}
+
+/** Observed time, which begins when the plan is in force. */
+function endedIn({ atEpochMs, outcome, observed }: DecisionRecord): NonNullable<RunPoint['ended']> {
+  const fromEpochMs = atEpochMs + (outcome?.kind === 'applied' ? outcome.tookMs : 0);
+  return { fromEpochMs, toEpochMs: fromEpochMs + (observed?.windowMs ?? 0) };
 }
 
 /** Cores of the replicas that are in service or start. */
@@ -65,7 +71,6 @@ function outcomeRates(
 ) {
   const withinSlo = sloAttainmentFraction * (completed + failed + dropped);
   return {
-    endedS: windowS,
     completedRps: completed / windowS,
     lateRps: Math.max(0, completed - withinSlo) / windowS,
     failedRps: failed / windowS,

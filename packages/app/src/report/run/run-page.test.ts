@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { START_EPOCH_MS, sampleDecision } from '../sample-run.test-support.js';
+import { logPoints } from './log-points.js';
 import { runFacts } from './run-page.js';
 import type { RunPoint } from './run-record.js';
 
@@ -7,11 +9,13 @@ const point = (atEpochMs: number, outcome: Partial<RunPoint>): RunPoint => ({
   ...outcome,
 });
 
-function withinSlo(points: readonly RunPoint[]): string | undefined {
+function factOf(wanted: string, points: readonly RunPoint[]): string | undefined {
   const slo = { latencyMs: 100, percentile: 99 };
   const run = { pipeline: 'p', origin: '', slo, percentile: 99, points, latencies: [], decisions: [] };
-  return runFacts(run).find(({ label }) => label === 'Within the SLO')?.value;
+  return runFacts(run).find(({ label }) => label === wanted)?.value;
 }
+
+const withinSlo = (points: readonly RunPoint[]) => factOf('Within the SLO', points);
 
 it('weighs the outcomes after a decision by the time for which they were observed', () => {
   const [late, inTime] = [
@@ -19,6 +23,39 @@ it('weighs the outcomes after a decision by the time for which they were observe
     { completedRps: 1, lateRps: 0 },
   ];
   // 99 of 199 requests.
-  expect(withinSlo([point(1, { ...late, endedS: 1 }), point(2, { ...inTime, endedS: 99 })])).toBe('49.7 %');
+  const lasting = (fromEpochMs: number, toEpochMs: number) => ({ ended: { fromEpochMs, toEpochMs } });
+  const points = [point(1, { ...late, ...lasting(1, 1001) }), point(1001, { ...inTime, ...lasting(1001, 100_001) })];
+  expect(withinSlo(points)).toBe('49.7 %');
   expect(withinSlo([point(1, late), point(2, inTime)])).toBe('1.0 %');
+});
+
+it('counts each request once if the observed times of decisions overlap', () => {
+  const decided = (s: number, seen: { readonly s: number; readonly completed: number; readonly within: number }) => {
+    const { outcome: _, mode: __, ...base } = sampleDecision(1, 'p', 'a');
+    const { completed, within: sloAttainmentFraction } = seen;
+    const observed = {
+      windowMs: 1000 * seen.s,
+      arrivalRps: 1,
+      completed,
+      failed: 0,
+      dropped: 0,
+      sloAttainmentFraction,
+    };
+    return { ...base, atEpochMs: START_EPOCH_MS + 1000 * s, observed };
+  };
+  const first = decided(0, { s: 60, completed: 100, within: 1 });
+  const overlapping = [10, 20].map((s) => decided(s, { s: 60, completed: 1000, within: 0 }));
+  const next = decided(59.5, { s: 60, completed: 300, within: 0.5 });
+  // 100 + 150 of 400 requests.
+  const points = logPoints([first, ...overlapping, next]);
+  expect(withinSlo(points)).toBe('62.5 %');
+  expect(withinSlo(points.slice(2, 3))).toBe('0.0 %');
+  const setBack = decided(-3600, { s: 10, completed: 100, within: 0 });
+  expect(withinSlo(logPoints([first, ...overlapping, next, setBack]))).toBe('50.0 %');
+});
+
+it('has the mean of the planned cores since the first plan', () => {
+  const points = [0, 0, 4, 0, 2].map((planned, i) => point(i, { cpuCores: { planned } }));
+  expect(factOf('Cores planned', points)).toBe('2.0');
+  expect(factOf('Cores planned', points.slice(0, 2))).toBe('0.0');
 });

@@ -97,7 +97,7 @@ const largest = (values: readonly number[]): number => values.reduce((most, valu
 export function runFacts(run: RunRecord): readonly Fact[] {
   const { points, decisions } = run;
   const accuracies = points.map(({ accuracy }) => accuracy).filter((value) => value !== undefined);
-  const cores = points.map(({ cpuCores }) => cpuCores.planned).filter((value) => value !== undefined);
+  const cores = fromFirstPlan(points.map(({ cpuCores }) => cpuCores.planned).filter((value) => value !== undefined));
   return [
     ...(points.length === 0 ? [] : loadFacts(points)),
     ...sloFacts(run),
@@ -108,6 +108,15 @@ export function runFacts(run: RunRecord): readonly Fact[] {
     changesFact(decisions),
   ];
 }
+
+/** Before the first plan, no cores are planned. */
+const fromFirstPlan = (cores: readonly number[]): readonly number[] =>
+  cores.slice(
+    Math.max(
+      0,
+      cores.findIndex((value) => value > 0),
+    ),
+  );
 
 function changesFact(decisions: readonly DecisionRecord[]): Fact {
   const advised = decisions.filter(isAdvice).length;
@@ -122,10 +131,30 @@ function loadFacts(points: readonly RunPoint[]): readonly Fact[] {
   return [{ label: 'Arrivals', value: mean(rates).toFixed(1), unit: 'rps', note: most }];
 }
 
+const secondsOf = ({ ended }: RunPoint): number =>
+  ended === undefined ? 1 : (ended.toEpochMs - ended.fromEpochMs) / 1000;
+
+/** Observed times have whole seconds, so they meet to within a second. */
+const MEETING_MS = 1000;
+
+/** Points whose observed times do not overlap, so that no request counts twice. A clock that was set back begins again. */
+function countedOnce(points: readonly RunPoint[]): readonly RunPoint[] {
+  let countedToEpochMs = Number.NEGATIVE_INFINITY;
+  let lastAtEpochMs = Number.NEGATIVE_INFINITY;
+  return points.filter(({ atEpochMs, ended }) => {
+    if (atEpochMs < lastAtEpochMs) countedToEpochMs = Number.NEGATIVE_INFINITY;
+    lastAtEpochMs = atEpochMs;
+    if (ended === undefined) return true;
+    if (ended.fromEpochMs < countedToEpochMs - MEETING_MS) return false;
+    countedToEpochMs = ended.toEpochMs;
+    return true;
+  });
+}
+
 function sloFacts({ points, latencies, slo, percentile }: RunRecord): readonly Fact[] {
-  const known = points.filter(({ completedRps }) => completedRps !== undefined);
+  const known = countedOnce(points.filter(({ completedRps }) => completedRps !== undefined));
   const sum = (of: (point: RunPoint) => number | undefined) =>
-    known.reduce((total, point) => total + (point.endedS ?? 1) * (of(point) ?? 0), 0);
+    known.reduce((total, point) => total + secondsOf(point) * (of(point) ?? 0), 0);
   const dropped = sum(({ drops = {} }) => Object.values(drops).reduce((total, rps) => total + rps, 0));
   const ended = sum(({ completedRps, failedRps }) => (completedRps ?? 0) + (failedRps ?? 0)) + dropped;
   const within = sum(({ completedRps, lateRps }) => (completedRps ?? 0) - (lateRps ?? 0)) / ended;

@@ -11,8 +11,8 @@ export interface RunPoint {
   readonly atEpochMs: number;
   readonly arrivalRps: number;
   readonly forecastUpperRps?: number;
-  /** Seconds of which the rates of ended requests are means; if absent, equally many for all points. */
-  readonly endedS?: number;
+  /** Time of which the rates of ended requests are means; if absent, equally long for all points. */
+  readonly ended?: { readonly fromEpochMs: number; readonly toEpochMs: number };
   readonly completedRps?: number;
   readonly lateRps?: number;
   readonly failedRps?: number;
