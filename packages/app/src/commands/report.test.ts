@@ -106,6 +106,7 @@ describe('equipoise report', () => {
 
   it.each([
     [['nothing.db'], 'There is no log nothing.db'],
+    [['missing.json'], 'There is no saved run missing.json. Save one with report --admin URL --save FILE'],
     [['broken.json'], 'broken.json is not a saved run: it is not JSON'],
     [['wrong.json'], 'wrong.json is not a saved run: history.stepMs'],
     [['run.json', '--pipeline', 'other'], 'run.json is of the pipeline shelf'],

@@ -1,6 +1,6 @@
 /** `equipoise report`: a page about a run, from a server, its decision log, or a saved run. */
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
 import { AppError, type DecisionRecord } from '@equipoise/core/model';
 import { adminAnswers, readDecisionLog } from '@equipoise/runtime';
 import pc from 'picocolors';
@@ -180,6 +180,10 @@ function summarized({ kind = 'hold', reason, ...entry }: Summary): DecisionRecor
 async function fileRun(path: string, options: ReportOptions): Promise<RunRecord> {
   const window = windowOf(options, Date.now());
   const readRun = isSavedRun(path) ? savedFileRun : logRun;
+  if (extname(path) === '.json' && !existsSync(path)) {
+    const message = `There is no saved run ${path}. Save one with report --admin URL --save FILE.`;
+    throw new AppError('FILE_NOT_FOUND', message, { details: { path: resolve(path) } });
+  }
   const recorded = await readRun(path, options, window);
   if (isEmpty(recorded)) throw new AppError('NOT_FOUND', `${path} is of a run in which nothing was recorded.`);
   const run = within(recorded, window);
