@@ -35,6 +35,9 @@ export async function measureMachineUse(
   return { cores, otherCores: fraction * cores, isBusy: fraction > MOST_OTHER_USE };
 }
 
+export const otherUseText = ({ otherCores, cores }: MachineUse): string =>
+  `${otherCores.toFixed(1)} of the ${cores} cores of this machine`;
+
 function machineCpuTimes(): CpuTimes {
   const times = cpus().map((core) => core.times);
   const sum = (of: (core: (typeof times)[number]) => number) => times.reduce((total, core) => total + of(core), 0);

@@ -3,8 +3,8 @@ import type { EstimatedValue, PipelineSpec, ServiceCorrection } from '@equipoise
 import pc from 'picocolors';
 import type { CalibrationDocument } from '../calibrate/calibration-document.js';
 import type { ComparedLoad } from '../calibrate/compared-loads.js';
-import type { MachineUse } from '../calibrate/machine-use.js';
-import { isOverload, MOST_RPS } from '../calibrate/saturation.js';
+import { type MachineUse, otherUseText } from '../calibrate/machine-use.js';
+import { isOverload, MOST_RPS, SATURATING } from '../calibrate/saturation.js';
 import { errorFraction, isBelowSaturation, type PredictionError } from '../calibrate/trust.js';
 import { msText, rateText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
@@ -41,16 +41,13 @@ export function calibrationText(document: CalibrationDocument, context: TextCont
 /** Warning before a calibration on a busy machine. */
 export function busyText(machine: MachineUse): string {
   return pc.yellow(
-    `Other programs use ${coresText(machine)}. Calibration then takes their work for that of the pipeline: latencies and correction become too large. Press Ctrl-C, stop these programs and calibrate again; nothing is stored before the end.`,
+    `Other programs use ${otherUseText(machine)}. Calibration then takes their work for that of the pipeline: latencies and correction become too large. Press Ctrl-C, stop these programs and calibrate again; nothing is stored before the end.`,
   );
 }
 
-const coresText = ({ otherCores, cores }: MachineUse): string =>
-  `${otherCores.toFixed(1)} of the ${cores} cores of this machine`;
-
 function busyLines({ machine }: CalibrationDocument): readonly string[] {
   if (!machine.isBusy) return [];
-  return [pc.yellow(`Other programs used ${coresText(machine)} before the first load. Do not trust these figures.`)];
+  return [pc.yellow(`Other programs used ${otherUseText(machine)} before the first load. Do not trust these figures.`)];
 }
 
 function loadCells(load: ComparedLoad): readonly string[] {
@@ -113,24 +110,37 @@ function threadLines(corrections: CalibrationDocument['corrections']): readonly 
 const percentOrNone = (fraction: number | null): string =>
   fraction === null ? 'unknown' : `${(100 * fraction).toFixed(0)} %`;
 
-function trustLines({ trust, machine }: CalibrationDocument): readonly string[] {
+const latencyErrors = ({ p50MedianFraction, p99MedianFraction, worstFraction }: PredictionError): string =>
+  worstFraction === null
+    ? 'no latencies to compare, because it is overloaded at all loads below saturation'
+    : `p50 off by ${percentOrNone(p50MedianFraction)}, p99 by ${percentOrNone(p99MedianFraction)} (medians), at worst ${percentOrNone(worstFraction)}`;
+
+function trustLines(document: CalibrationDocument): readonly string[] {
+  const { trust, machine } = document;
   const line = (name: string, errors: PredictionError) =>
-    `${name}: p50 off by ${percentOrNone(errors.p50MedianFraction)}, p99 by ${percentOrNone(errors.p99MedianFraction)} (medians), at worst ${percentOrNone(errors.worstFraction)}; saturation throughput by ${percentOrNone(errors.saturationFraction)}`;
+    `${name}: ${latencyErrors(errors)}; saturation throughput by ${percentOrNone(errors.saturationFraction)}`;
   return [
     line('simulation with the correction', trust.simulated),
     line('simulation from the profile', trust.simulatedFromProfile),
     line('estimate with the correction', trust.estimated),
     line('estimate from the profile', trust.estimatedFromProfile),
     machine.isBusy && trust.helps ? busyBelief : beliefLine(trust),
-    ...overloadLines(trust),
+    ...overloadLines(document),
   ];
 }
 
-function overloadLines({ isOverloaded }: CalibrationDocument['trust']): readonly string[] {
+function overloadLines({ trust: { isOverloaded }, plans }: CalibrationDocument): readonly string[] {
   if (isOverloaded) return [];
+  const triedRps = Math.max(0, ...plans.flatMap(({ loads }) => loads.map(({ arrivalRps }) => arrivalRps)));
+  const disturbed =
+    'other programs slowed it down while its throughput was sought: calibrate again on a machine at rest';
+  const isLimited = SATURATING * triedRps >= MOST_RPS;
+  const cause = isLimited
+    ? `Either the pipeline completes more than ${MOST_RPS} rps, the most that is tried, or ${disturbed}.`
+    : `The highest rate was ${rateText(triedRps)} rps. Probably ${disturbed}.`;
   return [
     pc.yellow(
-      `A load above saturation dropped too few requests for an overload, so throughput at saturation and drops are not known. Either the pipeline completes more than ${MOST_RPS} rps, the most that is tried, or other programs slowed it down while its throughput was sought: calibrate again on a machine at rest.`,
+      `A load above saturation dropped too few requests for an overload, so throughput at saturation and drops are not known. ${cause}`,
     ),
   ];
 }

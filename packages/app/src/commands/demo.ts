@@ -7,6 +7,7 @@ import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipo
 import type { PolicyName } from '@equipoise/core/plan';
 import { makeFolder } from '@equipoise/runtime/make-folder';
 import pc from 'picocolors';
+import { measureMachineUse } from '../calibrate/machine-use.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { measureProfile } from '../compose/measure-profile.js';
 import { servingSpec } from '../compose/served-spec.js';
@@ -17,7 +18,7 @@ import { demoLoad, peakRps } from '../demo/demo-load.js';
 import { type ComparedRun, type DemoOutcome, demoPage } from '../demo/demo-page.js';
 import { type RunTotals, totalsOf } from '../demo/demo-record.js';
 import { type DemoRun, runDemo } from '../demo/demo-run.js';
-import { demoText, ladderText } from '../demo/demo-text.js';
+import { busyDemoText, demoText, ladderText, riseText } from '../demo/demo-text.js';
 import { type LiveState, liveLine, liveView } from '../demo/live-view.js';
 import { htmlPage } from '../report/page/html-page.js';
 import { counted } from '../terminal/counted.js';
@@ -36,9 +37,11 @@ const DURATION_S = 120;
 const LINE_EVERY_S = 5;
 
 /** Exits with 1 if policy `equipoise` fails a check. */
-export async function demo(options: DemoOptions): Promise<CommandResult> {
+export async function demo(options: DemoOptions, machineUse = measureMachineUse): Promise<CommandResult> {
   const example = examplePath();
   const spec = servingSpec(await loadSpec(example));
+  const machine = await machineUse();
+  if (machine.isBusy) say(busyDemoText(machine));
   say(`${pc.bold('1. Profile')}: how long does each variant take on this machine?`);
   const profiles = (await measureProfile(spec, { quick: true })).variants;
   const uncertain = doubtText(profiles);
@@ -50,9 +53,7 @@ export async function demo(options: DemoOptions): Promise<CommandResult> {
   const points = demoLoad(best.predicted.capacityRps, DURATION_S);
   const rates = { lowRps: points[0]?.arrivalRps ?? 1, highRps: peakRps(points) };
   say(`${pc.bold('2. Plan')}: the best configuration depends on the load.\n${ladderText(spec, profiles, rates)}`);
-  say(
-    `${pc.bold('3. Serve and adapt')}: the load rises to ${rates.highRps.toFixed(0)} requests per second and falls again.`,
-  );
+  say(riseText(rates.highRps));
   const frames = frameWriter();
   const run = await runDemo({
     spec,

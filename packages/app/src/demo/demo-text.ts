@@ -1,12 +1,27 @@
 import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
 import { optimize } from '@equipoise/core/plan';
 import pc from 'picocolors';
+import { type MachineUse, otherUseText } from '../calibrate/machine-use.js';
 import { plannedHostCores, verifierFor } from '../compose/plan-verification.js';
 import { choiceText, coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
 import type { DemoOutcome } from './demo-page.js';
 
 const right = (title: string) => ({ right: title });
+
+/** Rate with one decimal below 10. */
+export const demoRate = (rps: number): string => rps.toFixed(Math.round(10 * rps) < 100 ? 1 : 0);
+
+/** Warning before the profile is measured on a busy machine. */
+export const busyDemoText = (machine: MachineUse): string =>
+  pc.yellow(
+    `Other programs use ${otherUseText(machine)}. The profile then takes their work for that of the variants. Press Ctrl-C, stop these programs and start the demo again.`,
+  );
+
+export function riseText(highRps: number): string {
+  const noun = Number(demoRate(highRps)) === 1 ? 'request' : 'requests';
+  return `${pc.bold('3. Serve and adapt')}: the load rises to ${demoRate(highRps)} ${noun} per second and falls again.`;
+}
 
 export function ladderText(
   spec: PipelineSpec,

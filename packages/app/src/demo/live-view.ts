@@ -4,7 +4,8 @@ import pc from 'picocolors';
 import { counted } from '../terminal/counted.js';
 import { choiceText, coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
 import { sparkline } from '../terminal/sparkline.js';
-import { type PlanInForce, type SecondRow, totalsOf } from './demo-record.js';
+import { type PlanInForce, type RunTotals, type SecondRow, totalsOf } from './demo-record.js';
+import { demoRate } from './demo-text.js';
 
 export interface LiveState {
   readonly spec: PipelineSpec;
@@ -41,8 +42,20 @@ export function liveLine({ seconds, plans }: LiveState): string {
   const totals = totalsOf(seconds);
   const p99 = last?.p99Ms === undefined ? '–' : msText(last.p99Ms);
   const plan = plans.at(-1)?.plan;
-  return `${String(seconds.length).padStart(4)} s  ${String(last?.arrived ?? 0).padStart(3)} rps  p99 ${p99}  attainment ${percentText(totals.sloAttainmentFraction)}  drops ${totals.dropped}  failed ${totals.failed}  ${plan === undefined ? '' : choiceText(plan)}`;
+  return `${String(seconds.length).padStart(4)} s  ${demoRate(recentRps(seconds)).padStart(3)} rps  p99 ${p99}  attainment ${attainmentText(totals)}  drops ${totals.dropped}  failed ${totals.failed}  ${plan === undefined ? '' : choiceText(plan)}`;
 }
+
+/** A single second of a small load has no request or twice as many as the mean. */
+const RATE_WINDOW_S = 5;
+
+function recentRps(seconds: readonly SecondRow[]): number {
+  const recent = seconds.slice(-RATE_WINDOW_S);
+  return recent.reduce((sum, { arrived }) => sum + arrived, 0) / Math.max(1, recent.length);
+}
+
+/** Without a request, nothing was attained. */
+const attainmentText = ({ arrived, sloAttainmentFraction }: RunTotals): string =>
+  arrived === 0 ? '–' : percentText(sloAttainmentFraction);
 
 function clockText({ seconds, durationS }: LiveState): string {
   const text = (s: number) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, '0')}`;
@@ -51,9 +64,9 @@ function clockText({ seconds, durationS }: LiveState): string {
 
 function loadLine({ seconds, forecastRps }: LiveState, plan: Plan | undefined): string {
   const rates = seconds.map((row) => row.arrived);
-  const forecast = forecastRps === undefined ? '' : `   planned for ${forecastRps.toFixed(0)} rps`;
-  const capacity = plan === undefined ? '' : `   capacity ${plan.predicted.capacityRps.toFixed(0)} rps`;
-  return `load      ${pc.cyan(sparkline(rates, SPARK_WIDTH))} ${String(rates.at(-1) ?? 0).padStart(4)} rps${pc.dim(forecast + capacity)}`;
+  const forecast = forecastRps === undefined ? '' : `   planned for ${demoRate(forecastRps)} rps`;
+  const capacity = plan === undefined ? '' : `   capacity ${demoRate(plan.predicted.capacityRps)} rps`;
+  return `load      ${pc.cyan(sparkline(rates, SPARK_WIDTH))} ${demoRate(recentRps(seconds)).padStart(4)} rps${pc.dim(forecast + capacity)}`;
 }
 
 function latencyLine(spec: PipelineSpec, seconds: readonly SecondRow[]): string {
@@ -70,7 +83,7 @@ function accuracyLine(seconds: readonly SecondRow[], plan: Plan | undefined): st
 
 function totalsLine(seconds: readonly SecondRow[]): string {
   const totals = totalsOf(seconds);
-  const attainment = percentText(totals.sloAttainmentFraction);
+  const attainment = attainmentText(totals);
   const color = totals.sloAttainmentFraction >= 0.99 ? pc.green : pc.red;
   return `so far    ${color(`${attainment} within the SLO`)} · ${counted(totals.arrived, 'request')} · ${totals.dropped} dropped · ${totals.failed} failed`;
 }
