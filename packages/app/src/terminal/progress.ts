@@ -20,7 +20,7 @@ export function progressDisplay(title: string): ProgressDisplay {
 }
 
 function progressBar(title: string): ProgressDisplay {
-  const format = `${title} {bar} {percentage}% · {remaining} left · {label}`;
+  const format = `${title} {bar} {percentage}%{remaining} · {label}`;
   const bar = new SingleBar(
     { format, stream: process.stderr, hideCursor: true, clearOnComplete: true },
     Presets.shades_classic,
@@ -28,7 +28,7 @@ function progressBar(title: string): ProgressDisplay {
   let started = false;
   return {
     show: ({ doneUnits, totalUnits, etaMs, label }) => {
-      const payload = { remaining: timeText(etaMs), label };
+      const payload = { remaining: leftText(' · ', etaMs), label };
       if (started) {
         bar.setTotal(totalUnits);
         bar.update(doneUnits, payload);
@@ -46,14 +46,16 @@ function progressLines(title: string): ProgressDisplay {
       if (performance.now() < nextAtMs) return;
       nextAtMs = performance.now() + LINE_EVERY_MS;
       process.stderr.write(
-        `${title} ${Math.round(doneUnits)}/${Math.round(totalUnits)}, ${timeText(etaMs)} left: ${label}\n`,
+        `${title} ${Math.round(doneUnits)}/${Math.round(totalUnits)}${leftText(', ', etaMs)}: ${label}\n`,
       );
     },
     stop: () => {},
   };
 }
 
-function timeText(ms: number): string {
-  if (!Number.isFinite(ms)) return '…';
-  return ms > 120_000 ? `${Math.ceil(ms / 60_000)} min` : `${Math.ceil(ms / 1000)} s`;
+/** Empty until the time is known. */
+function leftText(separator: string, ms: number): string {
+  if (!Number.isFinite(ms)) return '';
+  const time = ms > 120_000 ? `${Math.ceil(ms / 60_000)} min` : `${Math.ceil(ms / 1000)} s`;
+  return `${separator}${time} left`;
 }
