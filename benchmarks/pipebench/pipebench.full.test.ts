@@ -17,7 +17,7 @@ import { decidingFiles, inputsDigest, KeptRuns } from './kept-runs.js';
 import { benchLoads } from './loads.js';
 import { benchPolicies, isOnGround } from './policies.js';
 import { questionOf } from './questions.js';
-import { benchReport } from './report.js';
+import { benchReport, tookText } from './report.js';
 import { nameOfPolicy, runAll } from './run-all.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -166,7 +166,32 @@ describe('judgment', () => {
     expect(judged).toMatchObject({ dominations: [], conclusive: false });
     expect(text).toContain('**No verdict: equipoise did not run.');
     expect(text).not.toContain('## Each policy against ours');
+    expect(text).not.toContain('## Policies');
+    const withRim = results.map((each) => ({
+      ...each,
+      policies: each.policies.filter(({ policy }) => ['mine', 'rim'].includes(policy)),
+    }));
+    const explained = benchReport({ ...outcome, results: withRim }).text;
+    expect(explained).toContain('| rim | RIM (Hu');
+    expect(explained).not.toContain('| ipa |');
     expect(text).toMatch(/^\| mine \| 100.00 \| 90.02 \|/m);
+  });
+
+  it('counts runs, processes and seeds, and says short times in seconds', () => {
+    expect(tookText(1, 20, { s: 1.2, workers: 1 })).toBe('1 of 20 runs took 1 second with 1 process.');
+    expect(tookText(20, 20, { s: 972, workers: 2 })).toBe('20 of 20 runs took 16.2 minutes with 2 processes.');
+    expect(benchReport({ ...outcome, seeds: 1 }).text).toContain('no time. 1 seed.');
+  });
+
+  it('has plot titles that fit', () => {
+    const cells = benchCells({ quick: false, published: true, only: [] });
+    const { html } = benchReport({
+      ...outcome,
+      results: cells.flatMap((each) => results.map((result) => ({ ...result, cell: each }))),
+    });
+    const titles = [...html.matchAll(/<text class="title"[^>]*>([^<]*)/g)].map(([, title = '']) => title);
+    expect(titles.length).toBeGreaterThan(0);
+    expect(titles.filter((title) => title.includes('…'))).toEqual([]);
   });
 
   it('has at least one cell on the published ground of each policy with a publication', () => {

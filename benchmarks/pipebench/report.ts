@@ -4,6 +4,7 @@ import { meanInterval95 } from '@equipoise/core/model';
 import { htmlHeading, htmlParagraph, htmlTable } from '../../packages/app/src/report/page/html.js';
 import { htmlPage, type PageSection } from '../../packages/app/src/report/page/html-page.js';
 import { type PlotSpec, seriesColor } from '../../packages/app/src/report/plot/plot-spec.js';
+import { counted } from '../../packages/app/src/terminal/counted.js';
 import type { CellFigures } from './cell.js';
 import { cellText } from './cells.js';
 import { LEAST_SEEDS, MARGINS } from './dominance.js';
@@ -95,10 +96,21 @@ function ownGroundText(
   return notOnGround.includes(policy) ? 'not tested' : '–';
 }
 
-const policyTable = (): Table => [
-  ['policy', 'source', 'leaves out', 'its own published ground here'],
-  benchPolicies.map(({ name, source, leavesOut, groundText }) => [name, source, leavesOut, groundText]),
-];
+/** All policies, since the verdict names those not tested. Without a verdict, those that ran. */
+function policyTable(results: readonly CellResult[]): Table {
+  const ran = new Set(results.flatMap(({ policies }) => policies.map(({ policy }) => policy)));
+  const shown = benchPolicies.filter(({ name }) => results.some(hasOurs) || ran.has(name));
+  return [
+    ['policy', 'source', 'leaves out', 'its own published ground here'],
+    shown.map(({ name, source, leavesOut, groundText }) => [name, source, leavesOut, groundText]),
+  ];
+}
+
+/** Seconds below two minutes. `ran` of `all` runs were not kept from before. */
+export function tookText(ran: number, all: number, spent: { readonly s: number; readonly workers: number }): string {
+  const time = spent.s < 120 ? counted(Math.round(spent.s), 'second') : `${(spent.s / 60).toFixed(1)} minutes`;
+  return `${ran} of ${counted(all, 'run')} took ${time} with ${counted(spent.workers, 'process', 'processes')}.`;
+}
 
 /** The verdict in words. It names the number of cells, and what was not tested. */
 function verdict(
@@ -146,7 +158,8 @@ export function benchReport(outcome: BenchOutcome): BenchPages {
     outcome.skipped.length === 0
       ? []
       : [`Skipped: ${outcome.skipped.join(', ')} (set EQUIPOISE_REFERENCE_DIR to the published profiles).`];
-  const lead = `${outcome.made}. ${outcome.took} ${outcome.seeds} seeds.`;
+  const lead = `${outcome.made}. ${outcome.took} ${counted(outcome.seeds, 'seed')}.`;
+  const policies = policyTable(outcome.results);
   const said = verdict(judged, outcome.results);
   const tables: readonly (readonly [title: string, table: Table])[] = [
     ...(outcome.results.some(hasOurs)
@@ -155,7 +168,7 @@ export function benchReport(outcome: BenchOutcome): BenchPages {
           ['Each policy against ours', scoreTable(judged)],
         ] as const)
       : []),
-    ['Policies', policyTable()],
+    ...(policies[1].length === 0 ? [] : [['Policies', policies] as const]),
   ];
   const text = [
     '# PipeBench',
@@ -202,8 +215,8 @@ const noPlans = ({ policies }: CellResult): readonly string[] =>
 function cellPlot({ cell, policies }: CellResult): PlotSpec {
   const shown = policies.filter(({ runs }) => runs.length > 0);
   return {
-    title: `${cellText(cell)}: accuracy and cores (ring: attainment below 99 %)`,
-    x: { label: 'cores (mean)' },
+    ...{ title: cellText(cell), isWide: true },
+    x: { label: 'cores (mean); ring: attainment below 99 %' },
     y: { unit: 'accuracy × 100', isLoose: true },
     layers: shown.map(({ policy, runs }, i) => {
       const x = meanOf(runs, (run) => run.cpuCores);

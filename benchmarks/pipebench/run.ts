@@ -14,7 +14,7 @@ import { type BenchRun, benchRuns, cellText } from './cells.js';
 import { type CellResult, cellResults } from './judgment.js';
 import { FOLDER, inputsDigest, KeptRuns } from './kept-runs.js';
 import { benchPolicies, OURS } from './policies.js';
-import { type BenchOutcome, benchReport } from './report.js';
+import { type BenchOutcome, benchReport, tookText } from './report.js';
 import { nameOfPolicy, runAll } from './run-all.js';
 
 /** Names of foreign policies by path. Throws if two policies have one name. */
@@ -89,7 +89,7 @@ async function bench(asked: BenchQuestion): Promise<void> {
   const nameOf = (policy: string): string => names.get(policy) ?? policy;
   const { outcomes, tookS, waiting } = await outcomesOf(asked, nameOf);
   const results = cellResults(outcomes, nameOf);
-  const took = `${waiting.length} of ${outcomes.length} runs took ${(tookS / 60).toFixed(1)} minutes with ${asked.workers} processes.`;
+  const took = tookText(waiting.length, outcomes.length, { s: tookS, workers: asked.workers });
   const outcome = { made, took, seeds: asked.seeds, results, skipped: asked.skipped };
   written(outcome, asked.isComplete ? PUBLISHED_FOLDER : FOLDER);
 }
@@ -111,7 +111,7 @@ function written(outcome: BenchOutcome, folder: string): void {
   writeFileSync(file('md'), text);
   writeFileSync(file('html'), html);
   writeFileSync(file('json'), `${JSON.stringify({ made, took, ours: OURS, judged, results }, null, 1)}\n`);
-  const shown = text.slice(0, text.indexOf('## Policies'));
+  const shown = text.slice(0, text.search(/^## (Policies|How it is measured)$/m));
   process.stdout.write(`${shown}${file('md')}\n${file('html')}\n${file('json')}\n`);
 }
 
