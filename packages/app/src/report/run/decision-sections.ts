@@ -40,13 +40,20 @@ export function decisionSections(decisions: readonly DecisionRecord[]): readonly
   };
   const withCards = new Set(shown.map(({ id }) => id));
   const rows = decisions.slice(-MOST_ROWS).map((record) => rowOf(record, withCards));
-  const text =
+  const order =
     decisions.length > MOST_ROWS ? `The newest ${MOST_ROWS} of ${decisions.length}, oldest first.` : 'Oldest first.';
+  const text = `${order}${earlierText(decisions)}`;
   const head = ['decision', 'time (UTC)', 'by', 'kind', 'reason', 'outcome'];
   return [
     ...(shown.length > 0 ? [cards] : []),
     { title: 'Decisions', text, blocks: [htmlTable('Decisions', head, rows)] },
   ];
+}
+
+/** The plan in force at the start of a report may be of an earlier decision. */
+function earlierText([first]: readonly DecisionRecord[]): string {
+  if (first === undefined || first.id <= 1) return '';
+  return ` Decisions before number ${first.id} are not in this report.`;
 }
 
 const timeText = (epochMs: number): string => new Date(epochMs).toISOString().slice(0, 19).replace('T', ' ');

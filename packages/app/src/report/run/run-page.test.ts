@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { START_EPOCH_MS, sampleDecision } from '../sample-run.test-support.js';
 import { logPoints } from './log-points.js';
-import { runFacts } from './run-page.js';
+import { runFacts, runPage } from './run-page.js';
 import type { RunPoint } from './run-record.js';
 
 const point = (atEpochMs: number, outcome: Partial<RunPoint>): RunPoint => ({
@@ -58,4 +58,19 @@ it('has the mean of the planned cores since the first plan', () => {
   const points = [0, 0, 4, 0, 2].map((planned, i) => point(i, { cpuCores: { planned } }));
   expect(factOf('Cores planned', points)).toBe('2.0');
   expect(factOf('Cores planned', points.slice(0, 2))).toBe('0.0');
+});
+
+it('says since when it has decisions, if there are earlier ones', () => {
+  const noteOf = (...ids: readonly number[]) => {
+    const decisions = ids.map((id) => sampleDecision(id, 'p', 'a'));
+    const run = { pipeline: 'p', origin: '', slo: undefined, percentile: 99, points: [], latencies: [], decisions };
+    const { facts = [], sections } = runPage(run);
+    const text = sections.find(({ title }) => title === 'Decisions')?.text;
+    return [facts.find(({ label }) => label === 'Plan changes')?.note, text];
+  };
+  expect(noteOf(1, 2)).toEqual(['of 2 decisions', 'Oldest first.']);
+  expect(noteOf(2, 3)).toEqual([
+    'of 2 decisions, since decision 2',
+    'Oldest first. Decisions before number 2 are not in this report.',
+  ]);
 });

@@ -121,7 +121,9 @@ const fromFirstPlan = (cores: readonly number[]): readonly number[] =>
 function changesFact(decisions: readonly DecisionRecord[]): Fact {
   const advised = decisions.filter(isAdvice).length;
   const advice = advised === 0 ? '' : `, ${advised} of them only advised`;
-  const note = `of ${counted(decisions.length, 'decision')}${advice}`;
+  const [first] = decisions;
+  const since = first !== undefined && first.id > 1 ? `, since decision ${first.id}` : '';
+  const note = `of ${counted(decisions.length, 'decision')}${advice}${since}`;
   return { label: 'Plan changes', value: String(decisions.filter(isInForce).length), note };
 }
 
