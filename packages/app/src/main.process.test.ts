@@ -38,10 +38,9 @@ describe('the process of equipoise', () => {
       stderr += text;
     });
     const [exitCode] = await once(child, 'close');
-    expect([exitCode, stderr]).toEqual([
-      3,
-      expect.stringMatching(/^error: too many open files\. Raise .*ulimit -n 4096.*\n$/),
-    ]);
+    // It depends on the version of Node whether the program lacks files when it loads or when it listens on its sockets.
+    expect(stderr).toMatch(/too many open files.* Raise the limit, for example by `ulimit -n 4096`, and run again\.\n/);
+    expect([2, 3]).toContain(exitCode);
   });
 
   it('gives the same bytes for the same seed as another process', async () => {

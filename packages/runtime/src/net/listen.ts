@@ -73,7 +73,9 @@ function listenError(
   { place, text }: { readonly place: ListeningPlace; readonly text: string },
 ): AppError {
   if (cause.code !== 'EADDRINUSE') {
-    return new AppError('WRONG_USAGE', `Cannot listen on ${text}: ${cause.message}.`, { cause });
+    const isLimit = cause.code === 'EMFILE' || cause.code === 'ENFILE';
+    const advice = isLimit ? ' Raise the limit, for example by `ulimit -n 4096`, and run again.' : '';
+    return new AppError('WRONG_USAGE', `Cannot listen on ${text}: ${cause.message}.${advice}`, { cause });
   }
   const { address = place.host } = cause;
   const holder = portHolder({ address, port: place.port }) ?? 'Another process';
