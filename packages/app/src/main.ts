@@ -1,4 +1,5 @@
 import { runProgram } from './run-program.js';
+import { isOutOfFiles } from './terminal/out-of-files.js';
 
 /** Below this limit on open files, modules may fail to load: loading opens about as many files at once. */
 const FEW_FILES = 256;
@@ -15,7 +16,7 @@ try {
   await runProgram(process.argv.slice(2));
 } catch (error) {
   const { code } = error as NodeJS.ErrnoException;
-  const lacksFiles = code === 'EMFILE' || code === 'ENFILE' || (code === 'ERR_MODULE_NOT_FOUND' && fewFilesMayBeOpen());
+  const lacksFiles = isOutOfFiles(error) || (code === 'ERR_MODULE_NOT_FOUND' && fewFilesMayBeOpen());
   if (!lacksFiles) throw error;
   // Nothing more can be loaded now, so the text is written here.
   process.stderr.write(

@@ -1,4 +1,5 @@
 /** Runs every command: result, errors, exit code. With `--json` stdout has exactly one document. */
+import { isOutOfFiles } from './out-of-files.js';
 
 export const ExitCode = { done: 0, answerIsNo: 1, wrongUsage: 2, outsideFailure: 3 } as const;
 
@@ -25,6 +26,8 @@ export async function runCommand(
     if (shown !== '') process.stdout.write(`${shown}\n`);
     process.exitCode = result.answerIsNo ? ExitCode.answerIsNo : ExitCode.done;
   } catch (error) {
+    // `main.ts` reports it without loading a module.
+    if (isOutOfFiles(error)) throw error;
     // Imported only here: it loads core, which help does not need.
     (await import('./report-error.js')).reportError(error, options.json === true);
   }

@@ -1,7 +1,7 @@
 /**
  * Frees the memory of large buffers before the next garbage collection. Bodies that arrive during collections are in
  * the old generation, where they would be kept until the heap has grown by more than a hundred MB. V8 also collects the
- * whole heap each time that 64 MB of buffers were dropped, which stops the serving thread for 20 to 50 ms.
+ * whole heap each time that 64 MB of buffers were dropped, which stops the serving thread for 15 to 50 ms.
  */
 import { MessageChannel } from 'node:worker_threads';
 

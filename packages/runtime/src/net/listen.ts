@@ -71,11 +71,11 @@ type ListenError = NodeJS.ErrnoException & { readonly address?: string };
 function listenError(
   cause: ListenError,
   { place, text }: { readonly place: ListeningPlace; readonly text: string },
-): AppError {
+): Error {
+  // A limit of the system, whatever the place.
+  if (cause.code === 'EMFILE' || cause.code === 'ENFILE') return cause;
   if (cause.code !== 'EADDRINUSE') {
-    const isLimit = cause.code === 'EMFILE' || cause.code === 'ENFILE';
-    const advice = isLimit ? ' Raise the limit, for example by `ulimit -n 4096`, and run again.' : '';
-    return new AppError('WRONG_USAGE', `Cannot listen on ${text}: ${cause.message}.${advice}`, { cause });
+    return new AppError('WRONG_USAGE', `Cannot listen on ${text}: ${cause.message}.`, { cause });
   }
   const { address = place.host } = cause;
   const holder = portHolder({ address, port: place.port }) ?? 'Another process';
