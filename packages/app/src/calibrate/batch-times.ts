@@ -6,6 +6,7 @@
 import type { AlarmClock, StageId, TensorMap, VariantId } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
 import { monotonicClock } from '@equipoise/runtime';
+import { watchedRunner } from '../compose/watched-runner.js';
 
 /** Batch on the server's clock. */
 export interface ServedBatch {
@@ -80,19 +81,15 @@ export class BatchTimes {
   };
 
   timed(runner: ModelRunner, { fansOut, ...replica }: TimedReplica): ModelRunner {
-    return {
-      run: async (inputs, traceHeaders) => {
-        const startedAtMs = this.#turnAtMs;
-        const result = await runner.run(inputs, traceHeaders);
-        const items = result.items.map((item) => (item.kind === 'failed' ? 0 : itemCount(item.output)));
-        const { cpuMs, serviceMs } = result;
-        const batch = { ...replica, batchSize: inputs.length, startedAtMs, cpuMs, serviceMs };
-        this.#answered.push({ batch, fanOut: fansOut ? items : undefined });
-        return result;
-      },
-      onLost: (listener) => runner.onLost(listener),
-      close: () => runner.close(),
-    };
+    return watchedRunner(runner, async (inputs, traceHeaders) => {
+      const startedAtMs = this.#turnAtMs;
+      const result = await runner.run(inputs, traceHeaders);
+      const items = result.items.map((item) => (item.kind === 'failed' ? 0 : itemCount(item.output)));
+      const { cpuMs, serviceMs } = result;
+      const batch = { ...replica, batchSize: inputs.length, startedAtMs, cpuMs, serviceMs };
+      this.#answered.push({ batch, fanOut: fansOut ? items : undefined });
+      return result;
+    });
   }
 
   #countsOf(stageId: string): number[] {

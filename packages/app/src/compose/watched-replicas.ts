@@ -7,6 +7,7 @@ import { type BatchKind, BatchRecord } from '@equipoise/core/control';
 import type { BatchTimes, PipelineSpec, StageId, TensorMap } from '@equipoise/core/model';
 import type { BatchResult, LaunchedReplica, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { copyTensors, loadPipelineSamples, type PipelineRunner } from '@equipoise/runtime';
+import { watchedRunner } from './watched-runner.js';
 
 const SAMPLES = 4;
 const SAMPLE_TIMEOUT_MS = 30_000;
@@ -98,16 +99,4 @@ export class MeasuredBatches {
       return result;
     });
   }
-}
-
-function watchedRunner(runner: ModelRunner, run: ModelRunner['run']): ModelRunner {
-  return {
-    run,
-    ...(runner.keepsTensors !== undefined && { keepsTensors: runner.keepsTensors }),
-    ...(runner.givesTensors && { givesTensors: true }),
-    ...(runner.passesTraces && { passesTraces: true }),
-    ...(runner.abandon !== undefined && { abandon: () => runner.abandon?.() }),
-    onLost: (listener) => runner.onLost(listener),
-    close: () => runner.close(),
-  };
 }

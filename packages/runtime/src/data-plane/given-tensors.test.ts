@@ -88,6 +88,40 @@ describe('large tensors that a replica gave', () => {
     }
   });
 
+  it.each([
+    ['under their names', {}],
+    [
+      'under two names each',
+      {
+        inputs: [
+          { name: 'x', output: 'x' },
+          { name: 'y', output: 'x' },
+        ],
+      },
+    ],
+  ])('and fan out are freed once the next stage has answered all items, %s', async (_, more) => {
+    const clock = new ManualClock();
+    const edges = [edge('a', 'b', { fanOut: { expected: 2 }, ...more }), edge('b', 'c', { join: 'all' })];
+    const pipeline = new PipelineRunner({
+      spec: servingSpec(['a', 'b', 'c'], { edges }),
+      ...{ hostCores: Number.POSITIVE_INFINITY, clock },
+    });
+    const wait = () => clock.sleep(10);
+    const given = { x: { ...image(2), shape: [2, SIZE / 2] } };
+    const seen: unknown[] = [];
+    const answer: ItemScript = (item) => {
+      seen.push(firstOf(item), bytesOf(given));
+      return { x: image(7) };
+    };
+    serve(pipeline, 'a', new GivingRunner(() => given, wait));
+    serve(pipeline, 'b', new ScriptedRunner(answer, wait));
+    serve(pipeline, 'c', new ScriptedRunner(answer, wait));
+    const outcome = pipeline.submit({ x: image(1) });
+    await clock.advanceTo(100);
+    expect((await outcome).kind).toBe('completed');
+    expect(seen).toEqual([2, 4 * SIZE, 2, 4 * SIZE, 7, 0]);
+  });
+
   it('that are also an answer reach the client', async () => {
     const { clock, pipeline } = chain(GivingRunner, ScriptedRunner, () => ({ y: image(7) }), {
       edges: [edge('a', 'b')],

@@ -7,8 +7,8 @@
  * apart from names that an edge chooses (`inputs`). An impossible operation throws AppError STAGE_FAILED with the name of
  * the stage.
  *
- * Fan-out parts and shared payloads get their own buffers. Several payloads may hold the same tensor of the request, or
- * the same constant, so the caller copies tensors before a runner may transfer or change them.
+ * Shared payloads get their own buffers; the parts of a fan-out are views of one. Several payloads may hold the same
+ * tensor of the request, or the same constant, so the caller copies tensors before a runner may transfer or change them.
  */
 import { createHash } from 'node:crypto';
 import type { ServingEdge, ServingGraph } from '@equipoise/core/graph';
@@ -188,7 +188,7 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
       `its output fans out, so all its tensors need the same leading dimension, the number of items; found ${shapeOf(...first)} and ${shapeOf(...odd)}`,
     );
   }
-  const parts = entries.map(([name, tensor]) => [name, unstackTensor(tensor).map(ownTensor)] as const);
+  const parts = entries.map(([name, tensor]) => [name, unstackTensor(tensor)] as const);
   return Array.from({ length: first[1].shape[0] ?? 0 }, (_, index) =>
     Object.fromEntries(parts.map(([name, tensors]) => [name, tensors[index] as Tensor])),
   );

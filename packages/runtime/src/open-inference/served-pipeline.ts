@@ -8,7 +8,7 @@ import type { VariantChoice } from '../accuracy/served-variants.js';
 import { tensorBytes } from '../data-plane/bytes-in-flight.js';
 import type { CancelSignal } from '../data-plane/cancellation.js';
 import { partPlace } from '../data-plane/part-key.js';
-import { declaredTensors, fanOutTensors } from '../data-plane/payload-algebra.js';
+import { copyTensors, declaredTensors, fanOutTensors } from '../data-plane/payload-algebra.js';
 import type { PipelineOutcome, SubmitOptions } from '../data-plane/pending-request.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { ArrivedSeconds } from '../data-plane/request-statistics.js';
@@ -264,7 +264,7 @@ export class ServedPipeline {
   #itemsOf(inputs: TensorMap, items: number, tenant: Tenant | undefined): readonly TensorMap[] {
     checkBatchSize(items, { inputs, admission: this.#runner.spec.admission, burst: tenant?.bucket?.limit.burst });
     if (tenant !== undefined) admitOtherItems(tenant, performance.now(), items);
-    return fanOutTensors(inputs, this.sourceName);
+    return fanOutTensors(inputs, this.sourceName).map(copyTensors);
   }
 }
 
