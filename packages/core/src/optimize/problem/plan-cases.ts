@@ -22,12 +22,49 @@ import { type PlanningProblem, specOf } from '../planning-problem.js';
 
 const MOST_CASES = 256;
 
-/** The problem itself if nothing divides it. Throws AppError INVALID_PIPELINE if there are too many cases. */
+/** Choices of the plans of a case. They depend on the pipeline and its pins, but on no load and no limit. */
+type CaseChoices = Pick<PlanningProblem, 'spec' | 'omitted' | 'thresholds' | 'quorums' | 'variants'>;
+
+interface Division {
+  readonly key: readonly unknown[];
+  readonly cases: readonly CaseChoices[];
+}
+
+const lastDivisions = new WeakMap<PipelineSpec, Division>();
+
+/**
+ * A problem that nothing divides is its only case. Keeps the last division of a spec, because replans and advice ask for
+ * it under other loads and limits. Throws AppError INVALID_PIPELINE if there are too many cases.
+ */
 export function planCases(problem: PlanningProblem): readonly [PlanningProblem, ...PlanningProblem[]] {
-  const resolved = atThresholds(atOmissions(atQuorums(problem)));
-  const [first = problem, ...others] = withinCases(resolved).flatMap(shareCases);
-  if (others.length >= MOST_CASES) throw tooMany('Optional stages, quorums, thresholds and shares by variant');
+  const { cases } = divisionOf(problem);
+  const [first = problem, ...others] = cases.map((choices): PlanningProblem => ({ ...problem, ...choices }));
   return [first, ...others];
+}
+
+export const caseChoices = ({ spec, omitted, thresholds, quorums, variants }: PlanningProblem): CaseChoices => ({
+  spec,
+  ...(omitted && { omitted }),
+  ...(thresholds && { thresholds }),
+  ...(quorums && { quorums }),
+  ...(variants && { variants }),
+});
+
+function divisionOf(problem: PlanningProblem): Division {
+  const { spec, pins, omitted, thresholds, quorums, variants } = problem;
+  const key = [pins, omitted, thresholds, quorums, variants];
+  const last = lastDivisions.get(spec);
+  if (last !== undefined && key.every((each, at) => each === last.key[at])) return last;
+  const division = { key, cases: casesOf(problem).map(caseChoices) };
+  lastDivisions.set(spec, division);
+  return division;
+}
+
+function casesOf(problem: PlanningProblem): readonly PlanningProblem[] {
+  const resolved = atThresholds(atOmissions(atQuorums(problem)));
+  const cases = withinCases(resolved).flatMap(shareCases);
+  if (cases.length > MOST_CASES) throw tooMany('Optional stages, quorums, thresholds and shares by variant');
+  return cases;
 }
 
 /**

@@ -3,7 +3,7 @@ import { type BindingConstraint, type Plan, type PlanFixes, type PlanResult, sho
 import { hasKnownAccuracy, type PreparedProblem, prepareRelaxation } from '../options/prepared-problem.js';
 import { type Solution, surrogateProblem } from '../options/surrogate.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from '../planning-problem.js';
-import { planCases } from '../problem/plan-cases.js';
+import { caseChoices, planCases } from '../problem/plan-cases.js';
 import { limitsOf, resourceKinds, totalUse, useOf } from '../problem/resource-use.js';
 import { solve } from '../surrogate/solve.js';
 import { planOf } from './plan-of.js';
@@ -21,13 +21,6 @@ interface StablePlan {
   readonly choice: NonNullable<Solution['choice']>;
 }
 
-const pickCase = ({ spec, omitted, thresholds, quorums }: PlanningProblem) => ({
-  spec,
-  ...(omitted && { omitted }),
-  ...(thresholds && { thresholds }),
-  ...(quorums && { quorums }),
-});
-
 function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | undefined {
   const asked: PlanningProblem = {
     ...problem,
@@ -38,7 +31,8 @@ function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | un
   for (const each of planCases(asked)) {
     const prepared = prepareRelaxation(each);
     const { choice } = solve(surrogateProblem(prepared, { theta: 0, kappa: 1 }));
-    if (choice !== undefined) return { prepared: { ...prepared, problem: { ...problem, ...pickCase(each) } }, choice };
+    if (choice !== undefined)
+      return { prepared: { ...prepared, problem: { ...problem, ...caseChoices(each) } }, choice };
   }
   return undefined;
 }
