@@ -10,11 +10,19 @@ const enlarge = `export const load = () => ({
   run: (batch) => batch.map(() => ({ x: { datatype: 'FP32', shape: [50_000], data: new Float32Array(50_000) } })),
 });
 `;
+const split = `export const load = () => ({
+  run: (batch) => batch.map(({ x }) => ({ x: { datatype: 'FP32', shape: [4, 12_500], data: x.data.slice() } })),
+});
+`;
 const shorten = `export const load = () => ({
   run: (batch) => batch.map(({ x }) => ({ x: { datatype: 'FP32', shape: [1], data: x.data.slice(0, 1) } })),
 });
 `;
 const profile = [1, 4].map((batchSize) => ({ cpuCores: 0.25, batchSize, meanMs: 0.2 }));
+const edgeTo: Readonly<Record<string, object>> = {
+  shorten: { fanOut: { expected: 4 } },
+  echo: { join: 'all' },
+};
 const pipelineOf = (names: readonly string[], isolation: string) => ({
   apiVersion: 'equipoise.dev/v1alpha1',
   kind: 'InferencePipeline',
@@ -29,13 +37,13 @@ const pipelineOf = (names: readonly string[], isolation: string) => ({
       module: `./${name}.mjs`,
       variants: [{ name: 'only', resources: { cpuCores: 0.25 }, profile }],
     })),
-    edges: names.slice(1).map((to, index) => ({ from: names[index], to })),
+    edges: names.slice(1).map((to, index) => ({ from: names[index], to, ...edgeTo[to] })),
   },
 });
 
 /**
- * The server is `command` with `args` before the arguments of `serve`. `isolation` is a setting of its stages: one that echoes, or
- * one that makes 200 KB and one that shortens them (`enlarges`).
+ * The server is `command` with `args` before the arguments of `serve`. `isolation` is a setting of its stages: one that echoes.
+ * If it `enlarges`, there are three before it: one makes 200 KB, one cuts them into four items, and one shortens the items.
  */
 export interface EchoServerOptions {
   readonly command: string;
@@ -51,8 +59,8 @@ export async function withEchoServer(
   { command, args, isolation, enlarges = false, environment = {} }: EchoServerOptions,
   use: (clients: Readonly<Record<'REST' | 'gRPC', ReturnType<typeof openInferenceClient>>>) => Promise<void>,
 ): Promise<string> {
-  for (const [name, module] of Object.entries({ echo, enlarge, shorten })) folder.write(`${name}.mjs`, module);
-  const names = enlarges ? ['enlarge', 'shorten'] : ['echo'];
+  for (const [name, module] of Object.entries({ echo, enlarge, split, shorten })) folder.write(`${name}.mjs`, module);
+  const names = enlarges ? ['enlarge', 'split', 'shorten', 'echo'] : ['echo'];
   folder.write('pipeline.yaml', JSON.stringify(pipelineOf(names, isolation)));
   const server = ['serve', 'pipeline.yaml', '--port', '0', '--grpc-port', '0', '--no-admin-port', '--arrival-rps', '5'];
   const child = spawn(command, [...args, ...server], {

@@ -15,13 +15,12 @@ const command = fileURLToPath(new URL('../../bin/equipoise', import.meta.url));
 /** Enough requests to compile hot code, which also fills the old generation. */
 const FIRST = 8_000;
 const REQUESTS = 58_000;
-/** Images whose tensors of 200 KB pass from one stage to the next. V8 marks the heap after 64 MB of dropped buffers. */
-const [FIRST_LARGE, LARGE] = [500, 3_500];
+/** Requests of 200 KB, whose tensors pass between stages, 200 KB whole and 200 KB in items. V8 marks the heap after 64 MB of dropped buffers. */
+const [FIRST_LARGE, LARGE] = [500, 2_500];
 /** Concurrent requests. */
 const CLIENTS = 8;
-const inputs = {
-  x: { datatype: 'FP32', shape: [256], data: Float32Array.from({ length: 256 }, (_, i) => i / 7) },
-} as const;
+const inputsOf = (size: number) =>
+  ({ x: { datatype: 'FP32', shape: [size], data: Float32Array.from({ length: size }, (_, i) => i / 7) } }) as const;
 const COUNTING = `
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
@@ -61,6 +60,7 @@ async function collectionsAfter(
     folder,
     { command, args: [], isolation: 'thread', enlarges, environment },
     async ({ REST }) => {
+      const inputs = inputsOf(enlarges ? 50_000 : 256);
       const each = async () => {
         for (let sent = 0; sent < requests / CLIENTS; sent++) await REST.infer('echo', { inputs });
       };

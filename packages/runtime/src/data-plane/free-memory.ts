@@ -15,11 +15,11 @@ export function freeBuffer(buffer: ArrayBufferLike): void {
   if (buffer.byteLength > 0) nowhere.postMessage(undefined, [buffer as ArrayBuffer]);
 }
 
-/** True if a view is large and shares its memory with no other view. */
-export const isFreeable = ({ buffer, byteLength }: ArrayBufferView): boolean =>
-  byteLength >= LARGE_BYTES && byteLength === buffer.byteLength && !(buffer instanceof SharedArrayBuffer);
+/** True if it pays to free the memory of a view. Large views of bodies share no memory with other requests. */
+export const isLarge = ({ buffer, byteLength }: ArrayBufferView): boolean =>
+  byteLength >= LARGE_BYTES && !(buffer instanceof SharedArrayBuffer);
 
 /** Frees a chunk of a body if it is large and does not share its memory. */
 export function freeChunk(chunk: Uint8Array): void {
-  if (isFreeable(chunk)) freeBuffer(chunk.buffer);
+  if (isLarge(chunk) && chunk.byteLength === chunk.buffer.byteLength) freeBuffer(chunk.buffer);
 }

@@ -40,6 +40,7 @@ import { ServedVariants } from '../accuracy/served-variants.js';
 import type { RequestTracer } from '../trace/request-tracer.js';
 import { monotonicClock } from './alarm-clock.js';
 import { BytesInFlight } from './bytes-in-flight.js';
+import { OwnedTensors } from './owned-tensors.js';
 import { PayloadFlow } from './payload-flow.js';
 import type { PendingRequest, PipelineOutcome, SubmitOptions } from './pending-request.js';
 import { inputKey, inputOfKey, type QuarantinedInput } from './quarantined-input.js';
@@ -85,6 +86,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #requests: SubmittedRequests;
   readonly #batches: ReplicaBatches;
   readonly #bytes: BytesInFlight;
+  readonly #owned = new OwnedTensors();
   readonly #parts: SourceParts;
   readonly #replicas: ServedReplicas;
   readonly #variants: ServedVariants | undefined;
@@ -370,6 +372,7 @@ export class PipelineRunner implements ReplicaPool {
     return new ReplicaBatches({
       scheduler: this.#scheduler,
       turns: this.#turns,
+      owned: this.#owned,
       turn: (step) => this.#turn(step),
       place: ({ replicaId, stage }) => ({
         served: this.#replicas.named(replicaId),
@@ -406,6 +409,7 @@ export class PipelineRunner implements ReplicaPool {
       flow,
       turns: this.#turns,
       bytes: this.#bytes,
+      owned: this.#owned,
       variants: this.#variants,
       tracer: this.tracer,
       spec: () => this.#spec,

@@ -16,8 +16,8 @@ import type { ItemResult, ModelRunner } from '@equipoise/core/ports';
 import type { PipelineScheduler } from '@equipoise/core/serve';
 import { batchIdsToSend } from '../trace/batch-ids.js';
 import { traceHeaders } from '../trace/trace-context.js';
-import { GivenTensors } from './given-tensors.js';
-import { copyTensors, stageFailed } from './payload-algebra.js';
+import type { OwnedTensors } from './owned-tensors.js';
+import { stageFailed } from './payload-algebra.js';
 import type { PendingRequest } from './pending-request.js';
 import type { PolicyItem, PolicyReplica, ServedReplica } from './served-replicas.js';
 import { internalError, StageFailure } from './stage-failure.js';
@@ -41,6 +41,7 @@ export interface BatchEnd {
 export interface BatchDeps {
   readonly scheduler: PipelineScheduler<TensorMap, PendingRequest, AppError>;
   readonly turns: TurnQueue;
+  readonly owned: OwnedTensors;
   turn(step: (nowMs: number) => void): void;
   place(replica: PolicyReplica): { readonly served: ServedReplica; readonly stageId: StageId };
   lose(served: ServedReplica): void;
@@ -63,14 +64,13 @@ const nothing: TensorMap = {};
 
 export class ReplicaBatches {
   readonly #deps: BatchDeps;
-  readonly #given = new GivenTensors();
 
   constructor(deps: BatchDeps) {
     this.#deps = deps;
   }
 
   start(replica: PolicyReplica, startedAtMs: number): void {
-    const { turns, turn, place } = this.#deps;
+    const { turns, turn, place, owned } = this.#deps;
     const { served, stageId } = place(replica);
     const batch = [...replica.batch];
     const ran = batch.filter(({ request }) => request.context.failure === undefined);
@@ -78,7 +78,7 @@ export class ReplicaBatches {
     void runBatch(
       stageId,
       served.runner,
-      ran.map(({ payload }) => handedOver(payload, served.runner)),
+      ran.map(({ payload }) => owned.handOver(payload, served.runner)),
       served.runner.passesTraces ? headersOf(replica, ran) : undefined,
     ).then((answer) =>
       turn((nowMs) => {
@@ -120,7 +120,7 @@ export class ReplicaBatches {
   }
 
   #handOn({ served, replica, ran, batch }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
-    const { scheduler, answered } = this.#deps;
+    const { scheduler, answered, owned } = this.#deps;
     const outputs = new Map<PolicyItem, TensorMap>();
     const failures = new Map<PolicyItem, AppError>();
     for (const [index, result] of answer.items.entries()) {
@@ -129,9 +129,9 @@ export class ReplicaBatches {
       else {
         answered(item, served.variantId, result.output);
         outputs.set(item, result.output);
-        this.#given.note(result.output, served.runner);
       }
     }
+    if (served.runner.givesTensors) owned.note([...outputs.values()]);
     if (answer.items.length > 0 && answer.items.every(isStageFault)) {
       scheduler.failBatch(replica, failures, answer.items.every(isErrorOfStage) ? 'failed' : 'unavailable', nowMs);
     } else for (const [item, failure] of failures) scheduler.failItem(item, failure, nowMs);
@@ -141,7 +141,7 @@ export class ReplicaBatches {
       nowMs,
       answer.cpuMs,
     );
-    for (const { payload } of outputs.keys()) this.#given.free(payload, served.runner);
+    for (const { payload } of outputs.keys()) owned.free(payload);
   }
 
   #giveUp({ served, replica, batch }: RunningBatch, nowMs: number): void {
@@ -160,11 +160,6 @@ export class ReplicaBatches {
     });
     if (!freed) lose(served);
   }
-}
-
-/** Copies tensors that the runner would transfer: a retry or a digest may still read them. */
-function handedOver(tensors: TensorMap, { keepsTensors = false }: ModelRunner): TensorMap {
-  return keepsTensors ? tensors : copyTensors(tensors);
 }
 
 /** Trace context of a batch, if its requests are traced. */

@@ -15,6 +15,7 @@ import type { RequestTracer } from '../trace/request-tracer.js';
 import type { TraceParent } from '../trace/trace-context.js';
 import { type BytesInFlight, tensorBytes } from './bytes-in-flight.js';
 import type { CancelSignal } from './cancellation.js';
+import type { OwnedTensors } from './owned-tensors.js';
 import type { PayloadFlow } from './payload-flow.js';
 import {
   PendingBatch,
@@ -34,6 +35,7 @@ export interface SubmissionDeps {
   readonly flow: PayloadFlow;
   readonly turns: TurnQueue;
   readonly bytes: BytesInFlight;
+  readonly owned: OwnedTensors;
   /** Undefined if the pipeline takes no feedback. */
   readonly variants: ServedVariants | undefined;
   /** Undefined if requests leave no trace. */
@@ -160,7 +162,7 @@ export class SubmittedRequests {
   }
 
   #arrive(arrival: Arrival<PendingRequest>, tensors: TensorMap, signal: CancelSignal | undefined): void {
-    const { scheduler, flow, turn } = this.#deps;
+    const { scheduler, turn } = this.#deps;
     const { context, arrivedAtMs } = arrival;
     this.#statistics.arrived(arrivedAtMs);
     if (signal?.aborted) {
@@ -172,8 +174,7 @@ export class SubmittedRequests {
       this.drop(arrival, 'memory-full', arrivedAtMs);
       return;
     }
-    context.inFlightBytes = size;
-    context.source = flow.source(tensors);
+    this.#hold(context, tensors, size);
     const request = scheduler.arrive(arrival, tensors);
     if (signal === undefined || request.ended) return;
     context.watch(signal, () => turn((atMs) => scheduler.cancel(request, atMs)));
@@ -184,7 +185,7 @@ export class SubmittedRequests {
     items: readonly TensorMap[],
     { signal, client }: SubmitOptions,
   ): void {
-    const { scheduler, flow } = this.#deps;
+    const { scheduler } = this.#deps;
     const [first] = arrivals;
     const batch = first?.context.batch;
     if (first === undefined || batch === undefined) return;
@@ -199,8 +200,7 @@ export class SubmittedRequests {
     }
     batch.bytes = sum;
     for (const [item, { context }] of arrivals.entries()) {
-      context.inFlightBytes = sizes[item] as number;
-      context.source = flow.source(items[item] as TensorMap);
+      this.#hold(context, items[item] as TensorMap, sizes[item] as number);
     }
     batch.requests = scheduler.arriveAll(arrivals, items);
   }
@@ -258,6 +258,14 @@ export class SubmittedRequests {
   #takesBytes(size: number, client: object | undefined): boolean {
     const { bytes, makeRoom } = this.#deps;
     return bytes.take(size) || (makeRoom(size, client) && bytes.take(size));
+  }
+
+  #hold(context: PendingRequest, inputs: TensorMap, bytes: number): void {
+    const { flow, owned } = this.#deps;
+    context.inFlightBytes = bytes;
+    context.source = flow.source(inputs);
+    // Tensors that edges pass on may be in several payloads.
+    if (Object.keys(context.source).length === 0) owned.note([inputs]);
   }
 
   #releaseBytes(context: PendingRequest): void {
