@@ -44,9 +44,11 @@ export const benchMethod: CalibrationMethod = {
   checkedS: 2.6,
   overloadRounds: 4,
   overloadS: 2.5,
+  overloadSlos: 3,
   fewestRequests: 30,
   fewestChecked: 170,
   mostCheckedS: 20,
+  mostStretch: 4,
 };
 
 const scan = (name: string, detect: StageChoice, classify: StageChoice): ServedConfiguration => ({

@@ -22,7 +22,7 @@ const REPORT = new URL('results.md', import.meta.url);
 /** Page with the report between two marks. */
 const PAGE = new URL('../../docs/explain/fidelity.md', import.meta.url);
 /** First guess for the time of a plan. */
-const PLAN_MS = 300_000;
+const PLAN_MS = 380_000;
 
 const { values } = parseArgs({
   options: {

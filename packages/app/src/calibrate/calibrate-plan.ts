@@ -32,12 +32,19 @@ export interface CalibrationMethod {
   readonly checked: readonly number[];
   readonly checkedS: number;
   readonly overloadRounds: number;
+  /** Counted part of a segment above saturation: at least this many seconds, and this many SLOs. */
   readonly overloadS: number;
+  readonly overloadSlos: number;
   /** Fewest requests of a segment, which then takes longer. */
   readonly fewestRequests: number;
-  /** The same of a segment that checks, if it takes at most `mostCheckedS`. Default: no more than of others. */
+  /**
+   * The same of a segment that checks, if it takes at most `mostCheckedS`. Default: no more than of others. Above
+   * saturation, all rounds together count as many as below.
+   */
   readonly fewestChecked?: number;
   readonly mostCheckedS?: number;
+  /** Segments that check near saturation take up to this many times as long (`stretchAt`). Default: 1. */
+  readonly mostStretch?: number;
   /** Further segments at higher rates, if the search or a load above saturation is no overload. Default: 0. */
   readonly mostRaises?: number;
 }
@@ -53,6 +60,7 @@ const usualMethod: CalibrationMethod = {
   checkedS: 2,
   overloadRounds: 2,
   overloadS: 2,
+  overloadSlos: 3,
   fewestRequests: 30,
   mostRaises: 8,
 };
@@ -73,7 +81,7 @@ export function methodOf(durationS: number): CalibrationMethod {
 
 /** Method with segments this many times as long. */
 export function scaledMethod(method: CalibrationMethod, factor: number): CalibrationMethod {
-  const { warmUpS, searchS, calibratingS, checkedS, overloadS, fewestChecked, mostCheckedS } = method;
+  const { warmUpS, searchS, calibratingS, checkedS, overloadS, overloadSlos, fewestChecked, mostCheckedS } = method;
   return {
     ...method,
     warmUpS: factor * warmUpS,
@@ -81,6 +89,7 @@ export function scaledMethod(method: CalibrationMethod, factor: number): Calibra
     calibratingS: factor * calibratingS,
     checkedS: factor * checkedS,
     overloadS: factor * overloadS,
+    overloadSlos: factor * overloadSlos,
     ...(fewestChecked !== undefined && { fewestChecked: Math.ceil(factor * fewestChecked) }),
     ...(mostCheckedS !== undefined && { mostCheckedS: factor * mostCheckedS }),
   };
@@ -90,6 +99,15 @@ export function scaledMethod(method: CalibrationMethod, factor: number): Calibra
 function checkedSecondsOf(method: CalibrationMethod, seconds: number, arrivalRps: number): number {
   const { fewestChecked = 0, mostCheckedS = Number.POSITIVE_INFINITY } = method;
   return Math.max(seconds, Math.min(mostCheckedS, fewestChecked / arrivalRps));
+}
+
+/** Load from which segments that check take longer. */
+const STRETCHED_FROM = 0.6;
+
+/** Latencies of a queue depend on each other for a time that grows with (1 − load)⁻². */
+function stretchAt(load: number, { mostStretch = 1 }: CalibrationMethod): number {
+  const stretch = ((1 - STRETCHED_FROM) / (1 - load)) ** 2;
+  return Math.min(mostStretch, Math.max(1, stretch));
 }
 
 /** Inputs that are sent; further samples are not. */
@@ -158,9 +176,11 @@ export interface PlanCalibration {
 
 /** Expected duration (ms) without starts. */
 export function expectedMs(method: CalibrationMethod, sloMs: number): number {
-  const { warmUpS, searchS, rounds, calibrating, calibratingS, checked, checkedS, overloadRounds, overloadS } = method;
-  const belowS = rounds * (calibrating.length * calibratingS + checked.length * checkedS);
-  const aboveS = 4 * overloadRounds * (overloadS + (2 * sloMs) / 1000);
+  const { warmUpS, searchS, rounds, calibrating, calibratingS, checked, checkedS } = method;
+  const { overloadRounds, overloadS, overloadSlos } = method;
+  const stretched = checked.reduce((sum, load) => sum + stretchAt(load, method), 0);
+  const belowS = rounds * (calibrating.length * calibratingS + stretched * checkedS);
+  const aboveS = 4 * overloadRounds * (Math.max(overloadS, (overloadSlos * sloMs) / 1000) + (3 * sloMs) / 1000);
   const searchMs = (1 + SEARCH_TAKES) * Math.max(1000 * searchS, SEARCH_SLOS * sloMs);
   return 1000 * (warmUpS + belowS + aboveS) + searchMs;
 }
@@ -299,7 +319,8 @@ class Recording {
   async #below(capacityRps: number): Promise<number> {
     const { method } = this.#input;
     const { rounds, calibrating, calibratingS, checked, checkedS } = method;
-    const checkedSecondsAt = (load: number) => checkedSecondsOf(method, checkedS, load * capacityRps);
+    const checkedSecondsAt = (load: number) =>
+      checkedSecondsOf(method, stretchAt(load, method) * checkedS, load * capacityRps);
     for (let round = 0; round < rounds; round++) {
       const steps = [
         ...calibrating.map((load) => ({ load, seconds: calibratingS, checks: false })),
@@ -316,20 +337,26 @@ class Recording {
     return capacityRps;
   }
 
-  /** Segments begin with a rush: otherwise the queue takes seconds to reach the SLO's length. */
+  /**
+   * Segments begin with a rush: otherwise the queue takes seconds to reach the SLO's length. They count one SLO after it.
+   */
   async #overload(firstRps: number): Promise<number> {
     const { method, spec } = this.#input;
-    const { overloadRounds, overloadS: seconds } = method;
+    const { overloadRounds, overloadS, overloadSlos, rounds, fewestChecked = 0 } = method;
+    const sloS = spec.slo.latencyMs / 1000;
+    const countedS = Math.max(overloadS, overloadSlos * sloS);
+    const checking = { ...method, fewestChecked: (fewestChecked * rounds) / overloadRounds };
     let capacityRps = firstRps;
     for (let round = 0; round < overloadRounds; round++) {
       const label = `overload ${round + 1} of ${overloadRounds}`;
       const rushing = Math.ceil((2 * spec.slo.latencyMs * capacityRps) / 1000);
-      const run = (load: number, of: number) => this.#run(label, { arrivalRps: load * of, seconds, rushing });
+      const run = (load: number, of: number) =>
+        this.#run(label, { arrivalRps: load * of, seconds: sloS + countedS, rushing });
       const check = (name: MeasuredPoint['load'], load: number, ofRps: number) =>
         runOverload(name, ofRps, this.#raises, (rps, isExtra) => {
           const arrivalRps = load * rps;
-          const checkedS = checkedSecondsOf(method, seconds, arrivalRps);
-          return this.#run(label, { arrivalRps, seconds: checkedS, rushing, isExtra });
+          const seconds = sloS + checkedSecondsOf(checking, countedS, arrivalRps);
+          return this.#run(label, { arrivalRps, seconds, rushing, isExtra });
         });
       const [more, less] = CALIBRATING_OVERLOAD;
       const first = await run(more, capacityRps);
