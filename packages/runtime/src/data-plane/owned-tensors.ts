@@ -22,7 +22,7 @@ export class OwnedTensors {
     }
   }
 
-  /** What a runner gets: copies, unless it leaves tensors intact. It may still read those after another one's answer. */
+  /** Copies for a runner, or the payload itself if the runner keeps it. It may still read this after another one's answer. */
   handOver(payload: TensorMap, { keepsTensors = false }: ModelRunner): TensorMap {
     if (!keepsTensors) return copyTensors(payload);
     for (const { buffer } of viewsOf(payload)) this.#unansweredBytes.delete(buffer);
