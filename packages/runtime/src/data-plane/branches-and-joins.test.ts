@@ -328,3 +328,15 @@ it('a partial answer has the items that came, and says which did not', async () 
   ]);
   expect(Object.keys(answers[2] ?? {})).toEqual(['kind', 'output']);
 });
+
+it('a part that several joins lack is named once', async () => {
+  const members = ['a', 'b'];
+  const joins = ['c', 'd'].flatMap((to) => members.map((from) => edge(from, to, { onMissing: 'partial' })));
+  const spec = servingSpec(['in', 'a', 'b', 'c', 'd'], {
+    edges: [...members.map((to) => edge('in', to)), ...joins],
+    outputs: [{ from: stageId('c') }, { from: stageId('d') }],
+  });
+  const bad: ItemScript = () => new AppError('STAGE_FAILED', 'bad item');
+  const { answers } = await answersTo(spec, { in: echo, a: bad, b: echo, c: echo, d: echo }, [x(1)]);
+  expect(answers).toMatchObject([{ kind: 'completed', missing: ['a'] }]);
+});

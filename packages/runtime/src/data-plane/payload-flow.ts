@@ -69,7 +69,9 @@ export class PayloadFlow implements PayloadAlgebra<TensorMap, PendingRequest> {
     if (request.context.failure !== undefined) return { kind: 'failed', failure: request.context.failure };
     try {
       const output = responseTensors(this.#outputs, request.outputs);
-      return { kind: 'completed', output, ...(request.missing && { missing: request.missing.map(this.#nameOf) }) };
+      // A part that several edges lack is one missing part.
+      const missing = request.missing && [...new Set(request.missing.map(this.#nameOf))];
+      return { kind: 'completed', output, ...(missing && { missing }) };
     } catch (error) {
       return { kind: 'failed', failure: asAppError(error) };
     }
