@@ -98,7 +98,7 @@ function vote(tensors: readonly Tensor[], first: Tensor): Tensor {
   const winners = Array.from({ length: first.data.length }, (_, element) => {
     const counts = new Map<unknown, number>();
     let [winner, most] = [0, 0];
-    const keys = tensors.map(({ data }) => keyOf(data[element]));
+    const keys = tensors.map(({ datatype, data }) => keyOf(datatype, data[element]));
     for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
     for (const [i, key] of keys.entries()) {
       const count = counts.get(key) as number;
@@ -109,8 +109,13 @@ function vote(tensors: readonly Tensor[], first: Tensor): Tensor {
   return { ...first, data: Array.isArray(first.data) ? (winners as readonly string[]) : typedLike(first, winners) };
 }
 
-/** Elements of BYTES are equal if their bytes are; a text stands for its UTF-8. */
-function keyOf(value: Tensor['data'][number] | undefined): unknown {
+/** Elements of BYTES are equal if their bytes are; a text stands for its UTF-8. Zeros are equal, and so are NaNs. */
+function keyOf(datatype: Tensor['datatype'], value: Tensor['data'][number] | undefined): unknown {
+  if (datatype === 'FP16') {
+    const magnitude = (value as number) & 0x7fff;
+    // Above the pattern of infinity all are NaN.
+    return magnitude > 0x7c00 ? Number.NaN : magnitude === 0 ? 0 : value;
+  }
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
   return typeof value === 'string' ? Buffer.from(value).toString('latin1') : value;
 }
@@ -134,9 +139,10 @@ const weightedMean =
     return sum / total;
   };
 
-/** Sorts in place. */
+/** Sorts in place. NaN if a value is NaN, as for the mean; `sort` puts these last. */
 const median: Reduce = (values) => {
   values.sort();
+  if (Number.isNaN(values.at(-1))) return Number.NaN;
   const middle = values.length >> 1;
   const upper = values[middle] as number;
   return values.length % 2 === 1 ? upper : ((values[middle - 1] as number) + upper) / 2;

@@ -53,6 +53,11 @@ describe('the rule of a combine stage', () => {
     shape: [data.length],
     data: BigInt64Array.from(data),
   });
+  const half = (...data: readonly number[]): Tensor => ({
+    datatype: 'FP16',
+    shape: [data.length],
+    data: Uint16Array.from(data),
+  });
   const scalar = (value: number) => fp32([], [value]);
   const members = ['a', 'b', 'c', 'd'];
   /** Combines tensors `x`, in order of members; undefined for a missing one. */
@@ -81,6 +86,13 @@ describe('the rule of a combine stage', () => {
       [bytes('spam', 'é'), bytes('ham', Uint8Array.of(0xe9)), bytes(Buffer.from('ham'), Buffer.from('é'))],
       bytes('ham', 'é'),
     ],
+    ['vote: zeros of both signs are equal', { method: 'vote' }, [scalar(1), scalar(0), scalar(-0)], scalar(0)],
+    [
+      'vote: of FP16, too, and NaNs are equal',
+      { method: 'vote' },
+      [half(0x3c00, 0x3c00), half(0x8000, 0x7e00), half(0, 0xfe01)],
+      half(0x8000, 0x7e00),
+    ],
     ['vote: without a missing member', { method: 'vote' }, [undefined, bytes('q'), bytes('p')], bytes('q')],
     ['mean', { method: 'mean' }, [fp32([2], [1, 2]), fp32([2], [3, 4])], fp32([2], [2, 3])],
     [
@@ -97,6 +109,12 @@ describe('the rule of a combine stage', () => {
     ],
     ['median: of an odd number', { method: 'median' }, [scalar(9), scalar(-1), scalar(2)], scalar(2)],
     ['median: of an even number', { method: 'median' }, [scalar(9), scalar(-1), scalar(2), scalar(3)], scalar(2.5)],
+    [
+      'median: NaN if a member gave NaN',
+      { method: 'median' },
+      [scalar(1), scalar(Number.NaN), scalar(1)],
+      scalar(Number.NaN),
+    ],
     [
       'concatenation: along the first dimension',
       { method: 'concatenation' },
