@@ -123,7 +123,8 @@ function choiceDetails(figures: ChoiceFigures): string {
     return `| ${estimator} | ${times.length} | ${cases} | ${figuresOf.map((each) => each.toFixed(1)).join(' | ')} |`;
   };
   return `Ten stages of which three vote. *With choices*: two members are optional, one of three thresholds decides who is asked, and shares depend on variant and threshold. *Without*: one
-choice is made for each. *Quorums*: the vote waits for two of its members; with choices, for two or three. Plans are not verified by simulation. CPU time in milliseconds, medians of three runs.
+choice is made for each. *Quorums*: the vote waits for two of its members; with choices, for two or three. Plans are not verified by simulation. The pipeline was planned before, but for *first plans*.
+CPU time in milliseconds, medians of three runs.
 
 | estimator | instances | cases | without | with choices | ratio, median | worst |
 |---|---|---|---|---|---|---|
