@@ -99,6 +99,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   /** Infinity during the load. */
   #lastArrivalAtMs = Number.POSITIVE_INFINITY;
   #nowMs = 0;
+  /** Of the last arrival, batch, end of a request or change of replicas; alarms and ticks may come long after. */
+  #endedAtMs = 0;
 
   constructor(input: SimulationInput) {
     const { spec, curves, controller } = input;
@@ -171,7 +173,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     }
     const mayHang = this.#input.faults !== undefined;
     invariant(mayHang || this.#scheduler.inFlight === 0, 'requests are left in a simulation that has ended');
-    return { tally: this.tally, endedAtMs: this.#nowMs, graph: this.graph, meanUse: this.#meter.means(this.#nowMs) };
+    const endedAtMs = this.#endedAtMs;
+    return { tally: this.tally, endedAtMs, graph: this.graph, meanUse: this.#meter.means(endedAtMs) };
   }
 
   startBatch(replica: SimulatedReplica, nowMs: number): void {
@@ -328,6 +331,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #endBatch(index: number): void {
+    this.#endedAtMs = this.#nowMs;
     this.#corrected?.ended(index, this.#nowMs);
     const replica = this.#fleet.answering(index, this.#nowMs);
     if (replica === undefined) return;
@@ -387,6 +391,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #arrive(): void {
+    this.#endedAtMs = this.#nowMs;
     // The next arrival is drawn first, so the parts wait in order.
     this.#drawArrival();
     const parts = this.#input.arrivals.takeParts?.();
@@ -466,9 +471,11 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#input.onFleet?.(running, this.#nowMs);
     this.#pas = this.#input.accuracyOf?.(running) ?? 0;
     this.#meter.note(this.#fleet.uses(), this.#nowMs);
+    this.#endedAtMs = this.#nowMs;
   }
 
   #tellEnd(request: Request, outcome: SimulatedEnd['outcome'], nowMs: number, byClient = false): void {
+    this.#endedAtMs = nowMs;
     if (this.#history === undefined && this.#input.onEnd === undefined) return;
     const { sequence, arrivedAtMs, deadlineAtMs, missing } = request;
     this.#history?.requestEnded({

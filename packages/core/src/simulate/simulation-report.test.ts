@@ -45,6 +45,16 @@ describe('simulationReport', () => {
     expect(report.stages[stageId('a')]?.loadFactor).toBeCloseTo(2, 1);
   });
 
+  it('measures until the last answer, however far the deadlines of the requests lie behind it', () => {
+    const clients = { timeoutMs: () => 600_000, patienceMs: () => 900_000 };
+    const report = reportAt(10, { clients });
+    expect(report).toMatchObject({ requests: 600, completed: 600 });
+    expect(report.goodputRps).toBeCloseTo(10, 1);
+    const stage = report.stages[stageId('a')];
+    expect(stage?.loadFactor).toBeCloseTo(10 / 40, 2);
+    expect(stage?.busyFraction).toBeCloseTo(0.25, 2);
+  });
+
   it('leaves out what happens before the measured time', () => {
     const report = reportAt(10, { measureFromMs: 30_000 });
     expect(report.requests).toBe(300);
