@@ -57,8 +57,49 @@ describe('the judge of choices', () => {
       for (let run = 0; run < 3; run++) judge.judge(first);
       return judge.chance(first);
     });
-    expect(chances.map(({ holds }) => holds)).toEqual([1, 0.74, 0].map((chance) => expect.closeTo(chance)));
+    expect(chances.map(({ holds }) => holds)).toEqual([1, 0.77, 0].map((chance) => expect.closeTo(chance)));
     for (const { holds, perWork } of chances) expect(perWork).toBeCloseTo(holds / 4);
+  });
+
+  it('counts less on the luck of a full verification once longer runs of similar choices had less', () => {
+    const chances = [1.08, 0.95].map((slower) => {
+      const expectedMs = (choice: readonly (typeof options)[number][]): number => judge.expect(choice).latencyMs;
+      const judge: ChoiceJudge = new ChoiceJudge(prepared, (choice, fraction): SimulatedRun => {
+        const sloAttainmentFraction = fraction > 1 ? 0.991 : 0.994;
+        const lowFraction = sloAttainmentFraction - 0.006 / Math.sqrt(fraction);
+        const latencyMs = expectedMs(choice) * (fraction > 1 ? slower : 1);
+        return { latencyMs, percentile: 99, sloAttainmentFraction, lowFraction, conclusive: false, seeds: [1] };
+      });
+      const chanceAfterFull = (option: (typeof options)[number] | undefined): number => {
+        if (option === undefined) throw new Error('too few options');
+        const expected = judge.expect([option]);
+        for (let run = 0; run < 3; run++) judge.judge(expected);
+        const { holds } = judge.chance(expected);
+        judge.verdict([option]);
+        return holds;
+      };
+      const all = options.slice(0, 5).map(chanceAfterFull);
+      return { first: all[0] ?? 0, last: all.at(-1) ?? 0 };
+    });
+    const [slower, faster] = chances as [(typeof chances)[number], (typeof chances)[number]];
+    expect(slower.last).toBeLessThan(0.6 * slower.first);
+    expect(faster.last).toBeGreaterThan(faster.first);
+  });
+
+  it('keeps a chance for a choice that is in time, whatever longer runs of similar choices showed', () => {
+    const last = options[8];
+    if (last === undefined) throw new Error('too few options');
+    const expectedMs = (choice: readonly (typeof options)[number][]): number => judge.expect(choice).latencyMs;
+    const judge: ChoiceJudge = new ChoiceJudge(prepared, (choice, fraction): SimulatedRun => {
+      const sloAttainmentFraction = fraction > 1 ? 0.991 : 0.993;
+      const lowFraction = sloAttainmentFraction - 0.014 / Math.sqrt(fraction);
+      const latencyMs = ((fraction > 1 ? 110 : 97) * expectedMs(choice)) / expectedMs([last]);
+      return { latencyMs, percentile: 99, sloAttainmentFraction, lowFraction, conclusive: false, seeds: [1] };
+    });
+    for (const option of options) if (option !== last) judge.verdict([option]);
+    const { holds } = judge.chance(judge.expect([last]));
+    expect(holds).toBeGreaterThan(0.03);
+    expect(holds).toBeLessThan(0.1);
   });
 
   it('does not count the shortness of a run without late requests against the choice', () => {
@@ -135,6 +176,27 @@ describe('the judge of choices', () => {
     });
     expect(higher?.after).toBeGreaterThan(2 * (lower?.after ?? 1));
     expect(lower?.after).toBeLessThan(lower?.before ?? 0);
+  });
+
+  it('counts less on a look once similar choices lie close together', () => {
+    const last = options.at(-1);
+    if (last === undefined) throw new Error('no options');
+    const chances = [0, options.length - 1].map((known) => {
+      const expectedMs = (choice: readonly (typeof options)[number][]): number => judge.expect(choice).latencyMs;
+      const judge: ChoiceJudge = new ChoiceJudge(prepared, (choice, fraction): SimulatedRun => {
+        const isLast = choice[0] === last;
+        const sloAttainmentFraction = isLast ? 0.985 : 0.999;
+        const lowFraction = sloAttainmentFraction - (isLast ? 0.006 : 0.003) / Math.sqrt(fraction);
+        const latencyMs = (60 * expectedMs(choice)) / expectedMs([last]);
+        const verdict = { latencyMs, percentile: 99, sloAttainmentFraction, lowFraction, seeds: [1] };
+        return { ...verdict, conclusive: fraction === 1 };
+      });
+      for (const option of options.slice(0, known)) judge.verdict([option]);
+      const expected = judge.expect([last]);
+      judge.judge(expected);
+      return judge.chance(expected).holds;
+    });
+    expect(chances[1]).toBeGreaterThan(2 * (chances[0] ?? 1));
   });
 
   it('learns the margin below the SLO at which one full verification is conclusive', () => {

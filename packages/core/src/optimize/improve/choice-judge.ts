@@ -1,7 +1,7 @@
 /**
  * Judges choices by simulation and learns the error of expected latencies. A short run (quick look) rejects most
  * choices that miss the SLO. Only a full verification accepts a choice. If it is inconclusive, or is expected to be, a
- * longer run decides.
+ * longer run decides. Similar choices tell how much of a run was luck.
  */
 
 import { type PlanVerification, type SimulatedRun, type StagePeak, showsSloMet } from '../../model/plan.js';
@@ -12,6 +12,8 @@ import { choiceKey, type SurrogateChoice } from '../options/surrogate.js';
 import { type ExpectedTimes, expectedLatency, expectedTimes } from './expected-times.js';
 import { type Effects, LatencyModel, type Predicted, type Prediction, TrackedSum } from './latency-model.js';
 import { MarginModel } from './margin-model.js';
+import { RemainderModel } from './remainder-model.js';
+import { TailModel } from './tail-model.js';
 
 /** `holds`: probability that a choice is verified. `perWork`: the same per unit of work (a full verification). */
 export interface Chance {
@@ -25,6 +27,17 @@ interface Run {
   readonly verdict: PlanVerification;
   /** Lower end of the 99 % interval of the attainment. */
   readonly lowFraction: number;
+}
+
+/** Prediction of log(latency ÷ SLO). `vaguer`: its standard deviation if the model is wrong. */
+interface PredictedChoice extends Predicted {
+  readonly vaguer: number;
+}
+
+/** Independent requests, and those of them that were late. */
+interface Sample {
+  readonly requests: number;
+  readonly missed: number;
 }
 
 interface KnownRun extends Run {
@@ -55,15 +68,22 @@ const [, , FULL, RERUN] = RUNS;
 /** Prior standard deviations of effects on log ratios. `look`: short runs see too few slow requests. */
 const PRIOR = { global: 0.15, variant: 0.25, shape: 0.25, option: 0.15, load: 0.15, look: 0.1 };
 const VAGUE_FACTOR = 2;
-/** Unexplained standard deviation of the log ratio. */
+/** Unexplained standard deviation of the log ratio, until simulations tell more. */
 const RESIDUAL = 0.05;
 /** Bound of learned log ratios. Near instability, percentiles mainly reflect the run's length. */
 const MOST_LOG_RATIO = 3;
 
+/** After a look, the model counts at least as much as the look. */
+const EQUALLY = 0.5;
+/** Added to counts of late requests, which may be 0. */
+const HALF = 0.5;
+/** A run is taken to be worth at least this many times the requests that a conclusive one needs. */
+const LEAST_RUNS = 2;
+
 /** Below this fraction of the SLO, a latency usually gives a conclusive verdict. */
 const CLEAR = 0.985;
 
-/** Probability that the model is wrong; its errors are then `WIDER` times as large. */
+/** Probability that the model is wrong. Its errors are then `WIDER` times as large, and similar choices tell nothing. */
 const WRONG = 0.05;
 const WIDER = 3;
 
@@ -84,6 +104,8 @@ export class ChoiceJudge {
   readonly #times = new WeakMap<StageOption, ExpectedTimes>();
   readonly model = new LatencyModel();
   readonly #margin = new MarginModel();
+  readonly #remainder = new RemainderModel();
+  readonly #tail = new TailModel();
   readonly #held: { readonly choice: SurrogateChoice; readonly verdict: PlanVerification }[] = [];
   #work = 0;
 
@@ -147,6 +169,7 @@ export class ChoiceJudge {
     const made = this.#simulate(choice, fraction);
     const { verdict } = made;
     const { latencyMs, tracked } = expected;
+    if (verdict.latencyMs > 0) this.#compare(expected, made, run);
     const effects = fraction < 1 ? withLook(tracked.effects, RUNS.indexOf(run)) : tracked.effects;
     this.#observe({ effects, latencyMs }, made, run);
     if (fraction === 1 && verdict.latencyMs > 0)
@@ -154,6 +177,60 @@ export class ChoiceJudge {
     if (fraction > 1 || (fraction === 1 && verdict.conclusive)) this.#decide(expected, verdict);
     else this.#looks.set(key, { ...made, next: RUNS.indexOf(run) + 1 });
     return verdict;
+  }
+
+  /** Compares a run with what the model predicts by similar choices, before the model learns from it. */
+  #compare(expected: ExpectedChoice, made: Run, { fraction }: (typeof RUNS)[number]): void {
+    const { latencyMs, sloAttainmentFraction } = made.verdict;
+    const late = 1 - sloAttainmentFraction;
+    const logLate = Math.log(late / (1 - this.#neededFraction));
+    this.#tail.observe(Math.log(latencyMs / this.#prepared.sloMs), logLate, late * requestsOf(made));
+    if (fraction < FULL.fraction) return;
+    const { mean, deviation } = this.#predict(expected).ratio;
+    const error = logRatioOf(made, expected) - mean;
+    const noise = this.#noiseOf(made);
+    if (fraction > FULL.fraction) this.#compareLongest(expected, { mean, deviation }, { error, noise });
+    else this.#remainder.observe(error, Math.hypot(deviation, noise));
+  }
+
+  #compareLongest(
+    expected: ExpectedChoice,
+    { mean, deviation }: Predicted,
+    { error, noise }: { readonly error: number; readonly noise: number },
+  ): void {
+    const full = this.#inconclusive(expected.key);
+    const lasting = full === undefined ? 0 : this.#lasting(full, deviation);
+    const own = full === undefined ? 0 : lasting * (logRatioOf(full, expected) - mean);
+    const spread = Math.hypot(deviation, this.#remainder.deviation);
+    this.#remainder.observe(error - this.#remainder.shift, Math.hypot(deviation, noise));
+    this.#remainder.observeLongest(error - own, Math.hypot(Math.sqrt(1 - lasting) * spread, noise));
+  }
+
+  /** The inconclusive full verification of a choice, if that was its last run. */
+  #inconclusive(key: string): Run | undefined {
+    const last = this.#looks.get(key);
+    return last !== undefined && RUNS[last.next] === RERUN ? last : undefined;
+  }
+
+  /** Standard deviation of the log of the latency by the finite length of a run. */
+  #noiseOf(run: Run): number {
+    const needed = this.#neededFraction;
+    return Math.sqrt(needed / ((1 - needed) * sampleOf(run).requests)) / this.#tail.slope;
+  }
+
+  /** Fraction of a run's deviation from its prediction that longer runs show, too. The rest is luck. */
+  #lasting(run: Run, deviation: number): number {
+    const own = deviation ** 2 + this.#remainder.deviation ** 2;
+    return own / (own + this.#noiseOf(run) ** 2);
+  }
+
+  /** A run without the part that was luck. Knowledge of similar choices is worth further requests. */
+  #pooled(expected: ExpectedChoice, run: Run, { mean, deviation }: Predicted): Sample {
+    const lasting = this.#lasting(run, deviation);
+    const change = this.#remainder.shift - (1 - lasting) * (logRatioOf(run, expected) - mean);
+    const { requests, missed } = sampleOf(run);
+    const later = ((missed + HALF) / lasting) * Math.exp(this.#tail.slope * change);
+    return { requests: requests / lasting, missed: Math.max(0, later - HALF) };
   }
 
   /** Costs no work if an equal run is known. */
@@ -192,7 +269,8 @@ export class ChoiceJudge {
     const next = RUNS[this.#looks.get(expected.key)?.next ?? 0] as (typeof RUNS)[number];
     const { ratio, evidence } = this.#predict(expected);
     if (next !== FULL || evidence === undefined) return next;
-    const idle = this.#inTime(expected, ratio).chance * (1 - chanceConclusive(evidence, FULL.fraction));
+    const inTime = chanceBelow(Math.log(CLEAR), this.#relativeToSlo(expected, ratio));
+    const idle = inTime * (1 - chanceConclusive(evidence, FULL.fraction));
     return idle > 1 - FULL.fraction / RERUN.fraction ? RERUN : FULL;
   }
 
@@ -242,29 +320,51 @@ export class ChoiceJudge {
     const last = this.#looks.get(expected.key);
     const { ratio, evidence } = this.#predict(expected);
     const decidedBy = (fraction: number): number => (evidence === undefined ? 1 : chanceConclusive(evidence, fraction));
-    const keptBy = (fraction: number): number =>
-      last === undefined || evidence === undefined
+    const keptBy = (fraction: number, sample: Sample | undefined): number =>
+      sample === undefined || evidence === undefined
         ? 1
-        : relativeChanceShown(last, this.#needed * fraction * Math.exp(evidence.mean));
+        : relativeChanceShown(this.#neededFraction, sample, this.#needed * fraction * Math.exp(evidence.mean));
+    const own = last && sampleOf(last);
     const decided = decidedBy(RERUN.fraction);
-    const kept = keptBy(RERUN.fraction);
-    if (last !== undefined && RUNS[last.next] === RERUN) {
-      const holds = isBelow(last.verdict) ? 0 : decided * kept;
+    const kept = keptBy(RERUN.fraction, own);
+    const full = this.#inconclusive(expected.key);
+    if (full !== undefined) {
+      const pooled = keptBy(RERUN.fraction, this.#pooled(expected, full, ratio));
+      const holds = isBelow(full.verdict) ? 0 : decided * ((1 - WRONG) * pooled + WRONG * kept);
       return { holds, perWork: holds / RERUN.fraction };
     }
-    const { logRatio, deviation, chance } = this.#inTime(expected, ratio);
-    const holds = decided * (last === undefined ? chance : Math.sqrt(chance * kept));
+    const predicted = this.#relativeToSlo(expected, ratio);
+    const chance = this.#chanceInTime(predicted, evidence);
+    const byModel = last === undefined ? 1 : Math.max(EQUALLY, 1 - this.#lasting(last, ratio.deviation));
+    const holds = decided * chance ** byModel * kept ** (1 - byModel);
     const { mean: margin, deviation: open } = this.#margin;
-    const below = chanceBelow((margin - logRatio) / Math.hypot(deviation, open));
-    const soon = Math.min(holds, decidedBy(FULL.fraction) * keptBy(FULL.fraction), below);
+    const below = chanceBelow(margin, predicted, open);
+    const soon = Math.min(holds, decidedBy(FULL.fraction) * keptBy(FULL.fraction, own), below);
     return { holds, perWork: soon + (holds - soon) / RERUN.fraction };
   }
 
-  /** Prediction of log(latency ÷ SLO), and the probability that it is clearly below 0. */
-  #inTime({ latencyMs }: ExpectedChoice, ratio: Predicted) {
-    const logRatio = Math.log(latencyMs / this.#prepared.sloMs) + ratio.mean;
-    const deviation = Math.hypot(ratio.deviation, RESIDUAL);
-    return { logRatio, deviation, chance: chanceBelow((Math.log(CLEAR) - logRatio) / deviation) };
+  /** Prediction of log(latency ÷ SLO). */
+  #relativeToSlo({ latencyMs }: ExpectedChoice, { mean, deviation }: Predicted): PredictedChoice {
+    return {
+      mean: Math.log(latencyMs / this.#prepared.sloMs) + mean,
+      deviation: Math.hypot(deviation, this.#remainder.deviation),
+      vaguer: WIDER * Math.hypot(deviation, RESIDUAL),
+    };
+  }
+
+  /** Probability that the latency of a longest run is far enough below the SLO to show that it is met. */
+  #chanceInTime(predicted: PredictedChoice, evidence: Predicted | undefined): number {
+    const clear = Math.log(CLEAR);
+    const margin = evidence === undefined ? 0 : this.#marginOf(RERUN.fraction * Math.exp(evidence.mean));
+    const open = margin < clear ? margin * this.#tail.uncertainty : 0;
+    const { mean, deviation, vaguer } = predicted;
+    const byModel = (Math.min(clear, margin) - this.#remainder.shift - mean) / Math.hypot(deviation, open);
+    return (1 - WRONG) * normalCdf(byModel) + WRONG * normalCdf((clear - mean) / vaguer);
+  }
+
+  /** Largest log(latency ÷ SLO) at which a run worth `runs` times the needed requests shows that the SLO is met. */
+  #marginOf(runs: number): number {
+    return Math.log(1 - 1 / Math.sqrt(Math.max(LEAST_RUNS, runs))) / this.#tail.slope;
   }
 
   /** Standard deviation of the log of the latency. */
@@ -283,11 +383,14 @@ export class ChoiceJudge {
   ): void {
     const { verdict } = made;
     if (!(verdict.latencyMs > 0)) return;
-    const ratio = Math.log(verdict.latencyMs / latencyMs);
-    const logRatio = Math.max(-MOST_LOG_RATIO, Math.min(MOST_LOG_RATIO, ratio));
+    const logRatio = logRatioOf(made, { latencyMs });
     const requests = requestsOf(made);
     const logEvidence = requests > 0 ? Math.log(requests / fraction / this.#needed) : undefined;
     this.model.observe(effects, { logRatio, logEvidence, noise: Math.hypot(noise, RESIDUAL) });
+  }
+
+  get #neededFraction(): number {
+    return this.#prepared.spec.slo.percentile / 100;
   }
 
   /** Requests that a conclusive run must at least be worth. */
@@ -296,7 +399,11 @@ export class ChoiceJudge {
   }
 }
 
-const chanceBelow = (z: number): number => (1 - WRONG) * normalCdf(z) + WRONG * normalCdf(z / WIDER);
+/** `open`: standard deviation of the limit. */
+function chanceBelow(limit: number, { mean, deviation, vaguer }: PredictedChoice, open = 0): number {
+  const byModel = normalCdf((limit - mean) / Math.hypot(deviation, open));
+  return (1 - WRONG) * byModel + WRONG * normalCdf((limit - mean) / Math.hypot(vaguer, WIDER * open));
+}
 
 /** Normal distribution function by a logistic approximation, within 2e-4. */
 const normalCdf = (z: number): number => 1 / (1 + Math.exp(-1.5976 * z - 0.070566 * z ** 3));
@@ -318,30 +425,33 @@ const neededRequests = (percentile: number): number => (Z_99 ** 2 * percentile) 
 const requestsOf = ({ verdict: { sloAttainmentFraction }, lowFraction }: Run): number =>
   (Z_99 ** 2 * lowFraction * (1 - lowFraction)) / Math.max(1e-9, sloAttainmentFraction - lowFraction) ** 2;
 
+function sampleOf(run: Run): Sample {
+  const requests = Math.max(1, requestsOf(run));
+  return { requests, missed: (1 - run.verdict.sloAttainmentFraction) * requests };
+}
+
+/** log(simulated ÷ expected latency), bounded. */
+function logRatioOf({ verdict }: Run, { latencyMs }: Pick<ExpectedChoice, 'latencyMs'>): number {
+  return Math.max(-MOST_LOG_RATIO, Math.min(MOST_LOG_RATIO, Math.log(verdict.latencyMs / latencyMs)));
+}
+
 /**
  * `chanceShown` given a run, divided by that of a run of this length without late requests. Such a run, if short, shows
  * little, but nothing against the choice.
  */
-function relativeChanceShown(run: Run, longer: number): number {
-  const needed = run.verdict.percentile / 100;
-  const requests = Math.max(1, requestsOf(run));
-  const missed = (1 - run.verdict.sloAttainmentFraction) * requests;
-  const most = chanceShown(needed, { requests, missed: 0 }, longer);
-  return most > 0 ? chanceShown(needed, { requests, missed }, longer) / most : 0;
+function relativeChanceShown(neededFraction: number, { requests, missed }: Sample, longer: number): number {
+  const most = chanceShown(neededFraction, { requests, missed: 0 }, longer);
+  return most > 0 ? chanceShown(neededFraction, { requests, missed }, longer) / most : 0;
 }
 
 /**
  * Probability that a run worth `longer` requests shows that the SLO is met, given a run worth `requests` with `missed`
  * late ones.
  */
-function chanceShown(
-  neededFraction: number,
-  { requests, missed }: { readonly requests: number; readonly missed: number },
-  longer: number,
-): number {
+function chanceShown(neededFraction: number, { requests, missed }: Sample, longer: number): number {
   const deviation = Math.sqrt((neededFraction * (1 - neededFraction)) / longer);
   const allowed = (1 - neededFraction - Z_99 * deviation) * requests;
-  const expected = missed + 0.5;
+  const expected = missed + HALF;
   return normalCdf((allowed - expected) / Math.sqrt(expected * (1 + requests / longer)));
 }
 
