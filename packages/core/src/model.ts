@@ -10,7 +10,7 @@ export { type Rng, SeededRng } from './kernel/rng.js';
 export { thrownText } from './kernel/thrown-text.js';
 export { wilsonInterval } from './kernel/wilson-interval.js';
 export type { AccuracyTable, MeasuredAgreement } from './model/accuracy-table.js';
-export { AppError, type ErrorCode, type ErrorDetails, errorCodes } from './model/app-error.js';
+export { AppError, type ErrorCode, type ErrorDetails, errorCodes, isServerFault } from './model/app-error.js';
 export { ArrivalRecord } from './model/arrival-record.js';
 export { boundedMessage, boundedName } from './model/bounded-text.js';
 export type { CanaryCounts, CanaryScores, SideCount } from './model/canary-counts.js';

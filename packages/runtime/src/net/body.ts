@@ -5,6 +5,7 @@ import { AppError } from '@equipoise/core/model';
 import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
 import { type InboundBytes, MOST_SMALL_BYTES } from '../data-plane/bytes-in-flight.js';
 import { freeChunk } from '../data-plane/free-memory.js';
+import { noPressure, type Pressure } from './accept-pressure.js';
 import { FIRST_BODY_BYTE_MS } from './connection-limit.js';
 import { readTurns } from './fair-turns.js';
 import { dropError } from './refusal.js';
@@ -42,6 +43,8 @@ export interface BodyBounds {
   readonly stopReading?: (() => void) | undefined;
   /** Bytes of all unfinished bodies. Clients that never finish a body must not fill the memory. */
   readonly inbound: InboundBytes;
+  /** New clients of the port. While they wait, less is read in a turn. */
+  readonly pressure?: Pressure | undefined;
 }
 
 /**
@@ -126,7 +129,7 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
   const { mostBytes, error } = limitOf(bounds);
   return new Promise((resolve, reject) => {
     let length = 0;
-    const takeTurn = turnsOf(request);
+    const takeTurn = turnsOf(request, bounds.pressure);
     let isSettled = false;
     let timer: NodeJS.Timeout | undefined;
     const limitTime = (firstMs: number, wholeMs: number) => {
@@ -178,13 +181,13 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
 }
 
 /** Counts the bytes of a large body. The body waits once it has had its turn. */
-function turnsOf(request: RequestBody): (length: number, bytes: number) => void {
+function turnsOf(request: RequestBody, pressure = noPressure): (length: number, bytes: number) => void {
   let turnEnds = BYTES_PER_TURN.first;
   return (length, bytes) => {
     if (length <= MOST_SMALL_BYTES) return;
     const hasHadTurn = length >= turnEnds;
     if (hasHadTurn) turnEnds = length + BYTES_PER_TURN.later;
-    readTurns.take(request, bytes, hasHadTurn);
+    readTurns.take(request, bytes, { hasHadTurn, isPressed: pressure.isHigh });
   };
 }
 

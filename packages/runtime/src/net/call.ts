@@ -4,11 +4,13 @@
  * writes; a port decides who may call.
  */
 import { randomUUID } from 'node:crypto';
-import { AppError, type ErrorCode } from '@equipoise/core/model';
+import { AppError, type ErrorCode, isServerFault } from '@equipoise/core/model';
 import type { BytesInFlight, InboundBytes, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { Cancellation } from '../data-plane/cancellation.js';
 import { StageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
+import { noPressure, type Pressure } from './accept-pressure.js';
+import type { AsideTurns } from './aside-turns.js';
 import type { ServingPhase } from './drain.js';
 import { dropError } from './refusal.js';
 
@@ -31,6 +33,10 @@ export interface CallRules {
   readonly outbound: BytesInFlight;
   /** Bytes of unsent metrics and metadata, which stay available when `outbound` is full. */
   readonly pages: PageBytes;
+  /** New clients of the server. While they wait, bodies are read in smaller parts. */
+  readonly pressure?: Pressure | undefined;
+  /** Turns of pages and of refusals of invalid requests. Without them, these are answered at once. */
+  readonly aside?: AsideTurns | undefined;
   /** Maximum time from the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
   readonly phase: () => ServingPhase;
@@ -75,6 +81,10 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
       this.#purpose = route.purpose;
       this.#caller = this.authenticate(route);
       this.admit(route, this.#caller);
+      const { aside } = this.rules;
+      if (aside !== undefined && (route.purpose === 'metrics' || route.purpose === 'metadata')) {
+        await new Promise<void>((resolve) => aside.take(this, resolve));
+      }
       this.#answer(await this.run(route));
     } catch (error) {
       this.fail(error);
@@ -90,7 +100,14 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     return this.#isOver;
   }
 
+  protected get pressure(): Pressure {
+    return this.rules.pressure ?? noPressure;
+  }
+
   protected abstract get connection(): object;
+
+  /** True if a part of the request has been read, and the rest has not. */
+  protected abstract get isReading(): boolean;
 
   /** Finds the route; throws an AppError if it is unknown. */
   protected abstract route(): R;
@@ -120,10 +137,15 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     const isFirst = this.#over();
     if (isFirst) this.signal.abort();
     this.#count(codeOf(error));
-    if (isFirst) this.writeRefusal(error);
+    if (!isFirst) return;
+    const { aside } = this.rules;
+    // Nothing bounds the reading of the rest before the refusal is written.
+    if (aside === undefined || this.isReading || isServerFault(codeOf(error))) this.writeRefusal(error);
+    else aside.take(this, () => this.writeRefusal(error));
   }
 
   protected gone(): void {
+    this.rules.aside?.forget(this);
     this.sent();
     if (this.#over()) this.signal.abort();
   }

@@ -12,6 +12,7 @@ import {
   start,
   until,
 } from '../open-inference/server-bench.test-support.js';
+import { noPressure } from './accept-pressure.js';
 import { SlowReaders } from './backpressure.js';
 import { Http1Exchange } from './http-call.js';
 
@@ -46,8 +47,8 @@ describe('connections', () => {
 
   it('are closed if they go on with tiny chunks after their answer', () => {
     const request = Object.assign(new PassThrough(), { socket: { destroy: vi.fn() } });
-    const slowReaders = new SlowReaders(1000);
-    const exchange = new Http1Exchange(request as never, {} as never, { awaitsContinue: false, slowReaders });
+    const port = { slowReaders: new SlowReaders(1000), pressure: noPressure };
+    const exchange = new Http1Exchange(request as never, {} as never, { awaitsContinue: false, ...port });
     exchange.discardRest();
     for (let count = 0; count < 1023; count++) request.emit('data', Buffer.from('a'));
     expect(request.socket.destroy).not.toHaveBeenCalled();

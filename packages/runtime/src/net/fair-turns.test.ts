@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { noPressure } from './accept-pressure.js';
 import { FairTurns, MemoryQueue, ReadTurns } from './fair-turns.js';
 
 describe('calls of many connections', () => {
@@ -12,6 +13,7 @@ describe('calls of many connections', () => {
     begun = [];
     // With real time, less would begin in a turn of a busy machine.
     fair = new FairTurns(
+      noPressure,
       (turn) => turns.push(turn),
       () => 0,
     );
@@ -74,12 +76,39 @@ describe('calls of many connections', () => {
   it('begin one by one if the thread stands still for longer than a turn may take', () => {
     let nowMs = 0;
     fair = new FairTurns(
+      noPressure,
       (turn) => turns.push(turn),
       () => (nowMs += 1000),
     );
     for (const name of ['a', 'b']) fair.begin(connection(name), () => begun.push(name), false);
     expect(next()).toEqual(['a']);
     expect(next()).toEqual(['b']);
+    expect(next()).toEqual([]);
+    expect(turns).toEqual([]);
+  });
+
+  it('begin for 4 ms of a turn if they wait, and for 1 ms while new clients wait to be accepted', () => {
+    const pressure = { isHigh: false };
+    let nowMs = 0;
+    fair = new FairTurns(
+      pressure,
+      (turn) => turns.push(turn),
+      () => nowMs,
+    );
+    const wait = (name: string) =>
+      fair.begin(
+        connection(name),
+        () => {
+          begun.push(name);
+          nowMs += 0.5;
+        },
+        false,
+      );
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l']) wait(name);
+    expect(next().join('')).toBe('abcdefgh');
+    pressure.isHigh = true;
+    expect(next().join('')).toBe('ij');
+    expect(next().join('')).toBe('kl');
     expect(next()).toEqual([]);
     expect(turns).toEqual([]);
   });
@@ -93,6 +122,8 @@ describe('calls of many connections', () => {
 
 describe('bodies of many connections', () => {
   const CHUNK = 64 * 1024;
+  const calm = { hasHadTurn: false, isPressed: false };
+  const pressed = { hasHadTurn: false, isPressed: true };
   const turns: (() => void)[] = [];
   let reads: ReadTurns;
 
@@ -110,12 +141,12 @@ describe('bodies of many connections', () => {
 
   it('are read at once up to 2 MiB in a turn, and continue in order', () => {
     const all = bodies(100);
-    for (const body of all) reads.take(body, CHUNK, false);
+    for (const body of all) reads.take(body, CHUNK, calm);
     expect(all.filter(({ isPaused }) => isPaused)).toEqual(all.slice(32));
     next();
     expect(all.filter(({ isPaused }) => isPaused)).toEqual(all.slice(64));
     // A body that has continued waits behind the others.
-    reads.take(all[32] as (typeof all)[number], 2 * 1024 * 1024 + 1, false);
+    reads.take(all[32] as (typeof all)[number], 2 * 1024 * 1024 + 1, calm);
     next();
     expect(all.filter(({ isPaused }) => isPaused)).toEqual([all[32], ...all.slice(96)]);
     next();
@@ -124,11 +155,27 @@ describe('bodies of many connections', () => {
     expect(turns).toEqual([]);
   });
 
+  it('are read up to 0.5 MiB in a turn while new clients wait to be accepted, and all are read in the end', () => {
+    const all = bodies(20);
+    const paused = () => all.filter(({ isPaused }) => isPaused);
+    for (const body of all) reads.take(body, CHUNK, pressed);
+    expect(paused()).toEqual(all.slice(8));
+    next();
+    expect(paused()).toEqual(all.slice(16));
+    for (const body of all.slice(8, 16)) reads.take(body, CHUNK, pressed);
+    next();
+    expect(paused()).toEqual([]);
+    for (const body of all) reads.take(body, CHUNK, calm);
+    expect(paused()).toEqual([]);
+    next();
+    expect(turns).toEqual([]);
+  });
+
   it('wait for the next turn after their own', () => {
     const [body, other] = bodies(2);
     if (body === undefined || other === undefined) throw new Error('no bodies');
-    reads.take(body, CHUNK, true);
-    reads.take(other, CHUNK, false);
+    reads.take(body, CHUNK, { ...calm, hasHadTurn: true });
+    reads.take(other, CHUNK, calm);
     expect([body.isPaused, other.isPaused]).toEqual([true, false]);
     next();
     expect(body.isPaused).toBe(false);

@@ -3,11 +3,12 @@
  * limited memory.
  */
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
+import { noPressure, type Pressure } from './accept-pressure.js';
 
 /** Maximum calls that begin in one turn. */
 const MOST_PER_TURN = 64;
-/** Waiting calls begin in one turn for at most this time. */
-const MOST_MS_PER_TURN = 4;
+/** Waiting calls begin in one turn for at most this time, while new clients wait to be accepted and otherwise. */
+const MOST_MS_PER_TURN = { pressed: 1, calm: 4 };
 
 /** Waiting items by connection. Connections are served round-robin, the items of one in order. */
 class RoundRobin<T> {
@@ -48,13 +49,19 @@ class RoundRobin<T> {
 
 /** Spreads the start of multiplexed and pipelined calls over turns of the event loop. */
 export class FairTurns {
+  readonly #pressure: Pressure;
   readonly #nextTurn: (turn: () => void) => void;
   readonly #nowMs: () => number;
   readonly #waiting = new RoundRobin<() => void>();
   #begun = 0;
   #isScheduled = false;
 
-  constructor(nextTurn: (turn: () => void) => void = setImmediate, nowMs: () => number = () => performance.now()) {
+  constructor(
+    pressure: Pressure = noPressure,
+    nextTurn: (turn: () => void) => void = setImmediate,
+    nowMs: () => number = () => performance.now(),
+  ) {
+    this.#pressure = pressure;
     this.#nextTurn = nextTurn;
     this.#nowMs = nowMs;
   }
@@ -84,7 +91,7 @@ export class FairTurns {
   #turn(): void {
     this.#isScheduled = false;
     this.#begun = 0;
-    const endsAtMs = this.#nowMs() + MOST_MS_PER_TURN;
+    const endsAtMs = this.#nowMs() + (this.#pressure.isHigh ? MOST_MS_PER_TURN.pressed : MOST_MS_PER_TURN.calm);
     do {
       const call = this.#waiting.shift();
       if (call === undefined) break;
@@ -95,10 +102,13 @@ export class FairTurns {
   }
 }
 
-/** Bytes of large bodies that all ports read in one turn. The read that exceeds them is still taken. */
-const MOST_READ_PER_TURN = 2 * 1024 * 1024;
-/** A body that continues brings at least one chunk of 64 KiB. */
-const MOST_RESUMED_PER_TURN = MOST_READ_PER_TURN / (64 * 1024);
+/**
+ * Bytes of large bodies that all ports read in one turn, while new clients wait to be accepted and otherwise. The read
+ * that exceeds them is still taken.
+ */
+const MOST_READ_PER_TURN = { pressed: 512 * 1024, calm: 2 * 1024 * 1024 };
+/** A body that continues brings at least one chunk of this size. */
+const CHUNK_BYTES = 64 * 1024;
 
 /** A body that is being read or discarded. */
 export interface PausableBody {
@@ -106,11 +116,18 @@ export interface PausableBody {
   resume(): unknown;
 }
 
+/** `hasHadTurn`: the body waits for the next turn in any case. `isPressed`: new clients of its port wait. */
+export interface ReadState {
+  readonly hasHadTurn: boolean;
+  readonly isPressed: boolean;
+}
+
 /** Spreads the reading of large bodies over turns of the event loop. Waiting bodies continue in order. */
 export class ReadTurns {
   readonly #nextTurn: (turn: () => void) => void;
   readonly #waiting = new Set<PausableBody>();
   #read = 0;
+  #most = MOST_READ_PER_TURN.calm;
   #isScheduled = false;
 
   constructor(nextTurn: (turn: () => void) => void = setImmediate) {
@@ -118,9 +135,10 @@ export class ReadTurns {
   }
 
   /** Counts bytes of a large body. Pauses the body if it has had its turn, or the turn is full. */
-  take(body: PausableBody, bytes: number, hasHadTurn: boolean): void {
+  take(body: PausableBody, bytes: number, { hasHadTurn, isPressed }: ReadState): void {
+    this.#most = isPressed ? MOST_READ_PER_TURN.pressed : MOST_READ_PER_TURN.calm;
     this.#read += bytes;
-    if (hasHadTurn || this.#read > MOST_READ_PER_TURN) {
+    if (hasHadTurn || this.#read > this.#most) {
       body.pause();
       this.#waiting.add(body);
     }
@@ -138,7 +156,7 @@ export class ReadTurns {
     this.#read = 0;
     let resumed = 0;
     for (const body of this.#waiting) {
-      if (resumed++ === MOST_RESUMED_PER_TURN) break;
+      if (resumed++ === this.#most / CHUNK_BYTES) break;
       this.#waiting.delete(body);
       body.resume();
     }

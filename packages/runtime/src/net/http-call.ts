@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerR
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import { freeChunk } from '../data-plane/free-memory.js';
+import type { Pressure } from './accept-pressure.js';
 import type { Answer, StreamSink } from './answer.js';
 import { type AnswerSink, type SlowReaders, watchSlowStream, writeAnswer } from './backpressure.js';
 import { type BodyLayout, type BodyLimit, type RequestBody, readBody } from './body.js';
@@ -53,22 +54,31 @@ const NO_QUERY = new URLSearchParams();
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 const CLOSE_HEADERS: Readonly<Record<string, string>> = { connection: 'close' };
 
+/** The slow readers and the new clients are those of the port. */
+interface Http1Place {
+  readonly awaitsContinue: boolean;
+  readonly slowReaders: SlowReaders;
+  readonly pressure: Pressure;
+}
+
 export class Http1Exchange implements HttpExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly awaitsContinue: boolean;
   readonly bodyTimeoutMs = undefined;
   readonly #slowReaders: SlowReaders;
+  readonly #pressure: Pressure;
 
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    { awaitsContinue, slowReaders }: { readonly awaitsContinue: boolean; readonly slowReaders: SlowReaders },
+    { awaitsContinue, slowReaders, pressure }: Http1Place,
   ) {
     this.request = request;
     this.response = response;
     this.awaitsContinue = awaitsContinue;
     this.#slowReaders = slowReaders;
+    this.#pressure = pressure;
   }
 
   get connection(): object {
@@ -112,7 +122,7 @@ export class Http1Exchange implements HttpExchange {
       bytes += length;
       const hasHadTurn = bytes >= MOST_DISCARDED_PER_TURN;
       if (hasHadTurn) bytes = 0;
-      readTurns.take(request, length, hasHadTurn);
+      readTurns.take(request, length, { hasHadTurn, isPressed: this.#pressure.isHigh });
     });
     request.resume();
     const cutOff = setTimeout(() => request.socket.destroy(), LINGER_MS);
@@ -206,6 +216,11 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
     return this.exchange.connection;
   }
 
+  protected get isReading(): boolean {
+    const { request } = this.exchange;
+    return request.readableFlowing !== null && !request.complete;
+  }
+
   protected get method(): string {
     return this.exchange.request.method ?? '';
   }
@@ -234,6 +249,7 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
       limit,
       inbound,
       timeoutMs: bodyTimeoutMs,
+      pressure: this.pressure,
       stopReading: () => this.exchange.stopReading?.(),
       beforeReading: () => {
         if (awaitsContinue) response.writeContinue();

@@ -9,6 +9,7 @@ import {
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { type AcceptPressure, noPressure, type Pressure } from './accept-pressure.js';
 import { SlowReaders } from './backpressure.js';
 import {
   http2Limits,
@@ -21,7 +22,7 @@ import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from './drain.js';
 import { FairTurns } from './fair-turns.js';
 import { Http1Exchange, Http2Exchange, type HttpExchange } from './http-call.js';
 import { Http1Connections } from './http1-connections.js';
-import { type Listening, type ListeningPlace, listen, placeText } from './listen.js';
+import { type Listening, type ListeningPlace, listen, placeText, SOCKETS_PER_PORT } from './listen.js';
 import { PipelinedCalls } from './pipelined-calls.js';
 import { crowded, notHttp1, rawAnswer, refusal, refuseAndClose, refuseRaw } from './refusal.js';
 import { type ShownIdentity, showChanges, strictTls } from './tls.js';
@@ -36,6 +37,8 @@ export interface HttpServerOptions {
   readonly tls?: ShownIdentity | undefined;
   readonly requestTimeoutMs: number;
   readonly limits: PortLimits;
+  /** Watches the new clients of the port. */
+  readonly pressure?: AcceptPressure;
   readonly nowMs?: () => number;
 }
 
@@ -53,10 +56,14 @@ export async function startHttpServer(
   options: HttpServerOptions,
   serve: (exchange: HttpExchange) => void,
 ): Promise<RunningHttpServer> {
-  const { place, tls, requestTimeoutMs } = options;
+  const { place, tls, requestTimeoutMs, pressure } = options;
   const server = newServer(tls, requestTimeoutMs);
   const connections = new Connections(server, options, serve);
-  const bound = await listen(server, place, tls === undefined ? 'http' : 'https');
+  const protocol = tls === undefined ? 'http' : 'https';
+  const mostPerTurn = SOCKETS_PER_PORT[protocol];
+  // A port with one socket accepts a connection in each turn in which a client comes.
+  if (mostPerTurn > 1) pressure?.watch(server, mostPerTurn);
+  const bound = await listen(server, place, protocol);
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${placeText(bound)}`,
     drain: (withinMs) => connections.drain(withinMs),
@@ -106,18 +113,21 @@ class Connections {
   readonly #sessions: OpenSessions;
   readonly #http1: Http1Connections;
   readonly #slowReaders: SlowReaders;
-  readonly #turns = new FairTurns();
+  readonly #pressure: Pressure;
+  readonly #turns: FairTurns;
   readonly #closeHandshakes: () => void;
 
   constructor(
     server: HttpServer,
-    { tls, requestTimeoutMs, limits, nowMs = () => performance.now() }: HttpServerOptions,
+    { tls, requestTimeoutMs, limits, pressure, nowMs = () => performance.now() }: HttpServerOptions,
     serve: (exchange: HttpExchange) => void,
   ) {
     this.#server = server;
     this.#limits = limits;
     this.#requestTimeoutMs = requestTimeoutMs;
     this.#serve = serve;
+    this.#pressure = pressure ?? noPressure;
+    this.#turns = new FairTurns(this.#pressure);
     this.#http1 = new Http1Connections(nowMs);
     this.#slowReaders = new SlowReaders(requestTimeoutMs);
     this.#watchSockets();
@@ -212,7 +222,8 @@ class Connections {
       refuseAndClose(response, isPipelined ? crowded() : notHttp1());
       return;
     }
-    const exchange = new Http1Exchange(request, response, { awaitsContinue, slowReaders: this.#slowReaders });
+    const port = { slowReaders: this.#slowReaders, pressure: this.#pressure };
+    const exchange = new Http1Exchange(request, response, { awaitsContinue, ...port });
     calls.add(response, answered, () => {
       if (!socket.destroyed) this.#serve(exchange);
     });

@@ -4,6 +4,8 @@ import { monotonicClock } from '../data-plane/alarm-clock.js';
 import { BytesInFlight, InboundBytes, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
+import { AcceptPressure } from '../net/accept-pressure.js';
+import { AsideTurns } from '../net/aside-turns.js';
 import type { AnsweredCall } from '../net/call.js';
 import type { PortLimits, RefusedKind } from '../net/connection-limit.js';
 import type { ServingPhase } from '../net/drain.js';
@@ -103,16 +105,19 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host = '127.0.0.1', port, grpcPort, tls } = options;
   let phase: ServingPhase = options.starting === true ? 'starting' : 'serving';
-  const rules = rulesOf(options, () => phase);
+  const pressure = new AcceptPressure();
+  const rules = rulesOf(options, () => phase, pressure);
   const rest = restPortOf(options, rules);
   const place = { host, port };
   const limits = limitsOf(options);
   const { requestTimeoutMs } = rules;
-  const http = await startHttpServer({ place, tls, requestTimeoutMs, limits }, (exchange) => {
+  const http = await startHttpServer({ place, tls, requestTimeoutMs, limits, pressure }, (exchange) => {
     void new RestCall(rest, exchange).serve();
   });
   const grpc =
-    grpcPort === undefined ? undefined : await startGrpc(rules, { place: { host, port: grpcPort }, tls, limits }, http);
+    grpcPort === undefined
+      ? undefined
+      : await startGrpc(rules, { place: { host, port: grpcPort }, tls, limits, pressure }, http);
   let closed: Promise<unknown> | undefined;
   return {
     url: http.url,
@@ -159,7 +164,7 @@ function limitsOf(options: ServerOptions): PortLimits {
   return { mostConnections: maxConnections, mostStreams: maxStreams, onRefusal: onRefusal ?? (() => {}) };
 }
 
-function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRules {
+function rulesOf(options: ServerOptions, phase: () => ServingPhase, pressure: AcceptPressure): ServingRules {
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxJsonBytes = DEFAULT_MAX_JSON_BYTES } = options;
   const inbound = new InboundBytes(mostInboundBytes(options), maxBodyBytes);
   const answers = new AnswerFeed();
@@ -170,9 +175,11 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRule
     maxBodyBytes,
     maxJsonBytes,
     inbound,
-    largeRequests: new LargeRequests({ inbound, maxBodyBytes, maxJsonBytes }),
+    largeRequests: new LargeRequests({ inbound, maxBodyBytes, maxJsonBytes, pressure }),
     outbound: new BytesInFlight(options.maxOutboundBytes ?? mostOutboundBytes(maxBodyBytes)),
     pages: new PageBytes(),
+    pressure,
+    aside: new AsideTurns(pressure),
     tenants: options.tenants,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,

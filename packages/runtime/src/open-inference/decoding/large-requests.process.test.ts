@@ -218,6 +218,18 @@ describe('JSON of medium size', () => {
   });
 });
 
+it('JSON of medium size is decoded in the thread while new clients wait to be accepted', async () => {
+  const limits = { inbound: new InboundBytes(), maxBodyBytes: 1e6, maxJsonBytes: 1e6 };
+  const largeRequests = new LargeRequests({ ...limits, pressure: { isHigh: true } });
+  ends.push(() => largeRequests.close());
+  const request = { ...call(), largeRequests } as unknown as RestRequest;
+  const decode = async (text: string) => (await decodeJson(request, 'run', encoded(bytesOf(text)))).inputs['x']?.data;
+  expect(await decode('{"x":[1,2]}')).toEqual(Float32Array.of(1, 2));
+  expect(threads.length).toBe(0);
+  expect(await decode(`{"x":[1,2]}${' '.repeat(10_000)}`)).toEqual(Float32Array.of(1, 2));
+  expect(threads.length).toBe(1);
+});
+
 describe('a large request that waits', () => {
   it('is not decoded if its client goes away', async () => {
     const inbound = new InboundBytes();

@@ -4,6 +4,7 @@
  */
 import type { InboundBytes } from '../../data-plane/bytes-in-flight.js';
 import type { CancelSignal } from '../../data-plane/cancellation.js';
+import { noPressure, type Pressure } from '../../net/accept-pressure.js';
 import { MemoryQueue } from '../../net/fair-turns.js';
 import { dropError } from '../../net/refusal.js';
 import { WorkBudget } from '../../net/work-budget.js';
@@ -27,6 +28,8 @@ export interface LargeRequestLimits {
   readonly inbound: InboundBytes;
   readonly maxBodyBytes: number;
   readonly maxJsonBytes: number;
+  /** New clients of the server. While they wait, the thread decodes all requests of medium size. */
+  readonly pressure?: Pressure;
   readonly nowMs?: () => number;
 }
 
@@ -34,13 +37,20 @@ export class LargeRequests {
   /** Time of the serving thread in which it decodes requests of medium size itself. Further ones are large. */
   readonly mediumWork: WorkBudget;
   readonly #limits: LargeRequestLimits;
+  readonly #pressure: Pressure;
   readonly #memory = new MemoryQueue(MOST_BYTES_IN_THREAD);
   readonly #decoder: ThreadedDecoder;
 
   constructor(limits: LargeRequestLimits) {
     this.#limits = limits;
+    this.#pressure = limits.pressure ?? noPressure;
     this.#decoder = new ThreadedDecoder(limits.maxBodyBytes + limits.maxJsonBytes);
     this.mediumWork = new WorkBudget(MEDIUM_WORK, limits.nowMs ?? (() => performance.now()));
+  }
+
+  /** True if the serving thread may decode a request of medium size now. */
+  get mayDecodeHere(): boolean {
+    return this.mediumWork.owedMs <= 0 && !this.#pressure.isHigh;
   }
 
   /** Moves the memory of the bytes to the thread. Rejects with the errors of `decoders`, or AppError DROPPED. */

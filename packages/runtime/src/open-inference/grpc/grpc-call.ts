@@ -73,6 +73,10 @@ export abstract class GrpcCall<R extends { readonly purpose: Purpose }, A = Uint
     return this.stream.session ?? this.stream;
   }
 
+  protected get isReading(): boolean {
+    return this.stream.readableFlowing !== null && !this.stream.readableEnded;
+  }
+
   makeRoom(): void {
     this.fail(dropError('memory-full'));
   }
@@ -208,7 +212,9 @@ export abstract class GrpcCall<R extends { readonly purpose: Purpose }, A = Uint
       this.#inboundBytes += chunk.length;
       this.rules.inbound.noteProgress(this);
       this.#message.take(chunk);
-      if (this.#inboundBytes > MOST_SMALL_BYTES) readTurns.take(this.stream, chunk.length, false);
+      if (this.#inboundBytes > MOST_SMALL_BYTES) {
+        readTurns.take(this.stream, chunk.length, { hasHadTurn: false, isPressed: this.pressure.isHigh });
+      }
     } catch (error) {
       this.fail(error);
     }

@@ -8,6 +8,7 @@ import {
   type Http2Server,
   type ServerHttp2Session,
 } from 'node:http2';
+import type { Pressure } from '../../net/accept-pressure.js';
 import { http2Limits, limitConnections, type PortLimits } from '../../net/connection-limit.js';
 import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from '../../net/drain.js';
 import { FairTurns } from '../../net/fair-turns.js';
@@ -29,6 +30,8 @@ export interface GrpcPlace {
   readonly place: ListeningPlace;
   readonly tls: ShownIdentity | undefined;
   readonly limits: PortLimits;
+  /** New clients of the server. */
+  readonly pressure?: Pressure | undefined;
 }
 
 export interface RunningGrpcServer {
@@ -41,13 +44,13 @@ export interface RunningGrpcServer {
 
 /** Passes every gRPC call to `onCall` and refuses all other requests. */
 export async function listenForCalls(
-  { place, tls, limits }: GrpcPlace,
+  { place, tls, limits, pressure }: GrpcPlace,
   onCall: (call: CallStream) => void,
 ): Promise<RunningGrpcServer> {
   const server = newServer(tls);
   const sessions = new OpenSessions(server, { windowBytes: WINDOW_BYTES, limits });
   server.on('session', (session) => watch(session, sessions));
-  const turns = new FairTurns();
+  const turns = new FairTurns(pressure);
   server.on('stream', (stream, headers) => {
     // A reset stream emits an error. The call learns of the reset by `close`.
     stream.on('error', () => {});

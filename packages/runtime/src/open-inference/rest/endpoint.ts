@@ -73,8 +73,7 @@ export function decodeJson<K extends 'infer' | 'run'>(
   const jsonBytes = body.jsonLength ?? body.bytes.length;
   if (jsonBytes <= SMALL_JSON_BYTES) return here();
   if (jsonBytes > MEDIUM_JSON_BYTES) return largeRequests.decode(request, kind, body);
-  const { mediumWork } = largeRequests;
-  if (mediumWork.owedMs <= 0) return mediumWork.count(here);
+  if (largeRequests.mayDecodeHere) return largeRequests.mediumWork.count(here);
   // A small body without raw tensors may share the memory of the transport, which must not leave this thread.
   const bytes = body.jsonLength === undefined ? new Uint8Array(body.bytes) : body.bytes;
   return largeRequests.decode(request, kind, { ...body, bytes });
