@@ -11,9 +11,10 @@ import {
 } from 'node:http2';
 import { connect, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createSecureServer } from 'node:tls';
-import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ask, HttpBench, inferBody, inferHeaders, overTls } from '../open-inference/http-bench.test-support.js';
 import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
+import { AcceptPressure } from './accept-pressure.js';
 import { calls } from './backpressure.test-support.js';
 import { limitConnections, type RefusedKind, smallPort } from './connection-limit.js';
 import { OpenSessions } from './drain.js';
@@ -73,6 +74,12 @@ async function said(server: RunningServer, request: string, enough?: RegExp): Pr
 function grpcSession({ grpcAddress }: RunningServer): ClientHttp2Session {
   const session = connectHttp2(`http://${grpcAddress}`).on('error', () => {});
   return session;
+}
+
+/** New clients wait until the end of the test. */
+function pressed(): void {
+  const isHigh = vi.spyOn(AcceptPressure.prototype, 'isHigh', 'get').mockReturnValue(true);
+  onTestFinished(() => isHigh.mockRestore());
 }
 
 /** Connections are accepted in the next turn of the event loop, in any order. */
@@ -304,6 +311,22 @@ describe('pipelined requests', () => {
     expect(await said(server, GET, /alive/)).toMatch(/^HTTP\/1.1 200/);
   });
 
+  it('are few before the first answer of a connection, while new clients wait', async () => {
+    pressed();
+    const { server, refused } = await start();
+    const answers = await said(server, GET.repeat(40));
+    expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual([...Array(16).fill('HTTP/1.1 200'), 'HTTP/1.1 503']);
+    expect(refused).toEqual(['pipelined']);
+    const socket = bench.socket(server);
+    let text = '';
+    socket.setEncoding('latin1').on('data', (chunk: string) => {
+      if (text === '') socket.write(GET.repeat(40));
+      text += chunk;
+    });
+    socket.write(GET);
+    await expect.poll(() => text.match(/HTTP\/1.1 200/g)?.length).toBe(41);
+  });
+
   it('within the bound are all answered, however many there are in all', async () => {
     const { server, refused } = await start();
     const socket = bench.socket(server);
@@ -435,6 +458,20 @@ describe('streams', () => {
       session.on('remoteSettings', ({ maxConcurrentStreams = 0 }) => granted.push(maxConcurrentStreams));
       await expect.poll(() => granted.at(-1)).toBe(most);
     }
+  });
+
+  it('are few before the first answer of a connection that comes while new clients wait', async () => {
+    pressed();
+    const { server } = await start(overTls);
+    const session = bench.session(server);
+    const granted: number[] = [];
+    session.on('remoteSettings', ({ maxConcurrentStreams = 0 }) => granted.push(maxConcurrentStreams));
+    const streams = Array.from({ length: 40 }, () => open(session));
+    await expect.poll(() => refusedOf(streams)).toBe(40 - 16);
+    await expect.poll(() => granted.at(-1)).toBe(16);
+    for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
+    expect((await ask(session, inferHeaders, inferBody).reply).status).toBe(200);
+    await expect.poll(() => granted.at(-1)).toBe(256);
   });
 
   it('that are refused again and again end their connection', async () => {

@@ -21,6 +21,11 @@ export const smallPort: PortLimits = { mostConnections: 256, mostStreams: 1024, 
 
 /** Maximum unanswered HTTP/1.1 requests of one connection. */
 export const MOST_PIPELINED = 64;
+/**
+ * Requests that a connection may have open before its first answer, while new clients wait to be accepted. To create and
+ * discard the objects of a request takes Node up to 60 µs.
+ */
+export const MOST_FIRST_REQUESTS = 16;
 /** Bytes that one connection may send after a request that waits for earlier ones. Node keeps what it has read. */
 export const MOST_WAITING_BYTES = 256 * 1024;
 /**

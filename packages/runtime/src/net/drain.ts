@@ -17,8 +17,9 @@ import {
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { STALLED_MS } from '../data-plane/bytes-in-flight.js';
+import { noPressure, type Pressure } from './accept-pressure.js';
 import { linkOf } from './backpressure.js';
-import { isSlowRequest, type PortLimits } from './connection-limit.js';
+import { isSlowRequest, MOST_FIRST_REQUESTS, type PortLimits } from './connection-limit.js';
 import { StreamCredit, TurnNumber } from './stream-credit.js';
 
 /** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
@@ -83,6 +84,7 @@ interface Connection {
 interface SessionOptions {
   readonly windowBytes: number;
   readonly limits: PortLimits;
+  readonly pressure?: Pressure | undefined;
   readonly nowMs?: () => number;
 }
 
@@ -107,7 +109,7 @@ export class OpenSessions {
   /** Call before the server accepts connections. Each connection gets a window of `windowBytes`. */
   constructor(
     server: Http2Server | Http2SecureServer,
-    { windowBytes, limits, nowMs = () => performance.now() }: SessionOptions,
+    { windowBytes, limits, pressure = noPressure, nowMs = () => performance.now() }: SessionOptions,
   ) {
     this.#limits = limits;
     this.#nowMs = nowMs;
@@ -124,9 +126,10 @@ export class OpenSessions {
       this.#idleSinceMs.set(session, this.#nowMs());
       // nghttp2 itself refuses streams above this share, at a far lower cost.
       const share = Math.floor(limits.mostStreams / this.#connections.size);
-      if (share < MOST_STREAMS_PER_CONNECTION) {
-        session.settings({ maxConcurrentStreams: Math.max(share, LEAST_STREAMS_PER_CONNECTION) });
-      }
+      const mostStreams = Math.min(Math.max(share, LEAST_STREAMS_PER_CONNECTION), MOST_STREAMS_PER_CONNECTION);
+      let isProven = !pressure.isHigh;
+      const granted = isProven ? mostStreams : MOST_FIRST_REQUESTS;
+      if (granted < MOST_STREAMS_PER_CONNECTION) session.settings({ maxConcurrentStreams: granted });
       let isEnding = false;
       const look = setInterval(() => {
         if (isEnding) socket.destroy();
@@ -164,6 +167,10 @@ export class OpenSessions {
           this.#finish(stream, connection);
           this.#streamCount--;
           if (!credit.count(stream, turn === this.#turn.now)) this.#calm(session);
+          else if (!isProven && credit.isGood && !session.destroyed) {
+            isProven = true;
+            session.settings({ maxConcurrentStreams: mostStreams });
+          }
           if (streams.size === 0) this.#becameIdle(session);
         });
       });

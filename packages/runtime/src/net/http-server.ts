@@ -14,6 +14,7 @@ import { SlowReaders } from './backpressure.js';
 import {
   http2Limits,
   limitConnections,
+  MOST_FIRST_REQUESTS,
   MOST_PIPELINED,
   MOST_WAITING_BYTES,
   type PortLimits,
@@ -131,7 +132,12 @@ class Connections {
     this.#http1 = new Http1Connections(nowMs);
     this.#slowReaders = new SlowReaders(requestTimeoutMs);
     this.#watchSockets();
-    this.#sessions = new OpenSessions(server as Http2SecureServer, { windowBytes: WINDOW_BYTES, limits, nowMs });
+    this.#sessions = new OpenSessions(server as Http2SecureServer, {
+      windowBytes: WINDOW_BYTES,
+      limits,
+      pressure: this.#pressure,
+      nowMs,
+    });
     (server as Http2SecureServer).on('session', (session) => {
       // A silent session accepts no new requests. Running requests still get their answers.
       session.setTimeout(KEEP_ALIVE_MS, () => session.close());
@@ -214,7 +220,8 @@ class Connections {
     if (connection === undefined || connection.isRefused || socket.destroyed) return;
     const { calls } = connection;
     const answered = this.#http1.noteRequest(connection, socket, response);
-    const isPipelined = calls.unanswered >= MOST_PIPELINED || calls.waitingBytes > MOST_WAITING_BYTES;
+    const most = connection.isAnswered || !this.#pressure.isHigh ? MOST_PIPELINED : MOST_FIRST_REQUESTS;
+    const isPipelined = calls.unanswered >= most || calls.waitingBytes > MOST_WAITING_BYTES;
     if (isPipelined || !isHttp1(request)) {
       connection.isRefused = true;
       calls.add(response, answered);

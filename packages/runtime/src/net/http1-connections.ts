@@ -21,6 +21,8 @@ export interface Http1Connection {
   sinceMs: number;
   readBefore: number;
   isRefused: boolean;
+  /** True once the client has taken an answer. */
+  isAnswered: boolean;
 }
 
 export class Http1Connections {
@@ -44,7 +46,7 @@ export class Http1Connections {
   }
 
   add(socket: Socket, calls: PipelinedCalls): void {
-    this.#all.set(socket, { calls, last: undefined, sinceMs: 0, readBefore: 0, isRefused: false });
+    this.#all.set(socket, { calls, last: undefined, sinceMs: 0, readBefore: 0, isRefused: false, isAnswered: false });
     this.#unasked.set(socket, this.#nowMs());
   }
 
@@ -62,6 +64,7 @@ export class Http1Connections {
     this.#unasked.delete(socket);
     this.#answered.delete(socket);
     return () => {
+      connection.isAnswered ||= response.writableFinished;
       if (connection.calls.unanswered === 0 && this.#all.has(socket)) this.#answered.set(socket, this.#nowMs());
       if (connection.last === response) connection.last = undefined;
     };

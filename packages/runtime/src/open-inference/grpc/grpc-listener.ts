@@ -48,7 +48,7 @@ export async function listenForCalls(
   onCall: (call: CallStream) => void,
 ): Promise<RunningGrpcServer> {
   const server = newServer(tls);
-  const sessions = new OpenSessions(server, { windowBytes: WINDOW_BYTES, limits });
+  const sessions = new OpenSessions(server, { windowBytes: WINDOW_BYTES, limits, pressure });
   server.on('session', (session) => watch(session, sessions));
   const turns = new FairTurns(pressure);
   server.on('stream', (stream, headers) => {
