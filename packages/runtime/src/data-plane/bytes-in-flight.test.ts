@@ -83,6 +83,37 @@ it('refuses bodies that have stalled for half a second, the oldest first, to mak
   expect(inbound.sum).toBe(1024 * KIB);
 });
 
+it('knows which body has stalled longest, also if one goes on many times or begins again', () => {
+  let nowMs = 0;
+  const inbound = new InboundBytes(4, 0, () => nowMs);
+  const dropped: string[] = [];
+  const bodyOf = (name: string) => ({
+    makeRoom: () => {
+      dropped.push(name);
+      inbound.release(1);
+    },
+  });
+  const [a, b, c, d] = [bodyOf('a'), bodyOf('b'), bodyOf('c'), bodyOf('d')];
+  const note = (atMs: number, body: typeof a) => {
+    nowMs = atMs;
+    inbound.noteProgress(body);
+  };
+  for (const body of [a, b, c, d]) {
+    expect(inbound.take(1, 0, body)).toBe(true);
+    note(0, body);
+  }
+  note(1, d);
+  note(2, d);
+  note(3, b);
+  inbound.forget(b);
+  note(4, c);
+  note(5, b);
+  nowMs = 1000;
+  for (let count = 0; count < 4; count++) expect(inbound.take(1)).toBe(true);
+  expect(dropped).toEqual(['a', 'd', 'c', 'b']);
+  expect(inbound.take(1)).toBe(false);
+});
+
 it('never has a body make room for its own next bytes', () => {
   const KIB = 1024;
   let nowMs = 0;

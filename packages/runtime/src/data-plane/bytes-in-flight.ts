@@ -65,6 +65,8 @@ export class InboundBytes {
   readonly #nowMs: () => number;
   /** Times of the latest bytes. The body that has waited longest comes first. */
   readonly #unfinished = new Map<UnfinishedBody, number>();
+  /** The last one of `#unfinished`. */
+  #latest: UnfinishedBody | undefined;
 
   /** A body of `maxBodyBytes` always fits alone. */
   constructor(most = Number.POSITIVE_INFINITY, maxBodyBytes = 0, nowMs: () => number = () => performance.now()) {
@@ -85,11 +87,11 @@ export class InboundBytes {
 
   /** Reserves more bytes for `body`, which has `before`; false if a limit forbids it. `body` never makes room itself. */
   take(bytes: number, before = 0, body?: UnfinishedBody): boolean {
-    if (body !== undefined) this.forget(body);
     const isSmall = before + bytes <= MOST_SMALL_BYTES;
     const large = largePart(before + bytes) - largePart(before);
     if (large > 0 && !this.#large.take(large)) return false;
     while (!this.#all.take(bytes)) {
+      if (body !== undefined) this.forget(body);
       if (isSmall && this.#dropStalled()) continue;
       this.#large.release(large);
       return false;
@@ -105,13 +107,16 @@ export class InboundBytes {
 
   /** Call after the bytes of a body that is not complete have been reserved. */
   noteProgress(body: UnfinishedBody): void {
-    this.#unfinished.delete(body);
+    // A body in many small chunks is usually the latest one already, and then keeps its place.
+    if (body !== this.#latest) this.#unfinished.delete(body);
     this.#unfinished.set(body, this.#nowMs());
+    this.#latest = body;
   }
 
   /** Call at the end of a body. */
   forget(body: UnfinishedBody): void {
     this.#unfinished.delete(body);
+    if (body === this.#latest) this.#latest = undefined;
   }
 
   #dropStalled(): boolean {
