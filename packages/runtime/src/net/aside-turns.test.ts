@@ -7,16 +7,21 @@ import { AsideTurns } from './aside-turns.js';
 
 afterEach(endServers);
 
+const objects = (count: number): readonly object[] => Array.from({ length: count }, () => ({}));
+
 function bench() {
   const turns: (() => void)[] = [];
   const pressure = { isHigh: false };
   const given: number[] = [];
   const aside = new AsideTurns(pressure, (turn) => turns.push(turn));
-  const calls = Array.from({ length: 200 }, () => ({}));
+  const [connections, calls] = [objects(100), objects(200)];
   const take = (from: number, to: number) => {
-    for (let at = from; at < to; at++) aside.take(calls[at] ?? {}, () => given.push(at));
+    // Two calls of each connection.
+    for (let at = from; at < to; at++) {
+      aside.take(connections[at >> 1] ?? {}, calls[at] ?? {}, () => given.push(at));
+    }
   };
-  return { aside, calls, pressure, given, take, turns, nextTurn: () => turns.shift()?.() };
+  return { aside, connections, calls, pressure, given, take, turns, nextTurn: () => turns.shift()?.() };
 }
 
 it('answers aside are given at once while no new client waits', () => {
@@ -26,30 +31,46 @@ it('answers aside are given at once while no new client waits', () => {
   expect(turns).toEqual([]);
 });
 
-it('while new clients wait, two answers aside are given in a turn, in order, and none to a client that is gone', () => {
-  const { aside, calls, pressure, given, take, turns, nextTurn } = bench();
+it('while new clients wait, two answers aside are given in a turn, to connections in turn, and none to a client that is gone', () => {
+  const { aside, connections, calls, pressure, given, take, turns, nextTurn } = bench();
   pressure.isHigh = true;
   take(0, 200);
   expect(given).toEqual([]);
   nextTurn();
-  expect(given).toEqual([0, 1]);
-  aside.forget(calls[2] ?? {});
+  expect(given).toEqual([0, 2]);
+  aside.forget(connections[2] ?? {}, calls[4] ?? {});
   nextTurn();
-  expect(given).toEqual([0, 1, 3, 4]);
+  expect(given).toEqual([0, 2, 5, 6]);
   pressure.isHigh = false;
   nextTurn();
   expect(given).toHaveLength(4 + 64);
-  // Later answers do not overtake those that wait.
-  aside.take({}, () => given.push(200));
+  // A later connection does not overtake those that wait.
+  aside.take({}, {}, () => given.push(200));
   while (given.length < 200) nextTurn();
-  expect(given.at(-1)).toBe(200);
+  expect(given.slice(0, 100).filter((at) => at % 2 === 1)).toEqual([5]);
+  expect(given.indexOf(200)).toBe(167);
   expect(turns).toEqual([]);
+});
+
+it('answers aside of one connection can be dropped', () => {
+  const { aside, connections, calls, pressure, given, take, turns, nextTurn } = bench();
+  pressure.isHigh = true;
+  take(0, 6);
+  const [first = {}, second = {}, third = {}] = connections;
+  expect([...aside.connections]).toEqual([first, second, third]);
+  aside.drop(first);
+  aside.forget(first, calls[0] ?? {});
+  expect([aside.has(first), aside.has(second)]).toEqual([false, true]);
+  nextTurn();
+  nextTurn();
+  expect(given).toEqual([2, 4, 3, 5]);
+  expect([aside.has(second), turns]).toEqual([false, []]);
 });
 
 it('answers aside still have their turns if giving one fails', () => {
   const { aside, pressure, given, take, turns, nextTurn } = bench();
   pressure.isHigh = true;
-  aside.take({}, () => {
+  aside.take({}, {}, () => {
     throw new Error('no');
   });
   take(0, 1);

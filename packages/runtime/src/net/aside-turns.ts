@@ -11,8 +11,8 @@ const MOST_PER_TURN = { pressed: 2, calm: 64 };
 export class AsideTurns {
   readonly #pressure: Pressure;
   readonly #nextTurn: (turn: () => void) => void;
-  /** Answers that wait, by call, in order. */
-  readonly #waiting = new Map<object, () => void>();
+  /** Answers that wait, by connection and call. Connections take turns; the next one comes first. */
+  readonly #waiting = new Map<object, Map<object, () => void>>();
   #isScheduled = false;
 
   constructor(pressure: Pressure, nextTurn: (turn: () => void) => void = setImmediate) {
@@ -21,18 +21,35 @@ export class AsideTurns {
   }
 
   /** Gives an answer at once, or in its turn while new clients wait. */
-  take(call: object, give: () => void): void {
+  take(connection: object, call: object, give: () => void): void {
     if (this.#waiting.size === 0 && !this.#pressure.isHigh) {
       give();
       return;
     }
-    this.#waiting.set(call, give);
+    const calls = this.#waiting.get(connection) ?? new Map<object, () => void>();
+    this.#waiting.set(connection, calls.set(call, give));
     this.#schedule();
   }
 
   /** Forgets the answer to a client that is gone. */
-  forget(call: object): void {
-    if (this.#waiting.size > 0) this.#waiting.delete(call);
+  forget(connection: object, call: object): void {
+    const calls = this.#waiting.get(connection);
+    if (calls?.delete(call) === true && calls.size === 0) this.#waiting.delete(connection);
+  }
+
+  /** True if answers of the connection wait. */
+  has(connection: object): boolean {
+    return this.#waiting.has(connection);
+  }
+
+  /** Connections with waiting answers, the next one first. */
+  get connections(): Iterable<object> {
+    return this.#waiting.keys();
+  }
+
+  /** Forgets all answers of a connection. */
+  drop(connection: object): void {
+    this.#waiting.delete(connection);
   }
 
   #schedule(): void {
@@ -46,9 +63,15 @@ export class AsideTurns {
     this.#isScheduled = false;
     let left = this.#pressure.isHigh ? MOST_PER_TURN.pressed : MOST_PER_TURN.calm;
     try {
-      for (const [call, give] of this.#waiting) {
+      for (const [connection, calls] of this.#waiting) {
         if (left-- === 0) break;
-        this.#waiting.delete(call);
+        const [first] = calls;
+        this.#waiting.delete(connection);
+        if (first === undefined) continue;
+        const [call, give] = first;
+        calls.delete(call);
+        // The connection moves to the end.
+        if (calls.size > 0) this.#waiting.set(connection, calls);
         give();
       }
     } finally {

@@ -83,7 +83,7 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
       this.admit(route, this.#caller);
       const { aside } = this.rules;
       if (aside !== undefined && (route.purpose === 'metrics' || route.purpose === 'metadata')) {
-        await new Promise<void>((resolve) => aside.take(this, resolve));
+        await new Promise<void>((resolve) => aside.take(this.connection, this, resolve));
       }
       this.#answer(await this.run(route));
     } catch (error) {
@@ -141,11 +141,11 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     const { aside } = this.rules;
     // Nothing bounds the reading of the rest before the refusal is written.
     if (aside === undefined || this.isReading || isServerFault(codeOf(error))) this.writeRefusal(error);
-    else aside.take(this, () => this.writeRefusal(error));
+    else aside.take(this.connection, this, () => this.writeRefusal(error));
   }
 
   protected gone(): void {
-    this.rules.aside?.forget(this);
+    this.rules.aside?.forget(this.connection, this);
     this.sent();
     if (this.#over()) this.signal.abort();
   }

@@ -15,6 +15,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ask, HttpBench, inferBody, inferHeaders, overTls } from '../open-inference/http-bench.test-support.js';
 import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
 import { AcceptPressure } from './accept-pressure.js';
+import { AsideTurns } from './aside-turns.js';
 import { calls } from './backpressure.test-support.js';
 import { limitConnections, type RefusedKind, smallPort } from './connection-limit.js';
 import { OpenSessions } from './drain.js';
@@ -59,7 +60,7 @@ async function pipelineAtOnce(port: number, connections: number, requests: numbe
 }
 
 /** Text of the server until it closes the connection, or until `enough`. */
-async function said(server: RunningServer, request: string, enough?: RegExp): Promise<string> {
+async function said(server: Pick<RunningServer, 'url'>, request: string, enough?: RegExp): Promise<string> {
   const socket = bench.socket(server);
   let text = '';
   socket.setEncoding('latin1').on('data', (chunk: string) => {
@@ -74,6 +75,23 @@ async function said(server: RunningServer, request: string, enough?: RegExp): Pr
 function grpcSession({ grpcAddress }: RunningServer): ClientHttp2Session {
   const session = connectHttp2(`http://${grpcAddress}`).on('error', () => {});
   return session;
+}
+
+/** A port whose answers wait aside for ever. */
+async function asideServer(mostConnections: number) {
+  const [served, refused]: [string[], RefusedKind[]] = [[], []];
+  const aside = new AsideTurns({ isHigh: true }, () => {});
+  const limits = { mostConnections, mostStreams: 1, onRefusal: (kind: RefusedKind) => refused.push(kind) };
+  const place = { host: '127.0.0.1', port: 0 };
+  const server = await startHttpServer(
+    { place, requestTimeoutMs: 60_000, limits, aside },
+    ({ request, connection }) => {
+      served.push(request.url ?? '');
+      aside.take(connection, request, () => {});
+    },
+  );
+  onTestFinished(() => server.close(0));
+  return { server, served, refused };
 }
 
 /** New clients wait until the end of the test. */
@@ -224,6 +242,20 @@ describe('connections', () => {
     connected.destroy();
   });
 
+  it('beyond the bound take the place of one whose answer waits aside', async () => {
+    const { server, served, refused } = await asideServer(2);
+    const first = bench.socket(server);
+    const firstGone = once(first.resume(), 'close');
+    first.write('GET /first HTTP/1.1\r\nhost: x\r\n\r\n');
+    await expect.poll(() => served).toEqual(['/first']);
+    for (const path of ['/second', '/third']) {
+      bench.socket(server).write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+      await expect.poll(() => served.at(-1)).toBe(path);
+    }
+    await firstGone;
+    expect(refused).toEqual(['connection']);
+  });
+
   it('over HTTP/2 beyond the bound take the place of one whose requests all arrive slowly', async () => {
     let nowMs = 0;
     const refused: RefusedKind[] = [];
@@ -281,6 +313,13 @@ describe('pipelined requests', () => {
     const answers = await said(server, GET.repeat(1000));
     expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual([...Array(64).fill('HTTP/1.1 200'), 'HTTP/1.1 503']);
     expect(answers).toMatch(/connection: close.*"reason":"queue-full".*}$/s);
+    expect(refused).toEqual(['pipelined']);
+  });
+
+  it('beyond the bound close the connection if answers before them wait aside', async () => {
+    const { server, served, refused } = await asideServer(9);
+    expect(await said(server, GET.repeat(1000))).toBe('');
+    expect(served).toEqual(['/livez']);
     expect(refused).toEqual(['pipelined']);
   });
 
@@ -470,7 +509,9 @@ describe('streams', () => {
     await expect.poll(() => refusedOf(streams)).toBe(40 - 16);
     await expect.poll(() => granted.at(-1)).toBe(16);
     for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
-    expect((await ask(session, inferHeaders, inferBody).reply).status).toBe(200);
+    // For the server, a stream is open until it has been taken down.
+    const asked = () => ask(session, inferHeaders, inferBody).reply.catch(() => undefined);
+    await expect.poll(async () => (await asked())?.status).toBe(200);
     await expect.poll(() => granted.at(-1)).toBe(256);
   });
 

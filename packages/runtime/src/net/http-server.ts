@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { type AcceptPressure, noPressure, type Pressure } from './accept-pressure.js';
+import type { AsideTurns } from './aside-turns.js';
 import { SlowReaders } from './backpressure.js';
 import {
   http2Limits,
@@ -30,6 +31,8 @@ import { type ShownIdentity, showChanges, strictTls } from './tls.js';
 
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
+/** Connections with waiting answers among which a full port looks for one of its own. */
+const MOST_ASIDE_LOOKS = 16;
 /** Window of a body; with the default of 64 KiB, large tensors would wait for many round trips. */
 const WINDOW_BYTES = 1024 * 1024;
 
@@ -40,6 +43,8 @@ export interface HttpServerOptions {
   readonly limits: PortLimits;
   /** Watches the new clients of the port. */
   readonly pressure?: AcceptPressure;
+  /** Answers that wait while new clients wait. */
+  readonly aside?: AsideTurns;
   readonly nowMs?: () => number;
 }
 
@@ -115,12 +120,13 @@ class Connections {
   readonly #http1: Http1Connections;
   readonly #slowReaders: SlowReaders;
   readonly #pressure: Pressure;
+  readonly #aside: AsideTurns | undefined;
   readonly #turns: FairTurns;
   readonly #closeHandshakes: () => void;
 
   constructor(
     server: HttpServer,
-    { tls, requestTimeoutMs, limits, pressure, nowMs = () => performance.now() }: HttpServerOptions,
+    { tls, requestTimeoutMs, limits, pressure, aside, nowMs = () => performance.now() }: HttpServerOptions,
     serve: (exchange: HttpExchange) => void,
   ) {
     this.#server = server;
@@ -128,6 +134,7 @@ class Connections {
     this.#requestTimeoutMs = requestTimeoutMs;
     this.#serve = serve;
     this.#pressure = pressure ?? noPressure;
+    this.#aside = aside;
     this.#turns = new FairTurns(this.#pressure);
     this.#http1 = new Http1Connections(nowMs);
     this.#slowReaders = new SlowReaders(requestTimeoutMs);
@@ -199,9 +206,22 @@ class Connections {
 
   #makePlace(): boolean {
     if (this.#http1.closeIdle() || this.#sessions.closeIdle()) return true;
-    if (!this.#http1.refuseSlow()) return this.#sessions.closeSlow() || this.#http1.closeIdle(0);
+    if (!this.#http1.refuseSlow() && !this.#closeAside()) return this.#sessions.closeSlow() || this.#http1.closeIdle(0);
     this.#limits.onRefusal('connection');
     return true;
+  }
+
+  /** Closes a connection over HTTP/1.1 whose answer waits aside; false if it finds none. */
+  #closeAside(): boolean {
+    let looks = MOST_ASIDE_LOOKS;
+    for (const connection of this.#aside?.connections ?? []) {
+      if (looks-- === 0) return false;
+      if (this.#http1.get(connection as Socket) === undefined) continue;
+      this.#aside?.drop(connection);
+      (connection as Socket).destroy();
+      return true;
+    }
+    return false;
   }
 
   #begin(
@@ -226,6 +246,11 @@ class Connections {
       connection.isRefused = true;
       calls.add(response, answered);
       if (isPipelined) this.#limits.onRefusal('pipelined');
+      // The refusal would come after these answers, and nothing would tell that the client is gone.
+      if (this.#aside?.has(socket) === true) {
+        socket.destroy();
+        return;
+      }
       refuseAndClose(response, isPipelined ? crowded() : notHttp1());
       return;
     }

@@ -106,12 +106,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { host = '127.0.0.1', port, grpcPort, tls } = options;
   let phase: ServingPhase = options.starting === true ? 'starting' : 'serving';
   const pressure = new AcceptPressure();
-  const rules = rulesOf(options, () => phase, pressure);
+  const aside = new AsideTurns(pressure);
+  const rules = { ...rulesOf(options, () => phase, pressure), aside };
   const rest = restPortOf(options, rules);
   const place = { host, port };
   const limits = limitsOf(options);
   const { requestTimeoutMs } = rules;
-  const http = await startHttpServer({ place, tls, requestTimeoutMs, limits, pressure }, (exchange) => {
+  const http = await startHttpServer({ place, tls, requestTimeoutMs, limits, pressure, aside }, (exchange) => {
     void new RestCall(rest, exchange).serve();
   });
   const grpc =
@@ -179,7 +180,6 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase, pressure: Ac
     outbound: new BytesInFlight(options.maxOutboundBytes ?? mostOutboundBytes(maxBodyBytes)),
     pages: new PageBytes(),
     pressure,
-    aside: new AsideTurns(pressure),
     tenants: options.tenants,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,
