@@ -254,8 +254,11 @@ class Connections {
       refuseAndClose(response, isPipelined ? crowded() : notHttp1());
       return;
     }
-    const port = { slowReaders: this.#slowReaders, pressure: this.#pressure };
-    const exchange = new Http1Exchange(request, response, { awaitsContinue, ...port });
+    const exchange = new Http1Exchange(request, response, {
+      awaitsContinue,
+      slowReaders: this.#slowReaders,
+      pressure: this.#pressure,
+    });
     calls.add(response, answered, () => {
       if (!socket.destroyed) this.#serve(exchange);
     });
