@@ -107,6 +107,17 @@ describe('metricScore', () => {
     // sklearn.metrics.f1_score([0, 1, 1, 0, 1, 1], [0, 1, 0, 1, 1, 0])
     ['F1 of class 1', { kind: 'f1' }, classes([0, 1, 0, 1, 1, 0], [0, 1, 1, 0, 1, 1]), 4 / 7],
     ['F1 of a named class', { kind: 'f1', positive: 'a' }, [sample(texts('a'), 'a'), sample(texts('a'), 'b')], 2 / 3],
+    [
+      'scores of classes that are called by other numbers, such as stars',
+      { kind: 'accuracy', classes: ['1', '2', '3'] },
+      [
+        sample(fp32([9, 0, 0]), '1'),
+        sample(fp32([0, 9, 0]), '2'),
+        sample(fp32([0, 9, 0]), '1'),
+        sample(fp32([0, 0, 9]), '3'),
+      ],
+      3 / 4,
+    ],
     ['F1 of a named class 1', { kind: 'f1', classes: ['no', 'yes'] }, classes([1, 1], [1, 'no']), 2 / 3],
     [
       'F1 of a class by number',

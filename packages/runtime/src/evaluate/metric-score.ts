@@ -146,7 +146,8 @@ export function rankedClasses({ outputs }: AnsweredSample, metric: Metric): read
   }
   if (tensor.shape.at(-1) !== tensor.data.length)
     throw wrongOutput(`is ${typeText(tensor)}, the scores of several inputs`);
-  return bestFirst(values.map(Number)).map((position) => className(position, metric));
+  // A position is no name, even if a class is called by a number.
+  return bestFirst(values.map(Number)).map((position) => metric.classes?.[position] ?? String(position));
 }
 
 /** Positions by descending score, equal ones in order, NaN last. */
