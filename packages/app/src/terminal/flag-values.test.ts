@@ -45,6 +45,7 @@ describe('values of flags', () => {
     ['load', '--seed', ['-1', '0.5', '9007199254740991']],
     ['load', '--part', ['scan', '=x', 'scan=']],
     ['load', '--part-gap-ms', ['-1', 'x']],
+    ['report', '--from', ['yesterday', '2026-02-29', '2026-02-30T00:00:00Z', '2026-04-31T12:00:00+02:00']],
   ])('%s refuses wrong %s', (name, flag, texts) => {
     for (const text of texts) {
       expect(() => optionsOf(name, flag, text)).toThrow(

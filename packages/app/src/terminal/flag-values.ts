@@ -175,6 +175,12 @@ export function durationMs(text: string): number {
 /** Instant in ISO 8601, or in ms since 1970, as ms since 1970. */
 export function instant(text: string): number {
   const epochMs = /^\d{11,}$/.test(text) ? Number(text) : Date.parse(text);
-  if (Number.isFinite(epochMs) && epochMs >= 0 && epochMs <= 8.64e15) return epochMs;
+  if (Number.isFinite(epochMs) && epochMs >= 0 && epochMs <= 8.64e15 && isOfCalendar(text)) return epochMs;
   throw new InvalidArgumentError('Expected a time such as 2026-03-01T12:00:00Z.');
+}
+
+/** False for a day that its month lacks, such as February 30, which `Date` takes for a day of the next month. */
+function isOfCalendar(text: string): boolean {
+  const [day] = /^\d{4}-\d{2}-\d{2}/.exec(text) ?? [];
+  return day === undefined || new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
 }
