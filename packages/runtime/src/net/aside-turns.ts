@@ -4,6 +4,7 @@
  * instead of asking again at once.
  */
 import type { Pressure } from './accept-pressure.js';
+import { RoundRobin } from './round-robin.js';
 
 /** Answers of one turn, while new clients wait and otherwise. */
 const MOST_PER_TURN = { pressed: 2, calm: 64 };
@@ -11,8 +12,7 @@ const MOST_PER_TURN = { pressed: 2, calm: 64 };
 export class AsideTurns {
   readonly #pressure: Pressure;
   readonly #nextTurn: (turn: () => void) => void;
-  /** Answers that wait, by connection and call. Connections take turns; the next one comes first. */
-  readonly #waiting = new Map<object, Map<object, () => void>>();
+  readonly #waiting = new RoundRobin<{ readonly call: object; readonly give: () => void }>();
   #isScheduled = false;
 
   constructor(pressure: Pressure, nextTurn: (turn: () => void) => void = setImmediate) {
@@ -26,15 +26,13 @@ export class AsideTurns {
       give();
       return;
     }
-    const calls = this.#waiting.get(connection) ?? new Map<object, () => void>();
-    this.#waiting.set(connection, calls.set(call, give));
+    this.#waiting.add(connection, { call, give });
     this.#schedule();
   }
 
   /** Forgets the answer to a client that is gone. */
   forget(connection: object, call: object): void {
-    const calls = this.#waiting.get(connection);
-    if (calls?.delete(call) === true && calls.size === 0) this.#waiting.delete(connection);
+    this.#waiting.remove(connection, (waiting) => waiting.call === call);
   }
 
   /** True if answers of the connection wait. */
@@ -44,12 +42,12 @@ export class AsideTurns {
 
   /** Connections with waiting answers, the next one first. */
   get connections(): Iterable<object> {
-    return this.#waiting.keys();
+    return this.#waiting.connections;
   }
 
   /** Forgets all answers of a connection. */
   drop(connection: object): void {
-    this.#waiting.delete(connection);
+    this.#waiting.remove(connection);
   }
 
   #schedule(): void {
@@ -61,18 +59,12 @@ export class AsideTurns {
   /** If giving an answer fails, the others still have their turns. */
   #turn(): void {
     this.#isScheduled = false;
-    let left = this.#pressure.isHigh ? MOST_PER_TURN.pressed : MOST_PER_TURN.calm;
+    const most = this.#pressure.isHigh ? MOST_PER_TURN.pressed : MOST_PER_TURN.calm;
     try {
-      for (const [connection, calls] of this.#waiting) {
-        if (left-- === 0) break;
-        const [first] = calls;
-        this.#waiting.delete(connection);
-        if (first === undefined) continue;
-        const [call, give] = first;
-        calls.delete(call);
-        // The connection moves to the end.
-        if (calls.size > 0) this.#waiting.set(connection, calls);
-        give();
+      for (let given = 0; given < most; given++) {
+        const next = this.#waiting.shift();
+        if (next === undefined) break;
+        next.give();
       }
     } finally {
       if (this.#waiting.size > 0) this.#schedule();

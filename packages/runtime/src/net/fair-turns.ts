@@ -4,48 +4,12 @@
  */
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { noPressure, type Pressure } from './accept-pressure.js';
+import { RoundRobin } from './round-robin.js';
 
 /** Maximum calls that begin in one turn. */
 const MOST_PER_TURN = 64;
 /** Waiting calls begin in one turn for at most this time, while new clients wait to be accepted and otherwise. */
 const MOST_MS_PER_TURN = { pressed: 1, calm: 4 };
-
-/** Waiting items by connection. Connections are served round-robin, the items of one in order. */
-class RoundRobin<T> {
-  /** The next connection comes first. */
-  readonly #items = new Map<object, T[]>();
-
-  /** Number of connections with waiting items. */
-  get size(): number {
-    return this.#items.size;
-  }
-
-  get first(): T | undefined {
-    for (const [first] of this.#items.values()) return first;
-    return undefined;
-  }
-
-  has(connection: object): boolean {
-    return this.#items.has(connection);
-  }
-
-  add(connection: object, item: T): void {
-    const items = this.#items.get(connection);
-    if (items === undefined) this.#items.set(connection, [item]);
-    else items.push(item);
-  }
-
-  shift(): T | undefined {
-    for (const [connection, items] of this.#items) {
-      const first = items.shift();
-      this.#items.delete(connection);
-      // The connection moves to the end.
-      if (items.length > 0) this.#items.set(connection, items);
-      return first;
-    }
-    return undefined;
-  }
-}
 
 /** Spreads the start of multiplexed and pipelined calls over turns of the event loop. */
 export class FairTurns {
