@@ -99,7 +99,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   /** Infinity during the load. */
   #lastArrivalAtMs = Number.POSITIVE_INFINITY;
   #nowMs = 0;
-  /** Of the last arrival, batch, end of a request or change of replicas; alarms and ticks may come long after. */
+  /** Of the last arrival or end of a request; alarms, ticks and changes of replicas may come long after. */
   #endedAtMs = 0;
 
   constructor(input: SimulationInput) {
@@ -470,8 +470,15 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     if (hasSharesByUpstream(this.#stated)) this.#paths.follow(behindUpstream(this.#stated, servingVariants(running)));
     this.#input.onFleet?.(running, this.#nowMs);
     this.#pas = this.#input.accuracyOf?.(running) ?? 0;
+    if (this.#answeredAll) return;
     this.#meter.note(this.#fleet.uses(), this.#nowMs);
     this.#endedAtMs = this.#nowMs;
+  }
+
+  /** Changes of replicas may end long after the last answer; then they are not measured. */
+  get #answeredAll(): boolean {
+    const mayArrive = this.#arrivesAtMs < Number.POSITIVE_INFINITY || !this.#waitingParts.isEmpty;
+    return !mayArrive && this.#scheduler.inFlight === 0;
   }
 
   #tellEnd(request: Request, outcome: SimulatedEnd['outcome'], nowMs: number, byClient = false): void {

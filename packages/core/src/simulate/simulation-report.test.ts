@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId } from '../model/ids.js';
+import type { StagePlan } from '../model/plan.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/service-curves.js';
 import { deterministicArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
-import type { SimulationInput } from './simulation-input.js';
+import type { SimulatedController, SimulationInput } from './simulation-input.js';
 import { simulationReport } from './simulation-report.js';
 
 const spec = chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 50 }] });
@@ -53,6 +54,18 @@ describe('simulationReport', () => {
     const stage = report.stages[stageId('a')];
     expect(stage?.loadFactor).toBeCloseTo(10 / 40, 2);
     expect(stage?.busyFraction).toBeCloseTo(0.25, 2);
+  });
+
+  it('measures until the last answer, even if a replica becomes ready long after it', () => {
+    const more = planOf(spec, { maxBatchSize: 1, replicas: 3 }).stages[stageId('a')]?.[0] as StagePlan;
+    const controller: SimulatedController = {
+      intervalMs: 50_000,
+      loadMs: () => 600_000,
+      decide: () => [{ kind: 'scale', stageId: stageId('a'), fromReplicas: 2, to: more }],
+    };
+    const report = reportAt(10, { controller, hostCores: 3 });
+    expect(report.goodputRps).toBeCloseTo(10, 1);
+    expect(report.cpuCoresMean).toBeCloseTo((2 * 50 + 3 * 10) / 60, 2);
   });
 
   it('leaves out what happens before the measured time', () => {
