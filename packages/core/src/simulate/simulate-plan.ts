@@ -99,7 +99,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   /** Infinity during the load. */
   #lastArrivalAtMs = Number.POSITIVE_INFINITY;
   #nowMs = 0;
-  /** Of the last arrival or end of a request; alarms, ticks and changes of replicas may come long after. */
+  /** Of the last arrival, batch or end of a request; alarms, ticks and changes of replicas may come long after. */
   #endedAtMs = 0;
 
   constructor(input: SimulationInput) {
@@ -331,10 +331,10 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #endBatch(index: number): void {
-    this.#endedAtMs = this.#nowMs;
     this.#corrected?.ended(index, this.#nowMs);
     const replica = this.#fleet.answering(index, this.#nowMs);
     if (replica === undefined) return;
+    this.#endedAtMs = this.#nowMs;
     const { batch, stage } = replica;
     const failed = this.#input.faults !== undefined && this.#fleet.fails(index, this.#nowMs);
     if (this.#history !== undefined) this.#recordBatch(replica, this.#history, failed);

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
-import { stageId } from '../model/ids.js';
+import { type StageId, stageId } from '../model/ids.js';
 import type { StagePlan } from '../model/plan.js';
+import type { RunningReplica } from '../model/running-plan.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/service-curves.js';
 import { deterministicArrivals } from './arrivals/constant-rate.js';
+import type { ReplicaFault } from './replica-faults.js';
 import { simulatePlan } from './simulate-plan.js';
 import type { SimulatedController, SimulationInput } from './simulation-input.js';
 import { simulationReport } from './simulation-report.js';
@@ -66,6 +68,19 @@ describe('simulationReport', () => {
     const report = reportAt(10, { controller, hostCores: 3 });
     expect(report.goodputRps).toBeCloseTo(10, 1);
     expect(report.cpuCoresMean).toBeCloseTo((2 * 50 + 3 * 10) / 60, 2);
+  });
+
+  it('measures until the last answer, even if a lost replica would have ended its batch long after it', () => {
+    const faultsOf = (_: StageId, { replicaId }: RunningReplica): readonly ReplicaFault[] =>
+      replicaId.endsWith('-1')
+        ? [
+            { kind: 'slow', fromMs: 59_000, untilMs: 70_000, factor: 12_000 },
+            { kind: 'crash', atMs: 59_960 },
+          ]
+        : [];
+    const report = reportAt(10, { faults: { startFails: () => false, faultsOf } });
+    expect(report.completed + report.failed).toBe(600);
+    expect(report.goodputRps).toBeCloseTo(10, 0);
   });
 
   it('leaves out what happens before the measured time', () => {
