@@ -3,7 +3,8 @@
  * and the conditions that the edges of the pipeline state, or those of the incident.
  */
 import { AppError, type EdgeSpec, type PipelineSpec, type SeededRng, type TensorMap } from '@equipoise/core/model';
-import type { BatchResult, ItemResult, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
+import type { ItemResult, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
+import { watchedRunner } from '../../../packages/app/src/compose/watched-runner.js';
 import type { Injection } from '../../../packages/core/src/diagnose/simulated-incident.test-support.js';
 
 export interface FaultyReplicasOptions {
@@ -33,19 +34,14 @@ interface Faulty extends FaultyReplicasOptions {
 }
 
 function faultyRunner(runner: ModelRunner, faulty: Faulty): ModelRunner {
-  return {
-    keepsTensors: true,
-    run: async (batch) => {
-      const result = await runner.run(batch);
-      const factor = slownessOf(faulty);
-      const serviceMs = result.serviceMs * factor;
-      if (factor > 1) await new Promise((resolve) => setTimeout(resolve, serviceMs - result.serviceMs));
-      const items = fails(faulty) ? result.items.map(failed) : result.items.map((item) => withEdges(item, faulty));
-      return { items, serviceMs } satisfies BatchResult;
-    },
-    onLost: (listener) => runner.onLost(listener),
-    close: () => runner.close(),
-  };
+  return watchedRunner(runner, async (batch, traceHeaders) => {
+    const result = await runner.run(batch, traceHeaders);
+    const factor = slownessOf(faulty);
+    const serviceMs = result.serviceMs * factor;
+    if (factor > 1) await new Promise((resolve) => setTimeout(resolve, serviceMs - result.serviceMs));
+    const items = fails(faulty) ? result.items.map(failed) : result.items.map((item) => withEdges(item, faulty));
+    return { items, serviceMs };
+  });
 }
 
 const isOn = ({ fromS = 0, untilS = Number.POSITIVE_INFINITY }: Injection, nowS: number): boolean =>
