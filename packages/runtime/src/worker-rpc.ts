@@ -3,7 +3,7 @@
  * `answerLimitMs` limits the silence of the thread. The silence counts in CPU time of the process, because a thread that
  * gets no processor is not stuck. A thread that works long reports progress, which ends the silence.
  */
-import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 
 /** The answer to request `id`, or the reason why there is none. */
 export interface RpcReply<Failure> {
@@ -18,7 +18,8 @@ export const PROGRESS = 'progress';
 export interface RpcThreadOptions<Failure> {
   readonly entry: string;
   readonly workerData?: unknown;
-  readonly resourceLimits?: ResourceLimits;
+  /** Limits (MiB) of the JavaScript heap. Node 24 would give each thread a young generation of up to 192 MiB. */
+  readonly heapMib: { readonly young: number; readonly old?: number };
   /** Maximum CPU time (ms) of the process in silence while a request waits; default unlimited. */
   readonly answerLimitMs?: number | undefined;
   readonly cpuTimeMs?: () => number;
@@ -52,7 +53,9 @@ export class RpcThread<Failure> extends Worker {
   #silence: NodeJS.Timeout | undefined;
 
   constructor(options: RpcThreadOptions<Failure>) {
-    const { entry, workerData, resourceLimits = {} } = options;
+    const { entry, workerData, heapMib } = options;
+    const { young: maxYoungGenerationSizeMb, old: maxOldGenerationSizeMb } = heapMib;
+    const resourceLimits = { maxYoungGenerationSizeMb, ...(maxOldGenerationSizeMb && { maxOldGenerationSizeMb }) };
     super(entry, { workerData, resourceLimits, execArgv: [] });
     this.#options = options;
     // An idle thread does not keep the process alive.

@@ -47,7 +47,7 @@ describe('a replica process', () => {
     expect((await runner.run([{ features }])).items).toEqual([{ kind: 'ok', output: { scores } }]);
   });
 
-  it('marks its heap as seldom as the server, and inherits no other flag', async () => {
+  it('marks its heap as seldom as the server, has a small young generation, and inherits no other flag', async () => {
     const own = process.execArgv;
     process.execArgv = [...own, '--max-semi-space-size=64', '--incremental-marking-soft-trigger=75'];
     try {
@@ -55,6 +55,7 @@ describe('a replica process', () => {
       const flags = items[0]?.kind === 'ok' ? items[0].output['flags']?.data : [];
       expect(flags).toContain('--incremental-marking-soft-trigger=75');
       expect(flags).not.toContain('--max-semi-space-size=64');
+      expect(flags).toContain('--max-semi-space-size=16');
     } finally {
       process.execArgv = own;
     }

@@ -6,7 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
-import { heapLimitMib } from '../replica/heap-limit.js';
+import { heapLimitMib, SEMI_SPACE_MIB } from '../replica/heap-limit.js';
 import { type LaunchLimits, replicaStart, replicaTitle, startReplicaRunner } from '../replica/start-replica-runner.js';
 import { ModuleCompiler } from '../stage-module/compile-module.js';
 import { startProcess } from './start-process.js';
@@ -23,6 +23,7 @@ function nodeArgs(request: LaunchRequest): readonly string[] {
     '--experimental-import-meta-resolve',
     '--no-warnings',
     `--title=${replicaTitle(request)}`,
+    `--max-semi-space-size=${SEMI_SPACE_MIB}`,
     ...(heapMib === undefined ? [] : [`--max-old-space-size=${heapMib}`]),
     processFile,
   ];

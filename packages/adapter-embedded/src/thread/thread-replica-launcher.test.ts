@@ -70,6 +70,15 @@ describe('a replica thread', () => {
     expect(getPriority()).toBe(serving);
   });
 
+  it('has a small young generation, so that it keeps little garbage', async () => {
+    const threads: Worker[] = [];
+    const note = (thread: Worker) => threads.push(thread);
+    process.on('worker', note);
+    await start();
+    process.off('worker', note);
+    expect(threads.map(({ resourceLimits }) => resourceLimits?.maxYoungGenerationSizeMb)).toContain(48);
+  });
+
   it('gives the stage its variant and resources', async () => {
     const request = requestFor('./obey.mjs', { artifact: './affine.onnx', parameters: { depth: 2 } });
     expect(await answerTo(await start(request), commandItem('describe'))).toEqual([

@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
-import { heapLimitMib } from '../replica/heap-limit.js';
+import { heapLimitMib, YOUNG_GENERATION_MIB } from '../replica/heap-limit.js';
 import { type LaunchLimits, replicaStart, replicaTitle, startReplicaRunner } from '../replica/start-replica-runner.js';
 import { ModuleCompiler } from '../stage-module/compile-module.js';
 import { ThreadChannel } from './thread-channel.js';
@@ -20,7 +20,10 @@ function startThread(request: LaunchRequest): Worker {
     name: replicaTitle(request),
     execArgv: ['--experimental-import-meta-resolve'],
     stdout: true,
-    ...(maxOldGenerationSizeMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb } }),
+    resourceLimits: {
+      maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
+      ...(maxOldGenerationSizeMb !== undefined && { maxOldGenerationSizeMb }),
+    },
   });
   worker.stdout.on('data', (chunk: Uint8Array) => process.stderr.write(chunk));
   return worker;

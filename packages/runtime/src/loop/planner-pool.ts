@@ -61,6 +61,7 @@ export class PlannerPool {
   #thread(): RpcThread<string> {
     return new RpcThread<string>({
       entry: createRequire(import.meta.url).resolve('@equipoise/runtime/planner-thread'),
+      heapMib: { young: 48 },
       ...this.#limits,
       errorOf: (message) => new Error(message),
       endedError: (cause) => cause ?? new Error('the planner worker has ended'),

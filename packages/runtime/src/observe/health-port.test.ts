@@ -27,6 +27,16 @@ it.each([
 describe('the health port', () => {
   const statusOf = async (url: string) => (await fetch(url)).status;
 
+  it('keeps little garbage in its thread', async () => {
+    const threads: Worker[] = [];
+    const note = (thread: Worker) => threads.push(thread);
+    process.on('worker', note);
+    await start();
+    process.off('worker', note);
+    expect(threads[0]?.resourceLimits?.maxYoungGenerationSizeMb).toBe(3);
+    expect(threads[0]?.resourceLimits?.maxOldGenerationSizeMb).toBe(64);
+  });
+
   it('follows readiness', async () => {
     let isReady = false;
     const { url } = await start(() => isReady);

@@ -54,6 +54,7 @@ export async function startHealthPort(place: ListeningPlace, isReady: () => bool
   const thread = new RpcThread<HealthFailure>({
     entry: createRequire(import.meta.url).resolve('@equipoise/runtime/health-thread'),
     workerData: input,
+    heapMib: { young: 3, old: 64 },
     errorOf: ({ code, message }) => new AppError(code, message),
     endedError: (cause) => cause ?? new Error('the thread of the health port has ended'),
   });

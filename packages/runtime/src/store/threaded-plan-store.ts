@@ -133,6 +133,7 @@ export class ThreadedPlanStore implements PlanStore {
     return new RpcThread<StoreFailure>({
       entry: createRequire(import.meta.url).resolve('@equipoise/runtime/store-thread'),
       workerData: this.#path,
+      heapMib: { young: 12 },
       errorOf: (failure) => new AppError(failure.code, failure.message, failure),
       endedError: (cause) => because(cause === undefined ? 'has ended' : `failed: ${cause.message}`),
     });

@@ -76,7 +76,7 @@ function newThread(mostBytes: number): RpcThread<DecoderFailure> {
   const oldMib = OBJECTS_MIB + Math.ceil((HEAP_PER_BYTE * mostBytes) / MIB);
   return new RpcThread<DecoderFailure>({
     entry: createRequire(import.meta.url).resolve('@equipoise/runtime/decoder-thread'),
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB, maxOldGenerationSizeMb: oldMib },
+    heapMib: { young: YOUNG_MIB, old: oldMib },
     errorOf: ({ code, message, details }) => new AppError(code, message, { details }),
     endedError: (cause) => cause ?? new Error('the thread that decodes large messages has ended'),
   });
