@@ -44,31 +44,26 @@ async function measure(isSecure: boolean): Promise<void> {
   const together = `together-${isSecure ? 'secure' : 'plain'}`;
   const isTogether = isNamed('together') || isNamed(together);
   if (alone.length === 0 && !isTogether) return;
+  const seconds = Number(values.seconds);
   let server = await start(isSecure);
-  server = await tryAndKeep(
-    `nothing-${server.isSecure ? 'secure' : 'plain'}`,
-    [],
-    server,
-    Number(values.seconds),
-    BARS.goodFraction,
-  );
+  await tryAndKeep(`nothing-${isSecure ? 'secure' : 'plain'}`, [], server, seconds, BARS.goodFraction);
   for (const each of alone) {
-    server = await tryAndKeep(each.name, [each], server, Number(values.seconds), BARS.goodFraction);
+    if (await tryAndKeep(each.name, [each], server, seconds, BARS.goodFraction)) continue;
+    await server.stop();
+    server = await start(isSecure);
   }
-  if (isTogether) {
-    server = await tryAndKeep(together, all, server, Number(values.together), BARS.goodTogetherFraction);
-  }
+  if (isTogether) await tryAndKeep(together, all, server, Number(values.together), BARS.goodTogetherFraction);
   await server.stop();
 }
 
-/** Returns the server for the next attack. It is a new server if the attack ended the old one or left memory in it. */
+/** Whether the server can be attacked next: it still runs, and the attack left no memory in it. */
 async function tryAndKeep(
   name: string,
   tried: readonly NamedAttack[],
   server: ServedPipeline,
   seconds: number,
   goodFraction: number,
-): Promise<ServedPipeline> {
+): Promise<boolean> {
   const good = new GoodClients(server, { arrivalRps: ARRIVAL_RPS });
   const figures = await tryAttacks(tried, server, good, { seconds, leftWithinMs: 1000 * Number(values.left) });
   await good.stop();
@@ -76,10 +71,8 @@ async function tryAndKeep(
   const missed = [...(lives ? [] : ['the server ended']), ...missedBars(figures, goodFraction)];
   process.stderr.write(`${name}: ${missed.join(', ') || 'met'}\n`);
   keep(name, { made: machine(), seconds, missed, figures });
-  if (lives && figures.leftMib <= BARS.leftMib) return server;
   if (!lives) process.stderr.write(`${server.log.slice(-20).join('\n')}\n`);
-  await server.stop();
-  return start(server.isSecure);
+  return lives && figures.leftMib <= BARS.leftMib;
 }
 
 async function start(isSecure: boolean): Promise<ServedPipeline> {

@@ -89,6 +89,6 @@ export const attackLines: readonly Line[] = [
     },
     bars: () => aloneBars(current(), names),
   },
-  together('plain', 13.5),
-  together('secure', 8.5),
+  together('plain', 17),
+  together('secure', 12),
 ];
