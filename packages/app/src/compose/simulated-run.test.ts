@@ -58,3 +58,10 @@ describe.each([
 it('a correction counts', () => {
   expect(p50Ms(profilesWith(true), 1)).toBeGreaterThan(1.2 * p50Ms(profilesWith(false), 1));
 });
+
+it('the cores of routers without requests count until the load ends', () => {
+  const load = { kind: 'poisson', arrivalRps: 0.02, durationS: 60 } as const;
+  const { figures } = simulatedRun({ spec, profiles: profilesWith(false), load, seed: 1, by: { plan }, routers: 4 });
+  expect(figures.requests).toBeLessThan(4);
+  expect(figures.cpuCoresMean).toBeCloseTo(4 * spec.stages.length);
+});

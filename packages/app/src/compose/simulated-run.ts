@@ -260,6 +260,7 @@ function runInput(request: RunRequest) {
     joined,
     arrivals: joined ?? requests,
     measureFromMs: Math.min(excludeFirstS * 1000, durationMs),
+    loadEndsAtMs: durationMs,
     onEnd: (end: SimulatedEnd) => {
       const { endedAtMs } = end;
       onEnd?.(end);

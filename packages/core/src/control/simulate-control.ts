@@ -40,7 +40,7 @@ export type HandAction = { readonly atMs: number } & (
 export interface ControlSetup
   extends Pick<
     SimulationInput,
-    'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd' | 'faults' | 'clients' | 'laterEdges'
+    'arrivals' | 'hostCores' | 'measureFromMs' | 'loadEndsAtMs' | 'onEnd' | 'faults' | 'clients' | 'laterEdges'
   > {
   readonly context: ControllerRules;
   readonly firstPlan: Plan;

@@ -77,6 +77,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #arrival = { context: undefined, arrivedAtMs: 0, deadlineAtMs: 0, level: 0 };
   readonly #impatient: { readonly goneAtMs: number; readonly request: Request }[] = [];
   readonly #fromMs: number;
+  readonly #loadEndsAtMs: number;
   readonly #priorities: PrioritySpec;
   readonly #unstatedLevel: number;
   readonly #meter: UseMeter;
@@ -108,6 +109,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.graph = servingGraph(spec);
     this.tally = new SimulationTally(this.graph.stages.length, spec.slo.latencyMs);
     this.#fromMs = input.measureFromMs ?? 0;
+    this.#loadEndsAtMs = input.loadEndsAtMs ?? 0;
     this.#priorities = spec.admission.priorities ?? defaultPriorities;
     this.#unstatedLevel = priorityLevel(this.#priorities);
     this.#arrivals = new ArrivalRecord(0, spec.slo.latencyMs);
@@ -142,7 +144,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       scheduler: this.#scheduler,
       loadMs,
       faults: input.faults,
-      loadLasts: () => this.#arrivesAtMs < Number.POSITIVE_INFINITY,
+      loadLasts: () => this.#loadLasts,
       schedule: (atMs, event, rank) => this.#events.push(atMs, event, rank),
     });
     const threadCost = threadCostOf(spec, curves);
@@ -173,7 +175,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     }
     const mayHang = this.#input.faults !== undefined;
     invariant(mayHang || this.#scheduler.inFlight === 0, 'requests are left in a simulation that has ended');
-    const endedAtMs = this.#endedAtMs;
+    const endedAtMs = Math.max(this.#endedAtMs, this.#loadEndsAtMs);
     return { tally: this.tally, endedAtMs, graph: this.graph, meanUse: this.#meter.means(endedAtMs) };
   }
 
@@ -446,7 +448,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
 
   #tick(): void {
     const { controller } = this.#input;
-    if (controller === undefined || this.#arrivesAtMs === Number.POSITIVE_INFINITY) return;
+    if (controller === undefined || !this.#loadLasts) return;
     this.#events.push(this.#nowMs + controller.intervalMs, TICK, eventRank.tick);
     const { changing } = this.#fleet;
     if (changing && controller.looksWhileChanging !== true) return;
@@ -470,15 +472,18 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     if (hasSharesByUpstream(this.#stated)) this.#paths.follow(behindUpstream(this.#stated, servingVariants(running)));
     this.#input.onFleet?.(running, this.#nowMs);
     this.#pas = this.#input.accuracyOf?.(running) ?? 0;
-    if (this.#answeredAll) return;
+    if (!this.#loadLasts && this.#answeredAll) return;
     this.#meter.note(this.#fleet.uses(), this.#nowMs);
     this.#endedAtMs = this.#nowMs;
   }
 
-  /** Changes of replicas may end long after the last answer; then they are not measured. */
+  get #loadLasts(): boolean {
+    return this.#arrivesAtMs < Number.POSITIVE_INFINITY || this.#nowMs < this.#loadEndsAtMs;
+  }
+
+  /** Of the requests so far. Changes of replicas may end long after the load and its last answer, and do not count. */
   get #answeredAll(): boolean {
-    const mayArrive = this.#arrivesAtMs < Number.POSITIVE_INFINITY || !this.#waitingParts.isEmpty;
-    return !mayArrive && this.#scheduler.inFlight === 0;
+    return this.#waitingParts.isEmpty && this.#scheduler.inFlight === 0;
   }
 
   #tellEnd(request: Request, outcome: SimulatedEnd['outcome'], nowMs: number, byClient = false): void {

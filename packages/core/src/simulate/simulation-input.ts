@@ -44,6 +44,8 @@ export interface SimulationInput {
   readonly backlogRequests?: number;
   /** Arrivals and batches before this time do not count; default 0. */
   readonly measureFromMs?: number;
+  /** End of the load: ticks continue and the run is measured at least until then. Default: the last arrival. */
+  readonly loadEndsAtMs?: number;
   /** Accuracy (fraction) of the running plan; default 0. */
   readonly accuracyOf?: (running: RunningPlan) => number;
   /** Time (ms) of each request that clients take on the core of the serving thread, if its work was measured. Default: 0. */

@@ -83,6 +83,26 @@ describe('simulationReport', () => {
     expect(report.goodputRps).toBeCloseTo(10, 0);
   });
 
+  it('measures until the end of the load, if the last requests come earlier', () => {
+    const report = reportAt(0.02, { loadEndsAtMs: 120_000 });
+    expect(report).toMatchObject({ requests: 2, completed: 2 });
+    expect(report.goodputRps).toBeCloseTo(2 / 120, 6);
+    expect(report.cpuCoresMean).toBeCloseTo(2);
+  });
+
+  it('ticks until the end of the load, if the last requests come earlier', () => {
+    const fewer = planOf(spec, { maxBatchSize: 1, replicas: 1 }).stages[stageId('a')]?.[0] as StagePlan;
+    const controller: SimulatedController = {
+      intervalMs: 10_000,
+      loadMs: () => 0,
+      decide: ({ nowMs }) =>
+        nowMs === 90_000 ? [{ kind: 'scale', stageId: stageId('a'), fromReplicas: 2, to: fewer }] : undefined,
+    };
+    const report = reportAt(10, { controller, loadEndsAtMs: 120_000 });
+    expect(report).toMatchObject({ requests: 600, completed: 600 });
+    expect(report.cpuCoresMean).toBeCloseTo((2 * 90 + 30) / 120, 2);
+  });
+
   it('leaves out what happens before the measured time', () => {
     const report = reportAt(10, { measureFromMs: 30_000 });
     expect(report.requests).toBe(300);

@@ -23,7 +23,8 @@ import { profiledLoadMs } from '../feedback/profile-feedback.js';
 import { fitsBudget, isSamePlan, keepsBounds, planOfStages, runningAsPlan } from '../plan-facts.js';
 import type { Observer, ObservingPolicy, PolicyInput, PolicyObservation, StageMetrics } from './observing-policy.js';
 
-export interface ObservingSetup extends Pick<SimulationInput, 'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd'> {
+export interface ObservingSetup
+  extends Pick<SimulationInput, 'arrivals' | 'hostCores' | 'measureFromMs' | 'loadEndsAtMs' | 'onEnd'> {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
   /** Measured profiles, which have times to start. Default: those of the pipeline file. */
