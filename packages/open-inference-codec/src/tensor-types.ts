@@ -73,7 +73,7 @@ export class InputCollection {
   typeOf(stated: StatedType, isJsonText = false): TensorType {
     const { name } = stated;
     const declared = this.#declared.find((input) => input.name === name);
-    if (declared === undefined && this.#declared.length > 0) throw unknownInput(this.#declared);
+    if (declared === undefined && this.#declared.length > 0) throw unknownInput(name, this.#declared);
     if (this.#tensors.has(name)) {
       throw new AppError('MALFORMED_REQUEST', `The input ${boundedName(name)} appears twice.`);
     }
@@ -135,9 +135,8 @@ export function wantedOutput(outputs: TensorMap, name: string): Tensor {
   const tensor = Object.hasOwn(outputs, name) ? outputs[name] : undefined;
   if (tensor !== undefined) return tensor;
   const names = Object.keys(outputs).slice(0, MOST_NAMES).map(boundedName);
-  throw new AppError('TENSOR_MISMATCH', `A requested output does not exist; the outputs are ${names.join(', ')}.`, {
-    details: { outputs: names },
-  });
+  const message = `There is no output ${boundedName(name)}; the outputs are ${names.join(', ')}.`;
+  throw new AppError('TENSOR_MISMATCH', message, { details: { outputs: names } });
 }
 
 function isShape(shape: unknown): shape is readonly number[] {
@@ -154,9 +153,8 @@ function emptyRows(shape: readonly number[]): number {
   return zero < 0 ? 0 : elementCount(shape.slice(0, zero));
 }
 
-function unknownInput(inputs: readonly TensorType[]): AppError {
+function unknownInput(given: string, inputs: readonly TensorType[]): AppError {
   const names = inputs.map(({ name }) => name);
-  return new AppError('TENSOR_MISMATCH', `A given input does not exist; the inputs are ${names.join(', ')}.`, {
-    details: { inputs: names },
-  });
+  const message = `There is no input ${boundedName(given)}; the inputs are ${names.join(', ')}.`;
+  return new AppError('TENSOR_MISMATCH', message, { details: { inputs: names } });
 }

@@ -2,7 +2,7 @@
  * Decoders of requests: infer requests over REST or gRPC, and JSON with tensors by name for the plain endpoint; and of
  * answers of other servers over REST. Their results move between threads, so they hold no value that is not needed.
  */
-import { AppError, type SourceTensor, type TensorData, type TensorMap } from '@equipoise/core/model';
+import { AppError, boundedName, type SourceTensor, type TensorData, type TensorMap } from '@equipoise/core/model';
 import {
   checkJsonWork,
   decodeNested,
@@ -125,10 +125,10 @@ function namedTensors(inputs: readonly SourceTensor[], value: unknown): TensorMa
     throw new AppError('MALFORMED_REQUEST', 'The body must be a JSON object of tensors by name.');
   }
   const names = inputs.map(({ name }) => name);
-  if (Object.keys(value).some((name) => !names.includes(name))) {
-    throw new AppError('TENSOR_MISMATCH', `A given tensor does not exist; the tensors are ${names.join(', ')}.`, {
-      details: { inputs: names },
-    });
+  const unknown = Object.keys(value).find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    const message = `There is no tensor ${boundedName(unknown)}; the tensors are ${names.join(', ')}.`;
+    throw new AppError('TENSOR_MISMATCH', message, { details: { inputs: names } });
   }
   requireInputs(inputs, (name) => Object.hasOwn(value, name));
   const given = inputs.filter(({ name }) => Object.hasOwn(value, name));

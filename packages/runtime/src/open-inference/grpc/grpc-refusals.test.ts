@@ -21,7 +21,7 @@ describe('refusals', () => {
   it.each<[string, Uint8Array, number, string]>([
     ['no message', Uint8Array.of(255, 255), status.INVALID_ARGUMENT, 'not a message inference.ModelInferRequest'],
     ['another pipeline', writeGrpcRequest('other', { inputs: x }, true), status.NOT_FOUND, 'served: bench'],
-    ['another input', requestOf(x), status.INVALID_ARGUMENT, 'the inputs are image'],
+    ['another input', requestOf(x), status.INVALID_ARGUMENT, 'There is no input x; the inputs are image'],
     ['another type', requestOf({ image: int8 }), status.INVALID_ARGUMENT, 'its datatype must be UINT8, found INT8'],
     [
       'a version',

@@ -126,6 +126,10 @@ describe('refusals', () => {
     expect((await json(INFER, withField('data', [1, 1234]))).body.error).toBe(
       'Tensor x: element 1 (counted in row-major order from 0) is not of type UINT8: an integer from 0 to 255.',
     );
+    expect((await json(INFER, withField('name', 'y'))).body.error).toBe('There is no input y; the inputs are x.');
+    expect((await json(RUN, { y: 1 })).body.error).toBe('There is no tensor y; the tensors are x.');
+    const outputs = [{ name: 'y' }];
+    expect((await json(INFER, { ...good, outputs })).body.error).toMatch(/^There is no output y; the outputs are /);
     const pictures = await start(specFor([image]));
     const wrongType = await pictures.send(RUN, { body: 'x', headers: { 'content-type': 'image/gif' } });
     expect(wrongType.body.details.contentTypes).toEqual(['image/png', 'image/jpeg', 'application/json']);
@@ -183,6 +187,9 @@ describe('refusals', () => {
     expect(twice.body.error).toBe(`The input ${quoted} appears twice.`);
     const other = await json(INFER, { inputs: [{ ...tensor, data: [3] }], outputs: [{ name: 'y' }] });
     expect(other.body.details).toEqual({ outputs: [quoted] });
+    const vectors = await start(vector);
+    const unknown = await vectors.json(INFER, withField('name', name));
+    expect(unknown.body.error).toBe(`There is no input ${quoted}; the inputs are x.`);
   });
 
   it('tell a defect of the server as 500 without its message', async () => {
