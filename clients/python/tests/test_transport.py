@@ -117,6 +117,30 @@ def test_an_answer_of_another_form_is_an_error_of_the_client(played: Played, ans
         client.infer("m", X)
 
 
+def test_an_unknown_output_is_an_error_that_names_the_outputs(played: Played) -> None:
+    played.answers = [(200, {}, output()), (200, {}, {"outputs": {"a": 1, "b": 2}, "id": "i", "latencyMs": 1})]
+    with Client(played.url) as client:
+        inferred, ran = client.infer("m", X), client.run("m", b"")
+    assert (inferred["x"].tolist(), ran["a"]) == ([1], 1)
+    with pytest.raises(KeyError, match="no output 'y'; the outputs are x"):
+        _ = inferred["y"]
+    with pytest.raises(KeyError, match="no output 'c'; the outputs are a, b"):
+        _ = ran["c"]
+
+
+def test_an_address_without_a_scheme_is_one_of_http(played: Played) -> None:
+    played.answers = [(200, {}, ANSWER)]
+    with Client(played.url.removeprefix("http://")) as client:
+        assert client.infer("m", X).id == "i"
+
+
+@pytest.mark.parametrize("base_url", ["", "http://", "ftp://m", "http://m:port"])
+async def test_what_is_no_address_is_an_error_at_once(base_url: str) -> None:
+    for new_client in (Client, AsyncClient):
+        with pytest.raises(ValueError, match="base_url must be an address"):
+            new_client(base_url)
+
+
 REFUSALS: list[tuple[dict[str, str], Any, float | None]] = [
     ({"retry-after": "\xb2"}, {}, None),
     ({"retry-after": "soon"}, {}, None),

@@ -16,6 +16,12 @@ from .tensors import JSON_LENGTH_HEADER, Inputs, Outputs, infer_body, infer_outp
 from .transport import DEFAULT_TIMEOUT_S, SLO_TIMEOUT_S, AsyncSender, Call, Sender
 
 
+def _output(outputs: Mapping[str, Any], name: str) -> Any:
+    if name in outputs:
+        return outputs[name]
+    raise KeyError(f"there is no output {name!r}; the outputs are {', '.join(outputs) or 'none'}")
+
+
 @dataclass(frozen=True)
 class InferResult:
     """`missing` names the parts that a partial answer lacks."""
@@ -26,7 +32,7 @@ class InferResult:
     missing: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
-        return self.outputs[name]
+        return _output(self.outputs, name)
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class RunResult:
     missing: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
-        return self.outputs[name]
+        return _output(self.outputs, name)
 
 
 def _json(response: httpx.Response) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -79,11 +80,21 @@ def wait_before_retry(error: EquipoiseError, attempt: int, retries: Retries, dea
     return wait_s
 
 
+def address_of(base_url: str) -> str:
+    """Address with its scheme, which is http by default. Raises ValueError if it is no address of a server."""
+    address = base_url if "://" in base_url else f"http://{base_url}"
+    with contextlib.suppress(httpx.InvalidURL):
+        url = httpx.URL(address)
+        if url.scheme in ("http", "https") and url.host:
+            return address
+    raise ValueError(f"base_url must be an address such as http://127.0.0.1:8080, not {base_url!r}")
+
+
 def http_options(base_url: str, token: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
     headers = httpx.Headers(options.get("headers"))
     if token is not None:
         headers["authorization"] = f"Bearer {token}"
-    return {**options, "base_url": base_url, "headers": headers}
+    return {**options, "base_url": address_of(base_url), "headers": headers}
 
 
 def read_response(head: httpx.Response, content: bytes) -> httpx.Response:
