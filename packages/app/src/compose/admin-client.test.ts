@@ -79,6 +79,18 @@ describe('askAdmin', () => {
     await expect(askAdmin({ admin }, '/x')).rejects.toMatchObject({ code, message });
   });
 
+  it('says that a port is not the admin port', async () => {
+    const notFound = (paths: readonly string[]) => playing([refused('NOT_FOUND', 'There is no such path', { paths })]);
+    const serving = await notFound(['GET /v2', 'POST /v2/models/{model}/infer']);
+    const message = `${serving.admin} is another port of a server, such as the one for requests. Name the admin port`;
+    await expect(askAdmin(serving, '/admin/pipelines')).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      message: expect.stringContaining(message),
+    });
+    const older = await notFound(['GET /admin/pipelines']);
+    await expect(askAdmin(older, '/admin/new')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
   it.each(['<html>', 'null', '7', ''])('names an answer 200 of another program: %j', async (text) => {
     const { admin } = await playing([{ status: 200, text }]);
     const message = expect.stringContaining('does not answer as an admin port');

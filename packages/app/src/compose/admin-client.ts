@@ -90,6 +90,7 @@ function acceptedBody({ url }: Asked, { response: { ok, status }, body }: AdminA
     if (isObject(body)) return body;
     throw otherForm(url);
   }
+  if (status === 404 && isOtherPort(body)) throw otherPort(url);
   const { error, code } = refusalOf(body);
   const text = typeof error === 'string' ? error : 'this server has no such address; is it of an older version?';
   const usual = status === 404 ? 'NOT_FOUND' : 'WRONG_USAGE';
@@ -103,6 +104,18 @@ export const otherForm = (url: string): AppError =>
   new AppError(
     'UNREACHABLE',
     `${url} does not answer as an admin port of this version does. Name the admin port with --admin URL.`,
+  );
+
+/** True if the known paths of a port have none of an admin port. */
+function isOtherPort(body: unknown): boolean {
+  const { paths } = detailsOf(body);
+  return Array.isArray(paths) && !paths.some((path) => String(path).includes(' /admin/'));
+}
+
+const otherPort = (url: string): AppError =>
+  new AppError(
+    'UNREACHABLE',
+    `${new URL(url).origin} is another port of a server, such as the one for requests. Name the admin port with --admin URL; \`equipoise serve\` prints it, by default http://127.0.0.1:8081.`,
   );
 
 const isErrorCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(errorCodes, code);
