@@ -75,6 +75,7 @@ describe('wrong usage', () => {
     [['plan', 'pipeline.yaml', '--json', '--arrival-rps', 'many'], 'Expected a number of requests per second above 0'],
     [['plan', 'pipeline.yaml', '--json', '--arival-rps', '5'], 'Did you mean --arrival-rps?'],
     [['plann', 'pipeline.yaml', '--json'], "unknown command 'plann'"],
+    [['predict', 'pipeline.yaml', '--plan', 'plan.json', '--json'], '`equipoise simulate FILE --seeds N`'],
     [['serve', 'pipeline.yaml', '--json'], "unknown option '--json'"],
     [['--json'], "unknown option '--json'"],
   ])('is one document on stdout with --json: %j', async (args, message) => {

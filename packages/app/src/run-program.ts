@@ -24,12 +24,26 @@ function asksForJson(args: readonly string[]): boolean {
   return args.slice(0, end < 0 ? undefined : end).includes('--json');
 }
 
-async function reportWrongUsage({ code, message, commandName }: UsageError, json: boolean): Promise<void> {
+/** Commands that people look for, and those that answer their question. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  predict: 'A prediction is `equipoise simulate FILE --seeds N`: figures with 95 % intervals.',
+};
+
+/** Empty, or a line that names the command to use. */
+function insteadText({ code, message }: UsageError): string {
+  const [, word = ''] = code === 'commander.unknownCommand' ? (/'(.*)'/.exec(message) ?? []) : [];
+  const instead = Object.hasOwn(INSTEAD, word) ? INSTEAD[word] : undefined;
+  return instead === undefined ? '' : `\n${instead}`;
+}
+
+async function reportWrongUsage(usage: UsageError, json: boolean): Promise<void> {
+  const { code, message, commandName } = usage;
   const [{ AppError }, { reportError }] = await Promise.all([
     import('@equipoise/core/model'),
     import('./terminal/report-error.js'),
   ]);
   const text = code === 'commander.help' ? 'Name a command; `equipoise --help` lists them.' : message;
-  const error = new AppError('WRONG_USAGE', text.replace(/^error: /, '').trim(), { details: { reason: code } });
+  const whole = `${text.replace(/^error: /, '').trim()}${insteadText(usage)}`;
+  const error = new AppError('WRONG_USAGE', whole, { details: { reason: code } });
   reportError(error, json, `See \`equipoise ${`${commandName} `.trimStart()}--help\`.`);
 }
