@@ -108,6 +108,7 @@ describe('equipoise report', () => {
     [['nothing.db'], 'There is no log nothing.db'],
     [['missing.json'], 'There is no saved run missing.json. Save one with report --admin URL --save FILE'],
     [['broken.json'], 'broken.json is not a saved run: it is not JSON'],
+    [['plan.json'], 'plan.json is neither a decision log nor a saved run. A report draws the state file of a server'],
     [['wrong.json'], 'wrong.json is not a saved run: history.stepMs'],
     [['run.json', '--pipeline', 'other'], 'run.json is of the pipeline shelf'],
     [['state-0.1.0.db', '--pipeline', 'other'], 'state-0.1.0.db has no decisions of a pipeline other'],
@@ -138,6 +139,7 @@ describe('equipoise report', () => {
     folder.write('nothing.json', savedWith([]));
     folder.write('never.json', savedWith([{ ...points[0], atEpochMs: 1e300 }]));
     folder.write('empty.jsonl', '');
+    folder.write('plan.json', JSON.stringify({ kind: 'feasible', plan: {} }, null, 2));
     const { exitCode, stderr } = await report(...args, '--out', 'refused.html');
     expect(exitCode).toBeGreaterThan(0);
     expect(stderr).toContain(message);

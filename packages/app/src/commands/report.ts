@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { AppError, type DecisionRecord } from '@equipoise/core/model';
-import { adminAnswers, readDecisionLog } from '@equipoise/runtime';
+import { adminAnswers, type LogSelection, type RecordedLog, readDecisionLog } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { type AdminAccess, askAdmin, otherForm, pipelineNamed } from '../compose/admin-client.js';
 import { outputFile } from '../report/output-file.js';
@@ -201,8 +201,8 @@ async function savedFileRun(path: string, { pipeline }: ReportOptions): Promise<
 /** Decisions up to the end of the window, or the newest of all if there are none. */
 async function logRun(path: string, { pipeline: wanted }: ReportOptions, { toEpochMs }: RunWindow): Promise<RunRecord> {
   const selection = { newest: MOST_DECISIONS, ...(wanted !== undefined && { pipelineName: wanted }) };
-  const inWindow = await readDecisionLog(path, { ...selection, toEpochMs });
-  const log = inWindow.decisions.length === 0 ? await readDecisionLog(path, selection) : inWindow;
+  const inWindow = await decisionsIn(path, { ...selection, toEpochMs });
+  const log = inWindow.decisions.length === 0 ? await decisionsIn(path, selection) : inWindow;
   const { setups, decisions } = log;
   const names = [...new Set(decisions.map(({ pipelineName }) => pipelineName))];
   const [pipeline, ...others] = names;
@@ -218,4 +218,15 @@ async function logRun(path: string, { pipeline: wanted }: ReportOptions, { toEpo
   const origin = `Decision log ${path}, which has what each decision saw, and no latencies of single requests`;
   const percentile = slo?.percentile ?? 99;
   return { pipeline, origin, slo, percentile, points: logPoints(records), latencies: [], decisions: records };
+}
+
+/** Reads a decision log. The error of a file without even one line of a log names what a report draws. */
+async function decisionsIn(path: string, selection: LogSelection): Promise<RecordedLog> {
+  try {
+    return await readDecisionLog(path, selection);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.details['line'] !== 1) throw error;
+    const message = `${path} is neither a decision log nor a saved run. A report draws the state file of a server (.equipoise/state.db), a log exported from one, or a run that report --admin URL --save FILE saved.`;
+    throw new AppError(error.code, message, { details: error.details, cause: error });
+  }
 }
