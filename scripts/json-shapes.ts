@@ -146,9 +146,11 @@ each {mean, low?, high?} with the ends of the 95 % interval over the seeds; one 
 points are sorted by subject and axis values; the exit code is 1 if no point has figures`,
   experiment: `{
   cells: [{pipeline, load, policy, seed, platform, …as simulate, startDelayP99Ms?, serverP99Ms?}],
+  means: [{pipeline, load, policy, platform, seeds, figures: MEANS, difference?: MEANS}],
   infeasible?: [{pipeline, load, policy, seed, platform, message}]
 }
-where cells are sorted by pipeline, load, platform, policy and seed, each in the order of the grid; served cells have no figures of stages, startDelayP99Ms is the p99 of the time until the client sent a request, serverP99Ms the p99 latency within the server; infeasible lists cells without a feasible first plan`,
+where MEANS are {sloAttainmentFraction, latencyMs: {p99}, pasMean, cpuCoresMean, costPerHourMean}, each {mean, low?, high?} as in sweep; difference is from the first policy, seed by seed;
+cells are sorted by pipeline, load, platform, policy and seed, each in the order of the grid; served cells have no figures of stages, startDelayP99Ms is the p99 of the time until the client sent a request, serverP99Ms the p99 latency within the server; infeasible lists cells without a feasible first plan`,
   forecast: `{
   selected, methods: [{name, FIGURES, fitMs, predictMs}],
   inForce: {FIGURES, changes, stepMs: {mean, p99, max}}, trainBins, testBins

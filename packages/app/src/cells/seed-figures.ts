@@ -51,7 +51,8 @@ export function seedFigures(runs: readonly RunFigures[]): SeedFigures {
 const droppedFraction = ({ requests, completed }: RunFigures): number =>
   requests === 0 ? 0 : (requests - completed) / requests;
 
-const estimateOf = ({ mean, low, high }: MeanInterval): Estimate =>
+/** Without ends if there are none, as those of one simulation. */
+export const estimateOf = ({ mean, low, high }: MeanInterval): Estimate =>
   Number.isFinite(low) && Number.isFinite(high) ? { mean, low, high } : { mean };
 
 /** `inconclusive`: the interval of the attainment contains the percentile. One simulation has no interval. */

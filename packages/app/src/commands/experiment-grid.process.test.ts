@@ -61,9 +61,14 @@ describe('equipoise experiment', () => {
   });
 
   it('prints one document with --json, each cell as simulate gives it', async () => {
-    const { cells } = documentOf(await experiment('grid.yaml', '--out', 'once', '--json')) as {
+    const { cells, means } = documentOf(await experiment('grid.yaml', '--out', 'once', '--json')) as {
       readonly cells: readonly Readonly<Record<string, unknown>>[];
+      readonly means: readonly Readonly<Record<string, unknown>>[];
     };
+    expect(means.map(({ load, policy, seeds }) => `${load} ${policy} ${seeds}`)).toEqual(
+      ['steady', 'second.csv'].flatMap((load) => ['static-cheapest', 'ipa'].map((policy) => `${load} ${policy} 2`)),
+    );
+    expect(means[1]).toMatchObject({ difference: { pasMean: { mean: expect.closeTo(0.15) } } });
     const names = cells.map(({ load, policy, seed }) => `${load} ${policy} ${seed}`);
     expect(names).toEqual(
       ['steady', 'second.csv'].flatMap((load) =>

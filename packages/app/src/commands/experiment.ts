@@ -56,7 +56,8 @@ export async function experiment(file: string, options: ExperimentOptions): Prom
   const { name, baseDir } = read.grid;
   const folder = resolve(options.out ?? join(baseDir, '.equipoise', 'experiments', name));
   const outcomes = await finished(read, new KeptCells(join(folder, 'cells')), options);
-  const results = resultsOf(outcomes);
+  const [reference = ''] = read.policies;
+  const results = resultsOf(outcomes, reference);
   const files = writeResults(folder, read, results);
   return {
     json: results,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cellGroups } from './cell-groups.js';
 import type { CellResult } from './experiment-cell.js';
+import { resultsOf } from './experiment-results.js';
 import { groupTables } from './experiment-tables.js';
 import { platformTables } from './platform-tables.js';
 
@@ -125,5 +126,39 @@ describe('groupTables', () => {
     const tables = groupTables(cellGroups([cell('rim', 1, 0.5)], 'rim'), 'rim');
     expect(tables).toHaveLength(1);
     expect(tables[0]?.rows[0]?.[2]).toBe('0.5000');
+  });
+});
+
+describe('resultsOf', () => {
+  const resultsFrom = (cells: readonly CellResult[]) =>
+    resultsOf(
+      cells.map((result) => ({ kind: 'measured', result })),
+      'rim',
+    );
+
+  it('has the means, intervals and differences of the tables', () => {
+    const cells = [cell('rim', 1, 0.5), cell('rim', 2, 0.9), cell('ipa', 2, 0.91), cell('ipa', 1, 0.53)];
+    const [rim, ipa] = resultsFrom(cells).means;
+    const named = { pipeline: 'shelf', load: 'bursty', platform: 'simulator', seeds: 2 };
+    expect(rim).toMatchObject({
+      ...{ ...named, policy: 'rim' },
+      figures: {
+        sloAttainmentFraction: { mean: 1 },
+        pasMean: { mean: expect.closeTo(0.7) },
+        cpuCoresMean: { mean: 2 },
+      },
+    });
+    expect(rim?.figures.latencyMs.p99.mean).toBeCloseTo(1);
+    expect(rim).not.toHaveProperty('difference');
+    expect(ipa).toMatchObject({ ...named, policy: 'ipa' });
+    const half = 12.706 * 0.01;
+    const [low, high] = [expect.closeTo(0.02 - half, 4), expect.closeTo(0.02 + half, 4)];
+    expect(ipa?.difference?.pasMean).toEqual({ mean: expect.closeTo(0.02), low, high });
+  });
+
+  it('has no interval of a single seed', () => {
+    const [rim, ipa] = resultsFrom([cell('rim', 1, 0.5), cell('ipa', 1, 0.6)]).means;
+    expect(rim?.figures.pasMean).toEqual({ mean: 0.5 });
+    expect(ipa?.difference?.pasMean).toEqual({ mean: expect.closeTo(0.1) });
   });
 });
