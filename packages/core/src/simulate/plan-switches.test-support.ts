@@ -426,7 +426,7 @@ class Run implements ServingEffects<number, undefined, AppError>, PayloadAlgebra
     this.#events.push(atMs, WAKE, eventRank.servingAlarm);
   }
   unhealthy(replica: SimulatedReplica, issue: HealthIssue): void {
-    this.#fleet.unhealthy(replica, issue);
+    this.#fleet.unhealthy(replica, issue, this.#nowMs);
   }
   runsLate(replica: SimulatedReplica, isLate: boolean): void {
     this.#fleet.runsLate(replica, isLate);

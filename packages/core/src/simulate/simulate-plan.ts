@@ -252,7 +252,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   unhealthy(replica: SimulatedReplica, trouble: HealthIssue): void {
-    this.#fleet.unhealthy(replica, trouble);
+    this.#fleet.unhealthy(replica, trouble, this.#nowMs);
   }
 
   runsLate(replica: SimulatedReplica, isLate: boolean): void {
@@ -335,7 +335,10 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #endBatch(index: number): void {
     this.#corrected?.ended(index, this.#nowMs);
     const replica = this.#fleet.answering(index, this.#nowMs);
-    if (replica === undefined) return;
+    if (replica === undefined) {
+      this.#noteLost(this.#fleet.engineAt(index));
+      return;
+    }
     this.#endedAtMs = this.#nowMs;
     const { batch, stage } = replica;
     const failed = this.#input.faults !== undefined && this.#fleet.fails(index, this.#nowMs);
@@ -345,6 +348,11 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     for (let i = 0; i < batch.length; i++) outputs[i] = this.#paths.output(stage, (batch[i] as SimulatedItem).payload);
     this.#scheduler.batchDone(replica, outputs, this.#nowMs, this.#cpuMs(replica));
     if (this.#fleet.unsettled) this.#settleFleet();
+  }
+
+  #noteLost({ lostAtMs, replica, startedAtMs, serviceMs }: Engine): void {
+    if (lostAtMs === undefined || replica === undefined || startedAtMs < this.#fromMs) return;
+    this.tally.stages[replica.stage]?.batchLost(Math.max(0, startedAtMs + serviceMs - lostAtMs));
   }
 
   /** CPU time of the ended batch, which shares are charged; undefined where only its time is known. */

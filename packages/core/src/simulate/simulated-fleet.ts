@@ -52,7 +52,8 @@ export interface Engine {
   readonly faults: readonly ReplicaFault[];
   readonly quota: CpuQuota | undefined;
   replica: SimulatedReplica | undefined;
-  lost: boolean;
+  /** Undefined unless it is lost. Its current batch then never ends. */
+  lostAtMs: number | undefined;
   /** Of the last batch. */
   serviceMs: number;
   startedAtMs: number;
@@ -123,8 +124,8 @@ export class SimulatedFleet implements FleetEffects {
 
   /** The replica, unless its batch was lost or hangs. */
   answering(index: number, nowMs: number): SimulatedReplica | undefined {
-    const { lost, faults, replica, stageId } = this.#engines[index] as Engine;
-    if (lost || (faults.length > 0 && hangs(faults, nowMs))) return undefined;
+    const { lostAtMs, faults, replica, stageId } = this.#engines[index] as Engine;
+    if (lostAtMs !== undefined || (faults.length > 0 && hangs(faults, nowMs))) return undefined;
     const hangsOn = this.#setup.faults?.hangsOn;
     return hangsOn !== undefined && replica?.batch.some(({ payload }) => hangsOn(stageId, payload))
       ? undefined
@@ -179,8 +180,8 @@ export class SimulatedFleet implements FleetEffects {
   }
 
   /** The current batch of the replica never ends. Call `settle` next. */
-  unhealthy(replica: SimulatedReplica, trouble: HealthIssue): void {
-    this.engineOf(replica).lost = true;
+  unhealthy(replica: SimulatedReplica, trouble: HealthIssue, nowMs: number): void {
+    this.engineOf(replica).lostAtMs = nowMs;
     this.#unfit.push({ replicaId: replica.replicaId, trouble });
   }
 
@@ -228,7 +229,7 @@ export class SimulatedFleet implements FleetEffects {
     const faults = schedule?.faultsOf(stageId, replica, this.#nowMs) ?? [];
     const engine: Engine = {
       ...{ index: this.#engines.length, stageId, variantId, curve, faults },
-      ...{ replica: undefined, lost: false, serviceMs: 0, startedAtMs: 0 },
+      ...{ replica: undefined, lostAtMs: undefined, serviceMs: 0, startedAtMs: 0 },
       quota: quotaOf(curve, this.#engines.length),
     };
     this.#engines.push(engine);
@@ -306,8 +307,8 @@ export class SimulatedFleet implements FleetEffects {
   #crash(engine: Engine): void {
     const { replica } = engine;
     invariant(replica !== undefined, 'a replica crashes while it is in service');
-    if (engine.lost || !this.#engineOf.has(replica.replicaId) || !this.#setup.loadLasts()) return;
-    engine.lost = true;
+    if (engine.lostAtMs !== undefined || !this.#engineOf.has(replica.replicaId) || !this.#setup.loadLasts()) return;
+    engine.lostAtMs = this.#nowMs;
     this.#setup.scheduler.loseReplica(replica, replicaLostFailure(engine.stageId), this.#nowMs);
     this.#engineOf.delete(replica.replicaId);
     this.#fleet.lost(replica.replicaId, this.#nowMs);

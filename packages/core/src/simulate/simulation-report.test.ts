@@ -81,6 +81,8 @@ describe('simulationReport', () => {
     const report = reportAt(10, { faults: { startFails: () => false, faultsOf } });
     expect(report.completed + report.failed).toBe(600);
     expect(report.goodputRps).toBeCloseTo(10, 0);
+    // The lost batch ran for at most a second.
+    expect(report.stages[stageId('a')]?.busyFraction).toBeCloseTo(0.25, 1);
   });
 
   it('measures until the end of the load, if the last requests come earlier', () => {

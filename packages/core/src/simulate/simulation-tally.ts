@@ -18,6 +18,11 @@ export class StageTally {
     for (let i = 0; i < batch.length; i++) this.waitMs.record(nowMs - (batch[i]?.enqueuedAtMs ?? nowMs));
   }
 
+  /** `leftMs`: service time of the batch that its lost replica did not run. */
+  batchLost(leftMs: number): void {
+    this.busyMs -= leftMs;
+  }
+
   merge(other: StageTally): void {
     this.waitMs.merge(other.waitMs);
     this.serviceMs.merge(other.serviceMs);
