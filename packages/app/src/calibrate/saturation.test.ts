@@ -80,6 +80,16 @@ describe('a load above saturation', () => {
     expect(ofRps / 400).toBeLessThan(1.1);
   });
 
+  it('runs at a higher rate each time, even if fewer requests arrive than they should', async () => {
+    const rates: number[] = [];
+    await runOverload(1.1, 200, new Raises(3), async (rps) => {
+      rates.push(rps);
+      return { ...segmentOf(0.9 * rps, 1000), arrivalRps: 1.1 * rps };
+    });
+    expect(rates).toHaveLength(4);
+    for (const [i, rate] of rates.slice(1).entries()) expect(rate).toBeGreaterThan(rates[i] as number);
+  });
+
   it('is kept as it is once nothing may be added', async () => {
     expect((await overload(200, 0)).rates).toEqual([200]);
     expect((await overload(200, 2)).rates).toHaveLength(3);

@@ -60,7 +60,8 @@ export async function runOverload(
   for (let isExtra = false; ; isExtra = true) {
     const segment = await run(ofRps, isExtra);
     const { droppedFraction, completedRps: reachedRps } = figuresOf([servedTimeline(segment)]);
-    const nextRps = Math.max(ofRps, reachedRps);
+    // If few requests arrived by chance, few completed. Their fraction of the arrival rate is still above `ofRps`.
+    const nextRps = Math.max(reachedRps, segment.arrivalRps * (1 - droppedFraction));
     if (isOverload(load, droppedFraction) || !raises.take(nextRps)) return { segment, ofRps };
     ofRps = nextRps;
   }
