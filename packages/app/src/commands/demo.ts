@@ -18,7 +18,7 @@ import { demoLoad, peakRps } from '../demo/demo-load.js';
 import { type ComparedRun, type DemoOutcome, demoPage } from '../demo/demo-page.js';
 import { type RunTotals, totalsOf } from '../demo/demo-record.js';
 import { type DemoRun, runDemo } from '../demo/demo-run.js';
-import { busyDemoText, demoText, ladderText, riseText } from '../demo/demo-text.js';
+import { busyDemoText, demoText, ladderText, planLadder, riseText } from '../demo/demo-text.js';
 import { type LiveState, liveLine, liveView } from '../demo/live-view.js';
 import { htmlPage } from '../report/page/html-page.js';
 import { counted } from '../terminal/counted.js';
@@ -52,7 +52,7 @@ export async function demo(options: DemoOptions, machineUse = measureMachineUse)
   const best = bestPlan(spec, profiles);
   const points = demoLoad(best.predicted.capacityRps, DURATION_S);
   const rates = { lowRps: points[0]?.arrivalRps ?? 1, highRps: peakRps(points) };
-  say(`${pc.bold('2. Plan')}: the best configuration depends on the load.\n${ladderText(spec, profiles, rates)}`);
+  say(ladderText(spec, planLadder(spec, profiles, rates)));
   say(riseText(rates.highRps));
   const frames = frameWriter();
   const run = await runDemo({

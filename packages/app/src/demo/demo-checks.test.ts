@@ -5,7 +5,7 @@ import { syntheticPipeline } from '../equipoise.test-support.js';
 import { type DemoFigures, demoChecks } from './demo-checks.js';
 import { demoLoad, peakRps } from './demo-load.js';
 import { type PlanInForce, type RunTotals, type SecondRow, totalsOf } from './demo-record.js';
-import { demoText, ladderText } from './demo-text.js';
+import { demoText, ladderText, planLadder } from './demo-text.js';
 
 const totals = (over: Partial<RunTotals> = {}): RunTotals => ({
   arrived: 100,
@@ -66,11 +66,20 @@ describe('demoText', () => {
 });
 
 describe('ladderText', () => {
+  const parsed = parsePipelineFile(syntheticPipeline(), { fileName: 'a.yaml', baseDir: '/' });
+  if (parsed.kind === 'invalid') throw new Error('the pipeline is valid');
+  const spec = { ...parsed.spec, slo: { latencyMs: 500, percentile: 99.5 } };
+  const textTo = (highRps: number) =>
+    ladderText(spec, planLadder(spec, profilesFor(spec, 'a.yaml'), { lowRps: 1, highRps }));
+
   it('names the percentile of the SLO', () => {
-    const parsed = parsePipelineFile(syntheticPipeline(), { fileName: 'a.yaml', baseDir: '/' });
-    if (parsed.kind === 'invalid') throw new Error('the pipeline is valid');
-    const spec = { ...parsed.spec, slo: { latencyMs: 500, percentile: 99.5 } };
-    expect(ladderText(spec, profilesFor(spec, 'a.yaml'), { lowRps: 1, highRps: 2 })).toContain('p99.5 estimated');
+    expect(textTo(2)).toContain('p99.5 estimated');
+  });
+
+  it('says that the best configuration depends on the load only if it does', () => {
+    const same = 'on this machine the same variants and cores are best at each of these loads';
+    expect(textTo(2)).toContain(`2. Plan: ${same}.`);
+    expect(textTo(100)).toContain('2. Plan: the best configuration depends on the load.');
   });
 });
 

@@ -23,22 +23,39 @@ export function riseText(highRps: number): string {
   return `${pc.bold('3. Serve and adapt')}: the load rises to ${demoRate(highRps)} ${noun} per second and falls again.`;
 }
 
-export function ladderText(
+/** Best plan for a load; undefined if none fits the budget. */
+interface LadderStep {
+  readonly arrivalRps: number;
+  readonly plan: Plan | undefined;
+}
+
+/** Best plans for the lowest, the middle and the highest load. */
+export function planLadder(
   spec: PipelineSpec,
   profiles: ProfileSet,
   { lowRps, highRps }: { readonly lowRps: number; readonly highRps: number },
-): string {
-  const rows = [lowRps, (lowRps + highRps) / 2, highRps].map((arrivalRps) => {
+): readonly LadderStep[] {
+  return [lowRps, (lowRps + highRps) / 2, highRps].map((arrivalRps) => {
     const verify = verifierFor(spec, profiles, { arrivalRps, hostCores: plannedHostCores(spec) });
     const result = optimize({ spec, profiles, arrivalRps, estimator: 'distribution' }, verify);
-    return ladderRow(`${arrivalRps.toFixed(1)} rps`, result.kind === 'feasible' ? result.plan : result.bestEffort);
+    return { arrivalRps, plan: result.kind === 'feasible' ? result.plan : result.bestEffort };
   });
-  const latency = `p${spec.slo.percentile}`;
-  const figures = ['accuracy', `${latency} estimated`, `${latency} simulated`, 'cost'].map(right);
-  return textTable([right('load'), 'variants', ...figures], rows);
 }
 
-function ladderRow(load: string, plan: Plan | undefined): readonly string[] {
+export function ladderText({ slo }: Pick<PipelineSpec, 'slo'>, steps: readonly LadderStep[]): string {
+  const latency = `p${slo.percentile}`;
+  const figures = ['accuracy', `${latency} estimated`, `${latency} simulated`, 'cost'].map(right);
+  const distinct = new Set(steps.map(({ plan }) => plan && `${choiceText(plan)} ${plan.predicted.cpuCores}`));
+  const finding =
+    distinct.size > 1
+      ? 'the best configuration depends on the load'
+      : 'on this machine the same variants and cores are best at each of these loads';
+  const table = textTable([right('load'), 'variants', ...figures], steps.map(ladderRow));
+  return `${pc.bold('2. Plan')}: ${finding}.\n${table}`;
+}
+
+function ladderRow({ arrivalRps, plan }: LadderStep): readonly string[] {
+  const load = `${arrivalRps.toFixed(1)} rps`;
   if (plan === undefined) return [load, pc.red('none fits the budget'), '', '', '', ''];
   const { pas, latencyMs, cpuCores } = plan.predicted;
   const simulated = plan.verified === undefined ? '–' : msText(plan.verified.latencyMs);
