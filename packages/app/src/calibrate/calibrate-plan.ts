@@ -7,6 +7,7 @@ import type { EdgeCount, PipelineSpec, Plan, ProfileSet } from '@equipoise/core/
 import { AppError } from '@equipoise/core/model';
 import { estimateStages, fitCorrections, fitThreadCost, requireCurves, usableCores } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
+import { untilCtrlC } from '../terminal/stop-signal.js';
 import {
   type ComparedLoad,
   comparedLoads,
@@ -21,6 +22,9 @@ import { MOST_RPS, OVERLOAD, Raises, runOverload, SATURATING, SEARCH_TAKES, sear
 import { completedRps, type Segment, timedBatches, withMeasuredEdges } from './segment.js';
 import { ServedPlan } from './served-plan.js';
 import { threadIntervals } from './thread-turns.js';
+
+/** Of a stopped calibration. */
+export const NOTHING_STORED = 'No correction is stored.';
 
 /** Loads are fractions of the saturation throughput, times in seconds of one segment. */
 export interface CalibrationMethod {
@@ -185,10 +189,11 @@ export function expectedMs(method: CalibrationMethod, sloMs: number): number {
   return 1000 * (warmUpS + belowS + aboveS) + searchMs;
 }
 
+/** Rejects with STAGE_FAILED as `recordPlan`, or INTERRUPTED after Ctrl-C during the simulations. */
 export async function calibratePlan(input: CalibrationInput): Promise<PlanCalibration> {
   const recorded = await recordPlan(input);
   input.onSegment('simulating');
-  return calibrationOf(recorded);
+  return untilCtrlC(() => calibrationOf(recorded), NOTHING_STORED);
 }
 
 /** Rejects with STAGE_FAILED if requests fail or none completes. */

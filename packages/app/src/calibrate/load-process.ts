@@ -52,6 +52,8 @@ async function run(task: LoadTask): Promise<LoadAnswer> {
   return { ok, dropped, failed, cpuMs: (user + system) / 1000, ...(firstRefusal && { firstRefusal }) };
 }
 
+// The terminal sends Ctrl-C to this process, too; the parent decides.
+process.on('SIGINT', () => {});
 process.on('message', (task: LoadTask) => {
   run(task).then(
     (answer) => process.send?.(answer),

@@ -1,6 +1,7 @@
 /** Simulates cells in threads and reports each at once. */
 import type { Worker } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
+import { interrupted } from '../terminal/stop-signal.js';
 import { type FailedCell, isFailed } from './failed-cell.js';
 
 /** `nameOf`: name of a cell for people, and fields that identify it for programs. */
@@ -32,7 +33,7 @@ export async function runCells<Cell, Outcome extends { readonly kind: string }>(
 function workOff<Cell, Outcome extends { readonly kind: string }>(
   thread: Worker,
   waiting: Iterator<Cell>,
-  { onCell, stop, nameOf, afterStop = KEPT }: CellRun<Cell, Outcome>,
+  { onCell, stop, nameOf, afterStop = CELLS_KEPT }: CellRun<Cell, Outcome>,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let current: Cell | undefined;
@@ -71,6 +72,4 @@ function workOff<Cell, Outcome extends { readonly kind: string }>(
   });
 }
 
-const KEPT = 'Finished cells are saved; the same command continues from there.';
-
-export const interrupted = (afterStop = KEPT): AppError => new AppError('INTERRUPTED', `Stopped. ${afterStop}`);
+export const CELLS_KEPT = 'Finished cells are saved; the same command continues from there.';

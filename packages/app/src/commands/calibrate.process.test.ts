@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { afterAll, expect, it } from 'vitest';
-import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, equipoise, RunningCommand, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 
 const folder = new TestFolder();
 const calibrate = (...args: string[]) => equipoise(folder.path, 'calibrate', ...args);
@@ -41,6 +41,17 @@ spec:
     expect(Object.keys(served)).toEqual(['p50Ms', 'p99Ms', 'droppedFraction', 'completedRps']);
     expect(Object.keys(simulated)).toEqual(Object.keys(served));
   }
+});
+
+it('says at Ctrl-C that nothing is stored', async () => {
+  const command = new RunningCommand(folder.path, ['calibrate', 'waits.yaml', '--json']);
+  await command.said(/^calibrating \d/m);
+  command.signal('SIGINT');
+  const ended = await command.ended;
+  expect(ended).toMatchObject({ exitCode: 3, signal: null });
+  expect(documentOf(ended)).toMatchObject({
+    error: { code: 'INTERRUPTED', message: 'Stopped. No correction is stored.' },
+  });
 });
 
 it('names the command that measures a missing profile', async () => {

@@ -18,6 +18,10 @@ vi.mock('../calibrate/calibrate-plan.js', async (original) => ({
     throw new Error('no load in this test');
   },
 }));
+vi.mock('../terminal/stop-signal.js', async (original) => ({
+  ...(await original<typeof import('../terminal/stop-signal.js')>()),
+  stopSignal: () => new Promise(() => {}),
+}));
 
 const folder = new TestFolder();
 let file = '';

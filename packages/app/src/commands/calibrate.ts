@@ -8,6 +8,7 @@ import {
   calibratePlan,
   expectedMs,
   methodOf,
+  NOTHING_STORED,
   type PlanCalibration,
   type SegmentTimes,
 } from '../calibrate/calibrate-plan.js';
@@ -26,6 +27,7 @@ import { type SampleBody, sampleBodies } from '../compose/sample-bodies.js';
 import { servedSpec } from '../compose/served-spec.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
+import { interrupted, stopSignal } from '../terminal/stop-signal.js';
 import { busyText, calibrationText } from './calibrate-text.js';
 
 export interface CalibrateOptions {
@@ -110,6 +112,11 @@ async function calibrateAll(
   const clock = { nowMs: () => performance.now() };
   const meter = new ProgressMeter(clock, { totalUnits: totalMs / 1000, expectedUnitMs: 1000, listener });
   const load = new LoadGenerator();
+  const stop = new AbortController();
+  void stopSignal().then(() => {
+    stop.abort();
+    load.end();
+  });
   try {
     const done: PlanCalibration[] = [];
     for (const [index, stages] of plans.entries()) {
@@ -125,8 +132,11 @@ async function calibrateAll(
       const replicas = Object.values(stages).reduce((sum, [part]) => sum + (part?.replicas ?? 0), 0);
       const clientSharesCore = availableParallelism() < Math.min(hostCores, replicas) + SERVER_AND_LOAD;
       done.push(await calibratePlan({ ...asked, seed: seed + index, clientSharesCore, onSegment }));
+      if (stop.signal.aborted) throw interrupted(NOTHING_STORED);
     }
     return done;
+  } catch (error) {
+    throw stop.signal.aborted ? interrupted(NOTHING_STORED) : error;
   } finally {
     load.end();
     display.stop();

@@ -12,6 +12,7 @@ import { counted } from '../terminal/counted.js';
 import { coresText, doubtText, msText } from '../terminal/plan-table.js';
 import { reportError } from '../terminal/report-error.js';
 import type { CommandResult } from '../terminal/run-command.js';
+import { interrupted } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
 
 export interface ProfileOptions {
@@ -37,7 +38,7 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
   const measured = await measureProfile(spec, {
     quick: options.quick === true,
     renew: options.force === true,
-    onInterrupt: () => reportError(interrupted(path), options.json === true),
+    onInterrupt: () => reportError(interrupted(pointsKept(path)), options.json === true),
     ...(options.stage !== undefined && { stageId: stageId(options.stage) }),
   });
   await output?.write(measured);
@@ -47,8 +48,8 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
   return { json: measured, text: [profileTable(measured), ...kept].join('\n') };
 }
 
-const interrupted = (path: string): AppError =>
-  new AppError('INTERRUPTED', `Stopped. Measured points are saved in ${path}; plans do not use an incomplete profile.`);
+const pointsKept = (path: string): string =>
+  `Measured points are saved in ${path}; plans do not use an incomplete profile.`;
 
 /** Empty if everything was measured now. Profiles of other stages than `stage` were not checked and may be stale. */
 export function ageText(

@@ -23,6 +23,7 @@ import { coresText, fractionText, msText, percentText } from '../terminal/plan-t
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { sparkline } from '../terminal/sparkline.js';
+import { untilCtrlC } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
 
 export interface SimulateOptions extends LoadRequest, SourceFlags {
@@ -92,6 +93,8 @@ async function subjectOf(
   throw new AppError('WRONG_USAGE', '--uneven is about several routers; add --routers.');
 }
 
+const NOTHING_KEPT = 'Nothing is saved.';
+
 interface Repeats {
   readonly load: ResolvedLoad;
   readonly count: number;
@@ -106,11 +109,12 @@ function repeatedRuns(request: RunRequest, { load, count, spec }: Repeats): Comm
   const clock = { nowMs: () => performance.now() };
   const meter = new ProgressMeter(clock, { totalUnits: count, expectedUnitMs: Number.NaN, listener });
   try {
-    const runs = seeds.map((seed) => {
+    const simulated = (seed: number): RunFigures => {
       const { figures } = simulatedRun({ ...request, seed });
       meter.finish(1, `seed ${seed}`);
       return figures;
-    });
+    };
+    const runs = untilCtrlC(() => seeds.map(simulated), NOTHING_KEPT);
     const figures = seedFigures(runs);
     const verdict = sloVerdict(figures.sloAttainmentFraction, spec.slo.percentile);
     return { json: { seeds, verdict, figures, runs }, text: repeatedText({ load, spec, figures, verdict, count }) };
@@ -160,7 +164,7 @@ function withProgress(request: RunRequest): ReturnType<typeof simulatedRun> {
     done = now;
   };
   try {
-    return simulatedRun({ ...request, onProgress });
+    return untilCtrlC(() => simulatedRun({ ...request, onProgress }), NOTHING_KEPT);
   } finally {
     display.stop();
   }

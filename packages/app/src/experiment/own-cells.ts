@@ -1,6 +1,7 @@
 /** Simulates cells of users' policies. Each has a thread of its own, so that a policy harms no other cell. */
 import { AppError } from '@equipoise/core/model';
-import { type CellRun, interrupted } from '../cells/run-cells.js';
+import { CELLS_KEPT, type CellRun } from '../cells/run-cells.js';
+import { interrupted } from '../terminal/stop-signal.js';
 import { type CellOutcome, type CellPipeline, cellName, cellText, type ExperimentCell } from './experiment-cell.js';
 import { OwnPolicyThread } from './own-policy-thread.js';
 import type { ReadGrid } from './read-grid.js';
@@ -22,7 +23,7 @@ export async function simulateOwnCells(
   try {
     await Promise.all(Array.from({ length: Math.min(threads, cells.length) }, work));
   } catch (error) {
-    if (stop.aborted) throw interrupted();
+    if (stop.aborted) throw interrupted(CELLS_KEPT);
     throw error;
   } finally {
     end.abort();

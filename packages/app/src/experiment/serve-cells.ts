@@ -2,7 +2,9 @@
 
 import { AppError } from '@equipoise/core/model';
 import { loadDurationS } from '@equipoise/core/simulate';
+import { CELLS_KEPT } from '../cells/run-cells.js';
 import { progressDisplay } from '../terminal/progress.js';
+import { interrupted } from '../terminal/stop-signal.js';
 import { type CellOutcome, cellName, cellText, type ExperimentCell } from './experiment-cell.js';
 
 export interface CellService {
@@ -26,7 +28,7 @@ export async function serveCells(cells: readonly ExperimentCell[], service: Cell
   let doneMs = 0;
   try {
     for (const cell of cells) {
-      if (service.stop.aborted) throw stopped();
+      if (service.stop.aborted) throw interrupted(CELLS_KEPT);
       const beganAtMs = performance.now();
       const show = () => {
         const nowMs = doneMs + Math.min(expectedMs(cell), performance.now() - beganAtMs);
@@ -51,7 +53,7 @@ async function outcomeOf(cell: ExperimentCell, { serve, stop }: CellService): Pr
   try {
     return await serve(cell);
   } catch (error) {
-    if (stop.aborted) throw stopped();
+    if (stop.aborted) throw interrupted(CELLS_KEPT);
     if (!(error instanceof AppError)) throw error;
     const { code, message, details } = error;
     if (code === 'INFEASIBLE') return { kind: 'infeasible', cell: { ...cellName(cell), message } };
@@ -61,6 +63,3 @@ async function outcomeOf(cell: ExperimentCell, { serve, stop }: CellService): Pr
     });
   }
 }
-
-const stopped = (): AppError =>
-  new AppError('INTERRUPTED', 'Stopped. Finished cells are saved; the same command continues from there.');

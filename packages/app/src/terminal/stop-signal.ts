@@ -2,8 +2,25 @@
  * The first SIGINT or SIGTERM requests a graceful stop; a later one ends the process. One key press may arrive twice,
  * from the terminal and from npm, so signals in quick succession count as one.
  */
+import { runInNewContext } from 'node:vm';
+import { AppError } from '@equipoise/core/model';
 
 const SAME_REQUEST_MS = 1000;
+
+/** Error of a stopped command. `afterStop`: sentence on the work that is done. */
+export const interrupted = (afterStop: string): AppError => new AppError('INTERRUPTED', `Stopped. ${afterStop}`);
+
+/** Runs synchronous work, during which no listener hears Ctrl-C. Throws `interrupted` after Ctrl-C. */
+export function untilCtrlC<T>(work: () => T, afterStop: string): T {
+  try {
+    return runInNewContext('work()', { work }, { breakOnSigint: true }) as T;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException | undefined)?.code !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw error;
+    // The key press may arrive a second time.
+    process.on('SIGINT', () => {});
+    throw interrupted(afterStop);
+  }
+}
 
 export function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
