@@ -64,14 +64,15 @@ afterAll(() => {
 
 describe('equipoise report', () => {
   it.each([
-    ['decisions-0.1.0.jsonl', 'played', 10],
-    ['state-0.1.0.db', 'shelf', 13],
-  ])('reads the decisions of %s', async (file, pipeline, decisions) => {
+    { file: 'decisions-0.1.0.jsonl', pipeline: 'played', decisions: 10, points: 10 },
+    // The requests after its last decision were observed.
+    { file: 'state-0.1.0.db', pipeline: 'shelf', decisions: 13, points: 14 },
+  ])('reads the decisions of $file', async ({ file, pipeline, decisions, points: count }) => {
     const ended = await report(file, '--json', '--plots', `plots-${pipeline}`);
     expect(documentOf(ended)).toMatchObject({
       pipeline,
       decisions,
-      points: decisions,
+      points: count,
       report: join(folder.path, 'report.html'),
     });
     expect(written('report.html')).toContain(`<h1>${pipeline}</h1>`);
@@ -121,7 +122,7 @@ describe('equipoise report', () => {
     [['--admin', 'http://127.0.0.1:1'], 'No admin port answers'],
     [['run.json', '--last', '10m'], 'add --to 2026-03-01T12:15:00Z, or omit --last'],
     [['decisions-0.1.0.jsonl', '--last', '10m'], 'It has 10 points and 10 decisions from'],
-    [['state-0.1.0.db', '--to', '2001-02-03T00:00:00Z'], 'It has 13 points and 13 decisions from'],
+    [['state-0.1.0.db', '--to', '2001-02-03T00:00:00Z'], 'It has 14 points and 13 decisions from'],
     [['state-0.1.0.db', '--from', '2101-02-03T00:00:00Z'], 'state-0.1.0.db has nothing after 2101-02-03T00:00:00Z'],
     [['nothing.json'], 'nothing.json is of a run in which nothing was recorded'],
     [['never.json'], 'never.json is not a saved run: 1e+300 is no time'],

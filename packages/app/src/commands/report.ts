@@ -8,7 +8,7 @@ import { type AdminAccess, askAdmin, otherForm, pipelineNamed } from '../compose
 import { outputFile } from '../report/output-file.js';
 import { htmlPage } from '../report/page/html-page.js';
 import { savePlots } from '../report/page/save-plots.js';
-import { logPoints } from '../report/run/log-points.js';
+import { logOutcomes, logPoints } from '../report/run/log-points.js';
 import { isAdvice } from '../report/run/plan-change.js';
 import { runPage } from '../report/run/run-page.js';
 import type { RunRecord } from '../report/run/run-record.js';
@@ -217,7 +217,8 @@ async function logRun(path: string, { pipeline: wanted }: ReportOptions, { toEpo
   const slo = digest === undefined ? undefined : setups.get(digest)?.spec.slo;
   const origin = `Decision log ${path}, which has what each decision saw, and no latencies of single requests`;
   const percentile = slo?.percentile ?? 99;
-  return { pipeline, origin, slo, percentile, points: logPoints(records), latencies: [], decisions: records };
+  const [points, outcomes] = [logPoints(records), logOutcomes(records)];
+  return { pipeline, origin, slo, percentile, points, outcomes, latencies: [], decisions: records };
 }
 
 /** Reads a decision log. The error of a file without even one line of a log names what a report draws. */

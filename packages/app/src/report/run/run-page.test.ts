@@ -1,21 +1,22 @@
 import { expect, it } from 'vitest';
 import { START_EPOCH_MS, sampleDecision } from '../sample-run.test-support.js';
-import { logPoints } from './log-points.js';
+import { logOutcomes } from './log-points.js';
 import { runFacts, runPage } from './run-page.js';
-import type { RunPoint } from './run-record.js';
+import type { EndedRequests, OutcomeWindow, RunPoint } from './run-record.js';
 
 const point = (atEpochMs: number, outcome: Partial<RunPoint>): RunPoint => ({
   ...{ atEpochMs, arrivalRps: 1, cpuCores: {}, stages: {} },
   ...outcome,
 });
 
-function factOf(wanted: string, points: readonly RunPoint[]): string | undefined {
+function factOf(wanted: string, points: readonly RunPoint[], outcomes?: readonly OutcomeWindow[]): string | undefined {
   const slo = { latencyMs: 100, percentile: 99 };
   const run = { pipeline: 'p', origin: '', slo, percentile: 99, points, latencies: [], decisions: [] };
-  return runFacts(run).find(({ label }) => label === wanted)?.value;
+  return runFacts({ ...run, ...(outcomes && { outcomes }) }).find(({ label }) => label === wanted)?.value;
 }
 
 const withinSlo = (points: readonly RunPoint[]) => factOf('Within the SLO', points);
+const withinSloOf = (outcomes: readonly OutcomeWindow[]) => factOf('Within the SLO', [], outcomes);
 
 it('weighs the outcomes after a decision by the time for which they were observed', () => {
   const [late, inTime] = [
@@ -23,9 +24,10 @@ it('weighs the outcomes after a decision by the time for which they were observe
     { completedRps: 1, lateRps: 0 },
   ];
   // 99 of 199 requests.
-  const lasting = (fromEpochMs: number, toEpochMs: number) => ({ ended: { fromEpochMs, toEpochMs } });
-  const points = [point(1, { ...late, ...lasting(1, 1001) }), point(1001, { ...inTime, ...lasting(1001, 100_001) })];
-  expect(withinSlo(points)).toBe('49.7 %');
+  const lasting = (fromEpochMs: number, toEpochMs: number, ended: EndedRequests): OutcomeWindow => ({
+    ...{ decidedAtEpochMs: fromEpochMs, fromEpochMs, toEpochMs, arrivalRps: 1, ended },
+  });
+  expect(withinSloOf([lasting(1, 1001, late), lasting(1001, 100_001, inTime)])).toBe('49.7 %');
   expect(withinSlo([point(1, late), point(2, inTime)])).toBe('1.0 %');
 });
 
@@ -47,11 +49,11 @@ it('counts each request once if the observed times of decisions overlap', () => 
   const overlapping = [10, 20].map((s) => decided(s, { s: 60, completed: 1000, within: 0 }));
   const next = decided(59.5, { s: 60, completed: 300, within: 0.5 });
   // 100 + 150 of 400 requests.
-  const points = logPoints([first, ...overlapping, next]);
-  expect(withinSlo(points)).toBe('62.5 %');
-  expect(withinSlo(points.slice(2, 3))).toBe('0.0 %');
+  const outcomes = logOutcomes([first, ...overlapping, next]);
+  expect(withinSloOf(outcomes)).toBe('62.5 %');
+  expect(withinSloOf(outcomes.slice(2, 3))).toBe('0.0 %');
   const setBack = decided(-3600, { s: 10, completed: 100, within: 0 });
-  expect(withinSlo(logPoints([first, ...overlapping, next, setBack]))).toBe('50.0 %');
+  expect(withinSloOf(logOutcomes([first, ...overlapping, next, setBack]))).toBe('50.0 %');
 });
 
 it('has the mean of the planned cores since the first plan', () => {

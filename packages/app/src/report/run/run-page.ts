@@ -5,10 +5,11 @@ import { percentText } from '../../terminal/plan-table.js';
 import { type Fact, htmlHeading } from '../page/html.js';
 import type { PageSection, ReportPage } from '../page/html-page.js';
 import { changeMarks, decisionSections } from './decision-sections.js';
+import { MEETING_MS } from './log-points.js';
 import { isAdvice, isInForce } from './plan-change.js';
 import { runColumns, thinned } from './run-columns.js';
 import { latencyPlots, loadPlot, pipelinePlots, quantileMs, type RunPlots, stagePlots } from './run-plots.js';
-import type { RunPoint, RunRecord } from './run-record.js';
+import type { EndedRequests, OutcomeWindow, RunPoint, RunRecord } from './run-record.js';
 
 /** Points of all plots together, so that a page with many stages stays below its limit. */
 const MOST_FIGURES = 36_000;
@@ -133,30 +134,33 @@ function loadFacts(points: readonly RunPoint[]): readonly Fact[] {
   return [{ label: 'Arrivals', value: mean(rates).toFixed(1), unit: 'rps', note: most }];
 }
 
-const secondsOf = ({ ended }: RunPoint): number =>
-  ended === undefined ? 1 : (ended.toEpochMs - ended.fromEpochMs) / 1000;
-
-/** Observed times have whole seconds, so they meet to within a second. */
-const MEETING_MS = 1000;
-
-/** Points whose observed times do not overlap, so that no request counts twice. A clock that was set back begins again. */
-function countedOnce(points: readonly RunPoint[]): readonly RunPoint[] {
+/** Times that do not overlap, so that no request counts twice. A clock that was set back begins again. */
+function countedOnce(outcomes: readonly OutcomeWindow[]): readonly OutcomeWindow[] {
   let countedToEpochMs = Number.NEGATIVE_INFINITY;
   let lastAtEpochMs = Number.NEGATIVE_INFINITY;
-  return points.filter(({ atEpochMs, ended }) => {
-    if (atEpochMs < lastAtEpochMs) countedToEpochMs = Number.NEGATIVE_INFINITY;
-    lastAtEpochMs = atEpochMs;
-    if (ended === undefined) return true;
-    if (ended.fromEpochMs < countedToEpochMs - MEETING_MS) return false;
-    countedToEpochMs = ended.toEpochMs;
+  return outcomes.filter(({ decidedAtEpochMs, fromEpochMs, toEpochMs }) => {
+    if (decidedAtEpochMs < lastAtEpochMs) countedToEpochMs = Number.NEGATIVE_INFINITY;
+    lastAtEpochMs = decidedAtEpochMs;
+    if (fromEpochMs < countedToEpochMs - MEETING_MS) return false;
+    countedToEpochMs = toEpochMs;
     return true;
   });
 }
 
-function sloFacts({ points, latencies, slo, percentile }: RunRecord): readonly Fact[] {
-  const known = countedOnce(points.filter(({ completedRps }) => completedRps !== undefined));
-  const sum = (of: (point: RunPoint) => number | undefined) =>
-    known.reduce((total, point) => total + secondsOf(point) * (of(point) ?? 0), 0);
+/** Rates of ended requests, and the time of each; points are equally long. */
+function endedRates({ points, outcomes }: RunRecord): readonly { readonly s: number; readonly ended: EndedRequests }[] {
+  if (outcomes === undefined) return points.map((ended) => ({ s: 1, ended }));
+  return countedOnce(outcomes).map(({ fromEpochMs, toEpochMs, ended }) => ({
+    s: (toEpochMs - fromEpochMs) / 1000,
+    ended,
+  }));
+}
+
+function sloFacts(run: RunRecord): readonly Fact[] {
+  const { latencies, slo, percentile } = run;
+  const known = endedRates(run);
+  const sum = (of: (ended: EndedRequests) => number | undefined) =>
+    known.reduce((total, { s, ended }) => total + s * (of(ended) ?? 0), 0);
   const dropped = sum(({ drops = {} }) => Object.values(drops).reduce((total, rps) => total + rps, 0));
   const ended = sum(({ completedRps, failedRps }) => (completedRps ?? 0) + (failedRps ?? 0)) + dropped;
   const within = sum(({ completedRps, lateRps }) => (completedRps ?? 0) - (lateRps ?? 0)) / ended;

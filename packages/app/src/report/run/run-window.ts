@@ -36,7 +36,9 @@ export const isWithin = ({ fromEpochMs, toEpochMs }: RunWindow, atEpochMs: numbe
 export function within(run: RunRecord, window: RunWindow): RunRecord {
   const points = run.points.filter(({ atEpochMs }) => isWithin(window, atEpochMs));
   const decisions = run.decisions.filter(({ atEpochMs }) => isWithin(window, atEpochMs));
-  return { ...run, points, decisions, latencies: points.length === run.points.length ? run.latencies : [] };
+  const outcomes = run.outcomes?.filter(({ decidedAtEpochMs }) => isWithin(window, decidedAtEpochMs));
+  const latencies = points.length === run.points.length ? run.latencies : [];
+  return { ...run, points, decisions, latencies, ...(outcomes && { outcomes }) };
 }
 
 export const isEmpty = ({ points, decisions }: Recorded): boolean => points.length === 0 && decisions.length === 0;
