@@ -3,7 +3,12 @@ import { Quarantine, type QuarantinedInput, type Verdict } from './health/quaran
 import type { StageItem } from './request-state.js';
 import type { ServingEffects } from './serving-effects.js';
 
+/** Another loss of the same stage within this time (ms) makes inputs suspect. */
+const LOSSES_WITHIN_MS = 10_000;
+
 export class InputScreen<Payload, Context> {
+  /** By stage, the time of its last loss. */
+  readonly #lostAtMs = new Map<number, number>();
   readonly #quarantine = new Quarantine();
   readonly #effects: Pick<ServingEffects<Payload, Context, unknown>, 'inputKey' | 'inputQuarantined'>;
 
@@ -25,6 +30,13 @@ export class InputScreen<Payload, Context> {
         this.#effects.inputQuarantined(item.stage, key);
       } else this.#quarantine.suspect(item.stage, key, nowMs);
     }
+  }
+
+  /** Records the loss of a replica. True if its stage has lost another one within 10 s: an input may be the cause. */
+  noteLost(stage: number, nowMs: number): boolean {
+    const beforeMs = this.#lostAtMs.get(stage) ?? Number.NEGATIVE_INFINITY;
+    this.#lostAtMs.set(stage, nowMs);
+    return nowMs - beforeMs <= LOSSES_WITHIN_MS;
   }
 
   /** Records that a suspect completed alone. */

@@ -368,6 +368,41 @@ describe('a lost replica', () => {
 });
 
 describe('replicas that one input of a batch ends', () => {
+  it.each([
+    ['within 10 s, its items run alone', 10_000, ['run 0 [b]', 'done b>0', 'run 0 [c]', 'done c>0']],
+    ['longer ago, its items run together', 10_001, ['run 0 [b c]', 'done b>0', 'done c>0']],
+  ])('if the stage lost another replica %s', (_, lostAtMs, expected) => {
+    const bench = new Bench(one);
+    const serving = (nowMs: number) => bench.serve(0, { serviceMs: 10, maxBatchSize: 2, nowMs });
+    const first = serving(0);
+    bench.arrive('first', 0, 20_000);
+    bench.scheduler.loseReplica(first, 'gone', 0);
+    const lost = serving(0);
+    bench.finish(lost, 5);
+    for (const name of ['a', 'b', 'c']) bench.arrive(name, lostAtMs - 10, lostAtMs + 1_000);
+    bench.finish(lost, lostAtMs - 5);
+    const other = serving(lostAtMs);
+    bench.log.splice(0);
+    bench.scheduler.loseReplica(lost, 'gone', lostAtMs);
+    for (let nowMs = lostAtMs + 10; other.busy; nowMs += 10) bench.finish(other, nowMs);
+    const told = bench.log.flatMap((line) => /(run|done|fail) .*/.exec(line)?.[0] ?? []);
+    expect(told).toEqual(expected);
+  });
+
+  it('run an input that is alone in its batch a second time, and not a third time', () => {
+    const bench = new Bench(one);
+    let replica = bench.serve(0, { serviceMs: 10 });
+    bench.scheduler.loseReplica(bench.serve(0, { serviceMs: 10 }), 'gone', 0);
+    bench.arrive('a', 0);
+    for (let nowMs = 10; replica.busy; nowMs += 10) {
+      const other = bench.serve(0, { serviceMs: 10, nowMs });
+      bench.scheduler.loseReplica(replica, 'gone', nowMs);
+      replica = other;
+    }
+    const told = bench.log.filter((line) => /run|fail/.test(line));
+    expect(told).toEqual(['0 run 0 [a]', '10 run 0 [a]', '20 fail a gone']);
+  });
+
   it.each([true, false])('fail only this input, if batches may run again: %s', (idempotent) => {
     const [stage] = one.stages;
     const bench = new Bench({ ...one, stages: [{ ...(stage as (typeof one.stages)[number]), idempotent }] });

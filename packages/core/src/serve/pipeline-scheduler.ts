@@ -176,8 +176,10 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#clock.nowMs = nowMs;
     this.#exits.leave(replica);
     if (!replica.busy) return;
-    const lost = { fault, batchSize: replica.batch.length };
-    for (const item of replica.batch) this.#items.runAgainOrFail(item, lost, failure);
+    const { batch, stage } = replica;
+    const isRepeated = fault === 'lost' && this.#screen.noteLost(stage, nowMs);
+    const lost = { fault: isRepeated ? 'lost-again' : fault, batchSize: batch.length } as const;
+    for (const item of batch) this.#items.runAgainOrFail(item, lost, failure);
     this.#endLost(replica, nowMs);
   }
 

@@ -4,16 +4,18 @@
  */
 
 /**
- * `lost`: the replica is gone. `unsent`: it is gone, and did not get the batch. `hung`: the batch did not end. `failed`: all items failed, and an input may be the
- * cause. `unavailable`: no input is the cause, or only some items failed.
+ * `lost`: the replica is gone. `lost-again`: so is another replica of the stage, a short time ago, so an input may be the
+ * cause. `unsent`: the replica is gone, and did not get the batch. `hung`: the batch did not end. `failed`: all items
+ * failed, and an input may be the cause. `unavailable`: no input is the cause, or only some items failed.
  */
-export type BatchFault = 'lost' | 'unsent' | 'hung' | 'failed' | 'unavailable';
+export type BatchFault = 'lost' | 'lost-again' | 'unsent' | 'hung' | 'failed' | 'unavailable';
 
 export type Rerun = 'together' | 'alone' | 'never';
 
 /** By lane, for an item's first run and for a later one. In a canary, the new variant may be the cause. */
 const RERUNS: Readonly<Record<BatchFault, Readonly<Record<'main' | 'canary', readonly [Rerun, Rerun]>>>> = {
   lost: { main: ['together', 'alone'], canary: ['together', 'never'] },
+  'lost-again': { main: ['alone', 'alone'], canary: ['together', 'never'] },
   unsent: { main: ['together', 'together'], canary: ['together', 'never'] },
   hung: { main: ['alone', 'never'], canary: ['alone', 'never'] },
   failed: { main: ['alone', 'alone'], canary: ['together', 'never'] },
@@ -28,6 +30,9 @@ export function rerunAfter(
 ): Rerun {
   const rerun = RERUNS[fault][inCanary ? 'canary' : 'main'][isRetry ? 1 : 0];
   if (rerun === 'together') return isSuspect ? 'alone' : rerun;
+  // A single loss may have another cause than the input.
+  const isFirstLoss = fault === 'lost-again' && !isRetry;
   // An input that ran alone is the cause. If its hang was a proof, the input is quarantined and does not come here.
-  return rerun === 'alone' && batchSize === 1 && !inCanary && fault !== 'hung' ? 'never' : rerun;
+  const isCause = batchSize === 1 && !inCanary && fault !== 'hung' && !isFirstLoss;
+  return rerun === 'alone' && isCause ? 'never' : rerun;
 }

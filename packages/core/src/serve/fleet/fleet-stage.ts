@@ -20,6 +20,8 @@ export interface FleetReplica extends RunningReplica {
   readonly forChange: boolean;
   patienceEndsAtMs: number;
   overdue: boolean;
+  /** -Infinity if it was ready from the beginning. */
+  startedAtMs: number;
   readyAtMs: number;
 }
 
@@ -54,7 +56,8 @@ export class FleetStage {
     const launching = status === 'starting';
     const replica = {
       ...{ replicaId: id, variantId, resources, status, launching, forChange },
-      ...{ patienceEndsAtMs: Number.POSITIVE_INFINITY, overdue: false, readyAtMs: Number.POSITIVE_INFINITY },
+      ...{ patienceEndsAtMs: Number.POSITIVE_INFINITY, overdue: false },
+      ...{ startedAtMs: Number.NEGATIVE_INFINITY, readyAtMs: Number.POSITIVE_INFINITY },
     };
     this.replicas.set(id, replica);
     return replica;
@@ -218,7 +221,8 @@ export class FleetStage {
   }
 
   markLost(replica: FleetReplica, nowMs: number): void {
-    if (hadServed(nowMs - replica.readyAtMs)) this.#restarts = noRestarts;
+    const { startedAtMs, readyAtMs } = replica;
+    if (hadServed({ inServiceMs: nowMs - readyAtMs, startMs: readyAtMs - startedAtMs })) this.#restarts = noRestarts;
     this.register(replica, 'failed');
     this.planRestart(nowMs);
   }

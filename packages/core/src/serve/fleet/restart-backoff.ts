@@ -1,6 +1,6 @@
 /**
  * Delay before a lost replica is replaced: min(5 s, 0.1 s · 2^n) after n restarts in a row. It returns to 0.1 s after
- * 10 s without a loss or restart, or if the lost replica had served for a second.
+ * 10 s without a loss or restart, or if the lost replica had served for a second or for as long as its start took.
  */
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
 
@@ -9,9 +9,15 @@ const STEADY_MS = 10_000;
 
 const SERVED_MS = 1_000;
 
-/** True if a replica served too long for a crash loop. */
-export function hadServed(inServiceMs: number): boolean {
-  return inServiceMs >= SERVED_MS;
+/** True if a replica served too long for a crash loop: at least half of its time. */
+export function hadServed({
+  inServiceMs,
+  startMs,
+}: {
+  readonly inServiceMs: number;
+  readonly startMs: number;
+}): boolean {
+  return inServiceMs >= Math.min(SERVED_MS, startMs);
 }
 
 export interface RestartHistory {
