@@ -3,8 +3,9 @@ import { expect, it } from 'vitest';
 import { launcherFor } from './launcher-for.js';
 
 const naming = (name: string) => ({ launch: () => Promise.reject(new Error(name)) });
+let stuckThreads = 0;
 const launcher = launcherFor({
-  thread: naming('thread'),
+  thread: { ...naming('thread'), stuckThreads: () => stuckThreads },
   process: naming('process'),
   python: naming('python'),
   synthetic: naming('synthetic'),
@@ -35,4 +36,15 @@ it.each([
   } as const;
   const request = launchRequestOf(stageNamed('any', [variantNamed('only', { server })]));
   await expect(launcher.launch(request)).rejects.toThrow(kind);
+});
+
+it.each([
+  [3, {}, 'thread'],
+  [4, {}, 'process'],
+  [4, { isolation: 'thread' }, 'process'],
+] as const)('starts a stage of which %d threads are stuck, with %j, as %s', async (stuck, isolation, kind) => {
+  stuckThreads = stuck;
+  const request = launchRequestOf(stageNamed('any', [variantNamed('only')], { module: './stage.mjs', ...isolation }));
+  await expect(launcher.launch(request)).rejects.toThrow(kind);
+  stuckThreads = 0;
 });

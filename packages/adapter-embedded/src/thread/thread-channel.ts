@@ -9,9 +9,11 @@ export class ThreadChannel implements ReplicaChannel {
   readonly #worker: Worker;
   #listener: ChannelListener | undefined;
   #thrown: unknown;
+  readonly #onAbandon: (worker: Worker) => void;
 
-  constructor(worker: Worker) {
+  constructor(worker: Worker, onAbandon: (worker: Worker) => void) {
     this.#worker = worker;
+    this.#onAbandon = onAbandon;
   }
 
   listen(listener: ChannelListener): void {
@@ -36,6 +38,7 @@ export class ThreadChannel implements ReplicaChannel {
   }
 
   abandon(): void {
+    this.#onAbandon(this.#worker);
     this.#worker.unref();
     this.#worker.postMessage({ kind: 'close' } satisfies ToReplica);
     this.#end('its thread was given up');

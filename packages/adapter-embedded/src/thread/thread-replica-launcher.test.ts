@@ -247,12 +247,14 @@ describe('a replica thread that ends', () => {
 describe('a replica thread that does not load', () => {
   it('is given up after the launch time-out, and ends by itself when it has loaded after all', async () => {
     const impatient = new ThreadReplicaLauncher({ launchTimeoutMs: 100 });
-    await expect(impatient.launch(obeying({ loadMs: 1_000 }))).rejects.toMatchObject({
+    const request = obeying({ loadMs: 1_000 });
+    await expect(impatient.launch(request)).rejects.toMatchObject({
       code: 'MODEL_LOAD_FAILED',
       message: "Stage 'obey' (variant 'only') has not loaded within 0.1 s",
     });
-    expect(livingThreads).toBe(1);
+    expect([livingThreads, impatient.stuckThreads(request.stage.id)]).toEqual([1, 1]);
     await vi.waitFor(() => expect(livingThreads).toBe(0), 5_000);
+    expect(impatient.stuckThreads(request.stage.id)).toBe(0);
   });
 });
 

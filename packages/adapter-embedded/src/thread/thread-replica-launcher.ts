@@ -5,6 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
+import type { StageId } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { heapLimitMib, YOUNG_GENERATION_MIB } from '../replica/heap-limit.js';
 import { type LaunchLimits, replicaStart, replicaTitle, startReplicaRunner } from '../replica/start-replica-runner.js';
@@ -32,6 +33,8 @@ function startThread(request: LaunchRequest): Worker {
 export class ThreadReplicaLauncher implements ReplicaLauncher {
   readonly #compiler = new ModuleCompiler();
   readonly #limits: LaunchLimits;
+  /** By stage, the threads that were given up and still run. */
+  readonly #stuck = new Map<StageId, Set<Worker>>();
 
   constructor(limits: LaunchLimits = {}) {
     this.#limits = limits;
@@ -40,7 +43,18 @@ export class ThreadReplicaLauncher implements ReplicaLauncher {
   async launch(request: LaunchRequest): Promise<LaunchedReplica> {
     const startedAtMs = performance.now();
     const start = await replicaStart(request, this.#compiler);
-    const channel = new ThreadChannel(startThread(request));
+    const channel = new ThreadChannel(startThread(request), (thread) => this.#noteStuck(request, thread));
     return startReplicaRunner(request, { channel, start, startedAtMs }, this.#limits);
+  }
+
+  /** Number of threads of a stage that were given up and still run. Each keeps its memory, and a core if it computes. */
+  stuckThreads(stage: StageId): number {
+    return this.#stuck.get(stage)?.size ?? 0;
+  }
+
+  #noteStuck({ stage }: LaunchRequest, thread: Worker): void {
+    const stuck = this.#stuck.get(stage.id) ?? new Set();
+    this.#stuck.set(stage.id, stuck.add(thread));
+    thread.once('exit', () => stuck.delete(thread));
   }
 }
