@@ -1,6 +1,7 @@
 /**
  * Delay before a lost replica is replaced: min(5 s, 0.1 s · 2^n) after n restarts in a row. It returns to 0.1 s after
- * 10 s without a loss or restart, or if the lost replica had served for a second or for as long as its start took.
+ * 10 s without a loss or restart. It also does so if the lost replica had served for a second, or for as long as its
+ * start took.
  */
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
 
