@@ -1,11 +1,19 @@
 /** Log of finished requests: one JSON object per line, without payloads. Writing never blocks serving. */
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { close, constants, createWriteStream, open, type WriteStream, write, writev } from 'node:fs';
 import { AppError } from '@equipoise/core/model';
 import type { RequestTracer } from '@equipoise/runtime';
 import { log } from '../terminal/log.js';
 
 /** Bytes that wait for a slow disk or reader. Lines above this are dropped and counted. */
 const MOST_WAITING_BYTES = 8 * 1024 * 1024;
+/** Time after which a full pipe is tried again. */
+const FULL_PIPE_MS = 20;
+/** Time for the lines of the old file after a rotation. */
+const ROTATION_MS = 2000;
+/** `O_NONBLOCK` matters for named pipes: a thread that waited for a reader would keep the process from ending. */
+const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+
+type Written<T> = (error: NodeJS.ErrnoException | null, bytes: number, data: T) => void;
 
 export class RequestLog {
   readonly #file: string;
@@ -48,21 +56,41 @@ export class RequestLog {
     const old = this.#stream;
     this.#isFailing = false;
     this.#stream = this.#open();
-    await ended(old);
+    await ended(old, ROTATION_MS);
     return true;
   }
 
   /** Writes what waits, for at most `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
-    const timer = setTimeout(() => this.#stream.destroy(), timeoutMs);
-    await ended(this.#stream);
-    clearTimeout(timer);
+    await ended(this.#stream, timeoutMs);
     if (this.#dropped > 0)
       log(`the request log lacks ${this.#dropped} lines: ${this.#file} took them too slowly, or not`);
   }
 
   #open(): WriteStream {
-    const stream = createWriteStream(this.#file, { flags: 'a', mode: 0o640 });
+    const ifRoom = <T>(attempt: (done: Written<T>) => void, done: Written<T>): void =>
+      attempt((error, bytes, data) => {
+        if (error?.code !== 'EAGAIN' || stream.destroyed) return done(error, bytes, data);
+        setTimeout(() => ifRoom(attempt, done), FULL_PIPE_MS).unref();
+      });
+    const stream: WriteStream = createWriteStream(this.#file, {
+      mode: 0o640,
+      fs: {
+        close,
+        open: (file: string, _flags: unknown, mode: number, done: (error: Error | null, fd: number) => void) =>
+          open(file, FLAGS, mode, done),
+        write: (
+          fd: number,
+          data: Uint8Array,
+          offset: number,
+          length: number,
+          at: number | null,
+          done: Written<Uint8Array>,
+        ) => ifRoom((tried) => write(fd, data, offset, length, at, tried), done),
+        writev: (fd: number, parts: Uint8Array[], at: number | null, done: Written<Uint8Array[]>) =>
+          ifRoom((tried) => writev(fd, parts, at, tried), done),
+      },
+    });
     stream.on('error', (error) => {
       if (stream !== this.#stream) return;
       if (!this.#isFailing) log(`the request log is not written: ${error.message}; SIGHUP opens it again`);
@@ -82,10 +110,18 @@ export function requestLog(file: string | undefined, tracer: RequestTracer | und
   );
 }
 
-function ended(stream: WriteStream): Promise<void> {
+/** Resolves when all lines are written, at the latest after `timeoutMs`. */
+function ended(stream: WriteStream, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed) return resolve();
-    stream.once('close', () => resolve());
+    const timer = setTimeout(() => {
+      stream.destroy();
+      resolve();
+    }, timeoutMs);
+    stream.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
     stream.end();
   });
 }
