@@ -42,6 +42,7 @@ export { PlannerPool, plannerThreadsFor } from './loop/planner-pool.js';
 export * from './loop/planning-session.js';
 export * from './loop/replay-log.js';
 export type { AnsweredCall } from './net/call.js';
+export { smallPort } from './net/connection-limit.js';
 export type { MetricsPage } from './net/metrics-page.js';
 export { TlsIdentity } from './net/tls.js';
 export { DesiredReplicas } from './observe/desired-replicas.js';

@@ -18,6 +18,12 @@ export function warnOfCores(spec: PipelineSpec): void {
   warn(`the budget is ${coresText(cpuCores)}, but this machine has ${machine}; plans use at most ${machine}`);
 }
 
+export function warnOfFiles(connections: number, wanted: number): void {
+  if (connections >= wanted) return;
+  const remedy = `raise the limit, for example by \`ulimit -n 16384\``;
+  warn(`too few files may be open for ${wanted} connections per port; each port takes ${connections}: ${remedy}`);
+}
+
 export interface StartFacts {
   readonly modeText: string;
   readonly startMs: number;

@@ -33,7 +33,7 @@ import { PlanProgress } from '../terminal/plan-progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { endUnlessOver, endWithin, stopSignal } from '../terminal/stop-signal.js';
 import { VERSION } from '../version.js';
-import { logStart, unfinishedText, warnOfCores } from './serve-log.js';
+import { logStart, unfinishedText, warnOfCores, warnOfFiles } from './serve-log.js';
 
 export interface ServeOptions extends AdminOptions, ServingPortOptions, TracingOptions {
   /** Rate for the first plan; default: restore the last good plan. */
@@ -82,6 +82,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const monitor = monitorOf(options, spec, desired);
   const portOptions = servingPortOptions(options, { reloads, monitor });
   warnOfCores(spec);
+  warnOfFiles(portOptions.maxConnections, options.maxConnections);
   // On SIGUSR1 Node would open its inspector, which gives access to the whole process.
   process.on('SIGUSR1', () => log('SIGUSR1 has no effect'));
   const stop = stopSignal();

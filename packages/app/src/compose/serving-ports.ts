@@ -18,6 +18,8 @@ import {
   TlsIdentity,
 } from '@equipoise/runtime';
 import { log } from '../terminal/log.js';
+import type { AdminOptions } from './admin-port.js';
+import { fileLimit, mostConnections } from './most-connections.js';
 import { logReload, type Reloads } from './reloads.js';
 import type { RunningPipeline } from './start-pipeline.js';
 
@@ -103,12 +105,23 @@ export class ServingPorts {
   }
 }
 
-/** Options of the ports; `reloads` reloads TLS files and tenants. Without `monitor`, shared requests are not counted. */
+export interface ServingPortDeps {
+  /** Reloads TLS files and tenants. */
+  readonly reloads: Reloads;
+  /** Without it, shared requests are not counted. */
+  readonly monitor: PipelineMonitor | undefined;
+  /** Maximum open files; default: that of this process. */
+  readonly mostFiles?: number;
+}
+
+/** Options of the ports, with as many connections as there are file descriptors for. */
 export function servingPortOptions(
-  options: ServingPortOptions,
-  { reloads, monitor }: { readonly reloads: Reloads; readonly monitor: PipelineMonitor | undefined },
-): FixedPorts & { readonly tls?: TlsIdentity } {
-  const { host, port, grpcPort, maxBodyBytes, maxInboundBytes, maxJsonBytes, maxConnections, maxStreams } = options;
+  options: ServingPortOptions & Pick<AdminOptions, 'adminPort'>,
+  { reloads, monitor, mostFiles = fileLimit() }: ServingPortDeps,
+): FixedPorts & { readonly maxConnections: number; readonly tls?: TlsIdentity } {
+  const { host, port, grpcPort, maxBodyBytes, maxInboundBytes, maxJsonBytes, maxStreams } = options;
+  const small = [options.healthPort, options.kedaPort].filter((each) => each !== undefined).length;
+  const ports = { serving: grpcPort === undefined ? 1 : 2, small: small + (options.adminPort === false ? 0 : 1) };
   const tls = tlsOf(options, reloads);
   const tenants = tenantsOf(options, reloads);
   const share = shareOf(options, monitor);
@@ -117,7 +130,7 @@ export function servingPortOptions(
     port,
     maxBodyBytes,
     maxJsonBytes,
-    maxConnections,
+    maxConnections: mostConnections(options.maxConnections, ports, mostFiles),
     maxStreams,
     ...(grpcPort !== undefined && { grpcPort }),
     ...(maxInboundBytes !== undefined && { maxInboundBytes }),
