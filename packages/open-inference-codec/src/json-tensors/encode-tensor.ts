@@ -7,7 +7,7 @@ import { byteStrings, textsOf } from '../raw-tensors/byte-elements.js';
 import { elementType } from './element-types.js';
 import { jsonOfNumbers } from './flat-numbers.js';
 
-interface EncodedElements {
+export interface EncodedElements {
   readonly elements: readonly string[];
   readonly base64: boolean;
 }
@@ -32,7 +32,8 @@ export function encodeNested(tensor: Tensor): string {
   return parts[0] ?? 'null';
 }
 
-function encodeElements({ datatype, data }: Tensor, bigText: (element: bigint) => string): EncodedElements {
+/** JSON text of each element. */
+export function encodeElements({ datatype, data }: Tensor, bigText: (element: bigint) => string): EncodedElements {
   if (datatype === 'BYTES') return encodeByteStrings(data as readonly (string | Uint8Array)[]);
   const { write } = elementType(datatype);
   const elements = Array.from(data as ArrayLike<number | bigint>, (element) => {
@@ -58,7 +59,8 @@ function hasBytes({ datatype, data }: Tensor): boolean {
   return datatype === 'BYTES' && (data as readonly unknown[]).some((element) => typeof element !== 'string');
 }
 
-function safeInteger(element: bigint): string {
+/** Text of a 64-bit integer; a JSON string if JSON parsers would round it. */
+export function safeInteger(element: bigint): string {
   const safe = element >= BigInt(Number.MIN_SAFE_INTEGER) && element <= BigInt(Number.MAX_SAFE_INTEGER);
   return safe ? String(element) : `"${element}"`;
 }

@@ -3,7 +3,7 @@ import { objectOf, optionalString } from '../json/json-fields.js';
 import type { InferResponse } from '../protocol-types.js';
 import { checkedType } from '../tensor-types.js';
 import { type ReceivedBody, type RestMessage, restMessage } from './rest-body.js';
-import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
+import { jsonEntryPieces, readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
 
 export interface AnsweredOutput {
   readonly name: string;
@@ -19,21 +19,45 @@ export interface AnswerNames {
 }
 
 /** Writes an answer. `binary` outputs follow the JSON as raw tensors. */
-export function writeInferResponse(
-  { modelName, id, missing }: AnswerNames,
-  outputs: readonly AnsweredOutput[],
-): RestMessage {
+export function writeInferResponse(names: AnswerNames, outputs: readonly AnsweredOutput[]): RestMessage {
   const entries = outputs.map(({ name, tensor, binary }) =>
     binary ? writeRawEntry(name, tensor) : writeJsonEntry(name, tensor, false),
   );
-  const parameters = missing === undefined ? '' : `,"parameters":{"missing":${JSON.stringify(missing.join(','))}}`;
-  const named = `"model_name":${JSON.stringify(modelName)},"id":${JSON.stringify(id)}${parameters}`;
   // Concatenates: `join` would copy large texts.
   const all = entries.reduce((text, { json }) => (text === '' ? json : `${text},${json}`), '');
   return restMessage(
-    `{${named},"outputs":[${all}]}`,
+    `{${namedText(names)},"outputs":[${all}]}`,
     entries.flatMap(({ raw }) => raw ?? []),
   );
+}
+
+/** The message of `writeInferResponse`: its JSON in pieces, without padding, and the raw tensors. */
+export interface ResponsePieces {
+  readonly pieces: Iterable<string>;
+  readonly raw: readonly Uint8Array[];
+}
+
+export function inferResponsePieces(names: AnswerNames, outputs: readonly AnsweredOutput[]): ResponsePieces {
+  const entries = outputs.map(({ name, tensor, binary }) => {
+    if (!binary) return { pieces: jsonEntryPieces(name, tensor) };
+    const { json, raw } = writeRawEntry(name, tensor);
+    return { pieces: [json], raw };
+  });
+  return { pieces: joined(names, entries), raw: entries.flatMap(({ raw }) => raw ?? []) };
+}
+
+function* joined(names: AnswerNames, entries: readonly { readonly pieces: Iterable<string> }[]): Generator<string> {
+  yield `{${namedText(names)},"outputs":[`;
+  for (const [index, { pieces }] of entries.entries()) {
+    if (index > 0) yield ',';
+    yield* pieces;
+  }
+  yield ']}';
+}
+
+function namedText({ modelName, id, missing }: AnswerNames): string {
+  const parameters = missing === undefined ? '' : `,"parameters":{"missing":${JSON.stringify(missing.join(','))}}`;
+  return `"model_name":${JSON.stringify(modelName)},"id":${JSON.stringify(id)}${parameters}`;
 }
 
 /** Reads an answer; throws MALFORMED_REQUEST or TENSOR_MISMATCH. */

@@ -70,8 +70,12 @@ function received(json: Uint8Array, raw: Uint8Array, maxJsonBytes: number | unde
 /** Joins JSON and raw tensors. Spaces after the JSON align the first raw tensor. */
 export function restMessage(json: string, raw: readonly Uint8Array[]): RestMessage {
   if (raw.length === 0) return { json, raw };
-  const missing = -encoder.encode(json).length & (RAW_ALIGNMENT_BYTES - 1);
-  return { json: json + ' '.repeat(missing), raw };
+  return { json: json + ' '.repeat(paddingOf(encoder.encode(json).length)), raw };
+}
+
+/** Number of spaces after the JSON that align the first raw tensor. */
+export function paddingOf(jsonBytes: number): number {
+  return -jsonBytes & (RAW_ALIGNMENT_BYTES - 1);
 }
 
 export class RawSection {

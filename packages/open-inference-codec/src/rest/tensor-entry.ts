@@ -6,6 +6,7 @@ import { AppError, boundedName, type Tensor, type TensorType } from '@equipoise/
 import { type Fields, optionalObject } from '../json/json-fields.js';
 import { decodeTensor, tensorMismatch } from '../json-tensors/decode-tensor.js';
 import { encodeFlat } from '../json-tensors/encode-tensor.js';
+import { flatPieces } from '../json-tensors/tensor-pieces.js';
 import { BASE64, CONTENT_TYPE, contentTypeOf } from '../raw-tensors/byte-elements.js';
 import { decodeRaw, encodeRaw } from '../raw-tensors/raw-tensor.js';
 import type { ReceivedBody } from './rest-body.js';
@@ -51,6 +52,15 @@ export function writeJsonEntry(name: string, tensor: Tensor, exactBytes: boolean
   const { json, base64 } = encodeFlat(tensor, exactBytes);
   const parameters = base64 ? `,"parameters":{"${CONTENT_TYPE}":"${BASE64}"}` : '';
   return { json: `{${head(name, tensor)}${parameters},"data":${json}}` };
+}
+
+/** The text of `writeJsonEntry` for an answer, in pieces. */
+export function* jsonEntryPieces(name: string, tensor: Tensor): Generator<string> {
+  // Texts may become base64, which the entry states before its data.
+  if (tensor.datatype === 'BYTES') return yield writeJsonEntry(name, tensor, false).json;
+  yield `{${head(name, tensor)},"data":`;
+  yield* flatPieces(tensor);
+  yield '}';
 }
 
 export function writeRawEntry(name: string, tensor: Tensor): WrittenEntry {

@@ -1,9 +1,10 @@
-/** `text` is JSON unless `contentType` differs; `raw` holds tensors that follow the text. */
+/** `text` is JSON unless `contentType` differs. Large JSON continues in `json`; `raw` holds tensors that follow. */
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly contentType?: string;
   readonly text: string;
+  readonly json?: readonly Uint8Array[];
   readonly raw?: readonly Uint8Array[];
   /** Continues the answer after its head, until the sink ends. The answer has no length. */
   readonly stream?: (sink: StreamSink) => void;

@@ -259,8 +259,8 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
   }
 
   protected lengthOf(answer: Answer): number {
-    this.#textBytes = Buffer.byteLength(answer.text);
-    return this.#textBytes + rawBytes(answer);
+    this.#textBytes = textBytesOf(answer);
+    return this.#textBytes + sizeOf(answer.raw);
   }
 
   protected write(answer: Answer): void {
@@ -270,8 +270,8 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
       this.sent();
       return;
     }
-    const textBytes = this.#textBytes ?? Buffer.byteLength(answer.text);
-    const length = textBytes + rawBytes(answer);
+    const textBytes = this.#textBytes ?? textBytesOf(answer);
+    const length = textBytes + sizeOf(answer.raw);
     response.writeHead(answer.status, this.#headersOf(answer, textBytes, length));
     if (answer.stream !== undefined && request.method !== 'HEAD') {
       answer.stream(exchange.stream());
@@ -280,7 +280,8 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
     }
     if (request.method === 'HEAD') response.end();
     else {
-      const parts = answer.raw === undefined ? [answer.text] : [answer.text, ...answer.raw];
+      const { text, json, raw } = answer;
+      const parts = json === undefined && raw === undefined ? [text] : [text, ...(json ?? []), ...(raw ?? [])];
       // For Node, latin1 needs no encoder, and up to 16 KiB no write request.
       writeAnswer(response, parts, length, textBytes === answer.text.length ? 'latin1' : 'utf8');
     }
@@ -339,6 +340,10 @@ function streamOf(
   };
 }
 
-function rawBytes({ raw }: Answer): number {
-  return raw === undefined ? 0 : raw.reduce((length, bytes) => length + bytes.length, 0);
+function textBytesOf({ text, json }: Answer): number {
+  return Buffer.byteLength(text) + sizeOf(json);
+}
+
+function sizeOf(parts: readonly Uint8Array[] | undefined): number {
+  return parts === undefined ? 0 : parts.reduce((length, bytes) => length + bytes.length, 0);
 }

@@ -4,7 +4,7 @@
  * listens. A client that falls too far behind is disconnected.
  */
 import { AppError, type TensorMap } from '@equipoise/core/model';
-import { encodeNested } from '@equipoise/open-inference-codec';
+import { encodeNested, nestedPieces } from '@equipoise/open-inference-codec';
 import { tensorBytes } from '../data-plane/bytes-in-flight.js';
 import type { Answer, StreamSink } from '../net/answer.js';
 import { refusal } from '../net/refusal.js';
@@ -158,9 +158,27 @@ export function answerText(
   const { missing, latencyMs } = run;
   const { outputs: sent, omittedBytes } = eventOutputs(run, mostBytes);
   const outputs = omittedBytes === undefined ? `"outputs":${outputsText(sent)}` : `"omittedBytes":${omittedBytes}`;
+  return `{${namedText({ id, pipeline })},${outputs}${endText({ missing, latencyMs })}`;
+}
+
+/** The text of `answerText` with all outputs, in pieces. */
+export function* answerPieces(names: Pick<AnsweredRequest, 'id' | 'pipeline'>, run: CompletedRun): Generator<string> {
+  let before = `{${namedText(names)},"outputs":{`;
+  for (const [name, tensor] of Object.entries(run.output)) {
+    yield `${before}${JSON.stringify(name)}:`;
+    yield* nestedPieces(tensor);
+    before = ',';
+  }
+  yield `}${endText(run)}`;
+}
+
+function namedText({ id, pipeline }: Pick<AnsweredRequest, 'id' | 'pipeline'>): string {
+  return `"id":${JSON.stringify(id)},"pipeline":${JSON.stringify(pipeline)}`;
+}
+
+function endText({ missing, latencyMs }: Pick<CompletedRun, 'missing' | 'latencyMs'>): string {
   const gaps = missing === undefined ? '' : `,"missing":${JSON.stringify(missing)}`;
-  const named = `"id":${JSON.stringify(id)},"pipeline":${JSON.stringify(pipeline)}`;
-  return `{${named},${outputs}${gaps},"latencyMs":${latencyMs.toFixed(3)}}`;
+  return `${gaps},"latencyMs":${latencyMs.toFixed(3)}}`;
 }
 
 function outputsText(output: TensorMap): string {

@@ -4,6 +4,7 @@ import type { ServingPhase } from '../net/drain.js';
 import { dropError } from '../net/refusal.js';
 import type { AnswerFeed } from './answer-feed.js';
 import type { LargeRequests } from './decoding/large-requests.js';
+import type { LargeAnswers } from './large-answers.js';
 import type { ServedPipeline } from './served-pipeline.js';
 import type { StartupHold } from './startup-hold.js';
 import type { Tenant, Tenants } from './tenants/tenants.js';
@@ -18,6 +19,7 @@ export interface ServingRules extends CallRules {
   readonly version: string;
   readonly maxJsonBytes: number;
   readonly largeRequests: LargeRequests;
+  readonly largeAnswers: LargeAnswers;
   /** Holds requests until the server serves. */
   readonly hold: StartupHold;
   /** Undefined: every client has access. */

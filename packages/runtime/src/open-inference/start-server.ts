@@ -17,6 +17,7 @@ import { AnswerFeed } from './answer-feed.js';
 import { LargeRequests } from './decoding/large-requests.js';
 import type { GrpcPlace, RunningGrpcServer } from './grpc/grpc-listener.js';
 import { startGrpcServer } from './grpc/grpc-server.js';
+import { LargeAnswers } from './large-answers.js';
 import { RestCall, type RestPort } from './rest/rest-call.js';
 import { restRoutes } from './rest/rest-routes.js';
 import { type Runner, servedPipelines } from './served-pipeline.js';
@@ -177,6 +178,7 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase, pressure: Ac
     maxJsonBytes,
     inbound,
     largeRequests: new LargeRequests({ inbound, maxBodyBytes, maxJsonBytes, pressure }),
+    largeAnswers: new LargeAnswers(),
     outbound: new BytesInFlight(options.maxOutboundBytes ?? mostOutboundBytes(maxBodyBytes)),
     pages: new PageBytes(),
     pressure,

@@ -10,6 +10,7 @@ import type { TraceParent } from '../../trace/trace-context.js';
 import type { AnswerFeed } from '../answer-feed.js';
 import { type Decoded, decoders, type JsonBody } from '../decoding/decoders.js';
 import type { LargeRequests } from '../decoding/large-requests.js';
+import type { LargeAnswers } from '../large-answers.js';
 import { pipelineByName, type ServedPipeline } from '../served-pipeline.js';
 import { MOST_QUESTION_BYTES } from '../serving-rules.js';
 import type { StartupHold } from '../startup-hold.js';
@@ -42,6 +43,7 @@ export interface RestRequest {
   /** Clients that listen to answers. */
   readonly answers: AnswerFeed;
   readonly largeRequests: LargeRequests;
+  readonly largeAnswers: LargeAnswers;
   readonly connection: object;
 }
 

@@ -5,14 +5,18 @@ import { AppError, type TensorMap } from '@equipoise/core/model';
 import {
   type AnsweredOutput,
   BINARY_MEDIA_TYPE,
+  inferResponsePieces,
   JSON_LENGTH_HEADER,
+  paddingOf,
   type ReceivedRequest,
+  type ResponsePieces,
   readJsonLength,
   wantedOutput,
   writeInferResponse,
 } from '@equipoise/open-inference-codec';
 import type { Answer } from '../../net/answer.js';
 import type { Decoded } from '../decoding/decoders.js';
+import { largeJsonBytes } from '../large-answers.js';
 import type { ServedPipeline } from '../served-pipeline.js';
 import { decodeJson, pipelineOf, type RestRequest, readJsonBody, statedId } from './endpoint.js';
 
@@ -41,8 +45,18 @@ export async function infer(call: RestRequest): Promise<Answer> {
     ...request.parameters,
   });
   const names = { modelName: pipeline.name, id, missing };
-  const { json: text, raw } = writeInferResponse(names, answeredOutputs(request, output));
+  const outputs = answeredOutputs(request, output);
+  const largeBytes = largeJsonBytes(outputs.flatMap(({ binary, tensor }) => (binary ? [] : tensor)));
+  if (largeBytes !== undefined) return largeAnswer(call, inferResponsePieces(names, outputs), largeBytes);
+  const { json: text, raw } = writeInferResponse(names, outputs);
   return raw.length === 0 ? { status: 200, text } : { status: 200, text, raw };
+}
+
+async function largeAnswer(call: RestRequest, { pieces, raw }: ResponsePieces, bytes: number): Promise<Answer> {
+  const json = await call.largeAnswers.write(call, bytes, pieces);
+  if (raw.length === 0) return { status: 200, text: '', json };
+  const jsonBytes = json.reduce((sum, { length }) => sum + length, 0);
+  return { status: 200, text: '', json: [...json, Buffer.from(' '.repeat(paddingOf(jsonBytes)))], raw };
 }
 
 /** A function of its own, so that the body is not kept until the answer. */

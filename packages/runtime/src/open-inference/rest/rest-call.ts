@@ -68,6 +68,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
       hold: rules.hold,
       maxJsonBytes: rules.maxJsonBytes,
       largeRequests: rules.largeRequests,
+      largeAnswers: rules.largeAnswers,
       answers: rules.answers,
       connection: this.connection,
       readBody: (layout, limit) => this.readBody(layout, limit),

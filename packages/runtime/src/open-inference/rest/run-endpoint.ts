@@ -7,7 +7,8 @@
 import { AppError, boundedName, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import { checkShape, decodeText } from '@equipoise/open-inference-codec';
 import type { Answer } from '../../net/answer.js';
-import { answerText } from '../answer-feed.js';
+import { answerPieces, answerText } from '../answer-feed.js';
+import { largeJsonBytes } from '../large-answers.js';
 import { readQueryParameters } from '../request-parameters.js';
 import type { ServedPipeline } from '../served-pipeline.js';
 import { decodeJson, pipelineOf, type RestRequest, readJsonBody, statedId } from './endpoint.js';
@@ -23,7 +24,10 @@ export async function run(request: RestRequest): Promise<Answer> {
   const options = { requestId, id: statedId(request), ...carried, ...parameters };
   const completed = await pipeline.run(inputs, options);
   const names = { id: requestId, pipeline: pipeline.name };
-  return { status: 200, text: answerText(names, completed, Number.POSITIVE_INFINITY) };
+  const largeBytes = largeJsonBytes(Object.values(completed.output));
+  if (largeBytes === undefined) return { status: 200, text: answerText(names, completed, Number.POSITIVE_INFINITY) };
+  const json = await request.largeAnswers.write(request, largeBytes, answerPieces(names, completed));
+  return { status: 200, text: '', json };
 }
 
 /** Rejects with AppError UNSUPPORTED_MEDIA_TYPE, which lists the accepted types, before reading the body. */
