@@ -57,9 +57,13 @@ export async function readBody(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { beforeReading, alignAt = 0, isTransient = false } = options;
   const { mostBytes, error } = limitOf(options);
-  const encoding = request.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
+  const { 'content-encoding': encoding = 'identity', 'transfer-encoding': transfer = 'chunked' } = request.headers;
+  if (encoding !== 'identity') {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a content-encoding.');
+  }
+  // Node unpacks only chunks. Another coding before it would be taken for the body itself.
+  if (transfer.toLowerCase() !== 'chunked') {
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body with no transfer-encoding other than chunked.');
   }
   const statedBytes = Number(request.headers['content-length'] ?? 0);
   if (statedBytes > mostBytes) throw error();

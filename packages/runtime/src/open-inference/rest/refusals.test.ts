@@ -297,6 +297,15 @@ describe('bodies over the limit', () => {
     expect((await send('/livez')).status).toBe(200);
   });
 
+  it('are refused if they are compressed below their chunks', async () => {
+    const { server } = await start(bytes);
+    const head = `POST ${RUN} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\nconnection: close\r\n`;
+    const reply = await overRawSocket(server, [`${head}transfer-encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n`]);
+    expect(reply).toMatch(/^HTTP\/1.1 415 .*UNSUPPORTED_MEDIA_TYPE/s);
+    const whole = await overRawSocket(server, [`${head}transfer-encoding: Chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n`]);
+    expect(whole).toMatch(/^HTTP\/1.1 200 /);
+  });
+
   it('are cut off when they go on after the refusal', async () => {
     const { server } = await start(bytes, undefined, { maxBodyBytes: 1000 });
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
