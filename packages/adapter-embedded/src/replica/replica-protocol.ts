@@ -40,6 +40,20 @@ export type FromReplica =
     }
   | { readonly kind: 'closed'; readonly error?: ReplicaError };
 
+/** False for messages that a stage module, or a package of it, posts to the server itself. */
+export function isFromReplica(message: unknown): message is FromReplica {
+  if (!isObject(message)) return false;
+  const { kind, error, items, serviceMs } = message;
+  if (kind === 'ready') return true;
+  if (kind === 'closed') return error === undefined || isObject(error);
+  if (kind === 'load-failed') return isObject(error);
+  return kind === 'result' && Array.isArray(items) && items.every(isObject) && typeof serviceMs === 'number';
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
 export function replicaError(thrown: unknown): ReplicaError {
   const { code, message } = (thrown ?? {}) as { readonly code?: unknown; readonly message?: unknown };
   return {

@@ -1,7 +1,7 @@
 /** Channel to a replica thread. It never terminates a thread: an abandoned thread exits by itself or never. */
 import type { Worker } from 'node:worker_threads';
 import type { ChannelListener, ReplicaChannel } from '../replica/replica-channel.js';
-import type { FromReplica, ToReplica } from '../replica/replica-protocol.js';
+import { isFromReplica, type ToReplica } from '../replica/replica-protocol.js';
 import { postTensors } from './movable-tensors.js';
 
 export class ThreadChannel implements ReplicaChannel {
@@ -18,7 +18,10 @@ export class ThreadChannel implements ReplicaChannel {
 
   listen(listener: ChannelListener): void {
     this.#listener = listener;
-    this.#worker.on('message', (message: FromReplica) => this.#listener?.received(message));
+    this.#worker.on('message', (message: unknown) => {
+      if (isFromReplica(message)) this.#listener?.received(message);
+      else this.#listener?.garbled('its module posted a message to the server');
+    });
     this.#worker.on('error', (error) => {
       this.#thrown = error;
     });
