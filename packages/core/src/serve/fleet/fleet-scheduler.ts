@@ -501,7 +501,7 @@ export class FleetScheduler {
   #register(stage: FleetStage, status: 'starting' | 'ready'): FleetReplica {
     invariant(stage.target !== undefined, `stage ${stage.id} has a plan`);
     const replica = stage.register(stage.target, status, this.#active?.stage === stage || stage.isOnItsOwn);
-    if (status === 'starting') replica.startedAtMs = this.#nowMs;
+    replica.startedAtMs = this.#nowMs;
     this.#stageOf.set(replica.replicaId, stage);
     return replica;
   }

@@ -20,7 +20,6 @@ export interface FleetReplica extends RunningReplica {
   readonly forChange: boolean;
   patienceEndsAtMs: number;
   overdue: boolean;
-  /** -Infinity if it was ready from the beginning. */
   startedAtMs: number;
   readyAtMs: number;
 }
@@ -57,7 +56,7 @@ export class FleetStage {
     const replica = {
       ...{ replicaId: id, variantId, resources, status, launching, forChange },
       ...{ patienceEndsAtMs: Number.POSITIVE_INFINITY, overdue: false },
-      ...{ startedAtMs: Number.NEGATIVE_INFINITY, readyAtMs: Number.POSITIVE_INFINITY },
+      ...{ startedAtMs: Number.POSITIVE_INFINITY, readyAtMs: Number.POSITIVE_INFINITY },
     };
     this.replicas.set(id, replica);
     return replica;

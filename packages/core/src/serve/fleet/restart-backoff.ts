@@ -1,7 +1,7 @@
 /**
  * Delay before a lost replica is replaced: min(5 s, 0.1 s · 2^n) after n restarts in a row. It returns to 0.1 s after
  * 10 s without a loss or restart. It also does so if the lost replica had served for a second, or for as long as its
- * start took.
+ * start took (0.1 s at least).
  */
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
 
@@ -18,7 +18,7 @@ export function hadServed({
   readonly inServiceMs: number;
   readonly startMs: number;
 }): boolean {
-  return inServiceMs >= Math.min(SERVED_MS, startMs);
+  return inServiceMs >= Math.min(SERVED_MS, Math.max(DELAYS.shortestMs, startMs));
 }
 
 export interface RestartHistory {
