@@ -11,7 +11,7 @@ import type { MeanInterval } from '@equipoise/core/model';
 import { atMost, type Bar, holds, told } from './bar.js';
 import { floats, jsonBody } from './bodies.js';
 import { bootstrapMean95 } from './bootstrap-interval.js';
-import { openLoad } from './load/open-load.js';
+import { type OpenLoad, openLoad } from './load/open-load.js';
 import { NO_OP_PIPELINE, type Router, startRouter } from './router/router.js';
 
 const sides = ['off', 'offAgain', 'metrics', 'traced'] as const;
@@ -40,6 +40,7 @@ const CLIENT_PROCESSOR = 1;
 const WARM_UP_MS = 15_000;
 const MOST_ADDED_FRACTION = 0.04;
 const FEWEST_REQUESTS = 1000;
+const MOST_ATTEMPTS = 5;
 
 /** Each server has two turns of `seconds` in each generation. */
 export async function measureMonitoring({
@@ -78,7 +79,8 @@ async function measureGeneration({ collector, seconds, round }: Turns): Promise<
     // A processor may be busier at one time than at another, so the first side differs from generation to generation.
     const order = sides.map((_, turn) => sides[(turn + round) % sides.length] as Side);
     const times = new Map<Side, RequestTime[]>(sides.map((side) => [side, []]));
-    for (const side of order) await requestTime(side, servers, { durationMs: WARM_UP_MS, seed: 0 });
+    // A server whose code is cold may refuse some of the load.
+    for (const side of order) await openLoad(loadOf(servers.get(side) as Router, { durationMs: WARM_UP_MS, seed: 0 }));
     for (const side of [...order, ...order.toReversed()])
       times.get(side)?.push(await requestTime(side, servers, { durationMs: 1000 * seconds, seed: 1 + round }));
     const meanOf = (side: Side): RequestTime => {
@@ -105,23 +107,38 @@ function optionsOf(side: Side, collector: string) {
   return { stages: 1, maxBatchSize: 1, ...place, flags: flags[side] };
 }
 
-/** Metrics are read once in a turn, as Prometheus does every few seconds. */
-async function requestTime(
-  side: Side,
-  servers: ReadonlyMap<Side, Router>,
-  { durationMs, seed }: { readonly durationMs: number; readonly seed: number },
-): Promise<RequestTime> {
-  const { server, url } = servers.get(side) as Router;
+interface Turn {
+  readonly durationMs: number;
+  readonly seed: number;
+}
+
+function loadOf({ url }: Router, { durationMs, seed }: Turn): OpenLoad {
   const request = {
     path: `/v2/models/${NO_OP_PIPELINE}/infer`,
     headers: {},
     body: Buffer.from(jsonBody(floats(KILOBYTE_OF_FLOATS)).bytes).toString(),
   };
+  return { url, steps: [request], arrivalRps: ARRIVAL_RPS, durationMs, seed, processor: CLIENT_PROCESSOR };
+}
+
+/**
+ * Metrics are read once in a turn, as Prometheus does every few seconds. A turn in which the machine stood still, so that
+ * the server refused requests, is measured again.
+ */
+async function requestTime(side: Side, servers: ReadonlyMap<Side, Router>, turn: Turn): Promise<RequestTime> {
+  const router = servers.get(side) as Router;
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    const found = await oneTurn(router, turn, !side.startsWith('off'));
+    if (found !== undefined) return found;
+  }
+  throw new Error(`${router.url} refused requests in ${MOST_ATTEMPTS} turns`);
+}
+
+async function oneTurn(router: Router, turn: Turn, isRead: boolean): Promise<RequestTime | undefined> {
+  const { server, url } = router;
   const before = { router: server.mainThreadSeconds, process: server.processorSeconds };
-  const load = { url, steps: [request], arrivalRps: ARRIVAL_RPS, durationMs, seed, processor: CLIENT_PROCESSOR };
-  const [{ status }] = await Promise.all([openLoad(load), side.startsWith('off') ? undefined : scrape(url)]);
-  const odd = status.find((one) => one !== 200);
-  if (odd !== undefined) throw new Error(`a request to ${url} was answered with status ${odd}`);
+  const [{ status }] = await Promise.all([openLoad(loadOf(router, turn)), isRead ? scrape(url) : undefined]);
+  if (status.some((one) => one !== 200)) return undefined;
   if (status.length < FEWEST_REQUESTS) throw new Error(`only ${status.length} requests were sent to ${url}`);
   const perRequest = (seconds: number) => (1e6 * seconds) / status.length;
   return {
