@@ -2,8 +2,9 @@ import type { StageId } from '../model/ids.js';
 import type { DropReason } from '../model/request-outcome.js';
 
 /**
- * `batchLimit`: largest batch size of the plan. `batchSize`: mean. `batchFill`: the mean ÷ the limit. `p99Ms`: wait and
- * service of an item. `cpuCores`: of all replicas that have not failed.
+ * `batchLimit`: largest batch size of the plan. `batchSize`: mean. `batchFill`: the mean ÷ the limit; unknown
+ * if some batches are of an earlier plan with a higher limit, so that the mean is above it. `p99Ms`: wait and service of
+ * an item. `cpuCores`: of all replicas that have not failed.
  */
 export interface StagePoint {
   readonly arrivalRps: number;

@@ -135,14 +135,15 @@ export class HistoryWindow {
     const p99Ms = maxOf(from, to, (at) => this.stageFigure(at, stage, 'p99Ms'));
     const batches = sum('batches');
     const limit = now('batchLimit');
+    const batchSize = sum('items') / batches;
     return {
       arrivalRps: rounded(sum('arrived') / (to - from)),
       droppedRps: rounded(sum('dropped') / (to - from)),
       ...optional('p99Ms', p99Ms ?? undefined),
       queueLength: maxOf(from, to, (at) => this.stageFigure(at, stage, 'queueLength')) ?? 0,
       batchLimit: limit,
-      ...(batches > 0 && { batchSize: rounded(sum('items') / batches) }),
-      ...(batches > 0 && limit > 0 && { batchFill: rounded(sum('items') / batches / limit) }),
+      ...(batches > 0 && { batchSize: rounded(batchSize) }),
+      ...(batches > 0 && limit > 0 && batchSize <= limit && { batchFill: rounded(batchSize / limit) }),
       cpuCores: rounded(now('cpuCores')),
       replicas: {
         starting: now('starting'),

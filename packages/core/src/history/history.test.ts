@@ -88,5 +88,9 @@ describe('a history', () => {
     });
     history.append(3000, stage({}));
     expect(history.window({ fromEpochMs: 2000 }).points(1)[0]?.stages[stageId('a')]).not.toHaveProperty('batchSize');
+    history.append(4000, stage({ batches: 1, items: 1, batchLimit: 1 }));
+    const afterChange = history.window().points(1)[0]?.stages[stageId('a')];
+    expect(afterChange).toMatchObject({ batchLimit: 1, batchSize: 3.25 });
+    expect(afterChange).not.toHaveProperty('batchFill');
   });
 });

@@ -45,6 +45,14 @@ describe('the state of a stage', () => {
     expect(stageStatus('a', of)).toMatchObject({ level, note });
   });
 
+  it.each([
+    [3, 0.75],
+    [6, undefined],
+  ])('fills batches of at most 4 with %s items: %s', (batchSize, fill) => {
+    const rates = { stages: { a: { itemsRps: 1, batchSize, droppedRps: 0, failedRps: 0 } } } as never;
+    expect(stageStatus('a', input({ rates })).batchFill).toBe(fill);
+  });
+
   it('wants the replicas of all variants of the plan', () => {
     const plan = { stages: { a: [{ replicas: 2 }, { replicas: 1 }] } } as unknown as Plan;
     expect(stageStatus('a', input({ plan })).desired).toBe(3);

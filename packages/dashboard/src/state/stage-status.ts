@@ -78,10 +78,16 @@ function liveFacts(id: string, { running, rates, plan, latest }: StatusInput): F
     replicas: stage ? replicaCounts(stage) : NO_REPLICAS,
     desired: desiredReplicas(plan, id),
     queueLength: stage?.queueLength ?? 0,
-    batchFill: rate?.batchSize !== undefined && maxBatchSize ? rate.batchSize / maxBatchSize : undefined,
+    batchFill: batchFill(rate?.batchSize, maxBatchSize),
     p99Ms: latest?.stages[id]?.p99Ms ?? undefined,
     droppedRps: (rate?.droppedRps ?? 0) + (rate?.failedRps ?? 0),
   };
+}
+
+/** Unknown if the mean is above the limit: then some of the batches are of an earlier plan with larger ones. */
+function batchFill(meanBatchSize: number | undefined, maxBatchSize: number | undefined): number | undefined {
+  if (meanBatchSize === undefined || !maxBatchSize || meanBatchSize > maxBatchSize) return undefined;
+  return meanBatchSize / maxBatchSize;
 }
 
 /** A point has no variants: only what it counts is shown. */
