@@ -37,6 +37,8 @@ export interface PayloadAlgebra<Payload, Context = unknown> {
   part(source: number, inputs: Payload): Payload | undefined;
   /** True if the condition of a `when` edge is true. Called in edge order until one is. */
   takes(edge: ServingEdge, output: Payload, context: Context, variant?: VariantId, threshold?: number): boolean;
+  /** Steps of `takes` since the start; default 0. */
+  steps?(): number;
   /** Number of items of an output, in constant time. Called before the items exist. */
   items(edge: ServingEdge, output: Payload, variant?: VariantId): number;
   /** The `inputs` of a plain edge that has any. `fanOut` and `join` apply those of their edges themselves. */

@@ -25,6 +25,7 @@ import type { ServingEdge, ServingGraph } from './serving-graph.js';
 import { StageItems } from './stage-items.js';
 import { StageLanes } from './stage-lanes.js';
 import type { StageEffects, StageLimits } from './stage-scheduler.js';
+import { WalkSlices } from './walk-slices.js';
 
 /** Single-threaded, deterministic. */
 export class PipelineScheduler<Payload, Context, Failure = never> {
@@ -33,6 +34,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   readonly #clock = { nowMs: 0 };
   readonly #lanes: StageLanes<Payload, Context>;
   readonly #walk: GraphWalk<Payload, Context>;
+  readonly #slices: WalkSlices<Payload, Context>;
   readonly #ends: RequestEnds<Payload, Context, Failure>;
   readonly #screen: InputScreen<Payload, Context>;
   readonly #items: StageItems<Payload, Context, Failure>;
@@ -62,6 +64,12 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
       admits: (request, edge, items) => this.#admitItems(request, edge, items),
       discard: (request, stages) => this.#ends.discardCancelled(request, stages),
       cannotAnswer: (request) => this.#ends.endAsLost(request),
+    });
+    this.#slices = new WalkSlices(graph.nodes, {
+      steps: () => payloads.steps?.() ?? 0,
+      walk: (item, replica, output) => this.#advanceItem(item, replica, output),
+      expire: (item) => this.#ends.dropItem(item, 'deadline-passed'),
+      pause: effects.walkLater && (() => effects.walkLater?.()),
     });
     const deps = { effects, lanes: this.#lanes, walk: this.#walk, clock: this.#clock };
     this.#ends = new RequestEnds(deps);
@@ -149,7 +157,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     try {
       for (let i = 0; i < batch.length; i++) {
         const item = batch[i] as StageItem<Payload, Context>;
-        if (!item.request.ended) this.#advanceItem(item, replica, outputs[i] as Payload);
+        if (!item.request.ended) this.#slices.take(item, replica, outputs[i] as Payload);
       }
     } finally {
       // Even after an exception: these items must not be in the next batch.
@@ -158,6 +166,16 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (lane.length > 0) this.#lanes.markDirty(lane);
     this.#lanes.openGate();
     this.#settle();
+  }
+
+  /** Walks outputs on that wait since a pause. Adds the request of each to `walked` before its walk. */
+  walkOn(walked: RequestState<Payload, Context>[], nowMs: number): void {
+    this.#clock.nowMs = nowMs;
+    try {
+      this.#slices.walkOn(walked, nowMs);
+    } finally {
+      this.#settle();
+    }
   }
 
   /** Fails an item of a running batch. Its request fails, too, unless the item is retried or not needed. */

@@ -26,6 +26,8 @@ export interface ServingEffects<Payload, Context, Failure> {
   inputQuarantined(stage: number, key: string): void;
   /** Failure of a request whose output has more than `most` items. */
   tooManyItems(edge: ServingEdge, items: number, most: number): Failure;
+  /** Calls `walkOn` in a later turn, so that other work of this thread comes first. Without it, no walk pauses. */
+  walkLater?(): void;
   /** Reports that a draining replica is out of service. */
   drained(replica: ServingReplica<Payload, Context>): void;
 }

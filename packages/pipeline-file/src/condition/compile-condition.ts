@@ -5,12 +5,14 @@
 import { createRequire } from 'node:module';
 import { AppError, type TensorMap } from '@equipoise/core/model';
 import type { Environment, ParseError } from '@marcbachmann/cel-js';
-import { boundSteps, offsetOfRegularExpression } from './bounded-work.js';
+import { ConditionWork, countSteps, offsetOfRegularExpression } from './bounded-work.js';
 import { tensorShapes, tensorValues } from './tensor-values.js';
 
 export interface Condition {
   /** Throws CONDITION_FAILED if evaluation fails, such as for a missing tensor. */
   holds(output: TensorMap, threshold?: number): boolean;
+  /** Steps and reads of all evaluations. */
+  readonly work: number;
 }
 
 const NO_REGULAR_EXPRESSIONS =
@@ -51,14 +53,41 @@ export function compileCondition(text: string, hasThreshold = false): CompiledCo
       };
     const offset = offsetOfRegularExpression(expression.ast);
     if (offset !== undefined) return { kind: 'invalid', message: NO_REGULAR_EXPRESSIONS, offset };
-    const begin = boundSteps(expression.ast);
-    const holds = (output: TensorMap, threshold?: number) => {
-      begin();
-      return decide(text, expression, threshold === undefined ? { output } : { output, threshold });
-    };
-    return { kind: 'valid', condition: { holds } };
+    return { kind: 'valid', condition: new BoundedCondition(text, expression) };
   } catch (error) {
     return invalid(error);
+  }
+}
+
+type Expression = ReturnType<Environment['parse']>;
+
+class BoundedCondition implements Condition {
+  readonly #text: string;
+  readonly #expression: Expression;
+  readonly #work = new ConditionWork();
+  readonly #countRead = () => this.#work.countRead();
+
+  constructor(text: string, expression: Expression) {
+    this.#text = text;
+    this.#expression = expression;
+    countSteps(expression.ast, this.#work);
+  }
+
+  get work(): number {
+    return this.#work.total;
+  }
+
+  holds(output: TensorMap, threshold?: number): boolean {
+    this.#work.begin();
+    let result: unknown;
+    try {
+      const values = { output: tensorValues(output, this.#countRead), shape: tensorShapes(output) };
+      result = this.#expression(threshold === undefined ? values : { ...values, threshold });
+    } catch (error) {
+      throw undecided(this.#text, reasonOf(error), error);
+    }
+    if (typeof result !== 'boolean') throw undecided(this.#text, 'it is neither true nor false');
+    return result;
   }
 }
 
@@ -68,21 +97,6 @@ function invalid(error: unknown): CompiledCondition {
     message: `expected a CEL expression over output and shape: ${reasonOf(error)}`,
     offset: (error as ParseError).range?.start ?? 0,
   };
-}
-
-function decide(
-  text: string,
-  expression: (variables: Record<string, unknown>) => unknown,
-  { output, ...rest }: { readonly output: TensorMap; readonly threshold?: number },
-): boolean {
-  let result: unknown;
-  try {
-    result = expression({ output: tensorValues(output), shape: tensorShapes(output), ...rest });
-  } catch (error) {
-    throw undecided(text, reasonOf(error), error);
-  }
-  if (typeof result !== 'boolean') throw undecided(text, 'it is neither true nor false');
-  return result;
 }
 
 const MOST_QUOTED = 200;

@@ -121,6 +121,34 @@ describe('items of a fan-out', () => {
     const { answers } = await answersTo(spec, { detect: echo, classify: echo, count }, [crops(1, 3, 5), crops(1, 2)]);
     expect(answers).toEqual([2, 0].map((n) => ({ kind: 'completed', output: { n: fp32([], n) } })));
   });
+
+  it('are decided in slices, if conditions are costly: one in each turn of the event loop', async () => {
+    const ten = '[1,2,3,4,5,6,7,8,9,10]';
+    const loops = ['a', 'b', 'c', 'd', 'e'].reduce((body, name) => `${ten}.all(${name}, ${body})`, 'true');
+    const spec = servingSpec(['detect', 'classify', 'count'], {
+      edges: [
+        edge('detect', 'classify', { fanOut: { expected: 8 } }),
+        edge('classify', 'count', { join: 'all', ...when(`output.crop[0] > 2 && ${loops}`) }),
+      ],
+    });
+    const count: ItemScript = (item) => ({ n: fp32([], item['crop']?.shape[0] ?? 0) });
+    const clock = new ManualClock();
+    const { pipeline } = bench(spec, clock, { detect: echo, classify: echo, count });
+    pipeline.setBatching(stageId('classify'), { maxBatchSize: 8, maxBatchWaitMs: 0 });
+    const outcome = pipeline.submit({ crop: fp32([8, 1], 1, 3, 3, 3, 3, 3, 3, 3) });
+    const decided = [0];
+    const look = () => {
+      decided.push(pipeline.edgeCounts()[1]?.offered ?? 0);
+      if (decided.at(-1) !== 8) setImmediate(look);
+    };
+    setImmediate(look);
+    await clock.advanceTo(25);
+    while (decided.at(-1) !== 8) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advanceTo(100);
+    expect(await outcome).toEqual({ kind: 'completed', output: { n: fp32([], 7) } });
+    const inOneTurn = decided.slice(1).map((sum, turn) => sum - (decided[turn] as number));
+    expect(Math.max(...inOneTurn)).toBeLessThanOrEqual(2);
+  });
 });
 
 describe('early joins', () => {

@@ -65,6 +65,7 @@ export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap, Re
     },
     takes: (edge, output, _context, _variant, threshold = edge.threshold) =>
       conditions[edge.index]?.holds(output, threshold) ?? true,
+    steps: () => conditions.reduce((sum, condition) => sum + (condition?.work ?? 0), 0),
     items: (edge, output) => itemsOf(output, inputs[edge.index]?.counted),
     select: (edge, output, { source }) => {
       const { pick, whole } = inputs[edge.index] ?? ALL;

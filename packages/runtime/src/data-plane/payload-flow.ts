@@ -40,6 +40,10 @@ export class PayloadFlow implements PayloadAlgebra<TensorMap, PendingRequest> {
     return attempt(request, false, () => this.#algebra.takes(edge, output, request, variant, threshold));
   }
 
+  steps(): number {
+    return this.#algebra.steps?.() ?? 0;
+  }
+
   items(edge: ServingEdge, output: TensorMap): number {
     return this.#algebra.items(edge, output);
   }

@@ -364,6 +364,7 @@ export class PipelineRunner implements ReplicaPool {
       inputKey,
       inputQuarantined: (stage, key) => this.#events.inputQuarantined.tell(inputOfKey(idOf(stage), key)),
       tooManyItems: ({ from }, items, most) => tooManyItems(idOf(from), items, most),
+      walkLater: () => setImmediate(() => this.#turn((nowMs) => this.#batches.walkOn(nowMs))),
       drained: ({ replicaId }) => this.#replicas.drained(replicaId),
     };
   }

@@ -18,7 +18,7 @@ import { batchIdsToSend } from '../trace/batch-ids.js';
 import { traceHeaders } from '../trace/trace-context.js';
 import type { OwnedTensors } from './owned-tensors.js';
 import { stageFailed } from './payload-algebra.js';
-import type { PendingRequest } from './pending-request.js';
+import type { PendingRequest, ServedRequest } from './pending-request.js';
 import type { PolicyItem, PolicyReplica, ServedReplica } from './served-replicas.js';
 import { internalError, StageFailure } from './stage-failure.js';
 import type { TurnQueue } from './turn-queue.js';
@@ -87,6 +87,17 @@ export class ReplicaBatches {
     );
   }
 
+  /** Walks outputs on that waited. A defect fails the request of the output that met it. */
+  walkOn(nowMs: number): void {
+    const { scheduler, turns, lookAgain } = this.#deps;
+    const walked: ServedRequest[] = [];
+    const isSound = turns.guard(() => scheduler.walkOn(walked, nowMs));
+    const last = walked.at(-1);
+    if (!isSound && last !== undefined) last.context.failure ??= internalError();
+    for (const request of walked) this.#failIfMarked(request, nowMs);
+    if (!isSound) lookAgain(nowMs);
+  }
+
   #finish(running: RunningBatch, answer: BatchAnswer, nowMs: number): void {
     const { scheduler, lose } = this.#deps;
     const { served, replica, batch } = running;
@@ -98,9 +109,7 @@ export class ReplicaBatches {
     if (answer.lost === undefined) this.#handOn(running, answer, nowMs);
     else if (hasHung) scheduler.loseHung(replica, nowMs);
     else scheduler.loseReplica(replica, answer.lost, nowMs, isUnsent(answer.lost) ? 'unsent' : 'lost');
-    for (const { request } of batch) {
-      if (request.context.failure !== undefined) scheduler.failRequest(request, request.context.failure, nowMs);
-    }
+    for (const { request } of batch) this.#failIfMarked(request, nowMs);
     if (answer.lost !== undefined && !hasHung) lose(served);
   }
 
@@ -142,6 +151,11 @@ export class ReplicaBatches {
       answer.cpuMs,
     );
     for (const { payload } of outputs.keys()) owned.free(payload);
+  }
+
+  #failIfMarked(request: ServedRequest, nowMs: number): void {
+    const { failure } = request.context;
+    if (failure !== undefined) this.#deps.scheduler.failRequest(request, failure, nowMs);
   }
 
   #giveUp({ served, replica, batch }: RunningBatch, nowMs: number): void {
