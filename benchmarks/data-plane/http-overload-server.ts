@@ -48,6 +48,7 @@ process.once('message', async (message) => {
       if (outcome.kind === 'dropped') noteDrop(asked);
       return outcome;
     },
+    refuseBatch: (items, options) => runner.refuseBatch(items, options),
     submitBatch: (items, options) => runner.submitBatch(items, options),
     submitPart: (place, inputs, options) => runner.submitPart(place, inputs, options),
   };

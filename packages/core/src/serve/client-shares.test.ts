@@ -101,3 +101,49 @@ describe('a client with many requests at once', () => {
     ]);
   });
 });
+
+describe('client batches', () => {
+  const arrive = (bench: Bench, names: readonly string[], isBatched: boolean) => {
+    const arrivals = names.map((context) => ({ context, arrivedAtMs: 0, deadlineAtMs: 100, client: light, isBatched }));
+    bench.scheduler.arriveAll(arrivals, names);
+  };
+
+  it('do not let a single request wait for all their items', () => {
+    const bench = new Bench(one, { maxWaitFraction: 0.8 });
+    const replica = bench.serve(0, { serviceMs: 10 });
+    arrive(
+      bench,
+      Array.from({ length: 15 }, (_, i) => `batch ${i}`),
+      true,
+    );
+    arrive(bench, ['single'], false);
+    bench.finish(replica, 10);
+    bench.finish(replica, 20);
+    expect(drops(bench)).toEqual([]);
+    expect(bench.log.filter((line) => line.includes('run'))).toEqual([
+      '0 run 0 [batch 0]',
+      '10 run 0 [single]',
+      '20 run 0 [batch 1]',
+    ]);
+  });
+
+  it('leave half of the queue to single requests', () => {
+    const bench = new Bench(one, { maxQueueLength: 10 });
+    bench.serve(0);
+    arrive(bench, ['running'], false);
+    for (const name of ['first', 'second'])
+      arrive(
+        bench,
+        Array.from({ length: 5 }, (_, i) => `${name} ${i}`),
+        true,
+      );
+    arrive(bench, ['single', 'other'], false);
+    expect(drops(bench).slice(0, 1)).toEqual(['0 drop second 4 queue-full']);
+    arrive(
+      bench,
+      Array.from({ length: 9 }, (_, i) => `more ${i}`),
+      false,
+    );
+    expect(drops(bench).filter((line) => line.includes('first'))).toEqual([]);
+  });
+});

@@ -73,12 +73,52 @@ describe('DeadlineQueue', () => {
             expect(queue.length).toBe(model.length);
             expect(queue.peek()).toBe(model[0]);
             for (const until of [-1, 1, 3])
-              expect(queue.countUntil(until)).toBe(model.filter(({ deadlineAtMs }) => deadlineAtMs <= until).length);
+              expect(queue.countAhead(until, false)).toBe(
+                model.filter(({ deadlineAtMs }) => deadlineAtMs <= until).length,
+              );
             expect(owner.queuedItems).toBe(model.filter((kept) => kept.request === owner).length);
           });
         },
       ),
       { seed: 1, numRuns: 300 },
     );
+  });
+});
+
+describe('client batches', () => {
+  const owner = (sequence: number, deadlineAtMs: number, isBatched: boolean): Request =>
+    new RequestState(sequence, { context: undefined, arrivedAtMs: 0, deadlineAtMs, isBatched }, 1);
+  const queueOf = (...items: readonly (readonly [deadlineAtMs: number, isBatched: boolean])[]) => {
+    const queue = new DeadlineQueue<undefined, undefined>();
+    for (const [i, [deadlineAtMs, isBatched]] of items.entries())
+      queue.push(item(owner(i, deadlineAtMs, isBatched), i));
+    return queue;
+  };
+  const started = (queue: DeadlineQueue<undefined, undefined>): readonly (number | undefined)[] =>
+    Array.from({ length: queue.length }, () => queue.popNext()?.sequence);
+  const batch = Array.from({ length: 5 }, () => [1, true] as const);
+
+  it('start at most every second time while single requests wait, and never earlier than by their deadlines', () => {
+    expect(started(queueOf(...batch, [2, false], [2, false]))).toEqual([0, 5, 1, 6, 2, 3, 4]);
+    expect(started(queueOf([2, true], [2, true], [1, false], [1, false]))).toEqual([2, 3, 0, 1]);
+  });
+
+  it('are counted as ahead of a single request only as far as they start before it', () => {
+    const queue = queueOf(...batch, [1, false]);
+    expect([queue.countAhead(1, false), queue.countAhead(1, true), queue.countAhead(0, true)]).toEqual([3, 6, 0]);
+  });
+
+  it('are found by all other ways out of the queue', () => {
+    const queue = queueOf([1, true], [3, true], [2, false]);
+    expect([queue.popLastBatched(), queue.popLast(), queue.pop()].map((each) => each?.sequence)).toEqual([1, 2, 0]);
+    expect([queue.length, queue.popLastBatched(), queue.popLast(), queue.pop()]).toEqual([
+      0,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    const other = queueOf([1, true], [2, false]);
+    other.discard(({ request: { isBatched } }) => isBatched);
+    expect([other.length, other.batchedLength]).toEqual([1, 0]);
   });
 });

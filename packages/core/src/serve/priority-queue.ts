@@ -39,10 +39,10 @@ export class PriorityQueue<Payload, Context> {
     return this.#length;
   }
 
-  /** Number of items of a more urgent level, and of those of this level with a deadline of at most `deadlineAtMs`. */
-  countAhead(level: number, deadlineAtMs: number): number {
+  /** Number of items of a more urgent level, and of those of this level that `DeadlineQueue.countAhead` counts. */
+  countAhead(level: number, deadlineAtMs: number, isBatched = false): number {
     if (this.#length === 0) return 0;
-    let count = this.#level(level).countUntil(deadlineAtMs);
+    let count = this.#level(level).countAhead(deadlineAtMs, isBatched);
     for (let i = 0; i < level; i++) count += this.#level(i).length;
     return count;
   }
@@ -62,7 +62,10 @@ export class PriorityQueue<Payload, Context> {
   pop(): StageItem<Payload, Context> | undefined {
     const waiting = this.#waiting;
     if (waiting === 0) return undefined;
-    return this.#popFrom(isSingle(waiting) ? lowestOf(waiting) : this.#nextLevel());
+    const level = isSingle(waiting) ? lowestOf(waiting) : this.#nextLevel();
+    const item = this.#level(level).popNext();
+    this.#left(level);
+    return item;
   }
 
   popInto(batch: StageItem<Payload, Context>[], count: number): void {
@@ -84,7 +87,11 @@ export class PriorityQueue<Payload, Context> {
   }
 
   popEarliest(): StageItem<Payload, Context> | undefined {
-    return this.#waiting === 0 ? undefined : this.#popFrom(this.#earliestLevel());
+    if (this.#waiting === 0) return undefined;
+    const level = this.#earliestLevel();
+    const item = this.#level(level).pop();
+    this.#left(level);
+    return item;
   }
 
   /** Removes the last item that is less urgent than `level`; undefined if there is none. */
@@ -99,6 +106,18 @@ export class PriorityQueue<Payload, Context> {
   /** Removes the last item of a level, if its deadline is after `deadlineAtMs`. */
   popLastAfter(level: number, deadlineAtMs: number): StageItem<Payload, Context> | undefined {
     const item = this.#level(level).popLast(deadlineAtMs);
+    if (item !== undefined) this.#left(level);
+    return item;
+  }
+
+  /** Number of items of client batches at a level. */
+  batchedLength(level: number): number {
+    return this.#level(level).batchedLength;
+  }
+
+  /** Removes the last item of client batches at a level; undefined if there is none. */
+  popLastBatched(level: number): StageItem<Payload, Context> | undefined {
+    const item = this.#level(level).popLastBatched();
     if (item !== undefined) this.#left(level);
     return item;
   }
@@ -123,12 +142,6 @@ export class PriorityQueue<Payload, Context> {
     queue.discard(isGone);
     this.#length -= before - queue.length;
     if (queue.length === 0) this.#emptied(level);
-  }
-
-  #popFrom(level: number): StageItem<Payload, Context> | undefined {
-    const item = this.#level(level).pop();
-    this.#left(level);
-    return item;
   }
 
   #left(level: number): void {

@@ -43,6 +43,8 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   /** 0 is the most urgent. */
   readonly level: number;
   readonly client: object | undefined;
+  /** True for an item of a client batch. */
+  readonly isBatched: boolean;
   /** Outputs by slot; shorter if the last outputs are missing. */
   outputs: (Payload | undefined)[] = NONE;
   missingOutputs: number;
@@ -71,6 +73,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
     this.deadlineAtMs = arrival.deadlineAtMs;
     this.level = arrival.level ?? 0;
     this.client = arrival.client;
+    this.isBatched = arrival.isBatched ?? false;
     this.missingOutputs = missingOutputs;
     this.trace = arrival.trace;
   }
@@ -106,6 +109,8 @@ export interface Arrival<Context> {
   readonly level?: number;
   /** Sender, compared by identity. Under overload, clients share the queues (see `client-shares`). */
   readonly client?: object | undefined;
+  /** True for an item of a client batch. */
+  readonly isBatched?: boolean | undefined;
   readonly trace?: RequestTrace | undefined;
 }
 

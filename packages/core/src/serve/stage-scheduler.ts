@@ -135,8 +135,8 @@ export class StageScheduler<Payload, Context> {
    * count.
    */
   refusal(items: number, arrival: Arrival<unknown>): DropReason | undefined {
-    const { arrivedAtMs, deadlineAtMs, level = 0 } = arrival;
-    const ahead = this.queue.countAhead(level, patientAfterMs(arrival));
+    const { arrivedAtMs, deadlineAtMs, level = 0, isBatched } = arrival;
+    const ahead = this.queue.countAhead(level, patientAfterMs(arrival), isBatched);
     if (ahead + this.#suspects.length + items > this.#limits.maxQueueLength) return 'queue-full';
     const leftMs = deadlineAtMs - this.leastMs - arrivedAtMs;
     return this.#wouldWaitTooLong(ahead + items - 1, leftMs, arrivedAtMs) ? 'wait-too-long' : undefined;
@@ -156,7 +156,7 @@ export class StageScheduler<Payload, Context> {
     const { request } = item;
     const { maxWaitFraction, maxQueueLength } = this.#limits;
     if (maxWaitFraction !== undefined) {
-      const ahead = this.queue.countAhead(request.level, patientAfterMs(request));
+      const ahead = this.queue.countAhead(request.level, patientAfterMs(request), request.isBatched);
       const leftMs = this.#latestStartAtMs(item) - nowMs;
       const isLate = this.#wouldWaitTooLong(ahead, leftMs, nowMs);
       if (isLate && !this.#displace(item, (fewer) => !this.#wouldWaitTooLong(ahead - fewer, leftMs, nowMs), nowMs)) {
@@ -165,7 +165,8 @@ export class StageScheduler<Payload, Context> {
       }
     }
     if (this.length >= maxQueueLength) {
-      const displaced = this.queue.popLastBelow(request.level) ?? this.#popPatient(request);
+      const displaced =
+        this.queue.popLastBelow(request.level) ?? this.#popPatient(request) ?? this.#popBatched(request);
       if (displaced !== undefined) this.#effects.dropItem(displaced, 'queue-full', nowMs);
       else if (!this.#displace(item, () => true, nowMs)) {
         this.#effects.dropItem(item, 'queue-full', nowMs);
@@ -300,6 +301,12 @@ export class StageScheduler<Payload, Context> {
 
   #popPatient(request: RequestState<Payload, Context>): StageItem<Payload, Context> | undefined {
     return this.#limits.dropLate ? this.queue.popLastAfter(request.level, patientAfterMs(request)) : undefined;
+  }
+
+  /** A single request takes a place from client batches that have more than half of the queue. One batch has no more. */
+  #popBatched({ level, isBatched }: RequestState<Payload, Context>): StageItem<Payload, Context> | undefined {
+    const isMost = 2 * this.queue.batchedLength(level) > this.#limits.maxQueueLength;
+    return isMost && !isBatched ? this.queue.popLastBatched(level) : undefined;
   }
 
   #push(item: StageItem<Payload, Context>, nowMs: number): void {

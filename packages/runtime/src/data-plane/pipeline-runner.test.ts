@@ -322,6 +322,19 @@ describe('a client batch', () => {
     );
   });
 
+  it('is refused before it is split, if the queue cannot take it', async () => {
+    const { clock, pipeline, ends } = setUp(servingSpec(['a'], { admission: { maxQueueLength: 3 } }), { a: echo });
+    expect(pipeline.refuseBatch(3)).toBeUndefined();
+    expect([pipeline.statistics.total.arrived, pipeline.inFlight]).toEqual([0, 0]);
+    const before = [pipeline.submit(x(8)), pipeline.submit(x(9))];
+    const dropped = { kind: 'dropped', reason: 'queue-full' };
+    expect(pipeline.refuseBatch(3)).toMatchObject([dropped, dropped, dropped]);
+    expect(pipeline.statistics.total).toMatchObject({ arrived: 5, dropped: { 'queue-full': 3 } });
+    expect(ends).toMatchObject([dropped, dropped, dropped]);
+    await clock.advanceTo(100);
+    expect((await Promise.all(before)).map(({ kind }) => kind)).toEqual(['completed', 'completed']);
+  });
+
   it('takes the places of less urgent requests', async () => {
     const { clock, pipeline } = setUp(servingSpec(['a'], { admission: { maxQueueLength: 3 } }), { a: echo });
     const others = [7, 8, 9].map((value) => pipeline.submit(x(value), { priority: 3 }));
@@ -329,6 +342,14 @@ describe('a client batch', () => {
     await clock.advanceTo(100);
     expect((await outcomes).map(({ kind }) => kind)).toEqual(Array(3).fill('completed'));
     expect((await Promise.all(others)).map(({ kind }) => kind).sort()).toEqual(['completed', 'dropped', 'dropped']);
+  });
+
+  it('does not let a single request wait for all its items', async () => {
+    const { clock, pipeline, runners } = setUp(servingSpec(['a']), { a: echo });
+    void pipeline.submitBatch(items);
+    void pipeline.submit(x(9));
+    await clock.advanceTo(100);
+    expect(runners['a']?.batches).toEqual([[x(1)], [x(9)], [x(2)], [x(3)]]);
   });
 
   it('fills the first batch of a stage', async () => {
@@ -387,7 +408,7 @@ describe('a client batch', () => {
     const spec = servingSpec(['a'], { admission: { maxQueueLength: 100, maxInFlightBytes } });
     const { clock, pipeline } = setUp(spec, { a: () => ({ y: fp32([8], ...zeros(8)) }) });
     const outcomes = pipeline.submitBatch(items);
-    const later = pipeline.submit({ x: fp32([others], ...zeros(others)) });
+    const later = pipeline.submit({ x: fp32([others], ...zeros(others)) }, { priority: 3 });
     await clock.advanceTo(100);
     const dropped = { kind: 'dropped', reason: 'memory-full' };
     expect(await outcomes).toMatchObject([{ kind: 'completed' }, second, dropped]);

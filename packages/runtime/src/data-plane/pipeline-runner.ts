@@ -203,6 +203,11 @@ export class PipelineRunner implements ReplicaPool {
     return this.#requests.submitBatch(items, options);
   }
 
+  /** Outcomes of a client batch that `submitBatch` would drop because of its size; undefined if it may enter. */
+  refuseBatch(items: number, options: SubmitOptions = {}): readonly PipelineOutcome[] | undefined {
+    return this.#requests.refuseBatch(items, options);
+  }
+
   /**
    * Takes the part of one source. Its request begins when all parts are there, or when the wait ends, and its time-out
    * starts then. Otherwise as `submit`.

@@ -93,6 +93,33 @@ export class SubmittedRequests {
     });
   }
 
+  /**
+   * Refuses a client batch that the entry stages cannot take, with a fraction of the work that its items would cost.
+   * Undefined if they can; then the batch may be split.
+   */
+  refuseBatch(items: number, options: SubmitOptions = {}): readonly PipelineOutcome[] | undefined {
+    const { clock, spec, scheduler, turn } = this.#deps;
+    const { timeoutMs = spec().slo.latencyMs, arrivedAtMs = clock.nowMs(), priority, tenant, traceParent } = options;
+    const refused: { outcome?: PipelineOutcome } = {};
+    turn((nowMs) => {
+      // One item stands for all.
+      const context = new PendingRequest((outcome) => Object.assign(refused, { outcome }), arrivedAtMs, tenant);
+      const deadlineAtMs = arrivedAtMs + timeoutMs;
+      const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs, level: this.#level(priority), isBatched: true };
+      const reason = scheduler.refusal(items, arrival);
+      if (reason === undefined) return;
+      this.#pending(context, traceParent);
+      for (let item = 0; item < items; item++) this.#statistics.arrived(nowMs);
+      this.drop(arrival, reason, nowMs);
+      const end = requestEnd(this.dropOutcome(reason), { arrivedAtMs, endedAtMs: nowMs, leftMs: deadlineAtMs - nowMs });
+      for (let item = 1; item < items; item++) {
+        this.#statistics.ended(end);
+        this.#deps.ended(end);
+      }
+    });
+    return refused.outcome && new Array<PipelineOutcome>(items).fill(refused.outcome);
+  }
+
   /** Submits the items of a client batch in one turn. */
   async submitBatch(items: readonly TensorMap[], options: SubmitOptions = {}): Promise<readonly PipelineOutcome[]> {
     const { clock, bytes, turn, turns, spec } = this.#deps;
@@ -114,6 +141,7 @@ export class SubmittedRequests {
         arrivedAtMs: nowMs,
         deadlineAtMs,
         level,
+        isBatched: true,
         trace: context.traced,
       }));
       if (!turns.guard(() => this.#arriveTogether(arrivals, items, options)))

@@ -31,7 +31,16 @@ import { admitOtherItems, type Tenant } from './tenants/tenants.js';
 
 export type Runner = Pick<
   PipelineRunner,
-  'spec' | 'ready' | 'submit' | 'submitBatch' | 'submitPart' | 'nowMs' | 'statistics' | 'stageCounts' | 'accuracy'
+  | 'spec'
+  | 'ready'
+  | 'submit'
+  | 'refuseBatch'
+  | 'submitBatch'
+  | 'submitPart'
+  | 'nowMs'
+  | 'statistics'
+  | 'stageCounts'
+  | 'accuracy'
 >;
 
 interface RunOptions extends RequestParameters {
@@ -257,14 +266,16 @@ export class ServedPipeline {
       return [await this.#runner.submitPart(place, inputs, options)];
     }
     if (items === undefined) return [await this.#runner.submit(inputs, options)];
-    return this.#runner.submitBatch(this.#itemsOf(inputs, items, tenant), options);
+    this.#admitItems(inputs, items, tenant);
+    const refused = this.#runner.refuseBatch(items, options);
+    if (refused !== undefined) return refused;
+    return this.#runner.submitBatch(fanOutTensors(inputs, this.sourceName).map(copyTensors), options);
   }
 
-  /** Splits a batch. Each item counts as a request of the tenant. */
-  #itemsOf(inputs: TensorMap, items: number, tenant: Tenant | undefined): readonly TensorMap[] {
+  /** Each item of a batch counts as a request of the tenant. */
+  #admitItems(inputs: TensorMap, items: number, tenant: Tenant | undefined): void {
     checkBatchSize(items, { inputs, admission: this.#runner.spec.admission, burst: tenant?.bucket?.limit.burst });
     if (tenant !== undefined) admitOtherItems(tenant, performance.now(), items);
-    return fanOutTensors(inputs, this.sourceName).map(copyTensors);
   }
 }
 
