@@ -33,6 +33,7 @@ import { PlanProgress } from '../terminal/plan-progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { endUnlessOver, endWithin, stopSignal } from '../terminal/stop-signal.js';
 import { VERSION } from '../version.js';
+import { loadSpecAside } from './load-spec-aside.js';
 import { logStart, unfinishedText, warnOfCores, warnOfFiles } from './serve-log.js';
 
 export interface ServeOptions extends AdminOptions, ServingPortOptions, TracingOptions {
@@ -144,7 +145,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
           startMs: performance.now() - startedAtMs,
           adminUrl: admin?.url,
         });
-        reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
+        reloads.add('the pipeline file', async () => pipeline.reload(await loadSpecAside(file)));
         beginReloads();
         await stop;
         await replaced(pipeline, server.url);

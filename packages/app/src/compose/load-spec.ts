@@ -1,5 +1,5 @@
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
-import { loadPipelineFile, type Problem } from '@equipoise/pipeline-file';
+import { loadPipelineFile, type PipelineFileResult, type Problem } from '@equipoise/pipeline-file';
 import { warn } from '../terminal/log.js';
 
 /**
@@ -7,7 +7,11 @@ import { warn } from '../terminal/log.js';
  * FILE_UNREADABLE.
  */
 export async function loadSpec(file: string): Promise<PipelineSpec> {
-  const result = await loadPipelineFile(file);
+  return checkedSpec(file, await loadPipelineFile(file));
+}
+
+/** Spec of a pipeline file that was read. Prints its warnings; throws INVALID_PIPELINE with every problem. */
+export function checkedSpec(file: string, result: PipelineFileResult): PipelineSpec {
   if (result.kind === 'invalid') {
     const message = `${file} has ${problemCount(result.problems)}:\n${problemLines(file, result.problems).join('\n')}`;
     throw new AppError('INVALID_PIPELINE', message, { details: { problems: result.problems } });
