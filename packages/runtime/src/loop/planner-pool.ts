@@ -4,6 +4,7 @@
  * thread ends with its last session.
  */
 import { createRequire } from 'node:module';
+import { AppError } from '@equipoise/core/model';
 import { RpcThread, type RpcThreadOptions } from '../worker-rpc.js';
 
 /** Maximum CPU time (ms) of silence while an answer is awaited. The largest plans take some seconds. */
@@ -22,19 +23,32 @@ export interface PlannerPoolOptions {
 /** Of several processors, one stays free for other work. */
 export const plannerThreadsFor = (processors: number): number => Math.max(1, Math.min(MOST_THREADS, processors - 1));
 
+/** Error of a question, as the thread posts it: that of an AppError, else a stack as its message. */
+export type PlanningFailure =
+  | Pick<AppError, 'code' | 'message' | 'details'>
+  | { readonly code?: undefined; readonly message: string };
+
+export function failureOf(error: unknown): PlanningFailure {
+  if (error instanceof AppError) {
+    const { code, message, details } = error;
+    return { code, message, details };
+  }
+  return { message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+
 export interface PooledSession {
-  readonly thread: RpcThread<string>;
+  readonly thread: RpcThread<PlanningFailure>;
   readonly session: number;
 }
 
 interface PooledThread {
-  readonly thread: RpcThread<string>;
+  readonly thread: RpcThread<PlanningFailure>;
   readonly sessions: Set<number>;
 }
 
 export class PlannerPool {
   readonly #threads: number;
-  readonly #limits: Pick<RpcThreadOptions<string>, 'answerLimitMs' | 'cpuTimeMs'>;
+  readonly #limits: Pick<RpcThreadOptions<PlanningFailure>, 'answerLimitMs' | 'cpuTimeMs'>;
   #running: PooledThread[] = [];
   #nextSession = 0;
 
@@ -58,12 +72,13 @@ export class PlannerPool {
     if (pooled?.sessions.delete(session) && pooled.sessions.size === 0) await thread.terminate();
   }
 
-  #thread(): RpcThread<string> {
-    return new RpcThread<string>({
+  #thread(): RpcThread<PlanningFailure> {
+    return new RpcThread<PlanningFailure>({
       entry: createRequire(import.meta.url).resolve('@equipoise/runtime/planner-thread'),
       heapMib: { young: 48 },
       ...this.#limits,
-      errorOf: (message) => new Error(message),
+      errorOf: (failure) =>
+        failure.code === undefined ? new Error(failure.message) : new AppError(failure.code, failure.message, failure),
       endedError: (cause) => cause ?? new Error('the planner worker has ended'),
     });
   }

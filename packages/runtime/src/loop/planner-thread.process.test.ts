@@ -130,7 +130,9 @@ describe('Planner', () => {
       variants: stage.variants.map(({ profile: _, ...variant }) => variant),
     }));
     const broken = planner({ spec: { ...spec, stages: noProfile } });
-    await expect(broken.ask(planTask)).rejects.toThrow('has no profile');
+    await expect(broken.ask(planTask)).rejects.toMatchObject({
+      ...{ code: 'PROFILE_MISSING', message: expect.stringContaining('has no profile') },
+    });
     await expect(broken.ask(planTask)).rejects.toThrow('has no profile');
   });
 

@@ -2,6 +2,7 @@ import type { Observation } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import type { RpcReply } from '../worker-rpc.js';
 import { type PlannerMessage, PlannerWorker } from './planner.js';
+import type { PlanningFailure } from './planner-pool.js';
 import type { PlanningSession, PlanningSetup, PlanningTask } from './planning-session.js';
 
 const setup = {} as PlanningSetup;
@@ -17,7 +18,7 @@ const isBurst = ({ load }: Observation): boolean => (load.arrivalsPerSecond.at(-
 
 /** A worker that makes `verdicts` verifications per plan and none per tick. `port` holds messages not yet taken. */
 class Rig {
-  readonly replies: RpcReply<string>[] = [];
+  readonly replies: RpcReply<PlanningFailure>[] = [];
   readonly port: PlannerMessage[] = [];
   readonly trained: number[] = [];
   readonly progressAtMs: number[] = [];
@@ -218,7 +219,7 @@ describe('PlannerWorker', () => {
   });
 
   it('tells what is wrong with a setup to whoever asks', () => {
-    const replies: RpcReply<string>[] = [];
+    const replies: RpcReply<PlanningFailure>[] = [];
     const worker = new PlannerWorker({
       ...{ post: (reply) => replies.push(reply), takeIn: () => {}, nowMs: () => 0 },
       sessionFor: () => {
@@ -228,7 +229,7 @@ describe('PlannerWorker', () => {
     worker.take({ kind: 'open', session: 1, setup });
     for (const id of [1, 2]) worker.take({ kind: 'ask', session: 1, id, task: planTask });
     worker.work();
-    expect(replies).toEqual([1, 2].map((id) => ({ id, failure: expect.stringContaining('no profile') })));
+    expect(replies).toEqual([1, 2].map((id) => ({ id, failure: { message: expect.stringContaining('no profile') } })));
   });
 
   it('learns by turns while nothing waits, for a tenth of the time', () => {

@@ -7,7 +7,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { ControllerSnapshot } from '@equipoise/core/control';
 import type { Observation } from '@equipoise/core/model';
 import { PROGRESS, type RpcReply } from '../worker-rpc.js';
-import { PlannerPool, type PooledSession } from './planner-pool.js';
+import { failureOf, PlannerPool, type PlanningFailure, type PooledSession } from './planner-pool.js';
 import {
   type PlanningAnswer,
   PlanningSession,
@@ -119,7 +119,7 @@ export class Planner {
 }
 
 export interface PlannerWorkerDeps {
-  readonly post: (reply: RpcReply<string>) => void;
+  readonly post: (reply: RpcReply<PlanningFailure>) => void;
   /** Passes all arrived messages to `take`. */
   readonly takeIn: () => void;
   readonly nowMs: () => number;
@@ -233,14 +233,14 @@ export class PlannerWorker {
     place.isAbandoned = false;
     place.isAnswering = true;
     place.lastTickId = task.kind === 'tick' ? id : undefined;
-    let reply: RpcReply<string>;
+    let reply: RpcReply<PlanningFailure>;
     try {
       const session = this.#sessionOf(place);
       const later = () => place.takeShown();
       reply = { id, answer: task.kind === 'tick' ? session.control.tick(task, later) : session.answer(task) };
       if (task.kind === 'tick') place.trainingSteps++;
     } catch (error) {
-      reply = { id, failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+      reply = { id, failure: failureOf(error) };
     }
     // Observations that came before this answer are outdated.
     this.#deps.takeIn();
