@@ -12,6 +12,7 @@ import {
 import { type AdminOptions, checkAdminPlace, startAdmin } from '../compose/admin-port.js';
 import { fetchArtifactsAhead } from '../compose/artifacts.js';
 import { loadSpec } from '../compose/load-spec.js';
+import { checkFileLimit } from '../compose/most-connections.js';
 import type { StartOptions } from '../compose/pipeline-composition.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { Reloads, reloadOnSighup } from '../compose/reloads.js';
@@ -68,6 +69,7 @@ const END_MS = 3000;
 /** `equipoise serve`: serves until SIGINT or SIGTERM, then drains. */
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
   setLogFormat(options.logFormat ?? 'text');
+  checkFileLimit();
   checkMode(options);
   checkAdminPlace(options);
   const reloads = new Reloads();
