@@ -3,6 +3,7 @@ export * from './grpc/grpc-infer-request.js';
 export * from './grpc/grpc-infer-response.js';
 export * from './grpc/grpc-metadata.js';
 export * from './grpc/grpc-methods.js';
+export { readInferMessage } from './grpc/infer-message.js';
 export * from './grpc/owned-message.js';
 export * from './json/json-work.js';
 export * from './json/parse-json.js';

@@ -5,7 +5,8 @@ import { checkNames, InputCollection } from '../tensor-types.js';
 import { writeMessage } from './grpc-methods.js';
 import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
-import { type ModelInferRequest, ModelInferRequestSchema } from './open-inference.gen.js';
+import type { InferMessage } from './infer-message.js';
+import { ModelInferRequestSchema } from './open-inference.gen.js';
 
 /** Request of a client. Without `outputs`, all are requested. `raw`: the client sent no typed tensors. */
 export interface ReceivedGrpcRequest {
@@ -22,7 +23,7 @@ export interface ReceivedGrpcRequest {
  * Reads a request. `declared` are the inputs of the model; if empty, any fit. Throws MALFORMED_REQUEST,
  * TENSOR_MISMATCH or BODY_TOO_LARGE.
  */
-export function readGrpcRequest(message: ModelInferRequest, declared: readonly TensorType[]): ReceivedGrpcRequest {
+export function readGrpcRequest(message: InferMessage, declared: readonly TensorType[]): ReceivedGrpcRequest {
   const inputs = new InputCollection(declared);
   readTensors(message.inputs, message.rawInputContents, (entry, read) => {
     const { name, datatype } = entry;

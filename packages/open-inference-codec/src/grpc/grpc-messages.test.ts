@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { anyTensor, everyTensor } from '../sample-tensors.test-support.js';
 import { readGrpcRequest, writeGrpcRequest } from './grpc-infer-request.js';
 import { readGrpcResponse, writeGrpcResponse } from './grpc-infer-response.js';
-import { readMessage } from './grpc-methods.js';
+import { readMessage, writeMessage } from './grpc-methods.js';
+import { writeGrpcParameters } from './grpc-parameters.js';
+import { writeTensors } from './grpc-tensors.js';
 import { ModelInferRequestSchema, ModelInferResponseSchema } from './open-inference.gen.js';
 
 const { FP16: _FP16, ...typedTensors } = everyTensor;
@@ -42,6 +44,28 @@ describe('messages', () => {
     const names = { modelName: 'größer', id: '大きい' };
     expect(readGrpcResponse(writeGrpcResponse(names, everyTensor, true))).toEqual({ ...names, outputs: everyTensor });
     expect(readGrpcResponse(writeGrpcResponse(names, typedTensors, false)).outputs).toEqual(typedTensors);
+  });
+
+  it('of answers are the bytes that the library writes (property)', () => {
+    const text = fc.oneof(
+      fc.string(),
+      fc.string({ unit: 'binary', minLength: 40, maxLength: 200 }),
+      fc.constant('\ud800'),
+    );
+    const outputs = fc.dictionary(text, anyTensor);
+    fc.assert(
+      fc.property(text, text, fc.option(fc.array(text), { nil: undefined }), outputs, fc.boolean(), (...given) => {
+        const [modelName, id, missing, tensors, wantsRaw] = given;
+        const { entries, raw } = writeTensors(tensors, wantsRaw);
+        const parameters = writeGrpcParameters(missing === undefined ? {} : { missing: missing.join(',') });
+        const fields = { modelName, id, parameters, outputs: [...entries], rawOutputContents: [...raw] };
+        const expected = writeMessage(ModelInferResponseSchema, fields);
+        expect(Buffer.from(writeGrpcResponse({ modelName, id, missing }, tensors, wantsRaw))).toEqual(
+          Buffer.from(expected),
+        );
+      }),
+      { seed: 11, numRuns: 300 },
+    );
   });
 });
 

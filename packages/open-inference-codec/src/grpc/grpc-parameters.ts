@@ -6,9 +6,13 @@ import type { InferParameter, InferParameterSchema } from './open-inference.gen.
 
 type ParameterInit = MessageInitShape<typeof InferParameterSchema>;
 
+const NONE: Fields = Object.freeze({});
+
 export function readGrpcParameters(parameters: Readonly<Record<string, InferParameter>>): Fields {
+  const all = Object.entries(parameters);
+  if (all.length === 0) return NONE;
   return Object.fromEntries(
-    Object.entries(parameters).map(([name, { parameterChoice }]) => {
+    all.map(([name, { parameterChoice }]) => {
       const { value } = parameterChoice;
       return [name, typeof value === 'bigint' ? Number(value) : value];
     }),

@@ -4,7 +4,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core/model';
 import { CONTENT_TYPE, contentTypeOf } from '../raw-tensors/byte-elements.js';
 import { decodeRaw, encodeRaw } from '../raw-tensors/raw-tensor.js';
-import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';
+import { writeGrpcParameters } from './grpc-parameters.js';
 import type {
   InferTensorContents,
   ModelInferRequest_InferInputTensor,
@@ -44,10 +44,15 @@ export function shapeOf({ shape }: TensorEntry): readonly number[] {
   return shape.map(Number);
 }
 
+/** True if all tensors are raw: if `wantRaw`, or if one is FP16. */
+export function isRawMessage(tensors: TensorMap, wantRaw: boolean): boolean {
+  return wantRaw || !Object.values(tensors).every(hasContents);
+}
+
 /** Encodes all tensors raw if `wantRaw` or if one is FP16; otherwise all typed. */
 export function writeTensors(tensors: TensorMap, wantRaw: boolean): WrittenTensors {
   const all = Object.entries(tensors);
-  const raw = wantRaw || !all.every(([, tensor]) => hasContents(tensor));
+  const raw = isRawMessage(tensors, wantRaw);
   return {
     entries: all.map(([name, tensor]) => ({
       name,
@@ -72,11 +77,11 @@ function readTensor(
 }
 
 function contentTypeOfEntry({ parameters }: TensorEntry): string | undefined {
-  const value = readGrpcParameters(parameters)[CONTENT_TYPE];
+  const value = parameters[CONTENT_TYPE]?.parameterChoice.value;
   return typeof value === 'string' ? value : undefined;
 }
 
-function statedContentType({ datatype, data }: Tensor): Readonly<Record<string, string>> {
+export function statedContentType({ datatype, data }: Tensor): Readonly<Record<string, string>> {
   const contentType = datatype === 'BYTES' ? contentTypeOf(data as readonly (string | Uint8Array)[]) : undefined;
   return contentType === undefined ? {} : { [CONTENT_TYPE]: contentType };
 }

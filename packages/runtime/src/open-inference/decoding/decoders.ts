@@ -6,16 +6,15 @@ import { AppError, boundedName, type SourceTensor, type TensorData, type TensorM
 import {
   checkJsonWork,
   decodeNested,
-  grpcMethods,
   type InferResponse,
   ownedMessage,
   parseJson,
   type ReceivedGrpcRequest,
   type ReceivedRequest,
   readGrpcRequest,
+  readInferMessage,
   readInferRequest,
   readInferResponse,
-  readMessage,
   readRestBody,
   requireInputs,
 } from '@equipoise/open-inference-codec';
@@ -53,17 +52,23 @@ export interface AnswerBody {
 
 /** Decoders. They throw AppError BODY_TOO_LARGE, MALFORMED_REQUEST or TENSOR_MISMATCH, `grpc` also NOT_FOUND. */
 export const decoders = {
-  infer: ({ bytes, jsonLength, maxJsonBytes, inputs }: JsonBody): WithKnownParameters<ReceivedRequest> =>
-    withoutSurplus(readInferRequest(readRestBody(bytes, jsonLength, maxJsonBytes), inputs), bytes.length),
+  infer: ({ bytes, jsonLength, maxJsonBytes, inputs: declared }: JsonBody): WithKnownParameters<ReceivedRequest> => {
+    const received = readInferRequest(readRestBody(bytes, jsonLength, maxJsonBytes), declared);
+    const { id, items, outputs, binaryOutput } = received;
+    const parameters = readParameters(received.parameters);
+    return { id, parameters, inputs: compact(received.inputs, bytes.length), items, outputs, binaryOutput };
+  },
   run: ({ bytes, maxJsonBytes, inputs }: JsonBody): { readonly inputs: TensorMap } => {
     checkJsonWork(bytes, maxJsonBytes);
     return { inputs: namedTensors(inputs, parseJson(bytes)) };
   },
   grpc: ({ bytes, maxBytes, pipelines }: GrpcMessage): NamedGrpcRequest => {
-    const message = readMessage(grpcMethods.modelInfer.input, ownedMessage(bytes, { kind: 'request', maxBytes }));
+    const message = readInferMessage(ownedMessage(bytes, { kind: 'request', maxBytes }));
     const { modelName, modelVersion } = message;
-    const { inputs } = pipelineOfVersion(pipelines, modelName, modelVersion);
-    return { modelName, ...withoutSurplus(readGrpcRequest(message, inputs), bytes.length) };
+    const received = readGrpcRequest(message, pipelineOfVersion(pipelines, modelName, modelVersion).inputs);
+    const { id, items, outputs, raw } = received;
+    const parameters = readParameters(received.parameters);
+    return { modelName, id, parameters, inputs: compact(received.inputs, bytes.length), items, outputs, raw };
   },
   answer: ({ bytes, jsonLength }: AnswerBody): InferResponse => readInferResponse(readRestBody(bytes, jsonLength)),
 };
@@ -81,18 +86,6 @@ export function tensorBuffers(tensors: TensorMap): readonly ArrayBuffer[] {
     if (ArrayBuffer.isView(view) && view.buffer instanceof ArrayBuffer) buffers.add(view.buffer);
   }
   return [...buffers];
-}
-
-/** The known parameters, and tensors that keep no large body in memory. */
-function withoutSurplus<
-  Received extends { readonly parameters: Readonly<Record<string, unknown>>; readonly inputs: TensorMap },
->(received: Received, bodyBytes: number): WithKnownParameters<Received> {
-  const { parameters, inputs, ...others } = received;
-  return {
-    parameters: readParameters(parameters),
-    inputs: compact(inputs, bodyBytes),
-    ...others,
-  } as WithKnownParameters<Received>;
 }
 
 /** Unused memory (bytes) that tensors may keep. */
