@@ -3,6 +3,7 @@
  * beyond ±(2^53 − 1).
  */
 import type { Datatype, TensorData } from '@equipoise/core/model';
+import { shortFloat } from './short-float.js';
 
 type ElementStorage = { [index: number]: number | bigint | string } & TensorData;
 
@@ -72,7 +73,7 @@ const types: Readonly<Record<Datatype, ElementType>> = {
     expected: 'a number within ±3.4028234663852886e+38',
     allocate: (length) => new Float32Array(length) as ElementStorage,
     read: (value) => (typeof value === 'number' && Number.isFinite(Math.fround(value)) ? value : undefined),
-    write: finiteOnly,
+    write: (element) => finiteOnly(shortFloat(Number(element))),
   },
   FP64: {
     expected: 'a finite number',

@@ -3,6 +3,7 @@
  * second, garbage collection would then dominate latency.
  */
 import type { Datatype, TensorData } from '@equipoise/core/model';
+import { shortFloat } from './short-float.js';
 
 type NumberStorage = Exclude<TensorData, readonly unknown[] | BigInt64Array | BigUint64Array>;
 
@@ -36,6 +37,9 @@ export function numbersOfJson(
 export function jsonOfNumbers(datatype: Datatype, data: TensorData): string | undefined {
   if (!floats.has(datatype) && !integers.has(datatype)) return undefined;
   const numbers: number[] = [];
-  for (let index = 0; index < data.length; index++) numbers.push((data as NumberStorage)[index] as number);
+  const stored = data as NumberStorage;
+  if (datatype === 'FP32') {
+    for (let index = 0; index < stored.length; index++) numbers.push(shortFloat(stored[index] as number));
+  } else for (let index = 0; index < stored.length; index++) numbers.push(stored[index] as number);
   return JSON.stringify(numbers);
 }

@@ -40,8 +40,8 @@ const curl = {
 const found: TensorMap = {
   counts: { datatype: 'INT32', shape: [10], data: Int32Array.of(0, 1, 0, 0, 0, 0, 0, 0, 1, 0) },
   labels: { datatype: 'BYTES', shape: [2], data: ['trouser', 'bag'] },
-  centers: fp32([2, 2], 96.51525115966797, 75.46247863769531, 198.74920654296875, 128.1284942626953),
-  scores: fp32([2], 0.8578757047653198, 0.772743284702301),
+  centers: fp32([2, 2], 96.51525, 75.46248, 198.7492, 128.1285),
+  scores: fp32([2], 0.8578757, 0.7727433),
 };
 
 describeWithTool(curl, 'the examples of docs/reference/http-api.md', () => {
