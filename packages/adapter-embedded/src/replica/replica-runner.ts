@@ -40,11 +40,12 @@ const isErrorCode = (code: string | undefined): code is ErrorCode =>
   code !== undefined && Object.hasOwn(errorCodes, code);
 
 function checkOwned(batch: readonly TensorMap[]): void {
-  for (const [name, { shape, data }] of batch.flatMap((item) => Object.entries(item))) {
-    invariant(
-      data.length === elementCount(shape),
-      `tensor '${name}' has ${data.length} elements for the shape [${shape.join(', ')}]: was it transferred before?`,
-    );
+  for (const item of batch) {
+    for (const [name, { shape, data }] of Object.entries(item)) {
+      if (data.length === elementCount(shape)) continue;
+      const found = `${data.length} elements for the shape [${shape.join(', ')}]`;
+      invariant(false, `tensor '${name}' has ${found}: was it transferred before?`);
+    }
   }
 }
 

@@ -29,6 +29,7 @@ export interface ReceivedBody {
 }
 
 const encoder = new TextEncoder();
+const NOTHING = new Uint8Array(0);
 
 /** Length of the JSON; undefined without the header. Throws MALFORMED_REQUEST if the header is not an integer ≥ 0. */
 export function readJsonLength(header: string | undefined): number | undefined {
@@ -46,7 +47,7 @@ export function readJsonLength(header: string | undefined): number | undefined {
  * (servers), it throws BODY_TOO_LARGE if parsing would take too long.
  */
 export function readRestBody(bytes: Uint8Array, jsonLength: number | undefined, maxJsonBytes?: number): ReceivedBody {
-  if (jsonLength === undefined) return received(bytes, new Uint8Array(0), maxJsonBytes);
+  if (jsonLength === undefined) return received(bytes, NOTHING, maxJsonBytes);
   if (jsonLength > bytes.length) {
     throw new AppError(
       'MALFORMED_REQUEST',

@@ -5,7 +5,7 @@
  */
 import { MessageChannel } from 'node:worker_threads';
 
-const LARGE_BYTES = 16 * 1024;
+export const LARGE_BYTES = 16 * 1024;
 
 const { port1: nowhere } = new MessageChannel();
 nowhere.close();

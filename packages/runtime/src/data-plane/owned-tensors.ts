@@ -5,7 +5,7 @@
  */
 import type { TensorMap } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
-import { freeBuffer, isLarge } from './free-memory.js';
+import { freeBuffer, isLarge, LARGE_BYTES } from './free-memory.js';
 import { copyTensors } from './payload-algebra.js';
 
 export class OwnedTensors {
@@ -14,7 +14,7 @@ export class OwnedTensors {
 
   /** Notes payloads that share memory only with each other. Each part of their tensors may then be in one payload only. */
   note(payloads: readonly TensorMap[]): void {
-    const large = payloads.flatMap(viewsOf).filter(isLarge);
+    const large = payloads.filter(mayBeLarge).flatMap(viewsOf).filter(isLarge);
     if (large.length === 0) return;
     const buffers = new Set(large.map(({ buffer }) => buffer));
     for (const [buffer, bytes] of payloads.flatMap((payload) => [...bytesByBuffer(viewsOf(payload))])) {
@@ -31,14 +31,23 @@ export class OwnedTensors {
 
   /** Frees the inputs of an item that a stage has answered. */
   free(payload: TensorMap): void {
+    if (!mayBeLarge(payload)) return;
     const views = viewsOf(payload).filter(({ buffer }) => this.#unansweredBytes.has(buffer));
-    if (views.length === 0) return;
     for (const [buffer, bytes] of bytesByBuffer(views)) {
       const leftBytes = (this.#unansweredBytes.get(buffer) ?? 0) - bytes;
       if (leftBytes > 0) this.#unansweredBytes.set(buffer, leftBytes);
       else freeBuffer(buffer);
     }
   }
+}
+
+/** False if all buffers are small. Most payloads are, so this allocates nothing. */
+function mayBeLarge(tensors: TensorMap): boolean {
+  for (const name in tensors) {
+    const data = tensors[name]?.data;
+    if (ArrayBuffer.isView(data) && data.buffer.byteLength >= LARGE_BYTES) return true;
+  }
+  return false;
 }
 
 function viewsOf(tensors: TensorMap): readonly ArrayBufferView[] {

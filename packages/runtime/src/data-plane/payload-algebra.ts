@@ -285,15 +285,16 @@ export function responseTensors(
   outputs: PipelineSpec['outputs'],
   produced: readonly (TensorMap | undefined)[],
 ): TensorMap {
-  const ran = new Set(outputs.filter((_, slot) => produced[slot] !== undefined).map(({ from }) => from));
+  const hasRun = (stage: string) => outputs.some(({ from }, slot) => from === stage && produced[slot] !== undefined);
   const picked = outputs.flatMap(({ from, tensors: wanted, unless, types }, slot): readonly ProducedTensors[] => {
     const tensors = produced[slot];
-    if (tensors === undefined || tensors === NO_ITEMS || (unless !== undefined && ran.has(unless))) return [];
+    if (tensors === undefined || tensors === NO_ITEMS || (unless !== undefined && hasRun(unless))) return [];
     const answer = { producer: from, tensors: pickTensors({ producer: from, tensors }, wanted) };
     if (types !== undefined) checkTypes(answer, types);
     return [answer];
   });
-  return mergeTensors(picked);
+  const [first] = picked;
+  return first !== undefined && picked.length === 1 ? first.tensors : mergeTensors(picked);
 }
 
 /**

@@ -13,10 +13,10 @@ export type ServedRequest = RequestState<TensorMap, PendingRequest>;
 /** `timeoutMs` defaults to the latency of the SLO. */
 export interface SubmitOptions {
   /** Arrival on the runner's clock; default now. */
-  readonly arrivedAtMs?: number;
-  readonly timeoutMs?: number;
+  readonly arrivedAtMs?: number | undefined;
+  readonly timeoutMs?: number | undefined;
   /** 1 is the most urgent; 0 or undefined means the default of the pipeline. */
-  readonly priority?: number;
+  readonly priority?: number | undefined;
   /** Inputs are quarantined per tenant. */
   readonly tenant?: string | undefined;
   /** Sender, compared by identity. Under overload, clients of single requests share the queues. */

@@ -29,6 +29,7 @@ const LEAST_MEAN_BYTES = 64;
 /** Chunks of at least this size are kept without a copy. */
 const LARGE_CHUNK_BYTES = 4096;
 const MOST_BLOCK_BYTES = 64 * 1024;
+const NOTHING = new Uint8Array(0);
 /** After so many bytes a body waits for the next turn. Node reads up to 2 MiB of a connection per turn. */
 const BYTES_PER_TURN = { first: 1024 * 1024, later: 256 * 1024 };
 
@@ -87,7 +88,7 @@ export async function readBody(
 export class BodyChunks {
   readonly #parts: Uint8Array<ArrayBuffer>[] = [];
   /** Buffer for small chunks, filled up to `#joined`. A new one is as long as the body so far, 256 bytes to 64 KiB. */
-  #block = new Uint8Array(0);
+  #block = NOTHING;
   #joined = 0;
   #count = 0;
   #length = 0;
@@ -122,7 +123,8 @@ export class BodyChunks {
   }
 
   #endBlock(): void {
-    if (this.#joined > 0) this.#parts.push(this.#block.subarray(0, this.#joined));
+    if (this.#joined === 0) return;
+    this.#parts.push(this.#block.subarray(0, this.#joined));
     this.#block = this.#block.subarray(this.#joined);
     this.#joined = 0;
   }

@@ -19,11 +19,10 @@ export function readParameters(fields: Readonly<Record<string, unknown>>): Reque
   if (priority !== undefined && !(Number.isSafeInteger(priority) && Number(priority) >= 0)) {
     throw new AppError('MALFORMED_REQUEST', 'The parameter priority must be an integer from 0: 1 is the most urgent.');
   }
-  const stated = [
-    readTimeout('timeout_ms', timeoutMs, { word: 'milliseconds', perMs: 1 }),
-    readTimeout('timeout', timeoutUs, { word: 'microseconds', perMs: 1000 }),
-  ].filter((timeout) => timeout !== undefined);
-  return { timeoutMs: stated.length === 0 ? undefined : Math.min(...stated), priority: priority as number | undefined };
+  const inMs = readTimeout('timeout_ms', timeoutMs, { word: 'milliseconds', perMs: 1 });
+  const inUs = readTimeout('timeout', timeoutUs, { word: 'microseconds', perMs: 1000 });
+  const shorter = inMs === undefined ? inUs : Math.min(inMs, inUs ?? inMs);
+  return { timeoutMs: shorter, priority: priority as number | undefined };
 }
 
 function readTimeout(name: string, value: unknown, unit: { readonly word: string; readonly perMs: number }) {

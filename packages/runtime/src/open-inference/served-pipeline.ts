@@ -182,50 +182,37 @@ export class ServedPipeline {
     );
   }
 
-  async #run(
-    inputs: TensorMap,
-    { requestId, timeoutMs, priority, signal, tenant, connection, arrivedAtMs, items, id, traceParent }: RunOptions,
-  ): Promise<CompletedRun> {
-    const sinceMs = arrivedAtMs ?? this.#runner.nowMs;
-    const options = {
-      signal,
-      tenant: tenant?.name,
-      client: tenant ?? connection,
-      traceParent,
-      ...(arrivedAtMs !== undefined && { arrivedAtMs }),
-      ...(timeoutMs !== undefined && { timeoutMs }),
-      ...(priority !== undefined && { priority }),
-    };
+  async #run(inputs: TensorMap, run: RunOptions): Promise<CompletedRun> {
+    const { requestId, tenant, items } = run;
+    const sinceMs = run.arrivedAtMs ?? this.#runner.nowMs;
     const asked = { id: requestId, pipeline: this.#runner.spec.name, tenant: tenant?.name };
-    const { outcomes, completed } = await this.#outcomesOf(inputs, { items, tenant, id }, { options, asked });
-    const { output, missing } = completed;
-    this.#stageTypes.pipelineOutputs.learn(output, items !== undefined);
-    const { nowMs } = this.#runner;
-    if (!this.isKept && this.#answered !== undefined) {
-      const items = outcomes.map(this.#answeredItem);
-      this.#answered.keep({ id: requestId, tenant: tenant?.name, items, outcome: outcomes[0] ?? asked }, nowMs);
-    }
-    const run = { output, missing, latencyMs: nowMs - sinceMs };
-    if (!this.isKept) this.#feed?.completed(asked, outcomes[0] ?? asked, run);
-    return run;
-  }
-
-  async #outcomesOf(
-    inputs: TensorMap,
-    place: Pick<RunOptions, 'items' | 'tenant' | 'id'>,
-    { options, asked }: { readonly options: SubmitOptions; readonly asked: Parameters<AnswerFeed['failed']>[0] },
-  ) {
     let outcomes: readonly PipelineOutcome[] = [];
+    let completed: CompletedTensors;
     try {
-      outcomes = await this.#submit(inputs, place, options);
-      const [first] = outcomes;
-      const completed =
-        place.items === undefined ? completedTensors(first as PipelineOutcome) : stackedTensors(outcomes);
-      return { outcomes, completed };
+      if (items === undefined || this.#source !== undefined) {
+        const outcome = await this.#submit(inputs, run);
+        outcomes = [outcome];
+        completed = completedTensors(outcome);
+      } else {
+        outcomes = await this.#submitItems(inputs, items, run);
+        completed = stackedTensors(outcomes);
+      }
     } catch (error) {
       this.#feed?.failed(asked, outcomes[0] ?? asked, error);
       throw error;
     }
+    const { output, missing } = completed;
+    this.#stageTypes.pipelineOutputs.learn(output, items !== undefined);
+    const { nowMs } = this.#runner;
+    const result = { output, missing, latencyMs: nowMs - sinceMs };
+    if (this.isKept) return result;
+    const outcome = outcomes[0] ?? asked;
+    this.#answered?.keep(
+      { id: requestId, tenant: asked.tenant, items: outcomes.map(this.#answeredItem), outcome },
+      nowMs,
+    );
+    this.#feed?.completed(asked, outcome, result);
+    return result;
   }
 
   /**
@@ -252,31 +239,41 @@ export class ServedPipeline {
       outcome.kind === 'completed' ? labelledOutputs(this.#runner.spec.evaluation?.metric, outcome.output) : undefined,
   });
 
-  async #submit(
-    inputs: TensorMap,
-    { items, tenant, id }: Pick<RunOptions, 'items' | 'tenant' | 'id'>,
-    options: SubmitOptions,
-  ): Promise<readonly PipelineOutcome[]> {
-    if (this.#source !== undefined) {
-      if (items !== undefined)
-        throw new AppError('BATCH_SIZE_INVALID', 'The part of a source is a single item, without a batch dimension.', {
-          details: { items },
-        });
-      const place = partPlace(this.#runner.spec, this.#source, { inputs, id });
-      return [await this.#runner.submitPart(place, inputs, options)];
-    }
-    if (items === undefined) return [await this.#runner.submit(inputs, options)];
-    this.#admitItems(inputs, items, tenant);
+  /** A single item: a request, or the part of a source. */
+  #submit(inputs: TensorMap, run: RunOptions): Promise<PipelineOutcome> {
+    const { items, id } = run;
+    if (this.#source === undefined) return this.#runner.submit(inputs, submitOptions(run));
+    if (items !== undefined)
+      throw new AppError('BATCH_SIZE_INVALID', 'The part of a source is a single item, without a batch dimension.', {
+        details: { items },
+      });
+    const place = partPlace(this.#runner.spec, this.#source, { inputs, id });
+    return this.#runner.submitPart(place, inputs, submitOptions(run));
+  }
+
+  /** Each item of a batch counts as a request of the tenant. */
+  async #submitItems(inputs: TensorMap, items: number, run: RunOptions): Promise<readonly PipelineOutcome[]> {
+    const { tenant } = run;
+    checkBatchSize(items, { inputs, admission: this.#runner.spec.admission, burst: tenant?.bucket?.limit.burst });
+    if (tenant !== undefined) admitOtherItems(tenant, performance.now(), items);
+    const options = submitOptions(run);
     const refused = this.#runner.refuseBatch(items, options);
     if (refused !== undefined) return refused;
     return this.#runner.submitBatch(fanOutTensors(inputs, this.sourceName).map(copyTensors), options);
   }
+}
 
-  /** Each item of a batch counts as a request of the tenant. */
-  #admitItems(inputs: TensorMap, items: number, tenant: Tenant | undefined): void {
-    checkBatchSize(items, { inputs, admission: this.#runner.spec.admission, burst: tenant?.bucket?.limit.burst });
-    if (tenant !== undefined) admitOtherItems(tenant, performance.now(), items);
-  }
+function submitOptions({
+  arrivedAtMs,
+  timeoutMs,
+  priority,
+  tenant,
+  connection,
+  signal,
+  traceParent,
+}: RunOptions): SubmitOptions {
+  const client = tenant ?? connection;
+  return { arrivedAtMs, timeoutMs, priority, tenant: tenant?.name, client, signal, traceParent };
 }
 
 /** The client's time-out includes the time in the hold; the SLO counts from the end of the hold. */

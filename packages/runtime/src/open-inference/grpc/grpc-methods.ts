@@ -149,7 +149,8 @@ async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest
   const timeoutMs = timeoutOf(request, parameters.timeoutMs);
   const { signal, tenant, connection, hold, traceParent } = request;
   const requestId = id ?? request.requestId;
-  const options = { requestId, id, signal, tenant, connection, hold, traceParent, items, ...parameters, timeoutMs };
+  const { priority } = parameters;
+  const options = { requestId, id, signal, tenant, connection, hold, traceParent, items, timeoutMs, priority };
   const { output, missing } = await pipeline.run(inputs, options);
   const names = { modelName: pipeline.name, id: requestId, missing };
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);

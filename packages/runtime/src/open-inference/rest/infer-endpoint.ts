@@ -42,7 +42,8 @@ export async function infer(call: RestRequest): Promise<Answer> {
     traceParent,
     items: request.items,
     id: request.id ?? statedId(call),
-    ...request.parameters,
+    timeoutMs: request.parameters.timeoutMs,
+    priority: request.parameters.priority,
   });
   const names = { modelName: pipeline.name, id, missing };
   const outputs = answeredOutputs(request, output);
