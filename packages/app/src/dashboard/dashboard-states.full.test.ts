@@ -122,6 +122,19 @@ describeWithTool(chromium, 'states of the dashboard', () => {
     }
   }, 300_000);
 
+  it('opens each request of a trace, and says what is not recorded', async () => {
+    const page = await opened('#/p/requests');
+    const rows = page.locator('table.requests tbody tr');
+    await rows.nth(1).getByRole('link').click();
+    await page.locator('.detail', { hasText: '30 ms · completed' }).waitFor();
+    expect(await page.locator('tr.is-current').count()).toBe(1);
+    expect(await page.getByText('not recorded').count()).toBe(0);
+    await rows.first().getByRole('link').click();
+    await page.locator('.detail', { hasText: '45 ms · completed' }).waitFor();
+    await page.getByText('Further visits to stages are not recorded: 17.').waitFor();
+    expect(await rows.count()).toBe(2);
+  }, 300_000);
+
   it('shows the clock of a server that is an hour ahead', async () => {
     const page = await opened('', { skewMs: 3_600_000 });
     await page.getByText('The clock of the server is 60 min ahead of this machine').waitFor();

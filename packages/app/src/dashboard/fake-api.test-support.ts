@@ -109,6 +109,7 @@ export class FakeApi {
       '/counts': () => this.#counts(),
       '/history': () => this.#history(Number(query.get('fromEpochMs') ?? 0)),
       '/why': () => this.#incident(),
+      '/requests': () => this.#requests(),
     };
     return (answers[rest] ?? (isOlder ? undefined : newer[rest]))?.();
   }
@@ -143,6 +144,18 @@ export class FakeApi {
         plan: this.#plan() as unknown as Plan,
       },
     };
+  }
+
+  /** Two items of a client batch: they have one trace. */
+  #requests() {
+    const [stageId] = this.#stageIds;
+    const spans = [{ stageId, kind: 'run', startMs: 0, endMs: 30 }];
+    const request = { traceId: 'ab'.repeat(16), startedEpochMs: this.#startedEpochMs, outcome: 'completed', spans };
+    const requests = [
+      { ...request, latencyMs: 45, omittedVisits: 17 },
+      { ...request, latencyMs: 30 },
+    ];
+    return { tracing: true, requests };
   }
 
   #plan() {

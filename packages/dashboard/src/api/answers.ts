@@ -65,7 +65,8 @@ export interface PipelineFacts {
   readonly inFlight: number;
   readonly arrivalRps: number;
   readonly requests: RequestCounts;
-  /** Absent in answers of older servers. */
+  /** Changes with the pipeline. Absent in answers of older servers, as `signals`. */
+  readonly specDigest?: string;
   readonly signals?: readonly SignalAge[];
   readonly elsewhere?: Elsewhere;
 }

@@ -20,6 +20,7 @@ class FakeServer implements AdminApi {
   /** Failure of every route. */
   failure: ApiFailure | undefined;
   skewMs = 0;
+  specDigest = 'a';
   isFull = false;
   streams = 0;
   /** Decisions that changed nothing, after the first one. */
@@ -110,7 +111,7 @@ class FakeServer implements AdminApi {
       case '/history':
         return { stepMs: 1000, points: this.#points(Number(query.get('fromEpochMs') ?? 0)) };
       default:
-        return { name: 'p', stages: {}, requests };
+        return { name: 'p', stages: {}, requests, specDigest: this.specDigest };
     }
   }
 }
@@ -154,6 +155,20 @@ describe('the state of a pipeline', () => {
     server.failure = undefined;
     await vi.advanceTimersByTimeAsync(2100);
     expect(state.failure.value).toBeUndefined();
+  });
+
+  it('reads the graph again when the pipeline changes', async () => {
+    await started(5000);
+    expect(server.times('/graph')).toBe(1);
+    server.specDigest = 'b';
+    server.failures.set('/graph', UNREACHABLE);
+    await vi.advanceTimersByTimeAsync(2100);
+    server.failures.clear();
+    await vi.advanceTimersByTimeAsync(1100);
+    const times = server.times('/graph');
+    expect(times).toBeGreaterThan(1);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(server.times('/graph')).toBe(times);
   });
 
   it('of a pipeline that never answered has no figures', async () => {

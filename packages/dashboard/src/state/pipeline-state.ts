@@ -100,6 +100,8 @@ export class PipelineState {
   #hasLookedBack = false;
   /** True if the server does not describe graphs: then it has no counts either. */
   #isOlder = false;
+  /** True after a change of the pipeline, by a reload of its file or on a cluster. */
+  #isGraphOld = false;
 
   constructor(client: AdminApi, name: string) {
     this.#client = client;
@@ -174,7 +176,7 @@ export class PipelineState {
     batch(() => {
       this.failure.value = failure;
       if (failure !== undefined) return;
-      if (facts.ok) this.facts.value = facts.value;
+      if (facts.ok) this.#noteFacts(facts.value);
       if (running.ok) this.running.value = running.value;
       if (counts?.ok) this.#count(counts.value);
       noteHistory();
@@ -187,15 +189,25 @@ export class PipelineState {
     if (hadFailed || isUntold || this.decisions.peek() === NO_DECISIONS) await this.refreshDecisions();
   }
 
+  #noteFacts(facts: PipelineFacts): void {
+    const before = this.facts.peek();
+    this.#isGraphOld ||= before !== undefined && before.specDigest !== facts.specDigest;
+    this.facts.value = facts;
+  }
+
   /** After a lost connection, the server may be another one. */
   async #readGraphIfDue(hadFailed: boolean): Promise<void> {
     if (hadFailed) {
       this.#isOlder = false;
       this.historyOffer.value = 'unknown';
     }
-    if (!hadFailed && (this.graph.peek() !== undefined || this.#isOlder)) return;
+    const isKnown = this.#isOlder || (this.graph.peek() !== undefined && !this.#isGraphOld);
+    if (!hadFailed && isKnown) return;
     const answer = await this.#client.get<PipelineGraph>(this.path('/graph'));
-    if (answer.ok) this.graph.value = answer.value;
+    if (answer.ok) {
+      this.graph.value = answer.value;
+      this.#isGraphOld = false;
+    }
     this.#isOlder = !answer.ok && answer.failure.kind === 'not-found' && answer.failure.isRoute;
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chromeTrace, type RequestSpan, timeByKind, waterfallRows } from './waterfall.js';
+import { chromeTrace, namedRequests, type RequestSpan, timeByKind, waterfallRows } from './waterfall.js';
 
 const span = (stageId: string, kind: RequestSpan['kind'], startMs: number, endMs: number): RequestSpan => ({
   ...{ stageId, kind, startMs, endMs },
@@ -12,6 +12,16 @@ const spans = [
   span('classify', 'queue', 10, 15),
   span('classify', 'run', 15, 19),
 ];
+
+describe('the names of requests', () => {
+  it('tell apart the requests of one trace', () => {
+    const request = { traceId: 'ab', startedEpochMs: 1000, latencyMs: 19, outcome: 'completed', spans };
+    const others = [{ ...request, latencyMs: 20 }, request, { ...request, startedEpochMs: 1001 }];
+    const names = namedRequests([request, ...others]).map(({ name }) => name);
+    expect(new Set(names).size).toBe(4);
+    expect(namedRequests(others)[1]?.name).toBe(names[0]);
+  });
+});
 
 describe('the waterfall of a request', () => {
   it('has a row per visit: the items of a fan-out do not overlap', () => {

@@ -16,12 +16,32 @@ export interface SampledRequest {
   readonly reason?: string;
   readonly cause?: string;
   readonly spans: readonly RequestSpan[];
+  /** Visits to stages that have no spans. */
+  readonly omittedVisits?: number;
 }
 
 export interface RequestsAnswer {
   /** False if the server records no requests; absent in older answers. */
   readonly tracing?: boolean;
   readonly requests: readonly SampledRequest[];
+}
+
+/** `name`: unlike a trace id, it is of one request only. */
+export interface NamedRequest {
+  readonly name: string;
+  readonly request: SampledRequest;
+}
+
+/** Items of a client batch share a trace, and callers choose the ids of traces. */
+export function namedRequests(requests: readonly SampledRequest[]): readonly NamedRequest[] {
+  const counts = new Map<string, number>();
+  return requests.map((request) => {
+    const { traceId, startedEpochMs, latencyMs } = request;
+    const name = [traceId, startedEpochMs, latencyMs].join('_');
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    return { name: count === 1 ? name : `${name}_${count}`, request };
+  });
 }
 
 export interface WaterfallRow {

@@ -4,10 +4,11 @@ import { assumptionLimits, planQuestion } from './what-if.js';
 describe('a what-if question', () => {
   const assumed = { arrivalRps: 10, sloLatencyMs: 200, budgetCpuCores: undefined, pins: {} };
 
-  it('leaves out what is not assumed: an empty pin would remove the pins that are set', () => {
-    expect(planQuestion({ ...assumed, pins: { a: {} } })).toEqual({ arrivalRps: 10, sloLatencyMs: 200 });
-    expect(planQuestion({ ...assumed, budgetCpuCores: 4, pins: { a: {}, b: { replicas: 2 } } })).toEqual({
-      ...{ arrivalRps: 10, sloLatencyMs: 200, budgetCpuCores: 4, pins: { b: { replicas: 2 } } },
+  it('leaves out what is not assumed, but not that a pinned stage is free', () => {
+    expect(planQuestion(assumed)).toEqual({ arrivalRps: 10, sloLatencyMs: 200 });
+    const pins = { a: {}, b: { replicas: 2 } };
+    expect(planQuestion({ ...assumed, budgetCpuCores: 4, pins })).toEqual({
+      ...{ arrivalRps: 10, sloLatencyMs: 200, budgetCpuCores: 4, pins },
     });
   });
 

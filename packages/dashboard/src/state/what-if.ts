@@ -17,13 +17,12 @@ interface Limits {
 
 export type AssumptionLimits = Readonly<Record<'arrivalRps' | 'sloLatencyMs' | 'budgetCpuCores', Limits>>;
 
-/** Body of `POST …/plan`. Stages without a pin are left out: an empty pin would remove the pins that are set. */
+/** Body of `POST …/plan`. For this plan, a stage without pins loses those that are set. */
 export function planQuestion({ arrivalRps, sloLatencyMs, budgetCpuCores, pins }: Assumptions): object {
-  const pinned = Object.fromEntries(Object.entries(pins).filter(([, each]) => Object.keys(each).length > 0));
   return {
     ...{ arrivalRps, sloLatencyMs },
     ...(budgetCpuCores !== undefined && { budgetCpuCores }),
-    ...(Object.keys(pinned).length > 0 && { pins: pinned }),
+    ...(Object.keys(pins).length > 0 && { pins }),
   };
 }
 

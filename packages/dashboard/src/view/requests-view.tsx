@@ -7,6 +7,8 @@ import type { PipelineState } from '../state/pipeline-state.js';
 import { hashOf, place } from '../state/route.js';
 import {
   chromeTrace,
+  type NamedRequest,
+  namedRequests,
   type RequestsAnswer,
   type SampledRequest,
   timeByKind,
@@ -28,7 +30,7 @@ export function RequestsView({ state }: { readonly state: PipelineState }) {
   const isSlowest = useSignal(true);
   const read = useSignal<Read>({ kind: 'loading' });
   // An opened request stays, also when the list no longer has it.
-  const kept = useSignal<SampledRequest | undefined>(undefined);
+  const kept = useSignal<NamedRequest | undefined>(undefined);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout>;
     let isCurrent = true;
@@ -69,10 +71,11 @@ export function RequestsView({ state }: { readonly state: PipelineState }) {
     );
   }
   const { requests } = value.answer;
+  const named = namedRequests(requests);
   const id = place.value.detail;
-  const found = requests.find(({ traceId }) => traceId === id);
-  if (found !== undefined && kept.value !== found) kept.value = found;
-  const open = kept.value?.traceId === id ? kept.value : undefined;
+  const found = named.find(({ name }) => name === id);
+  if (found !== undefined && kept.value?.request !== found.request) kept.value = found;
+  const open = kept.value?.name === id ? kept.value?.request : undefined;
   return (
     <div class={open === undefined ? 'split' : 'split is-open'}>
       <section class="panel list" aria-label="Requests">
@@ -106,7 +109,7 @@ export function RequestsView({ state }: { readonly state: PipelineState }) {
             </p>
           </Notice>
         ) : (
-          <RequestTable {...{ state, requests, open: id }} />
+          <RequestTable {...{ state, named, open: id }} />
         )}
       </section>
       {open !== undefined && <Waterfall state={state} request={open} />}
@@ -116,11 +119,11 @@ export function RequestsView({ state }: { readonly state: PipelineState }) {
 
 interface RequestTableProps {
   readonly state: PipelineState;
-  readonly requests: readonly SampledRequest[];
+  readonly named: readonly NamedRequest[];
   readonly open: string | undefined;
 }
 
-function RequestTable({ state, requests, open }: RequestTableProps) {
+function RequestTable({ state, named, open }: RequestTableProps) {
   return (
     <Scroll name="List of requests">
       <table class="requests">
@@ -135,14 +138,14 @@ function RequestTable({ state, requests, open }: RequestTableProps) {
           </tr>
         </thead>
         <tbody>
-          {requests.map((request) => {
+          {named.map(({ name, request }) => {
             const { traceId, startedEpochMs, latencyMs, spans } = request;
             const { queue, batch, run } = timeByKind(spans);
             return (
-              <tr key={traceId} class={traceId === open ? 'is-current' : ''}>
+              <tr key={name} class={name === open ? 'is-current' : ''}>
                 <td class="number">{clockText(startedEpochMs)}</td>
                 <td>
-                  <a href={hashOf(state.name, 'requests', traceId)}>{traceId.slice(0, 8)}</a>
+                  <a href={hashOf(state.name, 'requests', name)}>{traceId.slice(0, 8)}</a>
                 </td>
                 <td class="number">{text(latencyFigure(latencyMs))}</td>
                 <td class="number">{text(latencyFigure(queue + batch))}</td>
@@ -164,7 +167,7 @@ const KINDS = ['queue', 'batch', 'hop', 'run'] as const;
 const KIND_NAMES = { queue: 'in the queue', batch: 'waiting for a batch', hop: 'on the way', run: 'running' } as const;
 
 function Waterfall({ state, request }: { readonly state: PipelineState; readonly request: SampledRequest }) {
-  const { traceId, startedEpochMs, latencyMs, spans } = request;
+  const { traceId, startedEpochMs, latencyMs, spans, omittedVisits = 0 } = request;
   const rows = waterfallRows(spans);
   const whole = Math.max(latencyMs, ...rows.map(({ endMs }) => endMs), 1e-3);
   const sums = timeByKind(spans);
@@ -188,6 +191,7 @@ function Waterfall({ state, request }: { readonly state: PipelineState; readonly
           </li>
         ))}
       </ul>
+      {omittedVisits > 0 && <p class="muted">Further visits to stages are not recorded: {omittedVisits}.</p>}
       <div class="waterfall">
         {rows.map((row, index) => (
           <Row key={`${row.stageId}${row.startMs}-${index}`} row={row} whole={whole} />

@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ControlMode, GraphStage, StagePins } from '../api/answers.js';
 import { digits } from '../format/figures.js';
 import type { PipelineState } from '../state/pipeline-state.js';
+import { pinsText, withChoice } from '../state/stage-pins.js';
 import { desiredReplicas } from '../state/stage-status.js';
 import { confirmAction } from './confirm-dialog.js';
 
@@ -144,19 +145,15 @@ function PinForm({ state, stage, close }: PinFormProps) {
   const replicas = useSignal<string>(pins.replicas === undefined ? '' : `${pins.replicas}`);
   const isPinned = Object.keys(pins).length > 0;
   const isLost = state.failure.value !== undefined;
-  const chosen = {
-    ...(variant.value !== '' && { variantId: variant.value }),
-    ...(replicas.value !== '' && { replicas: Number(replicas.value) }),
-  };
+  const chosen = withChoice(pins, variant.value, Number(replicas.value));
   const submit = (event: Event) => {
     event.preventDefault();
     close();
-    const choice = Object.entries(chosen).map(([name, value]) => `${name === 'variantId' ? 'variant' : name} ${value}`);
     confirmAction({
       title: `Pin ${stage.stageId}?`,
       effect: (
         <p>
-          Every plan keeps {choice.join(' and ')} at {stage.stageId}, until you unpin it. {PIN_EFFECTS[mode]}
+          Every plan keeps {pinsText(chosen)} at {stage.stageId}, until you unpin it. {PIN_EFFECTS[mode]}
         </p>
       ),
       verb: 'Pin',

@@ -5,6 +5,7 @@ import { failureText } from '../api/admin-client.js';
 import type { GraphStage, Plan, StagePins, WhatIfAnswer } from '../api/answers.js';
 import { digits } from '../format/figures.js';
 import type { PipelineState } from '../state/pipeline-state.js';
+import { withChoice } from '../state/stage-pins.js';
 import { type AssumptionLimits, type Assumptions, assumptionLimits, planQuestion } from '../state/what-if.js';
 import { confirmAction } from './confirm-dialog.js';
 import { ResultFacts } from './decision-detail.js';
@@ -14,7 +15,7 @@ import { EffectTable, PlanTable, VerifiedText } from './plan-table.js';
 type Answer =
   | { readonly kind: 'none' }
   | { readonly kind: 'failed'; readonly message: string }
-  | { readonly kind: 'answered'; readonly answer: WhatIfAnswer; readonly asked: Assumptions };
+  | { readonly kind: 'answered'; readonly answer: WhatIfAnswer };
 
 /** A slider asks again when it rests. */
 const REST_MS = 350;
@@ -33,7 +34,7 @@ export function WhatIfView({ state }: { readonly state: PipelineState }) {
       arrivalRps,
       sloLatencyMs: facts.slo.latencyMs,
       budgetCpuCores: facts.budget.cpuCores,
-      pins: {},
+      pins: facts.pins,
     };
     limits.value = assumptionLimits(facts, arrivalRps);
   }
@@ -48,7 +49,7 @@ export function WhatIfView({ state }: { readonly state: PipelineState }) {
         batch(() => {
           isAsking.value = false;
           answer.value = result.ok
-            ? { kind: 'answered', answer: result.value, asked: question }
+            ? { kind: 'answered', answer: result.value }
             : { kind: 'failed', message: failureText(result.failure) };
         });
       });
@@ -120,9 +121,7 @@ export function WhatIfView({ state }: { readonly state: PipelineState }) {
         </div>
         {answer.value.kind === 'none' && <Notice kind="loading" title="Making a plan" />}
         {answer.value.kind === 'failed' && <p class="error">{answer.value.message}</p>}
-        {answer.value.kind === 'answered' && (
-          <Answered state={state} answer={answer.value.answer} asked={answer.value.asked} />
-        )}
+        {answer.value.kind === 'answered' && <Answered state={state} answer={answer.value.answer} />}
       </section>
     </div>
   );
@@ -182,10 +181,7 @@ function StagePinFields({ stage, pins, set }: StagePinFieldsProps) {
       <select
         aria-label={`Variant of ${stage.stageId}`}
         value={pins.variantId ?? ''}
-        onChange={({ currentTarget }) => {
-          const { variantId: _, ...others } = pins;
-          set(currentTarget.value === '' ? others : { ...others, variantId: currentTarget.value as never });
-        }}
+        onChange={({ currentTarget }) => set(withChoice(pins, currentTarget.value, pins.replicas))}
       >
         <option value="">any variant</option>
         {stage.variants.map(({ variantId }) => (
@@ -201,11 +197,7 @@ function StagePinFields({ stage, pins, set }: StagePinFieldsProps) {
         min={1}
         max={stage.bounds.maxReplicas}
         value={pins.replicas ?? ''}
-        onChange={({ currentTarget }) => {
-          const { replicas: _, ...others } = pins;
-          const replicas = Number(currentTarget.value);
-          set(replicas >= 1 ? { ...others, replicas: Math.round(replicas) } : others);
-        }}
+        onChange={({ currentTarget }) => set(withChoice(pins, pins.variantId, Number(currentTarget.value)))}
       />
     </div>
   );
@@ -214,10 +206,9 @@ function StagePinFields({ stage, pins, set }: StagePinFieldsProps) {
 interface AnsweredProps {
   readonly state: PipelineState;
   readonly answer: WhatIfAnswer;
-  readonly asked: Assumptions;
 }
 
-function Answered({ state, answer: { result, changes }, asked }: AnsweredProps) {
+function Answered({ state, answer: { result, changes } }: AnsweredProps) {
   const running = state.plan.value;
   const plan: Plan | undefined = result.kind === 'feasible' ? result.plan : result.bestEffort;
   return (
@@ -233,7 +224,7 @@ function Answered({ state, answer: { result, changes }, asked }: AnsweredProps) 
           <h3>Effect</h3>
           <EffectTable before={running} after={plan} />
           <VerifiedText plan={plan} />
-          <PlanButtons {...{ state, plan, asked, isNew: changes.length > 0 }} />
+          <PlanButtons {...{ state, plan, isNew: changes.length > 0 }} />
         </>
       )}
     </>
@@ -246,7 +237,6 @@ const changesText = (count: number): string =>
 interface PlanButtonsProps {
   readonly state: PipelineState;
   readonly plan: Plan;
-  readonly asked: Assumptions;
   readonly isNew: boolean;
 }
 
