@@ -18,15 +18,22 @@ export async function why(pipeline: string | undefined, options: WhyOptions): Pr
   checkWindow(options);
   const name = await pipelineNamed(options, pipeline);
   const { from, to, last } = options;
-  const end = to ?? (last === undefined ? undefined : Date.now());
+  const path = `/admin/pipelines/${encodeURIComponent(name)}`;
+  const end = to ?? (last === undefined ? undefined : await serverNowMs(options, path));
   const fromEpochMs = from ?? (last === undefined || end === undefined ? undefined : end - last);
   const body = { ...(fromEpochMs !== undefined && { fromEpochMs }), ...(end !== undefined && { toEpochMs: end }) };
-  const card = (await askAdmin(options, `/admin/pipelines/${encodeURIComponent(name)}/why`, body)) as IncidentCard;
+  const card = (await askAdmin(options, `${path}/why`, body)) as IncidentCard;
   return {
     json: { pipeline: name, card },
     text: incidentText(name, card),
     answerIsNo: card.verdict === 'incident' && card.harmful,
   };
+}
+
+/** Time of the server: its clock may differ from the clock here. */
+async function serverNowMs(options: WhyOptions, path: string): Promise<number> {
+  const { atEpochMs } = (await askAdmin(options, `${path}/counts`)) as { readonly atEpochMs: number };
+  return atEpochMs;
 }
 
 function checkWindow({ from, last }: WhyOptions): void {

@@ -2,11 +2,12 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type AppError, type ErrorCode, errorCodes } from '@equipoise/core/model';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { askAdmin, pipelineNamed } from './admin-client.js';
 
 const opened: Server[] = [];
 afterEach(() => {
+  vi.restoreAllMocks();
   for (const server of opened.splice(0)) server.close();
 });
 
@@ -77,6 +78,16 @@ describe('askAdmin', () => {
     const { admin } = await playing([{ status, text }]);
     const message = expect.stringContaining('this server has no such address');
     await expect(askAdmin({ admin }, '/x')).rejects.toMatchObject({ code, message });
+  });
+
+  it('tells a port that is late from one that is not there', async () => {
+    const { admin } = await playing([fine]);
+    const late = new DOMException('late', 'TimeoutError');
+    vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort(late));
+    await expect(askAdmin({ admin }, '/x')).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      message: expect.stringContaining(`${admin} did not answer within 15 s`),
+    });
   });
 
   it('says that a port is not the admin port', async () => {

@@ -62,7 +62,10 @@ async function answerTo({ admin }: AdminAccess, { url, init }: Asked): Promise<A
     const text = await response.text();
     return { response, body: parsed(text) };
   } catch (cause) {
-    const message = `No admin port answers at ${admin}. Start the server, or name its admin port with --admin URL.`;
+    const isLate = (cause as Error).name === 'TimeoutError';
+    const message = isLate
+      ? `The admin port at ${admin} did not answer within ${TIMEOUT_MS / 1000} s. The server or its machine is busy; ask again.`
+      : `No admin port answers at ${admin}. Start the server, or name its admin port with --admin URL.`;
     throw new AppError('UNREACHABLE', message, { cause });
   }
 }

@@ -1,6 +1,6 @@
 /** All that a diagnosis looks at: the measurements, the part with the harm, and an earlier part without, if any. */
 import type { HistoryRows } from '../history/history-window.js';
-import { HistoryWindow } from '../history/history-window.js';
+import { HistoryWindow, STEP_MS } from '../history/history-window.js';
 import type { ReplicaBlock } from '../history/replica-blocks.js';
 import type { Decision } from '../model/decision.js';
 import type { StageId } from '../model/ids.js';
@@ -109,6 +109,15 @@ export class CaseFile {
 
   get stageIds(): readonly StageId[] {
     return this.history.shape.stageIds;
+  }
+
+  /** Part of the asked window that the history has: a verdict says nothing about the rest. */
+  get known(): Pick<DiagnosisInput, 'fromEpochMs' | 'toEpochMs'> {
+    const { fromEpochMs, toEpochMs } = this.input;
+    return {
+      fromEpochMs: Math.max(fromEpochMs, this.epochMsOf(this.asked.from) - STEP_MS),
+      toEpochMs: Math.min(toEpochMs, this.epochMsOf(this.asked.to - 1)),
+    };
   }
 
   /** Sums of two figures in blocks of 5 s of a span. */

@@ -153,6 +153,15 @@ describe('the diagnosis of a window', () => {
     expect(diagnose({ ...input(), fromEpochMs: 500_000, toEpochMs: 600_000 })).toMatchObject({ verdict: 'no-data' });
   });
 
+  it('judges no part of the window that the history lacks, such as one before the start or in the future', () => {
+    const known = { fromEpochMs: 0, toEpochMs: 1000 * SECONDS };
+    const asked = { fromEpochMs: -600_000, toEpochMs: 600_000 };
+    expect(diagnose({ ...input(), ...asked })).toMatchObject({ verdict: 'healthy', ...known });
+    expect(diagnose({ ...input({ all: lost }), ...asked })).toMatchObject({ verdict: 'incident', ...known });
+    const within = { fromEpochMs: 10_500, toEpochMs: 50_000 };
+    expect(diagnose({ ...input(), ...within })).toMatchObject(within);
+  });
+
   it('finds nothing where the SLO is met and nothing deviates', () => {
     expect(diagnose(input())).toMatchObject({
       verdict: 'healthy',

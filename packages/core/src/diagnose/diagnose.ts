@@ -19,11 +19,13 @@ import { serviceSuspects } from './suspects/service-suspects.js';
 const ELSEWHERE = 0.5;
 
 export function diagnose(input: DiagnosisInput): IncidentCard {
-  const { fromEpochMs, toEpochMs } = input;
   const measured = new CaseFile(input);
   const { from, to } = measured.asked;
-  if (to <= from)
+  if (to <= from) {
+    const { fromEpochMs, toEpochMs } = input;
     return { verdict: 'no-data', fromEpochMs, toEpochMs, text: 'no second of the history is in this window' };
+  }
+  const { fromEpochMs, toEpochMs } = measured.known;
   const { harm } = measured;
   const file = measured.isHarmed && !measured.isCertain ? suspectedOf(input, measured) : measured;
   const [first, second] = suspectsOf(file);

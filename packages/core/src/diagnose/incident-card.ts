@@ -73,6 +73,7 @@ export interface Counterfactual {
   readonly budgetCores?: number;
 }
 
+/** From and to: the part of the asked window that the history has; without data, the window itself. */
 interface Diagnosed {
   readonly fromEpochMs: number;
   readonly toEpochMs: number;
