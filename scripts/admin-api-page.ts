@@ -17,7 +17,7 @@ The decision log records every change of mode, pins or plan with its reason.`;
 
 const EVENTS = `## GET /admin/events
 
-Streams new events as server-sent events. \`?pipeline=NAME\` selects one pipeline. With the header \`Last-Event-ID\`, or \`?after=ID\`, the stream begins with the events after this ID, if they are among the last 256. Each \`data\` is \`{atEpochMs, pipeline, kind, …}\`. A client with more than 256 KiB of unread events is disconnected. At most 16 clients may listen.
+Streams new events as server-sent events. \`?pipeline=NAME\` selects one pipeline. With the header \`Last-Event-ID\`, or \`?after=ID\`, the stream begins with the events after this ID, if they are among the last 256. IDs count from the start of the server; after a restart, an earlier and larger ID gives all events. Each \`data\` is \`{atEpochMs, pipeline, kind, …}\`. A client with more than 256 KiB of unread events is disconnected. At most 16 clients may listen.
 
 ${markdownTable(
   ['kind', 'when', 'fields'],

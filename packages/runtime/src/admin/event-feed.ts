@@ -31,8 +31,9 @@ export class EventFeed {
     for (const listener of this.#listeners) listener(told);
   }
 
+  /** Events after `id`. An id that is yet to come is of an earlier process: then all events are new. */
   since(id: number): readonly FeedEvent[] {
-    return this.#recent.filter((event) => event.id > id);
+    return id > this.#lastId ? this.#recent : this.#recent.filter((event) => event.id > id);
   }
 
   listen(listener: (event: FeedEvent) => void): () => void {

@@ -141,11 +141,18 @@ describe('the event stream', () => {
 });
 
 describe('the feed', () => {
+  it('gives all of its events to a listener that knows an earlier process', () => {
+    const feed = new EventFeed(() => 5);
+    for (let each = 0; each < 3; each++) feed.publish('p', { kind: 'recovered', step: 'store' });
+    expect(feed.since(500).map(({ id }) => id)).toEqual([1, 2, 3]);
+  });
+
   it('remembers the newest events, and of a decision what tells whether to ask for it', () => {
     const feed = new EventFeed(() => 5);
     for (let each = 0; each < 300; each++) feed.publish('p', { kind: 'recovered', step: 'store' });
     expect(feed.since(0).map(({ id }) => id)).toEqual(Array.from({ length: 256 }, (_, index) => 45 + index));
     expect(feed.since(299)).toHaveLength(1);
+    expect(feed.since(300)).toHaveLength(0);
     const { bench: played } = new AdminBench().played;
     const heard: unknown[] = [];
     const stop = feed.listen((event) => heard.push(event.facts));
