@@ -8,6 +8,7 @@ describe('the place to which traces go', () => {
   it.each([
     ['the flag', {}, 'http://c:4318', 'http://c:4318/v1/traces'],
     ['a flag with a slash at its end', {}, 'http://c:4318/', 'http://c:4318/v1/traces'],
+    ['a flag with a query', {}, 'http://c:4318/otlp/?key=1/', 'http://c:4318/otlp/v1/traces?key=1/'],
     ['the environment', { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://c/otlp' }, undefined, 'https://c/otlp/v1/traces'],
     [
       'the whole URL, before the other',

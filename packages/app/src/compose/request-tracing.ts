@@ -56,7 +56,7 @@ export function exportPlace({ otlpEndpoint }: TracingOptions, environment: Envir
   if (environment['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return undefined;
   const base = otlpEndpoint ?? (environment['OTEL_EXPORTER_OTLP_ENDPOINT'] || undefined);
   const whole = otlpEndpoint === undefined ? environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || undefined : undefined;
-  const url = whole ?? (base === undefined ? undefined : `${base.replace(/\/+$/, '')}/v1/traces`);
+  const url = whole ?? (base === undefined ? undefined : tracesUrl(base));
   if (url === undefined) return undefined;
   // No request accepts them in a URL, and the log names the URL.
   if (/^[^/?#]*\/\/[^/?#]*@/.test(url))
@@ -83,6 +83,12 @@ export function exportPlace({ otlpEndpoint }: TracingOptions, environment: Envir
       ...(serviceName && { 'service.name': serviceName }),
     },
   };
+}
+
+/** The path of traces below `base`, before its query. */
+function tracesUrl(base: string): string {
+  const [, place = '', query = ''] = /^([^?#]*)(.*)$/s.exec(base) ?? [];
+  return `${place.replace(/\/+$/, '')}/v1/traces${query}`;
 }
 
 /** Errors name no value, because headers have secrets. */
