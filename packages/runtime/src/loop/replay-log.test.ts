@@ -91,6 +91,22 @@ describe('a log that is replayed', () => {
     expect(found.some(({ kind }) => kind === 'different')).toBe(true);
   });
 
+  it('has a verdict on each decision, also if deciding fails now', () => {
+    const stages = playedSetup.spec.stages.map((stage) => ({
+      ...stage,
+      variants: stage.variants.map(({ profile: _, ...variant }) => variant),
+    }));
+    const unprofiled = { ...playedSetup, profiles: [], spec: { ...playedSetup.spec, stages } };
+    const found = verdicts({ setups: new Map([['setup', unprofiled]]), decisions: log.decisions });
+    expect(found).toHaveLength(log.decisions.length);
+    expect(found[0]).toEqual({
+      kind: 'different',
+      differences: [
+        { path: 'decision', recorded: records()[0]?.decision?.kind, replayed: expect.stringContaining('profile') },
+      ],
+    });
+  });
+
   it('says why a decision cannot be taken again', () => {
     const replay = new LogReplay(log.setups);
     const [first] = records();

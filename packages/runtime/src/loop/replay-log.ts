@@ -9,7 +9,7 @@ import {
   type StepReplay,
   stepReplay,
 } from '@equipoise/core/control';
-import type { DecisionRecord } from '@equipoise/core/model';
+import { type DecisionRecord, thrownText } from '@equipoise/core/model';
 import type { PlanningProblem } from '@equipoise/core/plan';
 import { controllerRules, type PlanningSetup } from './planning-session.js';
 
@@ -53,10 +53,15 @@ export class LogReplay {
     if (trigger === 'start' || trigger === 'manual')
       return notReplayable(trigger === 'start' ? 'the first plan' : 'by hand');
     if (decision === undefined) return notReplayable('deciding failed');
-    const taken = this.#taken(record);
-    if (input === undefined || taken === undefined) return notReplayable('the log does not say what it rested on');
-    const again = taken.replay(input, observation);
-    const differences = differencesOf(asJson(decision), asJson(again));
+    const again = attempt(() => {
+      const taken = this.#taken(record);
+      return input && taken && { decision: taken.replay(input, observation) };
+    });
+    if (again === undefined) return notReplayable('the log does not say what it rested on');
+    const differences =
+      'error' in again
+        ? [{ path: 'decision', recorded: decision.kind, replayed: again.error }]
+        : differencesOf(asJson(decision), asJson(again.decision));
     return differences.length === 0 ? { kind: 'same' } : { kind: 'different', differences };
   }
 
@@ -100,6 +105,15 @@ function inputOf({ input }: DecisionRecord): StepInput | undefined {
 
 function trialOf({ droppedAtStart = 0, missedAtStart = droppedAtStart, ...trial }: LoggedTrial): Trial {
   return { ...trial, missedAtStart };
+}
+
+/** The result, or the text of an error: a step that fails now must not hide the verdicts on the others. */
+function attempt<Result>(step: () => Result): Result | { readonly error: string } {
+  try {
+    return step();
+  } catch (error) {
+    return { error: thrownText(error) };
+  }
 }
 
 const notReplayable = (reason: string): ReplayVerdict => ({ kind: 'not-replayable', reason });
