@@ -11,6 +11,8 @@ import {
   variantId,
 } from '@equipoise/core/model';
 import { z } from 'zod';
+import { escapedText } from '../data-plane/escaped-text.js';
+import { fieldProblem } from './field-problem.js';
 
 const MOST_REASON_CHARACTERS = 500;
 const MOST_NAME_CHARACTERS = 200;
@@ -20,7 +22,12 @@ const name = () => z.string().min(1).max(MOST_NAME_CHARACTERS);
 const positive = () => z.number().positive();
 const count = () => z.int().positive();
 const reason = {
-  reason: z.string().max(MOST_REASON_CHARACTERS).optional().describe('Your reason; it is written to the decision log.'),
+  reason: z
+    .string()
+    .max(MOST_REASON_CHARACTERS)
+    .overwrite(escapedText)
+    .optional()
+    .describe('Your reason; it is written to the decision log.'),
 };
 
 const pinned = {
@@ -177,7 +184,7 @@ export const frontierQuery = z.strictObject({
 
 /** Throws AppError INVALID_FIELDS with every problem. */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: fieldProblem });
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message }));
   const text = problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');

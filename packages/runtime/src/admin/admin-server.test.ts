@@ -20,6 +20,13 @@ afterEach(async () => {
 const P = '/admin/pipelines/p';
 
 describe('the admin port', () => {
+  it('escapes what could forge a line of the log or steer a terminal in a reason', async () => {
+    const bench = await open();
+    await bench.post(`${P}/pause`, { reason: 'a\n[9] apply: \u001b[31mb\u202e' });
+    const { json } = await bench.get(`${P}/decisions`);
+    expect(JSON.stringify(json)).toContain(String.raw`a\\n[9] apply: \\u001b[31mb\\u202e`);
+  });
+
   it('tells how its pipelines stand', async () => {
     const bench = await open();
     const pipeline = {
@@ -297,9 +304,13 @@ describe('the admin port', () => {
 
   it.each<[string, string, unknown, number, RegExp]>([
     ['no JSON', 'pause', '{', 400, /not JSON/],
-    ['an unknown field', 'pause', { because: 'x' }, 422, /because/],
-    ['a long reason', 'pause', { reason: 'x'.repeat(501) }, 422, /reason: .*500/],
-    ['a list', 'pause', [], 422, /expected object/],
+    ['an unknown field', 'pause', { because: 'x' }, 422, /: unknown field "because"\./],
+    ['a long reason', 'pause', { reason: 'x'.repeat(501) }, 422, /: reason: expected at most 500 characters\./],
+    ['a list', 'pause', [], 422, /expected object, found list/],
+    ['a number as a name', 'pin', { stageId: 5 }, 422, /stageId: expected string, found number/],
+    ['a missing rate', 'plan', {}, 422, /arrivalRps: missing/],
+    ['a rate of nothing', 'plan', { arrivalRps: 0 }, 422, /arrivalRps: expected above 0/],
+    ['an unknown objective', 'plan', { arrivalRps: 1, objective: { kind: 'x' } }, 422, /objective/],
     ['nothing to pin', 'pin', { stageId: 'a' }, 422, /something to pin/],
     ['what cannot be pinned', 'pin', { stageId: 'a', replicas: 9 }, 422, /does not allow 9 replicas/],
     ['a threshold without a choice', 'pin', { stageId: 'a', threshold: 0.7 }, 422, /a has no choice of thresholds/],

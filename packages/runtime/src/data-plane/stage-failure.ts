@@ -3,6 +3,7 @@
  * error is the `cause`, for the log.
  */
 import { AppError, boundedMessage, boundedName } from '@equipoise/core/model';
+import { escapedText } from './escaped-text.js';
 
 /** `cause` is the exception or answer of the replica; `items` are the failed items of a client batch. */
 export class StageFailure extends AppError {
@@ -41,19 +42,11 @@ export function quarantinedInput(stage: string): AppError {
   });
 }
 
-/** Control characters and line separators, which could forge a log line or control a terminal. */
-const STEERING = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
-const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-
-function escaped(text: string): string {
-  return text.replace(STEERING, (c) => NAMED[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
 /** One escaped log line of bounded length. */
 export function stageFailureText({ stage, cause }: StageFailure): string {
   const reason = cause instanceof Error ? cause.message : 'a value that is not an Error was thrown';
   // Truncates before escaping, because the message may have any length.
-  return boundedMessage(escaped(boundedMessage(`Stage ${boundedName(stage)}: ${reason}`)));
+  return boundedMessage(escapedText(boundedMessage(`Stage ${boundedName(stage)}: ${reason}`)));
 }
 
 export function warnOfStageFailure(failure: StageFailure): void {
