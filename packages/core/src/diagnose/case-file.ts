@@ -38,7 +38,7 @@ const MOST_BEFORE_S = 120;
 const LEAST_BEFORE_S = 15;
 /** The cause precedes the harm by the time that queues need to grow. */
 const GAP_S = 5;
-const BLOCK_S = 5;
+export const BLOCK_S = 5;
 
 export class CaseFile {
   readonly input: DiagnosisInput;

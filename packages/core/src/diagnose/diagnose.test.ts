@@ -400,6 +400,16 @@ describe('the diagnosis of a window', () => {
     expect(diagnose(input({}, [...blocksOf('b-1', 0), ...blocksOf('b-2', 0.1)]))).toMatchObject({ verdict: 'healthy' });
   });
 
+  it('tells when a slow replica became slow, and when replicas were replaced, even if the SLO is met', () => {
+    const [early, late] = [blocksOf('b-3', 0).slice(0, 6), blocksOf('b-3', Math.log(4)).slice(6)];
+    const card = diagnose(input({}, [...blocksOf('b-1', 0), ...blocksOf('b-2', 0), ...early, ...late]));
+    expect(card).toMatchObject({ harmful: false, firstSignal: { atEpochMs: 90_000, stageId: 'b' } });
+    const hung = input({});
+    hung.history.rows[70 * rowWidth(shape) + placeOfStage(1, 'ready')] = 3;
+    hung.history.rows[70 * rowWidth(shape) + placeOfStage(1, 'replacedSlow')] = 1;
+    expect(diagnose(hung)).toMatchObject({ harmful: false, firstSignal: { atEpochMs: 71_000 } });
+  });
+
   it('reports replicas that the server replaced because they hung, unless all of them did', () => {
     const hung = { b: { ready: 3, replacedSlow: 1 / 60 } };
     expect(diagnose(input(hung))).toMatchObject({

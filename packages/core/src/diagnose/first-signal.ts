@@ -13,6 +13,13 @@ interface Series {
 
 export function firstSignal(file: CaseFile, suspect: Suspect): Signal {
   const { episode, isHarmed } = file;
+  // Without harm the episode is the whole window, which says nothing of when the cause began.
+  if (!isHarmed && suspect.sinceEpochMs !== undefined)
+    return {
+      atEpochMs: suspect.sinceEpochMs,
+      text: suspect.summary,
+      ...(suspect.stageId !== undefined && { stageId: suspect.stageId }),
+    };
   const stage = file.stageIds.map(String).indexOf(suspect.stageId ?? '');
   const found = seriesOf(file, suspect, stage).flatMap(({ text, figure }) => {
     const at = firstOutside(file, figure);

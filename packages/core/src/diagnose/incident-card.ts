@@ -55,6 +55,8 @@ export interface Suspect {
   readonly cause: IncidentCause;
   readonly stageId?: StageId | undefined;
   readonly replicaId?: string | undefined;
+  /** When it began, if its own evidence tells. */
+  readonly sinceEpochMs?: number;
   readonly score: number;
   readonly summary: string;
   readonly evidence: readonly Evidence[];

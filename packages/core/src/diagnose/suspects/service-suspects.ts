@@ -3,7 +3,7 @@
 import type { ReplicaBlock } from '../../history/replica-blocks.js';
 import { normalQuantile } from '../../kernel/normal-quantile.js';
 import type { StageId } from '../../model/ids.js';
-import type { CaseFile } from '../case-file.js';
+import { BLOCK_S, type CaseFile } from '../case-file.js';
 import type { Suspect } from '../incident-card.js';
 import { FALSE_ALARM, type Interval, logChange } from '../statistics.js';
 import { type Span, secondsOf, sumIn } from '../symptoms.js';
@@ -27,6 +27,8 @@ const LEAST_NOISE = 0.05;
 
 interface SlowReplica {
   readonly replicaId: string;
+  /** Start of the part of its life in which it is slowest. */
+  readonly sinceEpochMs: number;
   /** ln(service time ÷ that of the peers). */
   readonly slowness: Interval;
 }
@@ -34,6 +36,7 @@ interface SlowReplica {
 /** `difference`: mean ln(service time) minus the median of the `peers`, in the same block of time. */
 interface Compared {
   readonly replicaId: string;
+  readonly fromEpochMs: number;
   readonly measured: number;
   readonly peers: number;
   readonly difference: number;
@@ -54,8 +57,11 @@ function slowReplicas(blocks: readonly ReplicaBlock[]): readonly SlowReplica[] {
     const own = compared.filter((each) => each.replicaId === replicaId);
     const parts = [own, ...LENGTHS.filter((length) => length < own.length).flatMap((length) => partsOf(own, length))];
     const z = normalQuantile(1 - FALSE_ALARM / (2 * ids.length * parts.length));
-    const slowest = parts.map((part) => slownessIn(part, noise, z)).reduce((a, b) => (b.low > a.low ? b : a));
-    return slowest.low > Math.log(LEAST_FACTOR) ? [{ replicaId, slowness: slowest }] : [];
+    const { part, slowness } = parts
+      .map((each) => ({ part: each, slowness: slownessIn(each, noise, z) }))
+      .reduce((a, b) => (b.slowness.low > a.slowness.low ? b : a));
+    if (slowness.low <= Math.log(LEAST_FACTOR)) return [];
+    return [{ replicaId, sinceEpochMs: Math.min(...part.map(({ fromEpochMs }) => fromEpochMs)), slowness }];
   });
 }
 
@@ -86,10 +92,11 @@ const peersKey = ({ atEpochMs, variantId }: ReplicaBlock): string => `${atEpochM
 /** `together`: blocks of the same variant and time. */
 function comparedWithPeers(block: ReplicaBlock, together: readonly ReplicaBlock[]): readonly Compared[] {
   const { replicaId, measured } = block;
+  const fromEpochMs = block.atEpochMs - 1000 * BLOCK_S;
   const peers = together.filter((peer) => peer.replicaId !== replicaId && peer.measured > 0);
   if (measured === 0 || peers.length === 0) return [];
   const usual = median(peers.map((peer) => peer.logSum / peer.measured));
-  return [{ replicaId, measured, peers: peers.length, difference: block.logSum / measured - usual }];
+  return [{ replicaId, fromEpochMs, measured, peers: peers.length, difference: block.logSum / measured - usual }];
 }
 
 const partsOf = <Value>(values: readonly Value[], length: number): readonly (readonly Value[])[] =>
@@ -118,12 +125,14 @@ export function serviceSuspects(file: CaseFile, stage: number): readonly Suspect
   return [...(isSlow ? [slowSuspect(stageId, blocks, slow)] : replacedSuspects(file, stage)), ...profile];
 }
 
-function slowSuspect(stageId: StageId, blocks: readonly ReplicaBlock[], { replicaId, slowness }: SlowReplica): Suspect {
+function slowSuspect(stageId: StageId, blocks: readonly ReplicaBlock[], slow: SlowReplica): Suspect {
+  const { replicaId, sinceEpochMs, slowness } = slow;
   const factor = Math.exp(slowness.value);
   return {
     cause: 'slow-replica',
     stageId,
     replicaId,
+    sinceEpochMs,
     score: Math.max(Math.log(1 + shareOf(blocks, replicaId) * (factor - 1)), slowness.value / 2),
     summary: `replica ${replicaId} of stage ${stageId} takes ${times(factor)} as long as its peers`,
     evidence: [
@@ -207,10 +216,12 @@ function replacedSuspects(file: CaseFile, stage: number): readonly Suspect[] {
   const replaced = sumIn(span, (at) => history.stageFigure(at, stage, 'replacedSlow'));
   const most = Math.max(...secondsOf(span).map((at) => history.stageFigure(at, stage, 'ready')));
   if (replaced === 0 || (replaced >= most && !isQuickAgain(file, stage))) return [];
+  const first = secondsOf(span).find((at) => history.stageFigure(at, stage, 'replacedSlow') > 0) ?? extent.from;
   return [
     {
       cause: 'slow-replica',
       stageId,
+      sinceEpochMs: file.epochMsOf(first),
       score: Math.log(most / Math.max(LEFT_OF_NONE, most - replaced)),
       summary: `${replaced === 1 ? 'a replica' : `${replaced} replicas`} of stage ${stageId} hung or took several times as long as the peers, and ${replaced === 1 ? 'was' : 'were'} replaced`,
       evidence: [
