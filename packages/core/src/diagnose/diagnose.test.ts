@@ -330,6 +330,26 @@ describe('the diagnosis of a window', () => {
     expect(diagnose(input({ all: lost, b: { dropped: 20 } }))).toHaveProperty('counterfactual.text');
   });
 
+  it('sees a burst of two seconds that outran the plan, and that the loop answered', () => {
+    const given = input();
+    const width = rowWidth(shape);
+    const burst = [
+      [150, 8],
+      [275, 183],
+      [92, 158],
+      [33, 0],
+      [62, 0],
+    ] as const;
+    for (const [i, [arrived, missed]] of burst.entries()) {
+      const row = given.history.rows.subarray((80 + i) * width, (81 + i) * width);
+      row[placeOf('arrived')] = arrived;
+      row[placeOf('deadline-unreachable')] = missed;
+      row[placeOfStage(1, 'arrived')] = arrived;
+      row[placeOfStage(1, 'dropped')] = missed;
+    }
+    expect(diagnose(given)).toMatchObject({ verdict: 'incident', cause: 'overload', stageId: 'b' });
+  });
+
   it('tells one slow replica from a wrong profile', () => {
     const slow = { all: lost, b: { dropped: 20, serviceMs: 1000 } };
     const one = [...blocksOf('b-1', 0), ...blocksOf('b-2', 0), ...blocksOf('b-3', Math.log(4))];

@@ -44,6 +44,24 @@ export const logChangeFrom = (known: number, during: Pairs, alpha: number): Inte
     alpha,
   );
 
+/** Fewer blocks do not tell how much counts vary. */
+const FEWEST_BLOCKS = 3;
+
+/**
+ * The same for one count and its time. Its noise is that of the counts before: a burst of two seconds varies too much
+ * within its own block.
+ */
+export function logChangeOfCount([count, time]: Pairs[number], before: Pairs, alpha: number): Interval | undefined {
+  const [counted, timed] = before.reduce(([y, x], pair) => [y + pair[0], x + pair[1]] as const, [0, 0] as const);
+  if (before.length < FEWEST_BLOCKS || !(counted > 0) || !(count > 0) || !(time > 0)) return undefined;
+  const rate = counted / timed;
+  const spread = before.reduce((sum, [y, x]) => sum + (y - rate * x) ** 2 / (rate * x), 0) / (before.length - 1);
+  const error = Math.sqrt(Math.max(1, spread) * (1 / (rate * time) + 1 / counted));
+  const value = Math.log(count / time / rate);
+  const half = studentQuantile(1 - alpha / 2, before.length - 1) * error;
+  return { value, low: value - half, high: value + half };
+}
+
 /**
  * P(X ≥ count) for Poisson X, continued to fractional counts: the regularized lower incomplete gamma function P(count,
  * mean), by its series.

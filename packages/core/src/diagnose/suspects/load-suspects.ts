@@ -6,7 +6,7 @@ import { type CaseFile, meanIn } from '../case-file.js';
 import type { Suspect } from '../incident-card.js';
 import { specWithEdges } from '../measured-spec.js';
 import { stagesAtOnset } from '../stages-at-onset.js';
-import { type Interval, logChange, logChangeFrom, type Pairs, poissonTail } from '../statistics.js';
+import { type Interval, logChange, logChangeFrom, logChangeOfCount, type Pairs, poissonTail } from '../statistics.js';
 import { type Span, secondsOf, sumIn } from '../symptoms.js';
 import { times } from './service-suspects.js';
 
@@ -85,11 +85,18 @@ function rateChange(file: CaseFile): RateChange | undefined {
   const alpha = file.alpha / harmSpans.length;
   const worst = before === undefined ? episode : peakOf(file);
   const changes = (harmSpans.length === 1 ? [worst] : [worst, extent]).flatMap((span): readonly RateChange[] => {
-    const change =
+    const found =
       before !== undefined
-        ? logChange(arrived(span), arrived(before), alpha)
-        : provisioned && logChangeFrom(provisioned, arrived(span), alpha);
-    return change ? [{ change, rate: meanIn(span, arrivals) }] : [];
+        ? [
+            logChange(arrived(span), arrived(before), alpha / 2),
+            logChangeOfCount(
+              [sumIn(span, arrivals), span.to - span.from],
+              file.pairs(before, arrivals, () => 1),
+              alpha / 2,
+            ),
+          ]
+        : [provisioned && logChangeFrom(provisioned, arrived(span), alpha)];
+    return found.flatMap((change) => (change ? [{ change, rate: meanIn(span, arrivals) }] : []));
   });
   return changes.toSorted((a, b) => b.change.low - a.change.low)[0];
 }
