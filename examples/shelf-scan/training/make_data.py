@@ -1,16 +1,25 @@
-"""Writes the labeled evaluation set (../data) and the scenes for profiling and load (../samples): python3 make_data.py
+"""Writes labeled scenes: python3 make_data.py [data] [samples] [fresh]
 
-Both show only test garments, which no net was trained on. The same seeds give the same files with the
+data: ../data, for `equipoise evaluate` and for choosing thresholds. samples: ../samples, for profiling and load. fresh: 600
+more scenes in the benchmarks of the repository, on which two-looks.yaml and one-look.yaml are measured.
+All show only test garments, which no net was trained on. The same seeds give the same files with the
 same version of Pillow and its JPEG encoder.
 """
 import json
 import os
+import sys
 
 import numpy as np
 
 from scenes import garments, jpeg, scene
 
 EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+# Folder, seed, number of scenes, with labels.
+SETS = {
+    "data": ("data", 2024, 200, True),
+    "samples": ("samples", 4711, 24, False),
+    "fresh": ("../../benchmarks/evaluation/shelf-scenes", 20261201, 600, True),
+}
 
 
 def write(folder, seed, count):
@@ -29,8 +38,9 @@ def write(folder, seed, count):
 
 
 if __name__ == "__main__":
-    entries = write("data", 2024, 200)
-    with open(f"{EXAMPLE}/data/labels.json", "w") as file:
-        file.write("[\n" + ",\n".join(json.dumps(entry, separators=(",", ":")) for entry in entries) + "\n]\n")
-    write("samples", 4711, 24)
-    print(sum(len(entry["objects"]) for entry in entries), "objects in 200 scenes")
+    for folder, seed, count, labeled in (SETS[name] for name in sys.argv[1:] or SETS):
+        entries = write(folder, seed, count)
+        print(f"{folder}: {sum(len(entry['objects']) for entry in entries)} objects in {count} scenes")
+        if labeled:
+            with open(f"{EXAMPLE}/{folder}/labels.json", "w") as file:
+                file.write("[\n" + ",\n".join(json.dumps(entry, separators=(",", ":")) for entry in entries) + "\n]\n")
