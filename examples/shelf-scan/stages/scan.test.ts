@@ -10,9 +10,9 @@ import * as detect from './detect.js';
 const resources = { cpuCores: 1, memoryBytes: 200_000_000, gpus: 0 };
 const samples = await loadSamples(fileURLToPath(new URL('../data', import.meta.url)));
 
-function variant(stage: string, name: string) {
+function variant(stage: string, name: string, parameters: Readonly<Record<string, boolean>> = {}) {
   const artifactPath = fileURLToPath(new URL(`../models/${stage}-${name}.onnx`, import.meta.url));
-  return { name, artifactPath, parameters: {} };
+  return { name, artifactPath, parameters };
 }
 
 /** Item `index` of a fan-out, as the runtime cuts it out of dimension 0. */
@@ -71,11 +71,18 @@ describe('shelf-scan', () => {
     },
   );
 
-  it.each(['xs', 's', 'm', 'l1', 'l'])(
-    'detect and classify %s give each item the same answer in every batch',
-    async (name) => {
-      const detector = await detect.load(variant('detect', name), resources);
-      const classifier = await classify.load(variant('classify', name), resources);
+  it.each<[string, Readonly<Record<string, boolean>>]>([
+    ['xs', {}],
+    ['s', {}],
+    ['m', {}],
+    ['m', { mirrored: true }],
+    ['l1', {}],
+    ['l', {}],
+  ])(
+    'detect and classify %s %j give each item the same answer in every batch',
+    async (name, parameters) => {
+      const detector = await detect.load(variant('detect', name, parameters), resources);
+      const classifier = await classify.load(variant('classify', name, parameters), resources);
       const scenes = await decode.load().run(samples.slice(0, 3).map(({ inputs }) => inputs));
       const together = await detector.run(scenes);
       for (const [index, scene] of scenes.entries()) expect((await detector.run([scene]))[0]).toEqual(together[index]);
@@ -86,6 +93,21 @@ describe('shelf-scan', () => {
       await classifier.close?.();
     },
   );
+
+  it('a mirrored detect l1 is detect l, which averages the same two views', async () => {
+    const twoViews = await detect.load(variant('detect', 'l1', { mirrored: true }), resources);
+    const large = await detect.load(variant('detect', 'l'), resources);
+    const scenes = await decode.load().run(samples.slice(0, 5).map(({ inputs }) => inputs));
+    const [mirrored, expected] = [await twoViews.run(scenes), await large.run(scenes)];
+    for (const [index, found] of expected.entries())
+      for (const name of ['center', 'score']) {
+        const [mean, whole] = [mirrored[index], found].map((each) => [...(each?.[name]?.data ?? [])].map(Number));
+        expect(mean).toHaveLength(whole?.length ?? 0);
+        for (const [i, value] of (mean ?? []).entries()) expect(value).toBeCloseTo(whole?.[i] ?? 0, 3);
+      }
+    await twoViews.close?.();
+    await large.close?.();
+  });
 
   it('fans out nothing on an empty shelf', async () => {
     const detector = await detect.load(variant('detect', 's'), resources);

@@ -4,7 +4,8 @@
  * best stays, because garments never lie closer. Detectors are calibrated to the threshold 0.5.
  */
 
-const gridSide = 28;
+/** Cells per side of a detector's grid. */
+export const gridSide = 28;
 const cellPx = 8;
 const planeSize = gridSide * gridSide;
 const leastScore = 0.5;
