@@ -26,7 +26,7 @@ interface OwnPackage {
 
 /** Files that are not needed to run: sources, tests and their leftovers. */
 const LEFT_OUT =
-  /(^|\/)(src|node_modules|training|\.equipoise|__pycache__|dist\/types|public|tsconfig\.json|vite\.config\.ts|\.tsbuildinfo|[^/]*\.test\.ts|[^/]*\.map)$/;
+  /(^|\/)(src|node_modules|training|\.equipoise|__pycache__|dist\/types|public|tsconfig\.json|vite\.config\.ts|\.tsbuildinfo|[^/]*\.test(-support)?\.ts|[^/]*\.map)$/;
 
 /**
  * Packages with native parts for some machines only: if such a package cannot be installed, all else works, and its use
