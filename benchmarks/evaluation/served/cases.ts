@@ -6,9 +6,14 @@ export interface ServedCase {
   readonly means: 'cascade' | 'ensemble';
   readonly arrivalRps: number;
   readonly accuracyFloor: number;
+  /** Folder of labelled samples; default that of the pipelines. */
+  readonly data?: string;
   /** Times that each sample is sent. */
   readonly passes: number;
 }
+
+/** Scenes on which no threshold was chosen. */
+const FRESH_SCENES = 'benchmarks/evaluation/shelf-scenes';
 
 export const servedCases: readonly ServedCase[] = [
   {
@@ -35,4 +40,16 @@ export const servedCases: readonly ServedCase[] = [
     accuracyFloor: 0.918,
     passes: 4,
   },
+  // 0.853 was fixed before these scenes were made. 0.86 is 0.003 below detect l1, classify l1; costs were not known.
+  ...[0.86, 0.853].map(
+    (accuracyFloor): ServedCase => ({
+      plain: 'examples/shelf-scan/one-look.yaml',
+      combined: 'examples/shelf-scan/two-looks.yaml',
+      means: 'cascade',
+      data: FRESH_SCENES,
+      arrivalRps: 24,
+      accuracyFloor,
+      passes: 4,
+    }),
+  ),
 ];

@@ -67,9 +67,9 @@ interface BlockTime {
 export async function measurePair(
   plain: PlanServer,
   combined: PlanServer,
-  { arrivalRps, passes }: Pick<ServedCase, 'arrivalRps' | 'passes'>,
+  { arrivalRps, passes, data }: Pick<ServedCase, 'arrivalRps' | 'passes' | 'data'>,
 ): Promise<ServedPair> {
-  const { score, samples } = await labelled(plain.spec);
+  const { score, samples } = await labelled(plain.spec, data);
   const turns = [plain, combined].map((server): Turn => ({ server, answers: samples.map(() => []), blocks: [] }));
   for (const { server } of turns)
     await sendBlock(server, samples.slice(0, WARM_UP), { arrivalRps, rng: new SeededRng(SEED) });
@@ -179,12 +179,12 @@ function sharesOf(
   });
 }
 
-async function labelled({ evaluation, baseDir, ...rest }: PipelineSpec) {
+async function labelled({ evaluation, baseDir, ...rest }: PipelineSpec, data: string | undefined) {
   const { module: path, metric, dataPath = '' } = evaluation ?? {};
   const loadSamples = (folder: string) => labelledFiles({ ...rest, baseDir }, folder);
   const module = evaluationModule(
     path === undefined ? { loadSamples } : await importModule(path, baseDir),
     metric && metricScore(metric),
   );
-  return { score: module.score, samples: await labelledSamples(module, resolve(baseDir, dataPath)) };
+  return { score: module.score, samples: await labelledSamples(module, data ?? resolve(baseDir, dataPath)) };
 }
