@@ -78,21 +78,18 @@ describe('shelf-scan', () => {
     ['m', { mirrored: true }],
     ['l1', {}],
     ['l', {}],
-  ])(
-    'detect and classify %s %j give each item the same answer in every batch',
-    async (name, parameters) => {
-      const detector = await detect.load(variant('detect', name, parameters), resources);
-      const classifier = await classify.load(variant('classify', name, parameters), resources);
-      const scenes = await decode.load().run(samples.slice(0, 3).map(({ inputs }) => inputs));
-      const together = await detector.run(scenes);
-      for (const [index, scene] of scenes.entries()) expect((await detector.run([scene]))[0]).toEqual(together[index]);
-      const items = together.flatMap(itemsOf);
-      const all = await classifier.run(items);
-      for (const [index, item] of items.entries()) expect((await classifier.run([item]))[0]).toEqual(all[index]);
-      await detector.close?.();
-      await classifier.close?.();
-    },
-  );
+  ])('detect and classify %s %j give each item the same answer in every batch', async (name, parameters) => {
+    const detector = await detect.load(variant('detect', name, parameters), resources);
+    const classifier = await classify.load(variant('classify', name, parameters), resources);
+    const scenes = await decode.load().run(samples.slice(0, 3).map(({ inputs }) => inputs));
+    const together = await detector.run(scenes);
+    for (const [index, scene] of scenes.entries()) expect((await detector.run([scene]))[0]).toEqual(together[index]);
+    const items = together.flatMap(itemsOf);
+    const all = await classifier.run(items);
+    for (const [index, item] of items.entries()) expect((await classifier.run([item]))[0]).toEqual(all[index]);
+    await detector.close?.();
+    await classifier.close?.();
+  });
 
   it('a mirrored detect l1 is detect l, which averages the same two views', async () => {
     const twoViews = await detect.load(variant('detect', 'l1', { mirrored: true }), resources);
