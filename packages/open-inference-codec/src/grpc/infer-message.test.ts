@@ -65,6 +65,14 @@ describe('a request', () => {
     });
   });
 
+  it('has byte fields that share no memory with other messages', () => {
+    const binary = { datatype: 'BYTES', shape: [1], data: [Uint8Array.of(0xff, 0)] } as const;
+    const bytes = owned(writeGrpcRequest('m', { id: 'i', inputs: { x: binary } }, false));
+    const [element] = readInferMessage(bytes).inputs[0]?.contents?.bytesContents ?? [];
+    expect(element).toEqual(Uint8Array.of(0xff, 0));
+    expect(element?.buffer.byteLength).toBeLessThanOrEqual(bytes.length);
+  });
+
   it('that is invalid has an error of its own (property)', () => {
     const check = (bytes: Uint8Array) => {
       try {

@@ -95,8 +95,15 @@ class InferReader extends BinaryReader {
   }
 }
 
-/** Not a Buffer, because byte fields are views of it. */
+/** In memory of its own, not of the pool of all Buffers: byte fields are views of it, and move to other threads. */
 function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const { buffer, byteOffset, length } = Buffer.concat(parts);
-  return new Uint8Array(buffer, byteOffset, length);
+  const [first] = parts;
+  if (first !== undefined && parts.length === 1) return first;
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
