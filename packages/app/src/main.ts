@@ -1,4 +1,3 @@
-import { runProgram } from './run-program.js';
 import { isOutOfFiles } from './terminal/out-of-files.js';
 
 /** Below this limit on open files, modules may fail to load: loading opens about as many files at once. */
@@ -13,6 +12,8 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 try {
+  // Loaded here, because loading may lack files, too.
+  const { runProgram } = await import('./run-program.js');
   await runProgram(process.argv.slice(2));
 } catch (error) {
   const { code } = error as NodeJS.ErrnoException;
