@@ -94,7 +94,7 @@ export async function measurePair(
       cpuMs: intervalOver(turn.blocks, perRequestMs),
       latenciesMs: answers.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b),
       failed: answers.filter(({ outputs }) => outputs === undefined).length,
-      shares: sharesOf(specOfPlan(turn.server.spec, turn.server.stages), before[i] ?? [], after[i] ?? []),
+      shares: sharesOf(turn.server, before[i] ?? [], after[i] ?? []),
     };
   });
   const pairs = first.blocks.map((block, i): readonly [BlockTime, BlockTime] => [block, second.blocks[i] as BlockTime]);
@@ -161,13 +161,15 @@ function intervalOver<T>(all: readonly T[], figureOf: (drawn: readonly T[]) => n
   return [figureOf(all), at(0.025), at(0.975)];
 }
 
+/** The server counts all edges of the file, also those that the plan omits. */
 function sharesOf(
-  { edges }: PipelineSpec,
+  { spec, stages }: Pick<PlanServer, 'spec' | 'stages'>,
   before: readonly EdgeCount[],
   after: readonly EdgeCount[],
 ): readonly Share[] {
-  return edges.flatMap(({ from, to, when, fanOut }, index) => {
-    const [a, b] = [before[index], after[index]];
+  return specOfPlan(spec, stages).edges.flatMap(({ from, to, when, fanOut }) => {
+    const counted = spec.edges.findIndex((edge) => edge.from === from && edge.to === to);
+    const [a, b] = [before[counted], after[counted]];
     if (a === undefined || b === undefined) return [];
     const edge = `${from} → ${to}`;
     const taken = when && { edge, planned: when.probability, served: (b.taken - a.taken) / (b.offered - a.offered) };
