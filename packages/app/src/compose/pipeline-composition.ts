@@ -38,6 +38,7 @@ import {
   type PipelineMonitor,
   PipelineRunner,
   Planner,
+  PlannerPool,
   type RequestTracer,
   ServedHistory,
   ShadowReplicas,
@@ -158,7 +159,8 @@ export class PipelineComposition {
       lastId: kept.lastDecisionId,
     });
     this.#planner = new Planner(typeof adaptsBy === 'string' ? { ...setup, policy: adaptsBy } : setup);
-    this.#adviser = new Planner(setup);
+    // Questions to the adviser come while the pipeline serves.
+    this.#adviser = new Planner(setup, new PlannerPool({ serves: true }));
     this.#shadows = this.#composeShadows(spec);
     this.runner = new PipelineRunner({
       spec: this.#served.answering,

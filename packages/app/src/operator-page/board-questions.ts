@@ -32,7 +32,7 @@ const MOST_QUERIES = 4;
 const FRONTIER_POINTS = 16;
 
 export class BoardQuestions {
-  readonly #threads = new PlannerPool();
+  readonly #threads = new PlannerPool({ serves: true });
   #queries = 0;
 
   async whatIf({ spec, planned, runningPlan }: AskedPipeline, { arrivalRps, policy, verify, ...assuming }: PlanQuery) {

@@ -12,12 +12,17 @@ const ANSWER_LIMIT_MS = 120_000;
 /** One thread can plan for many pipelines. */
 const MOST_THREADS = 4;
 
+/** Message to a thread: the process serves now, so the thread yields. */
+export const YIELD = 'yield';
+
 export interface PlannerPoolOptions {
   /** Default 1. */
   readonly threads?: number;
   readonly answerLimitMs?: number;
   /** CPU time of this process; default: as the system measures it. */
   readonly cpuTimeMs?: () => number;
+  /** True if the process serves already; default: from the first plan or tick on. */
+  readonly serves?: boolean;
 }
 
 /** Of several processors, one stays free for other work. */
@@ -49,10 +54,12 @@ interface PooledThread {
 export class PlannerPool {
   readonly #threads: number;
   readonly #limits: Pick<RpcThreadOptions<PlanningFailure>, 'answerLimitMs' | 'cpuTimeMs'>;
+  #serves: boolean;
   #running: PooledThread[] = [];
   #nextSession = 0;
 
-  constructor({ threads = 1, answerLimitMs = ANSWER_LIMIT_MS, cpuTimeMs }: PlannerPoolOptions = {}) {
+  constructor({ threads = 1, answerLimitMs = ANSWER_LIMIT_MS, cpuTimeMs, serves = false }: PlannerPoolOptions = {}) {
+    this.#serves = serves;
     this.#threads = threads;
     this.#limits = { answerLimitMs, ...(cpuTimeMs && { cpuTimeMs }) };
   }
@@ -72,8 +79,15 @@ export class PlannerPool {
     if (pooled?.sessions.delete(session) && pooled.sessions.size === 0) await thread.terminate();
   }
 
+  /** Gives all threads of this pool, also later ones, less priority than the serving thread. */
+  yieldToServing(): void {
+    if (this.#serves) return;
+    this.#serves = true;
+    for (const { thread } of this.#running) thread.postMessage(YIELD);
+  }
+
   #thread(): RpcThread<PlanningFailure> {
-    return new RpcThread<PlanningFailure>({
+    const thread = new RpcThread<PlanningFailure>({
       entry: createRequire(import.meta.url).resolve('@equipoise/runtime/planner-thread'),
       heapMib: { young: 48 },
       ...this.#limits,
@@ -81,5 +95,7 @@ export class PlannerPool {
         failure.code === undefined ? new Error(failure.message) : new AppError(failure.code, failure.message, failure),
       endedError: (cause) => cause ?? new Error('the planner worker has ended'),
     });
+    if (this.#serves) thread.postMessage(YIELD);
+    return thread;
   }
 }

@@ -7,7 +7,8 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { ControllerSnapshot } from '@equipoise/core/control';
 import type { Observation } from '@equipoise/core/model';
 import { PROGRESS, type RpcReply } from '../worker-rpc.js';
-import { failureOf, PlannerPool, type PlanningFailure, type PooledSession } from './planner-pool.js';
+import { yieldToServing } from '../yield-to-serving.js';
+import { failureOf, PlannerPool, type PlanningFailure, type PooledSession, YIELD } from './planner-pool.js';
 import {
   type PlanningAnswer,
   PlanningSession,
@@ -50,10 +51,15 @@ export class Planner {
   }
 
   async ask<Task extends PlanningTask>(task: Task): Promise<PlanningAnswer<Task>> {
+    // Ticks watch a pipeline that serves.
+    if (task.kind === 'tick') this.#pool.yieldToServing();
     const { thread, session } = this.#openSession ?? this.#open();
     const { id, answer } = thread.expectAnswer<PlanningAnswer<Task>>(this);
     thread.postMessage({ kind: 'ask', session, id, task } satisfies PlannerMessage);
-    return answer;
+    const given = await answer;
+    // With its first plan, a pipeline begins to serve.
+    if (task.kind === 'plan') this.#pool.yieldToServing();
+    return given;
   }
 
   /** Passes an observation newer than the current tick's; a burst in it preempts the plan. */
@@ -197,9 +203,8 @@ export class PlannerWorker {
     }
   }
 
-  /** Takes a message, if any, and answers all waiting questions; trains if none waits. */
-  work(message?: PlannerMessage): void {
-    if (message !== undefined) this.take(message);
+  /** Answers all waiting questions; trains if none waits. */
+  work(): void {
     do {
       for (let place = this.#next(); place !== undefined; place = this.#next()) this.#answer(place);
     } while (this.#train());
@@ -321,11 +326,16 @@ export function servePlanners(port: MessagePort): void {
   const worker = new PlannerWorker({
     takeIn: () => {
       for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
-        worker.take(next.message);
+        take(next.message);
     },
     nowMs: () => performance.now(),
     post: (reply) => port.postMessage(reply),
     progress: () => port.postMessage(PROGRESS),
   });
-  port.on('message', (message: PlannerMessage) => worker.work(message));
+  const take = (message: PlannerMessage | typeof YIELD): void =>
+    message === YIELD ? yieldToServing() : worker.take(message);
+  port.on('message', (message) => {
+    take(message);
+    worker.work();
+  });
 }

@@ -71,7 +71,8 @@ function served(ticks: readonly RecordedTick[]) {
   worker.take({ kind: 'open', session: 1, setup });
   for (const [id, { tick, later }] of ticks.entries()) {
     if (later !== undefined) port.push({ kind: 'show', session: 1, observation: later });
-    worker.work({ kind: 'ask', session: 1, id, task: { kind: 'tick', ...tick } });
+    worker.take({ kind: 'ask', session: 1, id, task: { kind: 'tick', ...tick } });
+    worker.work();
   }
   return answers.flatMap(({ decision, trigger }) => (decision === undefined ? [] : [{ decision, trigger }]));
 }
