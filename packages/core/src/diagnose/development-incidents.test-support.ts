@@ -60,7 +60,10 @@ const cascade = specOf(
   16,
 );
 
-export const developmentPipelines: Readonly<Record<string, PipelineSpec>> = { looks, cascade };
+/** The same cascade with a long SLO: its queues grow for long before they do harm. */
+const patient: PipelineSpec = { ...cascade, slo: { latencyMs: 4000, percentile: 99 } };
+
+export const developmentPipelines: Readonly<Record<string, PipelineSpec>> = { looks, cascade, patient };
 
 const steady = (arrivalRps: number, durationS = 120) => ({ kind: 'poisson', arrivalRps, durationS }) as const;
 
@@ -73,6 +76,17 @@ export const developmentIncidents: readonly Incident[] = [
   {
     ...{ name: 'a step beyond the budget', pipeline: 'cascade', seed: 12, injections: [] },
     load: { kind: 'step', fromRps: 40, toRps: 400, atS: 60, durationS: 120 },
+    expect: { cause: 'overload' },
+  },
+  {
+    ...{
+      name: 'a load beyond the plan from the start whose queues grow slowly',
+      pipeline: 'patient',
+      seed: 26,
+      injections: [],
+    },
+    ...{ planForRps: 4, mode: 'off' },
+    load: steady(42, 240),
     expect: { cause: 'overload' },
   },
   {

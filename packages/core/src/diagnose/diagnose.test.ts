@@ -236,6 +236,32 @@ describe('the diagnosis of a window', () => {
     });
   });
 
+  it.each<[string, string, { readonly arrived: number; readonly provisioned: (second: number) => number }]>([
+    ['beyond the plan', 'overload', { arrived: 120, provisioned: () => 60 }],
+    ['within the plan', 'unknown', { arrived: 120, provisioned: () => 130 }],
+    ['hardly beyond the plan', 'unknown', { arrived: 62, provisioned: () => 60 }],
+    ['beyond a plan whose successor still starts', 'overload', { arrived: 120, provisioned: (at) => (at < 30 ? 60 : 130) }],
+  ])('compares a load that began long before the harm with the plan: %s', (_, cause, { arrived, provisioned }) => {
+    // More items than the ready replicas can serve.
+    const later = { all: lost, b: { arrived, dropped: 20 } };
+    const withRates = (given: DiagnosisInput) => {
+      for (let second = 0; second < SECONDS; second++) {
+        const row = given.history.rows.subarray(second * rowWidth(shape), (second + 1) * rowWidth(shape));
+        row[placeOf('arrived')] = arrived * (1 + 0.02 * Math.sin(second));
+        row[placeOf('provisionedRps')] = provisioned(second);
+      }
+      return given;
+    };
+    const text = expect.stringContaining('120.0 rps arrive, more than the 60.0 rps that the plan was made for');
+    expect(diagnose(withRates(input(later)))).toMatchObject({
+      ...{ verdict: 'incident', cause, stageId: 'b' },
+      ...(cause === 'overload' && { summary: text, evidence: [{ expected: expect.closeTo(60, 3) }, {}] }),
+    });
+    // The same load did no harm before, so it explains what nothing else does.
+    const slow = [...blocksOf('b-1', 0), ...blocksOf('b-2', 0), ...blocksOf('b-3', Math.log(4))];
+    expect(diagnose(withRates(input(later, slow)))).toMatchObject({ cause: 'slow-replica' });
+  });
+
   it('compares with the last calm stretch if harm comes now and then before it lasts', () => {
     const given = input({ all: { arrived: 120, completed: 120 }, b: { arrived: 120 } });
     for (let second = 60; second < SECONDS; second++) {

@@ -18,55 +18,72 @@ const PLANNED_BEFORE_S = 15;
 const LASTING_S = 60;
 
 export function loadSuspects(file: CaseFile, stage: number): readonly Suspect[] {
-  return [...rateSuspects(file, stage), ...edgeSuspects(file), ...capacitySuspects(file, stage)];
+  const rises = riseSuspects(file, stage);
+  const others = [...rises, ...edgeSuspects(file), ...capacitySuspects(file, stage)];
+  return rises.length > 0 ? others : [...others, ...standingSuspects(file, stage)];
 }
 
-function rateSuspects(file: CaseFile, stage: number): readonly Suspect[] {
-  const { history, episode, extent, before } = file;
-  const plainest = rateChange(file);
-  if (plainest === undefined || plainest.change.low <= LEAST_CHANGE || !isBeyondPlan(file, stage)) return [];
-  const { change, rate } = plainest;
+function riseSuspects(file: CaseFile, stage: number): readonly Suspect[] {
+  const found = plainestRate(file, file.before === undefined ? againstPlan(file) : againstBefore(file, file.before));
+  if (found === undefined || !isBeyondPlan(file, stage)) return [];
+  return [overload(file, stage, { ...found, score: found.change.value, isAgainstPlan: file.before === undefined })];
+}
+
+/**
+ * A load that was beyond the plan already in the time before, because queues grow slowly. The same load did no harm then,
+ * so it explains what nothing else does.
+ */
+function standingSuspects(file: CaseFile, stage: number): readonly Suspect[] {
+  if (file.before === undefined || !file.isCertain || !isBeyondPlan(file, stage)) return [];
+  const found = plainestRate(file, againstPlan(file));
+  return found === undefined ? [] : [overload(file, stage, { ...found, score: LEAST_CHANGE, isAgainstPlan: true })];
+}
+
+/** The overload, or the source of metrics whose staleness kept the loop from an answer. */
+function overload(
+  file: CaseFile,
+  stage: number,
+  { change, rate, score, isAgainstPlan }: RateChange & { readonly score: number; readonly isAgainstPlan: boolean },
+): Suspect {
+  const { history, episode, extent } = file;
   const usual = rate / Math.exp(change.value);
   const isStale =
     sumIn({ from: Math.max(0, extent.from - 10), to: extent.to }, (at) =>
       Number(history.figure(at, 'staleSignals') > 0),
     ) > 0;
   const stageId = file.stageIds[stage];
+  const [now, then] = [rate.toFixed(1), usual.toFixed(1)];
+  const [reference, what] = isAgainstPlan
+    ? ['the rate that the plan was made for', `${now} rps arrive, more than the ${then} rps that the plan was made for`]
+    : ['the time before', `the load rose from ${then} to ${now} rps`];
   const rise = {
-    text:
-      before === undefined
-        ? 'arrivals per second, against the rate that the plan was made for'
-        : 'arrivals per second, against the time before',
+    text: `arrivals per second, against ${reference}`,
     measured: rate,
     expected: usual,
     low: usual * Math.exp(change.low),
     high: usual * Math.exp(change.high),
   };
   if (isStale)
-    return [
-      {
-        cause: 'stale-source',
-        score: change.value,
-        summary: `the control loop got no fresh metrics while the load rose from ${usual.toFixed(1)} to ${rate.toFixed(1)} rps`,
-        evidence: [
-          rise,
-          {
-            text: 'seconds of the incident with a stale source of metrics',
-            measured: sumIn(episode, (at) => Number(history.figure(at, 'staleSignals') > 0)),
-            expected: 0,
-          },
-        ],
-      },
-    ];
-  return [
-    {
-      cause: 'overload',
-      stageId,
-      score: change.value,
-      summary: `the load rose from ${usual.toFixed(1)} to ${rate.toFixed(1)} rps, more than the running plan carries`,
-      evidence: [rise, capacityEvidence(file, stage)],
-    },
-  ];
+    return {
+      cause: 'stale-source',
+      score,
+      summary: `the control loop got no fresh metrics while ${what}`,
+      evidence: [
+        rise,
+        {
+          text: 'seconds of the incident with a stale source of metrics',
+          measured: sumIn(episode, (at) => Number(history.figure(at, 'staleSignals') > 0)),
+          expected: 0,
+        },
+      ],
+    };
+  return {
+    cause: 'overload',
+    stageId,
+    score,
+    summary: isAgainstPlan ? what : `${what}, more than the running plan carries`,
+    evidence: [rise, capacityEvidence(file, stage)],
+  };
 }
 
 /** `rate`: mean arrivals per second. */
@@ -75,30 +92,40 @@ interface RateChange {
   readonly rate: number;
 }
 
-/** The plainest change in the worst part and in all of the harm, against the time before or else against the plan. */
-function rateChange(file: CaseFile): RateChange | undefined {
+type Compare = (span: Span, alpha: number) => readonly (Interval | undefined)[];
+
+/** The plainest change in the worst part and in all of the harm, if it is plain enough. */
+function plainestRate(file: CaseFile, compare: Compare): RateChange | undefined {
   const { history, episode, extent, before, harmSpans } = file;
-  const arrivals = (at: number): number => history.figure(at, 'arrived');
-  // Arrivals of neighboring seconds are nearly independent, so each second counts.
-  const arrived = (span: Span): Pairs => secondsOf(span).map((at) => [arrivals(at), 1] as const);
-  const provisioned = provisionedRps(file);
-  const alpha = file.alpha / harmSpans.length;
   const worst = before === undefined ? episode : peakOf(file);
-  const changes = (harmSpans.length === 1 ? [worst] : [worst, extent]).flatMap((span): readonly RateChange[] => {
-    const found =
-      before !== undefined
-        ? [
-            logChange(arrived(span), arrived(before), alpha / 2),
-            logChangeOfCount(
-              [sumIn(span, arrivals), span.to - span.from],
-              file.pairs(before, arrivals, () => 1),
-              alpha / 2,
-            ),
-          ]
-        : [provisioned && logChangeFrom(provisioned, arrived(span), alpha)];
-    return found.flatMap((change) => (change ? [{ change, rate: meanIn(span, arrivals) }] : []));
+  const found = (harmSpans.length === 1 ? [worst] : [worst, extent]).flatMap((span) => {
+    const rate = meanIn(span, (at) => history.figure(at, 'arrived'));
+    return compare(span, file.alpha / harmSpans.length).flatMap((change) => (change ? [{ change, rate }] : []));
   });
-  return changes.toSorted((a, b) => b.change.low - a.change.low)[0];
+  const [plainest] = found.toSorted((a, b) => b.change.low - a.change.low);
+  return plainest !== undefined && plainest.change.low > LEAST_CHANGE ? plainest : undefined;
+}
+
+/** Arrivals of neighboring seconds are nearly independent, so each second counts. */
+const arrivedIn = ({ history }: CaseFile, span: Span): Pairs =>
+  secondsOf(span).map((at) => [history.figure(at, 'arrived'), 1] as const);
+
+function againstBefore(file: CaseFile, before: Span): Compare {
+  const arrivals = (at: number): number => file.history.figure(at, 'arrived');
+  return (span, alpha) => [
+    logChange(arrivedIn(file, span), arrivedIn(file, before), alpha / 2),
+    logChangeOfCount(
+      [sumIn(span, arrivals), span.to - span.from],
+      file.pairs(before, arrivals, () => 1),
+      alpha / 2,
+    ),
+  ];
+}
+
+function againstPlan(file: CaseFile): Compare {
+  // New replicas start after their plan is decided, so the plan of the time before counts, too.
+  const planned = plannedRps(file, file.before?.from);
+  return (span, alpha) => [planned === undefined ? undefined : logChangeFrom(planned, arrivedIn(file, span), alpha)];
 }
 
 /**
@@ -107,11 +134,7 @@ function rateChange(file: CaseFile): RateChange | undefined {
  */
 function isBeyondPlan(file: CaseFile, stage: number): boolean {
   const { history, episode, extent } = file;
-  // The loop may have answered mild harm before its worst part.
-  const { from } = extent;
-  const lately = secondsOf({ from: Math.max(0, from - PLANNED_BEFORE_S), to: from + 1 });
-  const rates = lately.map((at) => history.figure(at, 'provisionedRps')).filter(Number.isFinite);
-  const planned = rates.length === 0 ? provisionedRps(file) : Math.min(...rates);
+  const planned = plannedRps(file);
   if (planned === undefined) return true;
   const isMore = (span: Span) =>
     poissonTail(
@@ -129,19 +152,25 @@ function isBeyondPlan(file: CaseFile, stage: number): boolean {
   return items > meanIn(episode, (at) => history.stageFigure(at, stage, 'capacityRps'));
 }
 
+/**
+ * Smallest rate that a plan since `from` was made for. The loop may have answered mild harm before its worst part, so the
+ * onset is that of all the harm.
+ */
+function plannedRps(file: CaseFile, from = file.extent.from - PLANNED_BEFORE_S): number | undefined {
+  const { history, extent, input } = file;
+  const lately = secondsOf({ from: Math.max(0, from), to: extent.from + 1 });
+  const rates = lately.map((at) => history.figure(at, 'provisionedRps')).filter(Number.isFinite);
+  if (rates.length > 0) return Math.min(...rates);
+  const [first] = input.decisions;
+  const { load, forecast } = first?.decision.evidence ?? {};
+  return load?.arrivalRps ?? forecast?.upperRps;
+}
+
 /** From the onset on, at least five seconds. */
 const peakOf = ({ history, episode }: CaseFile): Span => ({
   from: episode.from,
   to: Math.min(history.length, Math.max(episode.from + 5, episode.to)),
 });
-
-function provisionedRps({ history, extent, ...file }: CaseFile): number | undefined {
-  const atOnset = history.figure(extent.from, 'provisionedRps');
-  if (Number.isFinite(atOnset)) return atOnset;
-  const [first] = file.input.decisions;
-  const { load, forecast } = first?.decision.evidence ?? {};
-  return load?.arrivalRps ?? forecast?.upperRps;
-}
 
 function capacityEvidence(file: CaseFile, stage: number) {
   const { history, episode } = file;
