@@ -25,10 +25,14 @@ const summaries = run.decisions.map(({ id, atEpochMs, trigger, decision, outcome
   ...{ id, atEpochMs, trigger, outcome, kind: decision?.kind, reason: decision?.reason },
 }));
 
+/** The clock of the server is not the clock here. */
+const SERVER_NOW = Date.parse('2026-03-01T12:15:00Z');
+
 /** Admin port with one pipeline, whose decisions come in pages of two. */
 function answerOf(path: string): object {
   const { pathname, searchParams } = new URL(path, 'http://x');
   if (pathname === '/admin/pipelines') return { pipelines: [{ name: 'shelf' }] };
+  if (pathname.endsWith('/counts')) return { atEpochMs: SERVER_NOW };
   if (pathname.endsWith('/history')) return { stepMs: 1000, points, latencies: run.latencies };
   const id = Number(/\/decisions\/(\d+)$/.exec(pathname)?.[1]);
   if (id > 0) return run.decisions.find((each) => each.id === id) ?? {};
@@ -103,6 +107,15 @@ describe('equipoise report', () => {
     );
     const part = documentOf(await report('run.json', '--from', first, '--to', last, '--json'));
     expect(part).toMatchObject({ points: 300, decisions: 1 });
+  });
+
+  it('counts --last back by the clock of the server', async () => {
+    asked.length = 0;
+    const { exitCode } = await report('--admin', admin, '--last', '5m', '--out', 'last.html');
+    expect(exitCode).toBe(0);
+    expect(asked.find((path) => path.includes('history'))).toMatch(
+      `fromEpochMs=${SERVER_NOW - 300_000}&toEpochMs=${SERVER_NOW}`,
+    );
   });
 
   it.each([

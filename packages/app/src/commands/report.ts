@@ -4,7 +4,7 @@ import { extname, resolve } from 'node:path';
 import { AppError, type DecisionRecord } from '@equipoise/core/model';
 import { adminAnswers, type LogSelection, type RecordedLog, readDecisionLog } from '@equipoise/runtime';
 import pc from 'picocolors';
-import { type AdminAccess, askAdmin, otherForm, pipelineNamed } from '../compose/admin-client.js';
+import { type AdminAccess, askAdmin, otherForm, pipelineNamed, serverNowMs } from '../compose/admin-client.js';
 import { outputFile } from '../report/output-file.js';
 import { htmlPage } from '../report/page/html-page.js';
 import { savePlots } from '../report/page/save-plots.js';
@@ -92,8 +92,9 @@ function isSameFile(one: string, other: string): boolean {
 }
 
 async function servedRun(options: ReportOptions & AdminAccess): Promise<SavedRun> {
-  const window = windowOf(options, Date.now());
   const pipeline = await pipelineNamed(options, options.pipeline);
+  const countsBack = options.last !== undefined && options.to === undefined;
+  const window = windowOf(options, countsBack ? await serverNowMs(options, pipeline) : Date.now());
   const path = `/admin/pipelines/${encodeURIComponent(pipeline)}`;
   const [{ slo }, history] = await Promise.all([
     askAdmin(options, path) as Promise<Pick<SavedRun, 'slo'>>,

@@ -1,7 +1,7 @@
 /** `equipoise why`: the incident card of a served pipeline, from its admin port. */
 import type { IncidentCard } from '@equipoise/core/diagnose';
 import { AppError } from '@equipoise/core/model';
-import { type AdminAccess, askAdmin, pipelineNamed } from '../compose/admin-client.js';
+import { type AdminAccess, askAdmin, pipelineNamed, serverNowMs } from '../compose/admin-client.js';
 import { incidentText } from '../terminal/incident-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 
@@ -19,7 +19,7 @@ export async function why(pipeline: string | undefined, options: WhyOptions): Pr
   const name = await pipelineNamed(options, pipeline);
   const { from, to, last } = options;
   const path = `/admin/pipelines/${encodeURIComponent(name)}`;
-  const end = to ?? (last === undefined ? undefined : await serverNowMs(options, path));
+  const end = to ?? (last === undefined ? undefined : await serverNowMs(options, name));
   const fromEpochMs = from ?? (last === undefined || end === undefined ? undefined : end - last);
   const body = { ...(fromEpochMs !== undefined && { fromEpochMs }), ...(end !== undefined && { toEpochMs: end }) };
   const card = (await askAdmin(options, `${path}/why`, body)) as IncidentCard;
@@ -28,12 +28,6 @@ export async function why(pipeline: string | undefined, options: WhyOptions): Pr
     text: incidentText(name, card),
     answerIsNo: card.verdict === 'incident' && card.harmful,
   };
-}
-
-/** Time of the server: its clock may differ from the clock here. */
-async function serverNowMs(options: WhyOptions, path: string): Promise<number> {
-  const { atEpochMs } = (await askAdmin(options, `${path}/counts`)) as { readonly atEpochMs: number };
-  return atEpochMs;
 }
 
 function checkWindow({ from, last }: WhyOptions): void {

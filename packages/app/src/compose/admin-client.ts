@@ -37,6 +37,14 @@ export async function pipelineNamed(options: AdminAccess, name: string | undefin
   throw new AppError('WRONG_USAGE', `The server has several pipelines; name one of ${[first, ...more].join(', ')}.`);
 }
 
+/** Time of the server: its clock may differ from the clock here. */
+export async function serverNowMs(options: AdminAccess, pipeline: string): Promise<number> {
+  const path = `/admin/pipelines/${encodeURIComponent(pipeline)}/counts`;
+  const { atEpochMs } = (await askAdmin(options, path)) as { readonly atEpochMs?: unknown };
+  if (typeof atEpochMs !== 'number') throw otherForm(`${options.admin}${path}`);
+  return atEpochMs;
+}
+
 /**
  * Rejects with UNREACHABLE, or with the error of the server. If the server asks for a wait of at most `MOST_WAIT_MS`, the
  * request is sent once more after it.
