@@ -241,7 +241,11 @@ class NamedSchemas {
   /** The schema in JSON, or a reference to its component. */
   json(schema: z.ZodType, io: Direction): Json {
     // Inside another schema, one with an id is a reference.
-    const { properties, $defs = {} } = z.toJSONSchema(z.object({ it: schema }), { io, unrepresentable: 'any' });
+    const { properties, $defs = {} } = z.toJSONSchema(z.object({ it: schema }), {
+      io,
+      unrepresentable: 'any',
+      override: withExamples,
+    });
     for (const [name, definition] of Object.entries($defs)) this.#keep(name, withReferences(definition));
     return withReferences(properties?.['it'] as object);
   }
@@ -256,6 +260,18 @@ class NamedSchemas {
   all(): Json {
     return Object.fromEntries([...this.#byName].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
+}
+
+/** Zod omits the examples of an input that it transforms; ours are inputs. */
+function withExamples({
+  zodSchema,
+  jsonSchema,
+}: {
+  zodSchema: z.core.$ZodType;
+  jsonSchema: z.core.JSONSchema.BaseSchema;
+}) {
+  const { examples } = z.globalRegistry.get(zodSchema) ?? {};
+  if (examples !== undefined) Object.assign(jsonSchema, { examples });
 }
 
 function withReferences(json: object): Json {
