@@ -28,7 +28,7 @@ export interface BoardLimits {
   readonly historyBytes: number;
 }
 
-const LEAST_HISTORY_SECONDS = 300;
+const LEAST_HISTORY_SECONDS = 60;
 /** Without arrivals, a frontier is made for this rate. */
 const LEAST_RPS = 1;
 
@@ -45,7 +45,7 @@ export class BoardPipeline implements ClusterPipeline {
   /** The answer whose plan was looked at last; a new answer is another object. */
   noted: FollowedPipeline['answer'] | undefined;
   readonly #questions: BoardQuestions;
-  readonly #limits: BoardLimits;
+  #limits: BoardLimits;
   #seen: FollowedPipeline;
   #counted: CountedHistory;
   #last: Counted;
@@ -96,6 +96,12 @@ export class BoardPipeline implements ClusterPipeline {
       staleSignals: issue === undefined ? 0 : 1,
       decision: this.log.newest?.decision,
     });
+  }
+
+  /** Keeps less from now on if more pipelines share the memory. */
+  limit(limits: BoardLimits): void {
+    this.#limits = limits;
+    this.#counted.shorten(this.#historySeconds(this.#seen.spec));
   }
 
   decided(decision: Decision, observation: Observation, atEpochMs: number): DecisionRecord {
@@ -190,9 +196,13 @@ export class BoardPipeline implements ClusterPipeline {
   }
 
   #newHistory(spec: PipelineSpec): CountedHistory {
+    return new CountedHistory(spec, this.#historySeconds(spec));
+  }
+
+  #historySeconds(spec: PipelineSpec): number {
     const { secondBytes } = new CountedHistory(spec, 1);
     const seconds = Math.floor(this.#limits.historyBytes / secondBytes);
-    return new CountedHistory(spec, Math.min(HISTORY_SECONDS, Math.max(LEAST_HISTORY_SECONDS, seconds)));
+    return Math.min(HISTORY_SECONDS, Math.max(LEAST_HISTORY_SECONDS, seconds));
   }
 
   /** A fault lasts as long as its reason. */

@@ -105,6 +105,29 @@ describe('ClusterBoard', () => {
     expect(board.pipelines.size).toBe(0);
   });
 
+  it('shortens histories if many more pipelines share the memory, and keeps the newest seconds', () => {
+    let nowEpochMs = 0;
+    const board = new ClusterBoard({ feed: new EventFeed(() => 0), nowEpochMs: () => nowEpochMs });
+    const state = followed({});
+    let keys = ['n/shelf'];
+    const stop = board.follow({
+      get keys() {
+        return keys;
+      },
+      followed: (key) => (key === 'n/shelf' ? state : undefined),
+    });
+    const history = () => board.pipelines.get('n/shelf')?.history.window();
+    for (; nowEpochMs < 300_000; nowEpochMs += 1000) board.look();
+    expect(history()?.length).toBe(300);
+    keys = [...keys, ...Array.from({ length: 2999 }, (_, i) => `n/other-${i}`)];
+    board.look();
+    const { rows, atEpochMs } = history()?.data ?? { rows: new Float32Array(), atEpochMs: new Float64Array() };
+    expect(3000 * (rows.byteLength + atEpochMs.byteLength)).toBeLessThanOrEqual(128 * 1024 * 1024);
+    expect(atEpochMs.length).toBeGreaterThanOrEqual(60);
+    expect(atEpochMs.at(-1)).toBe(300_000);
+    stop();
+  });
+
   it('logs the first plan once, then decisions, and when the cluster is ready with them', () => {
     const { board, feed, second, stop } = bench();
     const decisions = () => board.pipelines.get('n/shelf')?.decisions({ limit: 10 }) ?? [];

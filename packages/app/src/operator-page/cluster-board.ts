@@ -2,7 +2,7 @@
 import type { FollowedPipeline } from '@equipoise/adapter-kubernetes';
 import { type Decision, type DecisionRecord, type Observation, planOfRouters } from '@equipoise/core/model';
 import type { ClusterPipeline, EventFeed } from '@equipoise/runtime';
-import { BoardPipeline } from './board-pipeline.js';
+import { type BoardLimits, BoardPipeline } from './board-pipeline.js';
 import { BoardQuestions } from './board-questions.js';
 
 /** Plans of an operator that leads all pipelines, or a shard of them. */
@@ -21,6 +21,8 @@ const HISTORY_BYTES = 128 * 1024 * 1024;
 const DECISIONS = 10_000;
 const MOST_DECISIONS = 200;
 const LEAST_DECISIONS = 10;
+/** Histories are shortened to leave memory for a quarter more pipelines, so that this happens rarely. */
+const SPARE_FACTOR = 1.25;
 const EVERY_MS = 1000;
 
 type Applied = DecisionRecord & { readonly decision: Decision };
@@ -31,6 +33,8 @@ export class ClusterBoard {
   readonly #questions = new BoardQuestions();
   readonly #sources = new Set<BoardSource>();
   #timer: NodeJS.Timeout | undefined;
+  /** Number of pipelines among which memory is divided. */
+  #shares = 0;
 
   constructor(deps: ClusterBoardDeps) {
     this.#deps = deps;
@@ -57,6 +61,7 @@ export class ClusterBoard {
   /** Ends a second of each pipeline, and forgets those that are gone. */
   look(): void {
     const nowEpochMs = this.#deps.nowEpochMs();
+    this.#share();
     const known = new Set<string>();
     for (const source of this.#sources)
       for (const key of source.keys) {
@@ -122,18 +127,28 @@ export class ClusterBoard {
     this.#deps.feed.publish(key, { kind: 'decided', record });
   }
 
+  get #limits(): BoardLimits {
+    const shares = Math.max(1, this.#shares);
+    return {
+      decisions: Math.max(LEAST_DECISIONS, Math.min(MOST_DECISIONS, Math.floor(DECISIONS / shares))),
+      historyBytes: HISTORY_BYTES / shares,
+    };
+  }
+
+  /** Divides the memory again if there are more pipelines. */
+  #share(): void {
+    if (this.#pipelines.size === 0) this.#shares = 0;
+    const count = [...this.#sources].reduce((sum, { keys }) => sum + keys.length, 0);
+    if (count <= this.#shares) return;
+    this.#shares = this.#shares === 0 ? count : Math.ceil(SPARE_FACTOR * count);
+    for (const pipeline of this.#pipelines.values()) pipeline.limit(this.#limits);
+  }
+
   #pipelineOf(key: string, seen: FollowedPipeline): BoardPipeline {
     const known = this.#pipelines.get(key);
     if (known !== undefined) return known;
-    const count = Math.max(
-      1,
-      [...this.#sources].reduce((sum, { keys }) => sum + keys.length, 0),
-    );
-    const limits = {
-      decisions: Math.max(LEAST_DECISIONS, Math.min(MOST_DECISIONS, Math.floor(DECISIONS / count))),
-      historyBytes: HISTORY_BYTES / count,
-    };
-    const made = new BoardPipeline(key, seen, this.#questions, limits);
+    this.#share();
+    const made = new BoardPipeline(key, seen, this.#questions, this.#limits);
     this.#pipelines.set(key, made);
     return made;
   }

@@ -38,19 +38,28 @@ export interface CountedSecond {
 }
 
 export class CountedHistory {
-  readonly history: History;
+  #history: History;
   readonly #row: Float32Array;
 
   /** Keeps at most `seconds`, to bound the memory of many pipelines. */
   constructor(spec: Pick<PipelineSpec, 'stages' | 'edges'>, seconds = HISTORY_SECONDS) {
     const shape = historyShapeOf(spec);
-    this.history = new History(shape, seconds);
+    this.#history = new History(shape, seconds);
     this.#row = new Float32Array(rowWidth(shape));
   }
 
-  /** Bytes of one second. */
+  get history(): History {
+    return this.#history;
+  }
+
+  /** Bytes of one second: its row and its time. */
   get secondBytes(): number {
-    return this.#row.byteLength;
+    return this.#row.byteLength + Float64Array.BYTES_PER_ELEMENT;
+  }
+
+  /** Keeps at most `seconds` from now on. */
+  shorten(seconds: number): void {
+    if (seconds < this.#history.seconds) this.#history = this.#history.shortened(seconds);
   }
 
   append(second: CountedSecond): void {

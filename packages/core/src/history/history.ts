@@ -15,22 +15,23 @@ export interface TimeRange {
 
 export class History {
   readonly shape: HistoryShape;
+  /** Number of seconds that are kept. */
+  readonly seconds: number;
   readonly #width: number;
   readonly #chunks: (Float32Array | undefined)[] = [];
-  readonly #seconds: number;
   readonly #atEpochMs: Float64Array;
   #appended = 0;
 
   constructor(shape: HistoryShape, seconds = HISTORY_SECONDS) {
     this.shape = shape;
     this.#width = rowWidth(shape);
-    this.#seconds = seconds;
+    this.seconds = seconds;
     this.#atEpochMs = new Float64Array(seconds);
   }
 
   /** Copies a row. Instants ascend: if the clock was set back, all older instants go back with it. */
   append(atEpochMs: number, row: Float32Array): void {
-    const seconds = this.#seconds;
+    const seconds = this.seconds;
     const place = this.#appended % seconds;
     const previous = this.#atEpochMs[(this.#appended + seconds - 1) % seconds] as number;
     if (this.#appended > 0 && atEpochMs <= previous) this.#setBack(previous + STEP_MS - atEpochMs);
@@ -44,8 +45,8 @@ export class History {
     fromEpochMs = Number.NEGATIVE_INFINITY,
     toEpochMs = Number.POSITIVE_INFINITY,
   }: TimeRange = {}): HistoryWindow {
-    const kept = Math.min(this.#appended, this.#seconds);
-    const places = Array.from({ length: kept }, (_, i) => (this.#appended - kept + i) % this.#seconds).filter(
+    const kept = Math.min(this.#appended, this.seconds);
+    const places = Array.from({ length: kept }, (_, i) => (this.#appended - kept + i) % this.seconds).filter(
       (place) => {
         const atEpochMs = this.#atEpochMs[place] as number;
         return atEpochMs > fromEpochMs && atEpochMs <= toEpochMs;
@@ -57,13 +58,22 @@ export class History {
     return new HistoryWindow({ shape: this.shape, atEpochMs, rows });
   }
 
+  /** A history of at most `seconds`, with the newest ones of this history. */
+  shortened(seconds: number): History {
+    const short = new History(this.shape, seconds);
+    const { atEpochMs, rows } = this.window().data;
+    for (const [i, at] of atEpochMs.entries())
+      if (i >= atEpochMs.length - seconds) short.append(at, rows.subarray(i * this.#width, (i + 1) * this.#width));
+    return short;
+  }
+
   #setBack(durationMs: number): void {
     for (const [place, atEpochMs] of this.#atEpochMs.entries()) this.#atEpochMs[place] = atEpochMs - durationMs;
   }
 
   #row(place: number): Float32Array {
     const chunk = Math.floor(place / CHUNK_SECONDS);
-    this.#chunks[chunk] ??= new Float32Array(Math.min(CHUNK_SECONDS, this.#seconds) * this.#width);
+    this.#chunks[chunk] ??= new Float32Array(Math.min(CHUNK_SECONDS, this.seconds) * this.#width);
     const from = (place % CHUNK_SECONDS) * this.#width;
     return (this.#chunks[chunk] as Float32Array).subarray(from, from + this.#width);
   }
