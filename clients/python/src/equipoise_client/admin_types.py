@@ -161,6 +161,7 @@ class Pipeline(TypedDict):
     name: str
     mode: Literal['auto', 'advise', 'off']
     fixed: bool
+    follows: NotRequired[Literal[True]]
     ready: bool
     pins: dict[str, dict[str, Any]]
     lostPins: NotRequired[list[str]]

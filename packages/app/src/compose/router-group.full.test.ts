@@ -75,7 +75,7 @@ describe('routers of one machine', () => {
     const follower = await router();
     expect([follower.group.leads, follower.pipeline.spec.budget.cpuCores]).toEqual([false, 4]);
     expect(replicasOf(follower)).toEqual(replicasOf(lead));
-    expect(follower.pipeline.control.status).toMatchObject({ mode: 'off', fixed: true });
+    expect(follower.pipeline.control.status).toMatchObject({ mode: 'off', fixed: true, follows: true });
 
     await lead.pipeline.control.applyStages(stagesOf(3));
     await until(() => replicasOf(follower).join() === '3,1');

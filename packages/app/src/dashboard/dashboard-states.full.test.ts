@@ -198,10 +198,24 @@ describeWithTool(chromium, 'states of the dashboard', () => {
   }, 300_000);
 
   it('is read-only where a fixed plan is served', async () => {
-    const page = await opened('', { isFixed: true });
+    const page = await opened('#/p/decisions/25', { isFixed: true });
     await page.getByText('Read-only: a fixed plan is served').waitFor();
     expect(await page.getByRole('button', { name: 'Advise' }).isDisabled()).toBe(true);
     expect(await page.getByRole('button', { name: 'Roll back' }).isDisabled()).toBe(true);
+    const apply = page.getByRole('button', { name: 'Apply this plan' });
+    await apply.waitFor();
+    expect(await apply.isEnabled()).toBe(true);
+  }, 300_000);
+
+  it('names a router that follows, and where to act instead of offering it', async () => {
+    const page = await opened('#/p/decisions/25', { follows: true });
+    await page.getByText('Read-only: following another router').click();
+    await page.locator('.controls').getByText('Act on the page of the lead.').waitFor();
+    expect(await page.getByText('a fixed plan is served').count()).toBe(0);
+    for (const name of ['Advise', 'Roll back'])
+      expect(await page.getByRole('button', { name }).isDisabled()).toBe(true);
+    await page.locator('.detail').getByText('Act on the page of the lead.').waitFor();
+    expect(await page.getByRole('button', { name: 'Apply this plan' }).count()).toBe(0);
   }, 300_000);
 
   it('changes between pipelines, with the keyboard, too', async () => {

@@ -14,12 +14,15 @@ export interface FakePipeline {
   /** True if the server knows only the routes of the first versions. */
   readonly isOlder: boolean;
   readonly isFixed: boolean;
+  /** True if another router leads. */
+  readonly follows: boolean;
   /** Names of the served pipelines; the answers for all are the same. */
   readonly names: readonly string[];
 }
 
 const USUAL: FakePipeline = {
-  ...{ stages: 3, decisions: 30, skewMs: 0, points: 600, isOlder: false, isFixed: false, names: ['p'] },
+  ...{ stages: 3, decisions: 30, skewMs: 0, points: 600, isOlder: false },
+  ...{ isFixed: false, follows: false, names: ['p'] },
 };
 
 /** A server of the page without pipelines. Data of pipelines comes from `FakeApi`. */
@@ -174,12 +177,13 @@ export class FakeApi {
       failed: 0,
       dropped: {},
     };
-    const { isFixed } = this.#fake;
+    const { isFixed, follows } = this.#fake;
     return {
       ...{
         name,
-        mode: isFixed ? 'off' : 'auto',
-        fixed: isFixed,
+        mode: isFixed || follows ? 'off' : 'auto',
+        fixed: isFixed || follows,
+        ...(follows && { follows }),
         ready: true,
         pins: {},
         faults: [],

@@ -55,6 +55,8 @@ export interface PipelineFacts {
   readonly name: string;
   readonly mode: ControlMode;
   readonly fixed: boolean;
+  /** Present if another router of this machine leads, whose plan this one has. */
+  readonly follows?: boolean;
   readonly ready: boolean;
   readonly pins: PinsByStage;
   readonly lostPins?: readonly string[];

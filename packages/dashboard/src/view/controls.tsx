@@ -1,6 +1,7 @@
 /** The mode of the loop, and the actions on the whole pipeline. */
 import type { ControlMode } from '../api/answers.js';
 import type { PipelineState } from '../state/pipeline-state.js';
+import { refusedActions } from '../state/refused-actions.js';
 import { ConfirmDialog, confirmAction, lastResult } from './confirm-dialog.js';
 
 interface Mode {
@@ -31,8 +32,8 @@ export function Controls({ state }: { readonly state: PipelineState }) {
   if (facts === undefined) return null;
   const isLost = state.failure.value !== undefined;
   const pinned = Object.keys(facts.pins);
-  const actions = facts.elsewhere?.actions;
-  const isReadOnly = facts.fixed || actions !== undefined;
+  const refused = refusedActions(facts);
+  const isReadOnly = facts.fixed || refused !== undefined;
   return (
     <div class="controls">
       <fieldset class="modes" disabled={isLost || isReadOnly}>
@@ -59,17 +60,21 @@ export function Controls({ state }: { readonly state: PipelineState }) {
           </button>
         ))}
       </fieldset>
-      {facts.fixed && <span class="muted">Read-only: a fixed plan is served, so the loop makes no changes.</span>}
-      {actions !== undefined && (
+      {facts.fixed && refused === undefined && (
+        <span class="muted">
+          Read-only: a fixed plan is served, so the loop makes no changes. You can still apply another plan.
+        </span>
+      )}
+      {refused !== undefined && (
         <details class="read-only">
-          <summary>Read-only: a cluster is changed by its objects</summary>
-          <p>{actions}</p>
+          <summary>Read-only: {refused.because}</summary>
+          <p>{refused.instead}</p>
         </details>
       )}
       {pinned.length > 0 && (
         <button
           type="button"
-          disabled={isLost}
+          disabled={isLost || refused !== undefined}
           onClick={() =>
             confirmAction({
               title: 'Remove all pins?',

@@ -17,7 +17,7 @@ import {
 import { kindOf } from '../state/decision-list.js';
 import type { PipelineState } from '../state/pipeline-state.js';
 import { hashOf } from '../state/route.js';
-import { confirmAction } from './confirm-dialog.js';
+import { ApplyPlan } from './apply-plan.js';
 import { Notice } from './notice.js';
 import { EffectTable, PlanTable, VerifiedText } from './plan-table.js';
 
@@ -272,28 +272,10 @@ function Chosen({ state, record, plan }: ChosenProps) {
       <PlanTable before={undefined} after={plan} />
       <EffectTable before={undefined} after={plan} />
       <VerifiedText plan={plan} />
-      {!isRunning && state.facts.value !== undefined && state.facts.value.elsewhere?.actions === undefined && (
-        <button
-          type="button"
-          disabled={state.failure.value !== undefined}
-          onClick={() =>
-            confirmAction({
-              title: `Apply the plan of decision ${record.id}?`,
-              effect: (
-                <>
-                  <PlanTable before={state.plan.value} after={plan} />
-                  {state.facts.value?.mode === 'auto' && (
-                    <p>The mode becomes Advise, so that the loop does not undo it.</p>
-                  )}
-                </>
-              ),
-              verb: 'Apply',
-              ...{ state, route: '/apply', body: { decisionId: record.id } },
-            })
-          }
-        >
-          Apply this plan
-        </button>
+      {!isRunning && (
+        <ApplyPlan
+          {...{ state, plan, title: `Apply the plan of decision ${record.id}?`, body: { decisionId: record.id } }}
+        />
       )}
     </>
   );

@@ -7,7 +7,7 @@ import { coresFigure, costFigure, digits, latencyFigure, text } from '../format/
 import { isVerified, scatterOf } from '../state/frontier.js';
 import type { PipelineState } from '../state/pipeline-state.js';
 import { variantsText } from '../state/plan-diff.js';
-import { confirmAction } from './confirm-dialog.js';
+import { ApplyPlan } from './apply-plan.js';
 import { ResultFacts } from './decision-detail.js';
 import { Notice } from './notice.js';
 import { EffectTable, PlanTable, VerifiedText } from './plan-table.js';
@@ -233,28 +233,7 @@ function Point({ state, point: { plan } }: { readonly state: PipelineState; read
       <EffectTable before={state.plan.value} after={plan} />
       <VerifiedText plan={plan} />
       <div class="dialog-buttons">
-        <button
-          type="button"
-          class="primary"
-          disabled={state.failure.value !== undefined || state.facts.value?.elsewhere?.actions !== undefined}
-          onClick={() =>
-            confirmAction({
-              title: 'Apply this plan?',
-              effect: (
-                <>
-                  <PlanTable before={state.plan.value} after={plan} />
-                  {state.facts.value?.mode === 'auto' && (
-                    <p>The mode becomes Advise, so that the loop does not undo it.</p>
-                  )}
-                </>
-              ),
-              verb: 'Apply',
-              ...{ state, route: '/apply', body: { stages: plan.stages } },
-            })
-          }
-        >
-          Apply this plan
-        </button>
+        <ApplyPlan {...{ state, plan, body: { stages: plan.stages } }} />
       </div>
     </section>
   );

@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ControlMode, GraphStage, StagePins } from '../api/answers.js';
 import { digits } from '../format/figures.js';
 import type { PipelineState } from '../state/pipeline-state.js';
+import { refusedActions } from '../state/refused-actions.js';
 import { pinsText, withChoice } from '../state/stage-pins.js';
 import { desiredReplicas } from '../state/stage-status.js';
 import { confirmAction } from './confirm-dialog.js';
@@ -118,16 +119,17 @@ interface PinFormProps {
   readonly close: () => void;
 }
 
-/** Pins in the pipeline object where only that can be changed, else a form. */
+/** A form, or the pins of the pipeline file where the server refuses others. */
 function Pins({ state, stage, close }: PinFormProps) {
-  const actions = state.facts.value?.elsewhere?.actions;
-  if (actions === undefined) return <PinForm {...{ state, stage, close }} />;
+  const facts = state.facts.value;
+  const refused = facts && refusedActions(facts);
+  if (refused === undefined) return <PinForm {...{ state, stage, close }} />;
   const pins = Object.entries(stage.pins).map(([name, value]) => `${name} ${value}`);
   return (
     <>
       <h3>Pins</h3>
       <p>{pins.length === 0 ? 'None.' : `${pins.join(', ')}.`}</p>
-      <p class="muted">{actions}</p>
+      <p class="muted">{refused.instead}</p>
     </>
   );
 }
@@ -138,8 +140,10 @@ const PIN_EFFECTS: Readonly<Record<ControlMode, string>> = {
   off: 'The loop is paused, so nothing changes before you set Auto.',
 };
 
+const FIXED_EFFECT = 'A fixed plan is served, so nothing changes.';
+
 function PinForm({ state, stage, close }: PinFormProps) {
-  const { mode = 'auto' } = state.facts.value ?? {};
+  const { mode = 'auto', fixed = false } = state.facts.value ?? {};
   const pins: StagePins = state.facts.value?.pins[stage.stageId as never] ?? {};
   const variant = useSignal<string>(pins.variantId ?? '');
   const replicas = useSignal<string>(pins.replicas === undefined ? '' : `${pins.replicas}`);
@@ -153,7 +157,8 @@ function PinForm({ state, stage, close }: PinFormProps) {
       title: `Pin ${stage.stageId}?`,
       effect: (
         <p>
-          Every plan keeps {pinsText(chosen)} at {stage.stageId}, until you unpin it. {PIN_EFFECTS[mode]}
+          Every plan keeps {pinsText(chosen)} at {stage.stageId}, until you unpin it.{' '}
+          {fixed ? FIXED_EFFECT : PIN_EFFECTS[mode]}
         </p>
       ),
       verb: 'Pin',

@@ -5,8 +5,10 @@ import { failureText } from '../api/admin-client.js';
 import type { GraphStage, Plan, StagePins, WhatIfAnswer } from '../api/answers.js';
 import { digits } from '../format/figures.js';
 import type { PipelineState } from '../state/pipeline-state.js';
+import { refusedActions } from '../state/refused-actions.js';
 import { withChoice } from '../state/stage-pins.js';
 import { type AssumptionLimits, type Assumptions, assumptionLimits, planQuestion } from '../state/what-if.js';
+import { ApplyPlan } from './apply-plan.js';
 import { confirmAction } from './confirm-dialog.js';
 import { ResultFacts } from './decision-detail.js';
 import { Notice } from './notice.js';
@@ -241,14 +243,13 @@ interface PlanButtonsProps {
 }
 
 function PlanButtons({ state, plan, isNew }: PlanButtonsProps) {
-  const { mode, elsewhere } = state.facts.value ?? {};
-  if (elsewhere?.actions !== undefined) return <p class="muted">{elsewhere.actions}</p>;
+  const facts = state.facts.value;
   return (
     <div class="dialog-buttons">
-      {mode === 'auto' && (
+      {facts?.mode === 'auto' && refusedActions(facts) === undefined && (
         <button
           type="button"
-          disabled={state.failure.value !== undefined || state.facts.value?.fixed}
+          disabled={state.failure.value !== undefined || facts.fixed}
           onClick={() =>
             confirmAction({
               title: 'Advise only?',
@@ -263,26 +264,7 @@ function PlanButtons({ state, plan, isNew }: PlanButtonsProps) {
           Let the loop only advise
         </button>
       )}
-      <button
-        type="button"
-        class="primary"
-        disabled={!isNew || state.failure.value !== undefined}
-        onClick={() =>
-          confirmAction({
-            title: 'Apply this plan?',
-            effect: (
-              <>
-                <PlanTable before={state.plan.value} after={plan} />
-                {mode === 'auto' && <p>The mode becomes Advise, so that the loop does not undo it.</p>}
-              </>
-            ),
-            verb: 'Apply',
-            ...{ state, route: '/apply', body: { stages: plan.stages } },
-          })
-        }
-      >
-        Apply this plan
-      </button>
+      <ApplyPlan {...{ state, plan, isNew, body: { stages: plan.stages } }} />
     </div>
   );
 }

@@ -38,6 +38,7 @@ const pipeline = z
     name: z.string(),
     mode,
     fixed: z.boolean(),
+    follows: z.literal(true).optional(),
     ready: z.boolean(),
     pins,
     lostPins: z.array(z.string()).optional(),

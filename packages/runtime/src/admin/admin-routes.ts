@@ -78,7 +78,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     schema: answers.pipeline,
     summary: 'Returns the state of a pipeline: its mode, pins and faults.',
     answer:
-      'PIPELINE: `{name, mode, fixed, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}, signals: [{source, ageMs?}], elsewhere?}`; `signals` has the age of the newest data of each source that decisions use, without `ageMs` before the first; `elsewhere` is present on the port of an operator; `lostPins` has the reasons why earlier pins were dropped; `arrivalRps` is the rate over the last 10 s; `requests` counts since the start of the server',
+      'PIPELINE: `{name, mode, fixed, follows?, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}, signals: [{source, ageMs?}], elsewhere?}`; `signals` has the age of the newest data of each source that decisions use, without `ageMs` before the first; `elsewhere` is present on the port of an operator; `follows` is `true` at a router whose lead is another router of its machine, and such a router is `fixed`, too; `lostPins` has the reasons why earlier pins were dropped; `arrivalRps` is the rate over the last 10 s; `requests` counts since the start of the server',
   },
   {
     method: 'GET',
@@ -118,7 +118,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     schema: answers.counts,
     summary: 'Returns counts of requests, stages and edges since the start of the server. Rates are differences.',
     answer:
-      '`{atEpochMs, inFlight, requests, latencyMs?: {p50, atPercentile}, stages: {STAGE: {queueLength, items, batches, busyMs, waitMs, failedItems, retriedItems, dropped}}, edges: [{offered, taken, fanOuts, items}]}`; `latencyMs` covers the last 10 s, `edges` are in the order of `GET …/graph`',
+      '`{atEpochMs, inFlight, requests, latencyMs?: {p50, atPercentile}, stages: {STAGE: {queueLength, items, batches, busyMs, waitMs, failedItems, retriedItems, dropped}}, edges: [{offered, taken, fanOuts, items}]}`; `latencyMs` covers the last 10 s (at an operator the last minute), `edges` are in the order of `GET …/graph`',
   },
   {
     method: 'GET',

@@ -34,6 +34,13 @@ describe('the mode', () => {
     expect(bench.bench.events).toMatchObject([{ kind: 'manual', mode, record: { manual } }]);
   });
 
+  it('is fixed at a router that follows, which says so and refuses every action', async () => {
+    const bench = new ControlBench({ follows: true, mode: 'off' });
+    expect(bench.control.status).toMatchObject({ fixed: true, follows: true });
+    expect(() => bench.control.pause()).toThrow(code('CONFLICT', 'another router of this machine leads'));
+    expect(new ControlBench({ isFixed: true }).control.status).not.toHaveProperty('follows');
+  });
+
   it('of a fixed plan stays off, and neither it nor pins are kept: what is kept is of a server that adapts', async () => {
     const bench = new ControlBench({ isFixed: true, mode: 'off' });
     for (const action of ['resume', 'advise'] as const)

@@ -98,7 +98,10 @@ export type ApplyFacts = Pick<ManualAction, 'reason' | 'canary'>;
 
 export interface ControlStatus {
   readonly mode: ControlMode;
+  /** True also at a router that follows. */
   readonly fixed: boolean;
+  /** Present if another router of this machine leads, whose plan is served. */
+  readonly follows?: true;
   readonly pins: PinsByStage;
   /** Reasons why earlier pins were dropped. */
   readonly lostPins?: readonly string[];
@@ -146,7 +149,8 @@ export class PipelineControl {
   get status(): ControlStatus {
     const { isFixed, follows, faults, specDigest } = this.#deps;
     const lost = this.#lostPins.length > 0 && { lostPins: this.#lostPins };
-    return { mode: this.#mode, fixed: isFixed || follows, pins: this.#pins, ...lost, faults: faults.all, specDigest };
+    const plan = { fixed: isFixed || follows, ...(follows && { follows: true as const }) };
+    return { mode: this.#mode, ...plan, pins: this.#pins, ...lost, faults: faults.all, specDigest };
   }
 
   /** Settings of a router that becomes the lead. */
