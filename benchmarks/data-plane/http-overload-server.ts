@@ -49,6 +49,7 @@ process.once('message', async (message) => {
       return outcome;
     },
     refuseBatch: (items, options) => runner.refuseBatch(items, options),
+    refusedEarly: (reason, request) => runner.refusedEarly(reason, request),
     submitBatch: (items, options) => runner.submitBatch(items, options),
     submitPart: (place, inputs, options) => runner.submitPart(place, inputs, options),
   };

@@ -11,6 +11,7 @@ import {
   type AlarmClock,
   type AppError,
   type CanaryCounts,
+  type DropReason,
   defaultPriorities,
   type EdgeCount,
   type HealthIssue,
@@ -53,7 +54,7 @@ import { ServedStages } from './served-stages.js';
 import { type PartPlace, SourceParts } from './source-parts.js';
 import { hungBatch, internalError, quarantinedInput } from './stage-failure.js';
 import type { StageCounts } from './stage-statistics.js';
-import { SubmittedRequests } from './submitted-requests.js';
+import { type EarlyRequest, SubmittedRequests } from './submitted-requests.js';
 import { TurnQueue, warnOfDefect } from './turn-queue.js';
 
 /** `hostCores` bounds the replica threads that compute at once; Infinity if replicas run elsewhere. */
@@ -201,6 +202,11 @@ export class PipelineRunner implements ReplicaPool {
    */
   submitBatch(items: readonly TensorMap[], options: SubmitOptions = {}): Promise<readonly PipelineOutcome[]> {
     return this.#requests.submitBatch(items, options);
+  }
+
+  /** Counts a request, or the items of a client batch, that was refused before the pipeline served. */
+  refusedEarly(reason: DropReason, request: EarlyRequest = {}): void {
+    this.#requests.refusedEarly(reason, request);
   }
 
   /** Outcomes of a client batch that `submitBatch` would drop because of its size; undefined if it may enter. */

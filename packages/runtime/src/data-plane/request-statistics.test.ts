@@ -19,6 +19,25 @@ describe('RequestStatistics', () => {
     expect(statistics.arrivalsPerSecond(start + 5000)).toEqual([2, 1, 0, 1, 0]);
   });
 
+  it('has refusals before the start in its totals and in no second, and keeps them when it counts again', () => {
+    const before = new RequestStatistics(start, 400);
+    before.refusedEarly('no-ready-replica', 3);
+    before.refusedEarly('draining');
+    before.arrived(start + 1);
+    completed(before, start + 20, 19);
+    const statistics = new RequestStatistics(start, 400);
+    statistics.keepRefused(before);
+    expect(statistics.total).toMatchObject({
+      arrived: 4,
+      completed: 0,
+      dropped: { 'no-ready-replica': 3, draining: 1 },
+    });
+    expect(statistics.arrivalsPerSecond(start + 1000)).toEqual([0]);
+    expect(statistics.recentSeconds(start + 1000, 10)).toMatchObject([
+      { arrived: 0, dropped: { 'no-ready-replica': 0 } },
+    ]);
+  });
+
   it('sums the latencies of completed and of other requests, and knows the latest arrival', () => {
     const statistics = new RequestStatistics(start, 400);
     expect(statistics.latestArrivalAtMs).toBeUndefined();

@@ -72,6 +72,7 @@ export class RequestStatistics {
   readonly #startedAtMs: number;
   sloLatencyMs: number;
   readonly #total = new Counts(0);
+  readonly #refusedEarly: Partial<Record<DropReason, number>> = {};
   #failedHere = 0;
   #completedMs = 0;
   #lostMs = 0;
@@ -93,6 +94,21 @@ export class RequestStatistics {
     this.#total.arrived += 1;
     this.#arrivals.arrived(atMs);
     this.#at(this.#secondOf(atMs)).arrived += 1;
+  }
+
+  /**
+   * Requests that were refused before the pipeline served. They are in no second: a crowd during the start is no burst to
+   * plan for.
+   */
+  refusedEarly(reason: DropReason, count = 1): void {
+    this.#total.arrived += count;
+    this.#total.dropped[reason] += count;
+    this.#refusedEarly[reason] = (this.#refusedEarly[reason] ?? 0) + count;
+  }
+
+  /** Those of them that `before` counted. */
+  keepRefused(before: RequestStatistics): void {
+    for (const [reason, count] of Object.entries(before.#refusedEarly)) this.refusedEarly(reason as DropReason, count);
   }
 
   ended(end: RequestEnd): void {

@@ -49,6 +49,12 @@ export interface SubmissionDeps {
   ended(end: RequestEnd): void;
 }
 
+/** `count`: items of a client batch. Default: a single request that arrives now. */
+export interface EarlyRequest {
+  readonly arrivedAtMs?: number;
+  readonly count?: number;
+}
+
 type EndingRequest = Pick<ServedRequest, 'context' | 'arrivedAtMs' | 'deadlineAtMs'>;
 
 export class SubmittedRequests {
@@ -65,7 +71,20 @@ export class SubmittedRequests {
   }
 
   countAnew(): void {
+    const before = this.#statistics;
     this.#statistics = this.#newStatistics();
+    this.#statistics.keepRefused(before);
+  }
+
+  /** Counts a request that was refused before it could be submitted, because the pipeline did not serve yet. */
+  refusedEarly(reason: DropReason, { arrivedAtMs, count = 1 }: EarlyRequest): void {
+    const { turn, spec, ended } = this.#deps;
+    turn((nowMs) => {
+      this.#statistics.refusedEarly(reason, count);
+      const times = { arrivedAtMs: arrivedAtMs ?? nowMs, endedAtMs: nowMs, leftMs: spec().slo.latencyMs };
+      const end = requestEnd(this.dropOutcome(reason), times);
+      for (let item = 0; item < count; item++) ended(end);
+    });
   }
 
   /** Submits a request in a turn. Resolves with its outcome; never rejects. */

@@ -161,7 +161,7 @@ describe('a server that starts', () => {
     for (const path of ['/v2/models/other/infer', '/v1/pipelines/other/run']) {
       expect((await fetch(`${server.url}${path}`, post)).status).toBe(404);
     }
-    expect(runner.statistics.total.arrived).toBe(0);
+    expect(runner.statistics.total).toMatchObject({ arrived: 1, dropped: { 'no-ready-replica': 1 } });
     await runner.submit({ x: fp32([1], 1) });
     await server.beginServing();
     expect([await status('/readyz'), (await infer()).status]).toEqual([200, 200]);
@@ -186,14 +186,17 @@ describe('a server that starts', () => {
     const heldUntilMs = performance.now() + 2;
     await expect.poll(() => performance.now()).toBeGreaterThan(heldUntilMs);
     server.beginServing();
-    expect([(await reply).status, runner.statistics.total.arrived]).toEqual([504, 0]);
+    expect((await reply).status).toBe(504);
+    const dropped = { 'deadline-passed': 1 };
+    expect(runner.statistics.total).toMatchObject({ arrived: 1, completed: 0, dropped });
   });
 
   it('refuses held requests if it closes before it serves', async () => {
-    const { server } = await bench.start({ starting: true });
+    const { server, runner } = await bench.start({ starting: true });
     const reply = fetch(`${server.url}${INFER_PATH}`, post);
     await expect.poll(() => server.heldRequests).toBe(1);
     await server.close();
     expect(await (await reply).json()).toMatchObject({ code: 'DROPPED', reason: 'draining' });
+    expect(runner.statistics.total).toMatchObject({ arrived: 1, dropped: { draining: 1 } });
   });
 });

@@ -47,6 +47,18 @@ it('divides missed requests by those that may be missed', () => {
   expect(burnRateOf([], 99)).toBeUndefined();
 });
 
+it('counts what the start refused before and after the metrics began', async () => {
+  const { pipeline } = bench(servingSpec(['a']), new ManualClock(), { a: (item) => item });
+  pipeline.refusedEarly('no-ready-replica', { count: 2 });
+  pipeline.countAnew();
+  const registry = new Registry();
+  new RequestMetrics(registry).watch(pipeline);
+  pipeline.refusedEarly('no-ready-replica');
+  const page = await registry.metrics();
+  expect(page).toContain('equipoise_requests_total{outcome="dropped",reason="no-ready-replica"} 3\n');
+  expect(page).toContain('equipoise_arrivals_total 3\n');
+});
+
 it('requests and batches enter prom-client, which takes labels as objects, only when a page is read', async () => {
   const clock = new ManualClock();
   const { pipeline } = bench(servingSpec(['a', 'b']), clock, {

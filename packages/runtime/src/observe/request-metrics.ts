@@ -67,6 +67,9 @@ export class RequestMetrics {
       help: 'Finished requests, by outcome (completed, dropped, failed) and by the reason of a drop or the error code of a failure.',
       labelNames: ['outcome', 'reason'],
     });
+    // Refusals of the start are earlier than the metrics.
+    for (const [reason, count] of Object.entries(runner.statistics.total.dropped))
+      if (count > 0) requests.add(count, 'dropped', reason);
     const withinSlo = new CounterTally(registry, {
       name: 'equipoise_requests_within_slo_total',
       help: 'Requests that completed within the latency of the SLO.',

@@ -2,7 +2,13 @@
  * A pipeline as the protocol serves it, with metadata. Output types that the pipeline does not declare are learned from
  * completed requests.
  */
-import { AppError, type LoadObservation, type SourceTensor, type TensorMap } from '@equipoise/core/model';
+import {
+  AppError,
+  type DropReason,
+  type LoadObservation,
+  type SourceTensor,
+  type TensorMap,
+} from '@equipoise/core/model';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
 import type { VariantChoice } from '../accuracy/served-variants.js';
 import { tensorBytes } from '../data-plane/bytes-in-flight.js';
@@ -12,6 +18,7 @@ import { copyTensors, declaredTensors, fanOutTensors } from '../data-plane/paylo
 import type { PipelineOutcome, SubmitOptions } from '../data-plane/pending-request.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { ArrivedSeconds } from '../data-plane/request-statistics.js';
+import type { EarlyRequest } from '../data-plane/submitted-requests.js';
 import { dropError } from '../net/refusal.js';
 import type { TraceParent } from '../trace/trace-context.js';
 import type { AnswerFeed } from './answer-feed.js';
@@ -35,6 +42,7 @@ export type Runner = Pick<
   | 'ready'
   | 'submit'
   | 'refuseBatch'
+  | 'refusedEarly'
   | 'submitBatch'
   | 'submitPart'
   | 'nowMs'
@@ -174,12 +182,21 @@ export class ServedPipeline {
 
   /** Rejects with the AppError of a request that did not complete. */
   run(inputs: TensorMap, options: RunOptions): Promise<CompletedRun> {
-    const { hold, signal } = options;
+    const { hold, signal, items, timeoutMs } = options;
     if (hold.isOpen) return this.#run(inputs, options);
     const group = this.isPart ? `the parts of ${this.#runner.spec.name}` : undefined;
-    return hold.run({ bytes: tensorBytes(inputs), signal, group }, (heldMs) =>
-      this.#run(inputs, afterHold(options, heldMs)),
-    );
+    const arrivedAtMs = options.arrivedAtMs ?? this.#runner.nowMs;
+    const refused = (reason: DropReason) => this.refused(reason, { arrivedAtMs, count: items ?? 1 });
+    return hold.run({ bytes: tensorBytes(inputs), signal, group, refused }, (heldMs) => {
+      if (timeoutMs === undefined || timeoutMs > heldMs) return this.#run(inputs, afterHold(options, heldMs));
+      refused('deadline-passed');
+      throw dropError('deadline-passed');
+    });
+  }
+
+  /** Counts a request that the start refused. Parts of sources have counts of their own. */
+  refused(reason: DropReason, request?: EarlyRequest): void {
+    if (!this.isPart) this.#runner.refusedEarly(reason, request);
   }
 
   async #run(inputs: TensorMap, run: RunOptions): Promise<CompletedRun> {
@@ -279,7 +296,6 @@ function submitOptions({
 /** The client's time-out includes the time in the hold; the SLO counts from the end of the hold. */
 function afterHold(options: RunOptions, heldMs: number): RunOptions {
   const { timeoutMs, arrivedAtMs } = options;
-  if (timeoutMs !== undefined && timeoutMs <= heldMs) throw dropError('deadline-passed');
   return {
     ...options,
     ...(timeoutMs !== undefined && { timeoutMs: timeoutMs - heldMs }),

@@ -35,7 +35,10 @@ export function authenticate({ tenants }: ServingRules, purpose: Purpose, author
 }
 
 /** Throws AppError DROPPED if the server closes, or starts and can hold no more requests. */
-export function requireOpen({ phase, hold }: { readonly phase: ServingPhase; readonly hold: StartupHold }): void {
+export function requireOpen(
+  { phase, hold }: { readonly phase: ServingPhase; readonly hold: StartupHold },
+  pipeline: Pick<ServedPipeline, 'refused'> | undefined,
+): void {
   if (phase === 'closing') throw dropError('draining');
-  hold.requirePlace();
+  hold.requirePlace({ refused: (reason) => pipeline?.refused(reason) });
 }

@@ -8,15 +8,19 @@ const bench = (limits: Partial<HoldLimits> = {}) => {
   const hold = new StartupHold(clock, { isOpen: false, ...limits });
   const began: string[] = [];
   const finish: (() => void)[] = [];
+  const refused: string[] = [];
   const send = (name: string, more: Partial<HeldRequest> = {}) => {
-    const ended = hold.run({ bytes: 1, signal: new Cancellation(), ...more }, async (heldMs) => {
-      began.push(`${name} ${heldMs}`);
-      await new Promise<void>((resolve) => finish.push(resolve));
-      return name;
-    });
+    const ended = hold.run(
+      { bytes: 1, signal: new Cancellation(), refused: (reason) => refused.push(reason), ...more },
+      async (heldMs) => {
+        began.push(`${name} ${heldMs}`);
+        await new Promise<void>((resolve) => finish.push(resolve));
+        return name;
+      },
+    );
     return ended.catch((error) => error.details.reason as string);
   };
-  return { clock, hold, began, send, finishNext: () => finish.shift()?.() };
+  return { clock, hold, began, refused, send, finishNext: () => finish.shift()?.() };
 };
 
 describe('StartupHold', () => {
@@ -77,7 +81,7 @@ describe('StartupHold', () => {
   });
 
   it('refuses beyond its bounds in requests, bytes and time', async () => {
-    const { clock, hold, send } = bench({ mostRequests: 3, mostBytes: 10, mostMs: 100 });
+    const { clock, hold, refused, send } = bench({ mostRequests: 3, mostBytes: 10, mostMs: 100 });
     const first = send('a', { bytes: 6 });
     const large = send('large', { bytes: 5 });
     await clock.advanceTo(50);
@@ -89,16 +93,17 @@ describe('StartupHold', () => {
     hold.requirePlace();
     hold.close();
     expect(await Promise.all(others)).toEqual(['draining', 'draining']);
+    expect(refused).toEqual(['memory-full', 'no-ready-replica', 'no-ready-replica', 'draining', 'draining']);
     expect(clock.pendingAlarms).toBe(0);
   });
 
   it('forgets a request whose client goes away', async () => {
-    const { clock, hold, began, send } = bench({ mostRequests: 1 });
+    const { clock, hold, began, refused, send } = bench({ mostRequests: 1 });
     const signal = new Cancellation();
     const left = send('left', { signal });
     await clock.advanceTo(1);
     signal.abort();
-    expect(await left).toBe('cancelled');
+    expect([await left, refused]).toEqual(['cancelled', ['cancelled']]);
     void send('next');
     hold.open();
     await clock.advanceTo(1);

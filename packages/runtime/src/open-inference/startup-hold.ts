@@ -3,7 +3,7 @@
  * Then the requests enter one after the other, in order of arrival. All at once would overload the first replicas, which
  * were planned for a rate.
  */
-import type { AlarmClock } from '@equipoise/core/model';
+import type { AlarmClock, AppError, DropReason } from '@equipoise/core/model';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import type { CancelSignal } from '../data-plane/cancellation.js';
 import { dropError } from '../net/refusal.js';
@@ -26,6 +26,8 @@ export interface HeldRequest {
   readonly signal: CancelSignal;
   /** Requests of the same group enter together: the parts of one request wait for each other. */
   readonly group?: string | undefined;
+  /** Told of a refusal, so that it is counted. */
+  readonly refused?: ((reason: DropReason) => void) | undefined;
 }
 
 interface Waiting {
@@ -65,9 +67,9 @@ export class StartupHold {
   }
 
   /** Throws AppError DROPPED if one more request cannot be held. */
-  requirePlace(): void {
+  requirePlace(request: Pick<HeldRequest, 'refused'> = {}): void {
     if (this.#isOpen || this.#waiting.length < this.#limits.mostRequests) return;
-    throw dropError('no-ready-replica');
+    throw refusal(request, 'no-ready-replica');
   }
 
   /** Runs `work` once the hold opens; `heldMs` is the time until then. Rejects with AppError DROPPED beyond a limit. */
@@ -92,21 +94,22 @@ export class StartupHold {
   close(): void {
     this.#isOpen = true;
     this.#cancelTurn();
-    for (const waiting of [...this.#waiting]) this.#leave(waiting, () => waiting.refuse(dropError('draining')));
+    for (const waiting of [...this.#waiting])
+      this.#leave(waiting, () => waiting.refuse(refusal(waiting.request, 'draining')));
   }
 
   async #hold(request: HeldRequest): Promise<number> {
-    this.requirePlace();
-    if (request.signal.aborted) throw dropError('cancelled');
-    if (!this.#bytes.take(request.bytes)) throw dropError('memory-full');
+    this.requirePlace(request);
+    if (request.signal.aborted) throw refusal(request, 'cancelled');
+    if (!this.#bytes.take(request.bytes)) throw refusal(request, 'memory-full');
     this.#held += 1;
     return new Promise((enter, refuse) => {
       const sinceMs = this.#clock.nowMs();
-      const late = () => this.#leave(waiting, () => refuse(dropError('no-ready-replica')));
+      const late = () => this.#leave(waiting, () => refuse(refusal(request, 'no-ready-replica')));
       const cancelAlarm = this.#clock.ringAt(sinceMs + this.#limits.mostMs, late);
       const waiting: Waiting = { request, sinceMs, enter, refuse, cancelAlarm };
       this.#waiting.push(waiting);
-      const gone = () => this.#leave(waiting, () => refuse(dropError('cancelled')));
+      const gone = () => this.#leave(waiting, () => refuse(refusal(request, 'cancelled')));
       request.signal.addEventListener('abort', gone, { once: true });
     });
   }
@@ -132,4 +135,9 @@ export class StartupHold {
     this.#cancelTurn = this.#clock.ringAt(nowMs + MOST_TURN_MS, () => this.#enterNext());
     for (const waiting of together) this.#leave(waiting, () => waiting.enter(nowMs - waiting.sinceMs));
   }
+}
+
+function refusal({ refused }: Pick<HeldRequest, 'refused'>, reason: DropReason): AppError {
+  refused?.(reason);
+  return dropError(reason);
 }

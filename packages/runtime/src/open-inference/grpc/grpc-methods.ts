@@ -145,7 +145,7 @@ const modelInfer: GrpcMethod = (bytes, request) => {
 async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest): Promise<Uint8Array> {
   const { modelName, inputs, items, outputs, id, parameters, raw } = await decoded;
   const pipeline = pipelineByName(request.pipelines, modelName);
-  requireOpen(request);
+  requireOpen(request, pipeline);
   const timeoutMs = timeoutOf(request, parameters.timeoutMs);
   const { signal, tenant, connection, hold, traceParent } = request;
   const requestId = id ?? request.requestId;

@@ -155,12 +155,13 @@ describe('refusals', () => {
   });
 
   it('of a pipeline that starts, but for one that there is not', async () => {
-    const { infer } = await start({ starting: true, holdLimits: { mostRequests: 0 } });
+    const { infer, runner } = await start({ starting: true, holdLimits: { mostRequests: 0 } });
     const { error } = await infer(requestOf(x)).ended;
     expect(error?.code).toBe(status.UNAVAILABLE);
     expect(error?.metadata.getMap()).toMatchObject({ 'grpc-retry-pushback-ms': '1000' });
     const unknown = await infer(writeGrpcRequest('other', { inputs: x }, true)).ended;
     expect(unknown.error?.code).toBe(status.NOT_FOUND);
+    expect(runner.statistics.total).toMatchObject({ arrived: 1, dropped: { 'no-ready-replica': 1 } });
   });
 
   it('none while a pipeline that starts holds the request', async () => {
@@ -175,8 +176,9 @@ describe('refusals', () => {
     const { infer, server, runner } = await start({ starting: true });
     const { error } = await infer(requestOf(x), { deadline: Date.now() + 100 }).ended;
     expect(error?.code).toBe(status.DEADLINE_EXCEEDED);
+    await expect.poll(() => runner.statistics.total.dropped.cancelled).toBe(1);
     server.beginServing();
-    expect(runner.statistics.total.arrived).toBe(0);
+    expect(runner.statistics.total).toMatchObject({ arrived: 1, completed: 0 });
   });
 
   it('of a pipeline that drains', async () => {

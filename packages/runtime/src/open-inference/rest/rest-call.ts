@@ -46,8 +46,8 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
     const { rules } = this.#port;
     const phase = rules.phase();
     // Unknown pipelines are 404 even during start-up: retrying cannot help.
-    if (phase !== 'serving') pipelineByName(rules.pipelines, pipelineName);
-    requireOpen({ phase, hold: rules.hold });
+    const pipeline = phase === 'serving' ? undefined : pipelineByName(rules.pipelines, pipelineName);
+    requireOpen({ phase, hold: rules.hold }, pipeline);
     if (tenant !== undefined) admitWithinLimit(tenant, performance.now());
   }
 
