@@ -34,8 +34,13 @@ function riseSuspects(file: CaseFile, stage: number): readonly Suspect[] {
  * so it explains what nothing else does.
  */
 function standingSuspects(file: CaseFile, stage: number): readonly Suspect[] {
-  if (file.before === undefined || !file.isCertain || !isBeyondPlan(file, stage)) return [];
-  const found = plainestRate(file, againstPlan(file));
+  const { before, history, episode, extent, isCertain } = file;
+  if (before === undefined || !isCertain || !isBeyondPlan(file, stage)) return [];
+  const items = meanIn(episode, (at) => history.stageFigure(at, stage, 'arrived'));
+  const until = secondsOf({ from: before.from, to: extent.from + 1 });
+  // While its replicas start, a newer plan carries nothing.
+  const isCarried = !until.every((at) => history.stageFigure(at, stage, 'capacityRps') < items);
+  const found = plainestRate(file, againstPlan(file, isCarried ? undefined : before.from));
   return found === undefined ? [] : [overload(file, stage, { ...found, score: LEAST_CHANGE, isAgainstPlan: true })];
 }
 
@@ -122,9 +127,8 @@ function againstBefore(file: CaseFile, before: Span): Compare {
   ];
 }
 
-function againstPlan(file: CaseFile): Compare {
-  // New replicas start after their plan is decided, so the plan of the time before counts, too.
-  const planned = plannedRps(file, file.before?.from);
+function againstPlan(file: CaseFile, from?: number): Compare {
+  const planned = plannedRps(file, from);
   return (span, alpha) => [planned === undefined ? undefined : logChangeFrom(planned, arrivedIn(file, span), alpha)];
 }
 
