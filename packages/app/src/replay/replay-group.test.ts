@@ -4,9 +4,9 @@ import { expect, it } from 'vitest';
 import { replayGroups } from './replay-group.js';
 
 /** The part of a record by which it is grouped. */
-const recordOf = (setupDigest: string, arrivalRps: number | undefined): DecisionRecord =>
+const recordOf = (setupDigest: string, arrivalRps: number | undefined, input?: object): DecisionRecord =>
   ({
-    setupDigest,
+    ...{ setupDigest, input },
     ...(arrivalRps !== undefined && { decision: { evidence: { load: { arrivalRps }, forecast: { upperRps: 0 } } } }),
   }) as unknown as DecisionRecord;
 
@@ -29,4 +29,19 @@ it('groups decisions with the same rules for similar rates, each decision once',
       .map(({ decision }) => decision?.evidence.load?.arrivalRps ?? 0);
     expect(rates).toEqual(rates.toSorted((x, y) => x - y));
   }
+});
+
+it('separates decisions with other pins, corrections or learned edges, of which each needs rules of its own', () => {
+  const inputs = [
+    { corrections: [] },
+    { corrections: [{ factor: 1.5 }] },
+    { corrections: [], pins: { a: { replicas: 2 } } },
+    { corrections: [], edges: [{ edge: 0, value: 2 }] },
+    { corrections: [], edges: [{ edge: 0, value: 3 }] },
+  ];
+  // Rates alone would mix them.
+  const records = Array.from({ length: 20 }, (_, i) => recordOf('a', Math.floor(i / 5), inputs[i % 5]));
+  const groups = replayGroups({ decisions: records.map((record) => ({ pipelineName: 'p', record })) });
+  const grouped = groups.map(({ records: of }) => new Set(of.map(({ input }) => input)));
+  expect(grouped.map((each) => [...each])).toEqual(inputs.map((input) => [input]));
 });

@@ -1,4 +1,5 @@
 /** Decisions that threads replay together: those with the same rules share curves, verdicts and plans. */
+import type { StepInput } from '@equipoise/core/control';
 import type { DecisionRecord } from '@equipoise/core/model';
 import { LogReplay, type RecordedLog, type ReplayVerdict } from '@equipoise/runtime';
 
@@ -42,8 +43,8 @@ function plannedRps({ decision }: DecisionRecord): number {
 }
 
 function rulesKey({ setupDigest, input }: DecisionRecord): string {
-  const { pins, corrections } = (input ?? {}) as { readonly pins?: unknown; readonly corrections?: unknown };
-  return JSON.stringify([setupDigest, pins, corrections]);
+  const { pins, corrections, edges } = (input ?? {}) as Partial<StepInput>;
+  return JSON.stringify([setupDigest, pins, corrections, edges]);
 }
 
 /** Replays groups one after the other, with the setups of their log. */
