@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url';
 import type { LoadedStage, Tensor, TensorMap } from '@equipoise/core';
 import { describe, expect, it } from 'vitest';
 import { loadSamples, score } from '../evaluate.js';
+import { cropPx } from '../vision/cut-crop.js';
+import { mirror } from '../vision/mirror.js';
 import * as classify from './classify.js';
 import * as count from './count.js';
 import * as decode from './decode.js';
@@ -104,6 +106,20 @@ describe('shelf-scan', () => {
       }
     await twoViews.close?.();
     await large.close?.();
+  });
+
+  it('a mirrored classify gives a crop and its mirror image the same answer', async () => {
+    const classifier = await classify.load(variant('classify', 'm', { mirrored: true }), resources);
+    const detector = await detect.load(variant('detect', 'm'), resources);
+    const scenes = await decode.load().run(samples.slice(0, 3).map(({ inputs }) => inputs));
+    const crops = (await detector.run(scenes)).flatMap(itemsOf);
+    const images = crops.map((item): TensorMap => {
+      const crop = item['crop'] as Tensor;
+      return { ...item, crop: { ...crop, data: mirror(crop.data as Float32Array, cropPx) } };
+    });
+    expect(await classifier.run(images)).toEqual(await classifier.run(crops));
+    await detector.close?.();
+    await classifier.close?.();
   });
 
   it('fans out nothing on an empty shelf', async () => {
