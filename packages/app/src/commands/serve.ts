@@ -12,7 +12,6 @@ import {
 import { type AdminOptions, checkAdminPlace, startAdmin } from '../compose/admin-port.js';
 import { fetchArtifactsAhead } from '../compose/artifacts.js';
 import { loadSpec } from '../compose/load-spec.js';
-import { checkFileLimit } from '../compose/most-connections.js';
 import type { StartOptions } from '../compose/pipeline-composition.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { Reloads, reloadOnSighup } from '../compose/reloads.js';
@@ -28,6 +27,7 @@ import {
   startScaler,
 } from '../compose/serving-ports.js';
 import { type RunningPipeline, startPipeline } from '../compose/start-pipeline.js';
+import { checkFileLimit } from '../terminal/file-limit.js';
 import { type LogFormat, log, setLogFormat } from '../terminal/log.js';
 import { LoopLines } from '../terminal/loop-lines.js';
 import { PlanProgress } from '../terminal/plan-progress.js';

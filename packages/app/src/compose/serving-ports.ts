@@ -17,9 +17,10 @@ import {
   Tenants,
   TlsIdentity,
 } from '@equipoise/runtime';
+import { fileLimit } from '../terminal/file-limit.js';
 import { log } from '../terminal/log.js';
 import type { AdminOptions } from './admin-port.js';
-import { fileLimit, mostConnections } from './most-connections.js';
+import { mostConnections } from './most-connections.js';
 import { logReload, type Reloads } from './reloads.js';
 import type { RunningPipeline } from './start-pipeline.js';
 

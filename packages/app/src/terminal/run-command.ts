@@ -1,5 +1,5 @@
 /** Runs every command: result, errors, exit code. With `--json` stdout has exactly one document. */
-import { isOutOfFiles } from './out-of-files.js';
+import { isOutOfFiles } from './file-limit.js';
 
 export const ExitCode = { done: 0, answerIsNo: 1, wrongUsage: 2, outsideFailure: 3 } as const;
 
