@@ -14,7 +14,7 @@ const item = (owner: Request, sequence: number): StageItem<undefined, undefined>
 type Step =
   | { readonly kind: 'push' | 'discard'; readonly owner: number }
   | { readonly kind: 'pop' }
-  | { readonly kind: 'pop last'; readonly after: number }
+  | { readonly kind: 'last'; readonly after: number }
   | { readonly kind: 'remove'; readonly which: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -22,7 +22,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('pop' as const) }) },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('pop last' as const), after: fc.integer({ min: -1, max: 4 }) }),
+    arbitrary: fc.record({ kind: fc.constant('last' as const), after: fc.integer({ min: -1, max: 4 }) }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('discard' as const), owner: fc.nat({ max: 9 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), which: fc.nat({ max: 20 }) }) },
@@ -50,9 +50,9 @@ describe('DeadlineQueue', () => {
               case 'pop':
                 expect(queue.pop()).toBe(model.shift());
                 break;
-              case 'pop last': {
+              case 'last': {
                 const isAfter = (model.at(-1)?.deadlineAtMs ?? -1) > each.after;
-                expect(queue.popLast(each.after)).toBe(isAfter ? model.pop() : undefined);
+                expect(queue.last(each.after)).toBe(isAfter ? model.at(-1) : undefined);
                 break;
               }
               case 'remove': {
@@ -110,13 +110,11 @@ describe('client batches', () => {
 
   it('are found by all other ways out of the queue', () => {
     const queue = queueOf([1, true], [3, true], [2, false]);
-    expect([queue.popLastBatched(), queue.popLast(), queue.pop()].map((each) => each?.sequence)).toEqual([1, 2, 0]);
-    expect([queue.length, queue.popLastBatched(), queue.popLast(), queue.pop()]).toEqual([
-      0,
-      undefined,
-      undefined,
-      undefined,
+    expect([queue.lastBatched(), queue.last(), queue.last(2), queue.last(3)].map((each) => each?.sequence)).toEqual([
+      ...[1, 1, 1, undefined],
     ]);
+    expect(Array.from({ length: 3 }, () => queue.pop()?.sequence)).toEqual([0, 2, 1]);
+    expect([queue.length, queue.lastBatched(), queue.last()]).toEqual([0, undefined, undefined]);
     const other = queueOf([1, true], [2, false]);
     other.discard(({ request: { isBatched } }) => isBatched);
     expect([other.length, other.batchedLength]).toEqual([1, 0]);

@@ -78,19 +78,15 @@ export class DeadlineQueue<Payload, Context> {
     for (let i = 0; i < count; i++) batch[batch.length] = this.popNext() as StageItem<Payload, Context>;
   }
 
-  /** Removes the last item, if its deadline is after `deadlineAtMs`. */
-  popLast(deadlineAtMs = Number.NEGATIVE_INFINITY): StageItem<Payload, Context> | undefined {
+  /** The last item, if its deadline is after `deadlineAtMs`. */
+  last(deadlineAtMs = Number.NEGATIVE_INFINITY): StageItem<Payload, Context> | undefined {
     const last = latest(lastOf(this.#single), lastOf(this.#batched));
-    if (last === undefined || last.deadlineAtMs <= deadlineAtMs) return undefined;
-    this.remove(last);
-    return last;
+    return last === undefined || last.deadlineAtMs <= deadlineAtMs ? undefined : last;
   }
 
-  /** Removes the last item of client batches. */
-  popLastBatched(): StageItem<Payload, Context> | undefined {
-    const last = lastOf(this.#batched);
-    if (last !== undefined) this.remove(last);
-    return last;
+  /** The last item of client batches. */
+  lastBatched(): StageItem<Payload, Context> | undefined {
+    return lastOf(this.#batched);
   }
 
   /** Requires an item of this queue. */

@@ -7,10 +7,13 @@ type Item = StageItem<undefined, undefined>;
 
 let sequence = 0;
 
-function item(level: number, deadlineAtMs: number): Item {
+/** Only less urgent items leave. */
+const NONE_EQUAL = { afterMs: Number.POSITIVE_INFINITY, mostBatched: Number.POSITIVE_INFINITY };
+
+function item(level: number, deadlineAtMs: number, isBatched = false): Item {
   const request = new RequestState<undefined, undefined>(
     0,
-    { context: undefined, arrivedAtMs: 0, deadlineAtMs, level },
+    { context: undefined, arrivedAtMs: 0, deadlineAtMs, level, isBatched },
     1,
   );
   return new StageItem(request, {
@@ -36,13 +39,20 @@ function startsByLevel(shares: readonly number[], starts: number): readonly numb
   return counts;
 }
 
+interface Step {
+  readonly level: number;
+  readonly deadlineAtMs: number;
+  readonly isBatched: boolean;
+  readonly which: number;
+}
+
 /** Queue without shares (strict priority), with a searched list as its reference. */
 class QueueBesideList {
   readonly #queue = new PriorityQueue<undefined, undefined>([0, 0, 0]);
   #list: Item[] = [];
 
-  push(level: number, deadlineAtMs: number): void {
-    const pushed = item(level, deadlineAtMs);
+  push({ level, deadlineAtMs, isBatched }: Step): void {
+    const pushed = item(level, deadlineAtMs, isBatched);
     this.#queue.push(pushed);
     this.#list.push(pushed);
     this.#list.sort((a, b) => a.deadlineAtMs - b.deadlineAtMs || a.sequence - b.sequence);
@@ -64,20 +74,26 @@ class QueueBesideList {
     this.#remove(taken);
   }
 
-  last(level: number): void {
+  displaced({ level, deadlineAtMs: afterMs, which: mostBatched }: Step): void {
     const lowest = Math.max(...this.#list.map(({ request }) => request.level));
-    const expected = lowest > level ? this.#list.findLast(({ request }) => request.level === lowest) : undefined;
-    this.#expectTaken(this.#queue.popLastBelow(level), expected);
+    const own = this.#list.filter(({ request }) => request.level === level);
+    const batched = own.filter(({ request }) => request.isBatched);
+    const patient = own.findLast(({ deadlineAtMs }) => deadlineAtMs > afterMs);
+    const expected =
+      lowest > level
+        ? this.#list.findLast(({ request }) => request.level === lowest)
+        : (patient ?? (batched.length > mostBatched ? batched.at(-1) : undefined));
+    this.#expectTaken(this.#queue.popDisplaced(level, { afterMs, mostBatched }), expected);
   }
 
-  discard(_level: number, which: number): void {
+  discard({ which }: Step): void {
     const victim = this.#list[which];
     if (victim === undefined) return;
     this.#queue.discard(victim.request.level, (item) => item === victim);
     this.#remove(victim);
   }
 
-  remove(_level: number, which: number): void {
+  remove({ which }: Step): void {
     const victim = this.#list[which];
     if (victim === undefined) return;
     this.#queue.remove(victim);
@@ -120,7 +136,7 @@ describe('a queue with priorities', () => {
     for (let i = 0; i < 10; i++) queue.pop();
     queue.push(item(1, 100));
     expect(queue.pop()?.request.level).toBe(0);
-    queue.popLastBelow(0);
+    queue.popDisplaced(0, NONE_EQUAL);
     queue.push(item(1, 100));
     expect(Array.from({ length: 4 }, () => queue.pop()?.request.level)).toEqual([0, 1, 0, 0]);
   });
@@ -130,12 +146,12 @@ describe('a queue with priorities', () => {
     const [urgent, normal, late, early] = [item(0, 50), item(1, 60), item(2, 70), item(2, 40)];
     for (const each of [urgent, normal, late, early]) queue.push(each);
     expect(queue.earliest()).toBe(early);
-    expect(queue.popLastBelow(2)).toBeUndefined();
-    expect(queue.popLastBelow(1)).toBe(late);
+    expect(queue.popDisplaced(2, NONE_EQUAL)).toBeUndefined();
+    expect(queue.popDisplaced(1, NONE_EQUAL)).toBe(late);
     expect(queue.popEarliest()).toBe(early);
-    expect(queue.popLastBelow(1)).toBeUndefined();
-    expect(queue.popLastBelow(0)).toBe(normal);
-    expect(queue.popLastBelow(0)).toBeUndefined();
+    expect(queue.popDisplaced(1, NONE_EQUAL)).toBeUndefined();
+    expect(queue.popDisplaced(0, NONE_EQUAL)).toBe(normal);
+    expect(queue.popDisplaced(0, NONE_EQUAL)).toBeUndefined();
     expect(queue.pop()).toBe(urgent);
   });
 
@@ -156,14 +172,19 @@ describe('a queue with priorities', () => {
     }
   });
 
-  it('gives what a plain list would give, whatever comes and goes (property)', () => {
-    const kinds = ['push', 'push', 'push', 'pop', 'earliest', 'last', 'discard', 'remove'] as const;
-    const step = fc.record({ kind: fc.constantFrom(...kinds), level: fc.nat(2), deadlineAtMs: fc.nat(5) });
+  const ways = ['push', 'push', 'push', 'earliest', 'displaced', 'discard', 'remove'] as const;
+
+  it.each([
+    ['', fc.constantFrom('pop' as const, ...ways), fc.constant(false)],
+    // `pop` gives single items and those of batches in turns.
+    [' of client batches', fc.constantFrom(...ways), fc.boolean()],
+  ])('gives what a plain list%s would give, whatever comes and goes (property)', (_, kind, isBatched) => {
+    const step = fc.record({ kind, level: fc.nat(2), deadlineAtMs: fc.nat(5), isBatched, which: fc.nat(5) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
         const both = new QueueBesideList();
-        for (const { kind, level, deadlineAtMs } of steps) {
-          both[kind](level, deadlineAtMs);
+        for (const each of steps) {
+          both[each.kind](each);
           both.compare();
         }
       }),

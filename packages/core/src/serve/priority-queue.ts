@@ -9,6 +9,16 @@ import type { StageItem } from './request-state.js';
 /** Tolerance of rounding in sums of shares. */
 const ROUNDING = 1e-9;
 
+/**
+ * Rule by which items leave for a new one. The last one of the least urgent level below its level goes first. Then goes
+ * the last one of its level, if its deadline is after `afterMs`. Then goes the last one of client batches of its level,
+ * if more than `mostBatched` wait.
+ */
+export interface Displacement {
+  readonly afterMs: number;
+  readonly mostBatched: number;
+}
+
 /** Items by priority, then deadline, then arrival. */
 export class PriorityQueue<Payload, Context> {
   #shares: readonly number[];
@@ -94,31 +104,15 @@ export class PriorityQueue<Payload, Context> {
     return item;
   }
 
-  /** Removes the last item that is less urgent than `level`; undefined if there is none. */
-  popLastBelow(level: number): StageItem<Payload, Context> | undefined {
-    if (this.#waiting >>> (level + 1) === 0) return undefined;
+  /** Removes the item that leaves first for a new one (`Displacement`); undefined if none does. */
+  popDisplaced(level: number, { afterMs, mostBatched }: Displacement): StageItem<Payload, Context> | undefined {
     const last = 31 - Math.clz32(this.#waiting);
-    const item = this.#level(last).popLast();
-    if (item !== undefined) this.#left(last);
-    return item;
-  }
-
-  /** Removes the last item of a level, if its deadline is after `deadlineAtMs`. */
-  popLastAfter(level: number, deadlineAtMs: number): StageItem<Payload, Context> | undefined {
-    const item = this.#level(level).popLast(deadlineAtMs);
-    if (item !== undefined) this.#left(level);
-    return item;
-  }
-
-  /** Number of items of client batches at a level. */
-  batchedLength(level: number): number {
-    return this.#level(level).batchedLength;
-  }
-
-  /** Removes the last item of client batches at a level; undefined if there is none. */
-  popLastBatched(level: number): StageItem<Payload, Context> | undefined {
-    const item = this.#level(level).popLastBatched();
-    if (item !== undefined) this.#left(level);
+    const queue = this.#level(level);
+    const item =
+      last > level
+        ? this.#level(last).last()
+        : (queue.last(afterMs) ?? (queue.batchedLength > mostBatched ? queue.lastBatched() : undefined));
+    if (item !== undefined) this.remove(item);
     return item;
   }
 

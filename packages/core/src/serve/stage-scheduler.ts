@@ -165,8 +165,7 @@ export class StageScheduler<Payload, Context> {
       }
     }
     if (this.length >= maxQueueLength) {
-      const displaced =
-        this.queue.popLastBelow(request.level) ?? this.#popPatient(request) ?? this.#popBatched(request);
+      const displaced = this.#popDisplaced(request);
       if (displaced !== undefined) this.#effects.dropItem(displaced, 'queue-full', nowMs);
       else if (!this.#displace(item, () => true, nowMs)) {
         this.#effects.dropItem(item, 'queue-full', nowMs);
@@ -299,14 +298,13 @@ export class StageScheduler<Payload, Context> {
     return true;
   }
 
-  #popPatient(request: RequestState<Payload, Context>): StageItem<Payload, Context> | undefined {
-    return this.#limits.dropLate ? this.queue.popLastAfter(request.level, patientAfterMs(request)) : undefined;
-  }
-
   /** A single request takes a place from client batches that have more than half of the queue. One batch has no more. */
-  #popBatched({ level, isBatched }: RequestState<Payload, Context>): StageItem<Payload, Context> | undefined {
-    const isMost = 2 * this.queue.batchedLength(level) > this.#limits.maxQueueLength;
-    return isMost && !isBatched ? this.queue.popLastBatched(level) : undefined;
+  #popDisplaced(request: RequestState<Payload, Context>): StageItem<Payload, Context> | undefined {
+    const { dropLate, maxQueueLength } = this.#limits;
+    return this.queue.popDisplaced(request.level, {
+      afterMs: dropLate ? patientAfterMs(request) : Number.POSITIVE_INFINITY,
+      mostBatched: request.isBatched ? Number.POSITIVE_INFINITY : maxQueueLength / 2,
+    });
   }
 
   #push(item: StageItem<Payload, Context>, nowMs: number): void {
