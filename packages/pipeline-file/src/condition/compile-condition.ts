@@ -65,7 +65,6 @@ class BoundedCondition implements Condition {
   readonly #text: string;
   readonly #expression: Expression;
   readonly #work = new ConditionWork();
-  readonly #countRead = () => this.#work.countRead();
 
   constructor(text: string, expression: Expression) {
     this.#text = text;
@@ -81,7 +80,7 @@ class BoundedCondition implements Condition {
     this.#work.begin();
     let result: unknown;
     try {
-      const values = { output: tensorValues(output, this.#countRead), shape: tensorShapes(output) };
+      const values = { output: tensorValues(output, this.#work), shape: tensorShapes(output) };
       result = this.#expression(threshold === undefined ? values : { ...values, threshold });
     } catch (error) {
       throw undecided(this.#text, reasonOf(error), error);

@@ -57,6 +57,64 @@ describe('the work of a condition', () => {
     });
     expect(condition('output.label.contains("a") && output["label"] != "matches"').holds(output)).toBe(true);
   });
+
+  describe('of texts is counted by their length', () => {
+    const long = 'a'.repeat(64_000);
+    const texts: TensorMap = {
+      text: tensor('BYTES', [], [new TextEncoder().encode(long)]),
+      short: tensor('BYTES', [], ['b']),
+      raw: tensor('BYTES', [], [new Uint8Array(64_000).fill(0xff)]),
+      many: tensor('BYTES', [3], [long, long, 'b']),
+    };
+    const stepsOf = (text: string): number => {
+      const compiled = condition(text);
+      compiled.holds(texts);
+      return compiled.work;
+    };
+    /** Steps of one pass over the long text. */
+    const pass = 2000;
+
+    it.each([
+      ['output.short == "b"', 0],
+      ['has(output.text)', 1],
+      ['output.text != "b"', 2],
+      ['output.text < "b"', 2],
+      ['output.text.contains("a")', 2],
+      ['output.text.startsWith("a")', 2],
+      ['size(output.text) == 64000', 2],
+      ['output.raw.size() == 64000', 2],
+      ['output.text.upperAscii() != "A"', 3],
+      ['(output.short + output.text).endsWith("a")', 3],
+      // The type of a list is that of its first entry, which is read for it.
+      ['output.short in output.many', 3],
+      ['output.many.exists(text, text.contains("b"))', 4],
+      ['output.text.contains("b".lowerAscii()) || output.text.contains("c") || true', 3],
+      ['output.text.lastIndexOf("ba") == -1', 4],
+      ['output.text.split("b").size() == 1', 34],
+    ])('%s: passes %d', (text, passes) => {
+      const steps = stepsOf(text);
+      expect(steps).toBeGreaterThanOrEqual(passes * pass);
+      expect(steps).toBeLessThan(passes * pass + 100);
+    });
+
+    it.each([
+      ['in nested loops', `${ten}.all(a, ${ten}.all(b, output.text.contains("a") && output.text.contains("aa")))`],
+      ['of entries that a loop reads', `${ten}.all(a, ${ten}.all(b, "c" in output.many || true))`],
+      ['of a long text that is searched for', 'output.text.contains("b" + output.text)'],
+      ['of a list that is made', `${ten}.all(a, output.text.split("").size() == 64000)`],
+      ['of a list that is searched', '[output.many[0].split("")].all(words, words.all(word, "b" in words || true))'],
+      ['of a duration', 'duration(output.text) > duration("1s")'],
+    ])('%s, and bounded', (_, text) => {
+      expect(() => condition(text).holds(texts)).toThrow('it takes more than 250000 steps');
+    });
+
+    it('and a loop over a tensor ends at the limit', () => {
+      const endless = condition(`output.rows.all(row, ${nested((name, body) => `${ten}.all(${name}, ${body})`, 3)})`);
+      const rows = tensor('FP32', [2 ** 40, 0], new Float32Array());
+      expect(() => endless.holds({ rows })).toThrow('it takes more than 250000 steps');
+      expect(endless.work).toBeLessThan(251_000);
+    });
+  });
 });
 
 describe('a condition', () => {

@@ -4,17 +4,18 @@
  * conditions run on the serving thread.
  */
 import { elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
+import type { ConditionWork } from './bounded-work.js';
 
 type Element = number | bigint | boolean | string | Uint8Array;
 export type TensorValue = Element | readonly TensorValue[];
 
-/** Variables of one evaluation. `countRead` is called for each entry of a list that is read. */
-export function tensorValues(tensors: TensorMap, countRead: () => void): Readonly<Record<string, TensorValue>> {
+/** Variables of one evaluation. `work` counts each entry of a list that is read, and each text that is decoded. */
+export function tensorValues(tensors: TensorMap, work: ConditionWork): Readonly<Record<string, TensorValue>> {
   const values: Record<string, TensorValue> = {};
   for (const [name, tensor] of Object.entries(tensors)) {
     let value: TensorValue | undefined;
     const get = () => {
-      value ??= valueOfTensor(tensor, countRead);
+      value ??= valueOfTensor(tensor, work);
       return value;
     };
     Object.defineProperty(values, name, { enumerable: true, get });
@@ -27,8 +28,8 @@ export function tensorShapes(tensors: TensorMap): Readonly<Record<string, readon
   return Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape.map(BigInt)]));
 }
 
-function valueOfTensor(tensor: Tensor, countRead: () => void): TensorValue {
-  const element = elementReader(tensor);
+function valueOfTensor(tensor: Tensor, work: ConditionWork): TensorValue {
+  const element = elementReader(tensor, work);
   const { shape } = tensor;
   /** Part of a row-major tensor from element `start`; its first dimension is `dimension`. */
   const part = (dimension: number, start: number): TensorValue => {
@@ -36,7 +37,7 @@ function valueOfTensor(tensor: Tensor, countRead: () => void): TensorValue {
     if (length === undefined) return element(start);
     const step = elementCount(shape.slice(dimension + 1));
     return list(length, (index) => {
-      countRead();
+      work.countRead();
       return part(dimension + 1, start + index * step);
     });
   };
@@ -56,7 +57,7 @@ function list(length: number, entry: (index: number) => TensorValue): readonly T
   });
 }
 
-function elementReader({ datatype, data }: Tensor): (index: number) => Element {
+function elementReader({ datatype, data }: Tensor, work: ConditionWork): (index: number) => Element {
   switch (datatype) {
     case 'BOOL':
       return (index) => Number(data[index]) !== 0;
@@ -66,7 +67,7 @@ function elementReader({ datatype, data }: Tensor): (index: number) => Element {
     case 'FP16':
       return (index) => halfToNumber(Number(data[index]));
     case 'BYTES':
-      return (index) => textOf(data[index] as string | Uint8Array);
+      return (index) => textOf(data[index] as string | Uint8Array, work);
     default:
       return (index) => BigInt(data[index] as number | bigint);
   }
@@ -74,7 +75,8 @@ function elementReader({ datatype, data }: Tensor): (index: number) => Element {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-function textOf(element: string | Uint8Array): string | Uint8Array {
+function textOf(element: string | Uint8Array, work: ConditionWork): string | Uint8Array {
+  work.countText(element.length);
   if (typeof element === 'string') return element;
   try {
     return utf8.decode(element);
