@@ -71,6 +71,21 @@ describe('the Host header', () => {
   });
 });
 
+it('gives outputs that only the caller holds, so that their memory can be freed early', async () => {
+  const server = createServer((_, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end('{"name":"m","extensions":[],"ready":true}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const urls = [`http://127.0.0.1:${(server.address() as AddressInfo).port}`];
+  const variant = variantNamed('v', { server: { urls, model: 'm', batching: 'stack' } });
+  const { runner } = await new RemoteReplicaLauncher().launch(launchRequestOf(stageNamed('sends', [variant])));
+  expect(runner.givesTensors).toBe(true);
+  await runner.close();
+  server.closeAllConnections();
+  server.close();
+});
+
 it('leaves no connection to a server that is not ready', async () => {
   const sockets: Socket[] = [];
   const server = createServer((_, response) => response.writeHead(503).end('{"error":"loading"}'));

@@ -32,6 +32,7 @@ const MOST_FAILED_CHECKS = 2;
 export class ServerRunner implements ModelRunner {
   readonly keepsTensors = true;
   readonly passesTraces = true;
+  readonly givesTensors = true;
   readonly #client: InferenceClient;
   readonly #facts: ServerFacts;
   readonly #release: () => Promise<void>;

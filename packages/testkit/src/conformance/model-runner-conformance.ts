@@ -1,6 +1,6 @@
 /** Contract of every ReplicaLauncher and its ModelRunners. */
 import { InvariantViolation, type Tensor, type TensorMap } from '@equipoise/core/model';
-import type { BatchResult, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
+import type { BatchResult, ItemResult, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 /** Start that must fail: its error code, and its launcher unless the suite's launcher is used. */
@@ -47,6 +47,11 @@ const largeItem = (seed: number): TensorMap => ({
   large: { datatype: 'UINT8', shape: [3, 333_337], data: Uint8Array.from({ length: 1_000_011 }, (_, i) => i * seed) },
   small: { datatype: 'FP32', shape: [1], data: Float32Array.of(seed) },
 });
+
+const largeOf = (item: ItemResult | undefined): Uint8Array<ArrayBuffer> => {
+  if (item?.kind !== 'ok') throw new Error('the item failed');
+  return item.output['large']?.data as Uint8Array<ArrayBuffer>;
+};
 
 const everyDatatype = (): Record<string, Tensor> => ({
   BOOL: { datatype: 'BOOL', shape: [2], data: Uint8Array.of(0, 1) },
@@ -128,6 +133,16 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
           expect(Buffer.compare(large?.data as Uint8Array, expected)).toBe(0);
           expect(small?.data[0]).toBe(seed);
         }
+      });
+
+      it('gives outputs that only the caller holds, if it says so', async () => {
+        if (!runner.givesTensors) return;
+        const given = await runner.run([largeItem(3), largeItem(5)]);
+        const kept = await runner.run([largeItem(7)]);
+        const buffers = new Set(given.items.map((item) => largeOf(item).buffer));
+        for (const buffer of buffers) structuredClone(buffer, { transfer: [buffer] });
+        expect(Buffer.compare(largeOf(kept.items[0]), largeItem(7)['large']?.data as Uint8Array)).toBe(0);
+        await expectServing(runner);
       });
 
       it('answers items without tensors', async () => {
