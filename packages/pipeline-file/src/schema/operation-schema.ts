@@ -90,7 +90,7 @@ export const admissionSchema = z
     maxInFlightBytes: count()
       .default(fieldDefaults.maxInFlightBytes)
       .describe(
-        'Maximum size of the tensors of all requests in flight, in bytes. A request that would exceed this size is dropped at once.',
+        'Maximum size of the tensors of all requests in flight, with the outputs of their stages, in bytes. A request that would exceed this size is dropped at once. Outputs that wait for later stages may have this size, too; beyond it, their requests are dropped.',
       ),
     priorities: prioritiesSchema,
   })

@@ -29,6 +29,11 @@ export class BytesInFlight {
     return true;
   }
 
+  /** Counts bytes that are in memory already, even above the limit. */
+  add(bytes: number): void {
+    this.#sum += bytes;
+  }
+
   fits(bytes: number): boolean {
     return this.#sum === 0 || this.lacking(bytes) <= 0;
   }
@@ -170,7 +175,8 @@ const VIEW_OVERHEAD_BYTES = 112;
 /** Memory of all tensors. A string counts two bytes per character, plus the overhead. */
 export function tensorBytes(tensors: TensorMap): number {
   let bytes = 0;
-  for (const { data } of Object.values(tensors)) {
+  for (const name in tensors) {
+    const data = tensors[name]?.data;
     if (ArrayBuffer.isView(data)) bytes += data.byteLength;
     else if (Array.isArray(data))
       for (const element of data)

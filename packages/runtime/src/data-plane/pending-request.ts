@@ -47,6 +47,7 @@ export class PendingRequest {
   #signal: CancelSignal | undefined;
   #onAbort: (() => void) | undefined;
   inFlightBytes = 0;
+  outputBytes = 0;
   /** Tensors of the request that edges pass on. They count as bytes in flight until the request ends. */
   source: TensorMap = {};
   /** Set if the request's tensors could not be split or joined. The request then stops and fails. */

@@ -73,7 +73,7 @@ describe('a request', () => {
     });
     const [two, none] = [x(2), x(0)] as const;
     const outcomes = [two, none].map((inputs) => pipeline.submit(inputs));
-    await clock.advanceTo(25);
+    await clock.advanceTo(5);
     expect(pipeline.inFlightBytes).toBe(8);
     await clock.advanceTo(400);
     expect(await Promise.all(outcomes)).toEqual(
@@ -435,6 +435,26 @@ describe('overload', () => {
     await clock.advanceTo(50);
     expect((await large).kind).toBe('completed');
     expect(pipeline.statistics.total).toMatchObject({ arrived: 4, completed: 3, dropped: { 'memory-full': 1 } });
+  });
+
+  it('bounds the outputs of stages that wait for later stages, and admits no request meanwhile', async () => {
+    const spec = servingSpec(['a', 'b'], { admission: { maxQueueLength: 100, maxInFlightBytes: 100 } });
+    const { clock, pipeline } = setUp(spec, { a: () => ({ y: fp32([8], ...zeros(8)) }), b: () => x(7) });
+    pipeline.setBatching(stageId('a'), { maxBatchSize: 4, maxBatchWaitMs: 0 });
+    const outcomes = Promise.all([1, 2, 3, 4, 5].map((value) => pipeline.submit(x(value))));
+    await clock.advanceTo(15);
+    expect(pipeline.inFlightBytes).toBe(5 * 4 + 32);
+    await clock.advanceTo(25);
+    // The first request still held its output when the four others came.
+    expect(pipeline.inFlightBytes).toBe(2 * (4 + 32));
+    const refused = { kind: 'dropped', reason: 'memory-full' };
+    expect(await pipeline.submit({ x: fp32([10], ...zeros(10)) })).toMatchObject(refused);
+    await clock.advanceTo(100);
+    expect(await outcomes).toMatchObject([...Array(3).fill({ kind: 'completed' }), refused, refused]);
+    expect([pipeline.inFlight, pipeline.inFlightBytes]).toEqual([0, 0]);
+    const large = pipeline.submit({ x: fp32([40], ...zeros(40)) });
+    await clock.advanceTo(200);
+    expect((await large).kind).toBe('completed');
   });
 
   it('tells a request that is dropped how long what waits will take', async () => {

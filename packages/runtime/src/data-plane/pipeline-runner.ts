@@ -87,6 +87,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #requests: SubmittedRequests;
   readonly #batches: ReplicaBatches;
   readonly #bytes: BytesInFlight;
+  readonly #outputs: BytesInFlight;
   readonly #owned = new OwnedTensors();
   readonly #parts: SourceParts;
   readonly #replicas: ServedReplicas;
@@ -112,6 +113,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#stages = new ServedStages(graph.stages.map(({ id }) => id));
     tracer?.setStages(this.#stages.ids);
     this.#bytes = new BytesInFlight(spec.admission.maxInFlightBytes);
+    this.#outputs = new BytesInFlight(spec.admission.maxInFlightBytes);
     const limits = { ...limitsOf(spec.admission), hostCores, watchReplicas: true };
     this.#scheduler = new PipelineScheduler(graph, limits, this.#effects(), flow);
     this.#replicas = new ServedReplicas({
@@ -153,6 +155,7 @@ export class PipelineRunner implements ReplicaPool {
   setAdmission(admission: PipelineSpec['admission']): void {
     this.#spec = { ...this.#spec, admission };
     this.#bytes.setMost(admission.maxInFlightBytes);
+    this.#outputs.setMost(admission.maxInFlightBytes);
     this.#turn((nowMs) => this.#scheduler.setLimits(limitsOf(admission), nowMs));
   }
 
@@ -398,6 +401,7 @@ export class PipelineRunner implements ReplicaPool {
         const isNew = () => this.#replicas.isInCanary(stage, variantId);
         this.#shadows.offer(this.#stages.idOf(stage), { variantId, isNew, input, output });
       },
+      hold: (request, output, nowMs) => this.#requests.holdOutput(request, output, nowMs),
       ended: (batch) => {
         this.#stages.statistics(this.#stages.indexOf(batch.stageId)).finished(batch);
         this.#events.batchEnded.tell(batch);
@@ -421,6 +425,7 @@ export class PipelineRunner implements ReplicaPool {
       flow,
       turns: this.#turns,
       bytes: this.#bytes,
+      outputs: this.#outputs,
       owned: this.#owned,
       variants: this.#variants,
       tracer: this.tracer,

@@ -47,6 +47,8 @@ export interface BatchDeps {
   lose(served: ServedReplica): void;
   lookAgain(nowMs: number): void;
   answered(item: PolicyItem, variantId: VariantId, output: TensorMap): void;
+  /** Called with the outputs of requests that go on. */
+  hold(request: ServedRequest, output: TensorMap, nowMs: number): void;
   ended(batch: BatchEnd): void;
 }
 
@@ -129,7 +131,7 @@ export class ReplicaBatches {
   }
 
   #handOn({ served, replica, ran, batch }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
-    const { scheduler, answered, owned } = this.#deps;
+    const { scheduler, answered, hold, owned } = this.#deps;
     const outputs = new Map<PolicyItem, TensorMap>();
     const failures = new Map<PolicyItem, AppError>();
     for (const [index, result] of answer.items.entries()) {
@@ -150,7 +152,10 @@ export class ReplicaBatches {
       nowMs,
       answer.cpuMs,
     );
-    for (const { payload } of outputs.keys()) owned.free(payload);
+    for (const [{ request, payload }, output] of outputs) {
+      owned.free(payload);
+      if (!request.ended) hold(request, output, nowMs);
+    }
   }
 
   #failIfMarked(request: ServedRequest, nowMs: number): void {

@@ -35,6 +35,8 @@ export interface SubmissionDeps {
   readonly flow: PayloadFlow;
   readonly turns: TurnQueue;
   readonly bytes: BytesInFlight;
+  /** Outputs of stages of open requests. They count as `bytes`, too, so that no further requests enter. */
+  readonly outputs: BytesInFlight;
   readonly owned: OwnedTensors;
   /** Undefined if the pipeline takes no feedback. */
   readonly variants: ServedVariants | undefined;
@@ -171,6 +173,16 @@ export class SubmittedRequests {
     signal?.removeEventListener('abort', cancel);
     bytes.release(batch.bytes);
     return outcomes;
+  }
+
+  /** Counts an output of a stage until its request ends. If the memory has no place for it, drops the request. */
+  holdOutput(request: ServedRequest, output: TensorMap, nowMs: number): void {
+    const { bytes, outputs, scheduler } = this.#deps;
+    const size = tensorBytes(output);
+    if (outputs.take(size)) {
+      bytes.add(size);
+      request.context.outputBytes += size;
+    } else scheduler.cancelAll([request], 'memory-full', nowMs);
   }
 
   complete(request: ServedRequest, nowMs: number): void {
@@ -316,7 +328,10 @@ export class SubmittedRequests {
   }
 
   #releaseBytes(context: PendingRequest): void {
-    this.#deps.bytes.release(context.inFlightBytes);
+    const { bytes, outputs } = this.#deps;
+    bytes.release(context.inFlightBytes + context.outputBytes);
+    outputs.release(context.outputBytes);
+    context.outputBytes = 0;
     if (context.batch !== undefined) context.batch.bytes -= context.inFlightBytes;
     context.inFlightBytes = 0;
   }

@@ -110,7 +110,7 @@ export class RequestMetrics {
     gauge('equipoise_requests_in_flight', 'Requests that have arrived but have not ended.', () => runner.inFlight);
     gauge(
       'equipoise_in_flight_bytes',
-      'Bytes of the input tensors of all requests in flight, and of the answers of items whose client batch is not yet complete.',
+      'Bytes of the tensors of all requests in flight, with the outputs of their stages, and of the answers of items whose client batch is not yet complete.',
       () => runner.inFlightBytes,
     );
     gauge('equipoise_slo_latency_seconds', 'Latency of the SLO.', () => runner.spec.slo.latencyMs / 1000);
