@@ -35,7 +35,7 @@ const FEASIBLE_FRACTIONS = [1, 0.5, 0];
 const WORTHWHILE_PAS = 0.002;
 /** Minimum worthwhile saving, as a fraction of the running cost. */
 const WORTHWHILE_SAVING_FRACTION = { 'max-accuracy': 0.1, weights: 0.1, 'min-cost': 0.02 } as const;
-/** Plans by load, target and running replicas. At a steady load most ticks repeat an input. */
+/** Plans by load, target, running replicas and running plan, which is a candidate. At a steady load most ticks repeat an input. */
 const plans = new CacheByOwner<PlanResult>(1024);
 
 export function replan(situation: Situation, state: ControllerState): Decision {
@@ -207,10 +207,10 @@ export function decideByPlan(situation: Situation, forecaster: Forecaster): Deci
 }
 
 function rememberedPlan(situation: Situation, load: ExpectedLoad): PlanResult {
-  const { rules, spec, observation } = situation;
-  const running = Object.entries(observation.runningPlan.stages).map(([id, stage]) => [id, runningKey(stage)]);
+  const { rules, spec, observation, runningStages } = situation;
+  const replicas = Object.entries(observation.runningPlan.stages).map(([id, stage]) => [id, runningKey(stage)]);
   const workLimit = WORK_LIMIT * (1 + searchedTicks(situation, load));
-  const key = JSON.stringify([load, spec.budget, spec.objective, running, workLimit]);
+  const key = JSON.stringify([load, spec.budget, spec.objective, replicas, runningStages, workLimit]);
   return plans.remember(rules, key, () => askPolicy(situation, { load, workLimit }));
 }
 
