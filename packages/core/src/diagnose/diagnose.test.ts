@@ -277,7 +277,7 @@ describe('the diagnosis of a window', () => {
       }),
     });
     // The same load did no harm before, so it explains what nothing else does.
-    const slow = [...blocksOf('b-1', 0), ...blocksOf('b-2', 0), ...blocksOf('b-3', Math.log(4))];
+    const slow = [...blocksOf('b-1', 0), ...blocksOf('b-2', 0), ...blocksOf('b-3', Math.log(2.5))];
     expect(diagnose(withRates(input(later, slow)))).toMatchObject({ cause: 'slow-replica' });
   });
 
