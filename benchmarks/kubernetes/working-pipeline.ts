@@ -67,7 +67,7 @@ export function workingPipeline(pipeline: WorkingPipeline): string {
   const file = join(place, `${name}.yaml`);
   const text = readFileSync(join(place, 'pipeline.yaml'), 'utf8')
     .replace(/latencyMs: \d+/, `latencyMs: ${sloMs}`)
-    .replace(/budget: \{[^}]*\}/, 'budget: { cpuCores: 4 }')
+    .replace(/budget: \{[^}]*\}/, 'budget: { cpuCores: 4 }\n  control: { mode: auto }')
     .replaceAll(/cpuCores: \[[^\]]*\]/g, `cpuCores: [${cpuCores.join(', ')}], memoryBytes: 134217728`)
     .replaceAll('parameters: { ', `parameters: { steps: ${steps}, `);
   writeFileSync(file, hasFailingVariant ? text.replace(/^(?= {2}evaluation:)/m, failingVariant(pipeline)) : text);
