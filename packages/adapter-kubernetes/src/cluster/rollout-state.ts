@@ -82,6 +82,15 @@ export function nodeIssues(ended: readonly ObservedPod[], afterEpochMs: number):
   return [...found.values()];
 }
 
+/** Causes of the cluster to take pods away that still run: an eviction, a preemption or a taint. */
+export function disruptions(pods: readonly ObservedPod[]): readonly string[] {
+  return pods.flatMap(({ metadata, status }) => {
+    const target = status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+    if (target?.status !== 'True') return [];
+    return [[objectKey(metadata), target.reason, target.message].filter(Boolean).join(': ')];
+  });
+}
+
 /** Time of the last change of a pod, which for an ended pod is its end. */
 function endedAtEpochMs({ metadata, status }: ObservedPod): number {
   const changes = (status?.conditions ?? []).map(({ lastTransitionTime }) => lastTransitionTime);

@@ -2,7 +2,7 @@ import { AppError, SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
-import type { KubeObject } from '../api/kube-object.js';
+import { type KubeObject, refTo } from '../api/kube-object.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
 import {
@@ -319,6 +319,27 @@ describe('Operator', () => {
     expect(await condition('Ready')).toMatchObject({ status: 'True' });
     const left = (await all<ObservedPod>(pods)).map(({ metadata }) => metadata.name);
     expect(left.filter((name) => evicted.includes(name)).length).toBeGreaterThan(0);
+    await stop();
+  });
+
+  it('says which pod is evicted until its replacement is ready', async () => {
+    const { pass, cluster, all, admin, condition, stop } = await start();
+    await pass(3_000);
+    cluster.readyAfterMs = () => 2_000;
+    cluster.stopMs = 5_000;
+    const pod = (await all<ObservedPod>(pods)).find(isStage);
+    if (pod === undefined) throw new Error('there is no pod of a stage');
+    const { name } = pod.metadata;
+    const target = { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: 'evicting' };
+    const status = { ...pod.status, conditions: [target] };
+    await admin.applyStatus(pods, { ...pod, metadata: { name, namespace }, status }, { ...human, force: true });
+    await admin.delete(refTo(pods, pod));
+    await pass(1_000);
+    const evicted = `n/${name}: EvictionByEvictionAPI: evicting`;
+    expect(await condition('Ready')).toMatchObject({ status: 'False', message: expect.stringContaining(evicted) });
+    await pass(10_000);
+    expect(await condition('Ready')).toMatchObject({ status: 'True' });
+    expect(await condition('Degraded')).toMatchObject({ status: 'False' });
     await stop();
   });
 

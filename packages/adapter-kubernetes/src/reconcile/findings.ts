@@ -1,5 +1,12 @@
 import type { ObservedDeployment } from '../cluster/observed-objects.js';
-import { nodeIssues, podIssues, podRefusal, type RolloutState, rolloutState } from '../cluster/rollout-state.js';
+import {
+  disruptions,
+  nodeIssues,
+  podIssues,
+  podRefusal,
+  type RolloutState,
+  rolloutState,
+} from '../cluster/rollout-state.js';
 import type { PipelineCondition } from '../crd/status-schema.js';
 import type { ChildRefusal, ObservedPipeline, Phase, Planning } from './reconciliation.js';
 import type { ForeignReplicas } from './replica-groups.js';
@@ -53,7 +60,7 @@ function plannedFinding({ planning }: FindingInput): Finding {
   }
 }
 
-function readyFinding({ live, phase, canary, isQuiet }: FindingInput): Finding {
+function readyFinding({ view, live, phase, canary, isQuiet }: FindingInput): Finding {
   if (live.size === 0) return no('Ready', 'NothingDeployed', 'The pipeline has no workloads.');
   // The routers restart at each step; one message covers all restarts.
   if (canary !== undefined) {
@@ -70,7 +77,7 @@ function readyFinding({ live, phase, canary, isQuiet }: FindingInput): Finding {
   });
   if (open.length > 0) {
     const reason = open.some(({ isStarting: starts }) => starts) ? 'ReplicasStarting' : 'ReplicasStopping';
-    return no('Ready', reason, open.map(({ text }) => text).join('; '));
+    return no('Ready', reason, [...open.map(({ text }) => text), ...disruptions(view.pods)].join('; '));
   }
   if (phase === 'ending') return no('Ready', 'Ending', 'The pipeline was deleted and is being drained.');
   if (phase === 'preparing') return no('Ready', 'Preparing', 'The stages of the plan are being started.');

@@ -306,6 +306,21 @@ describe('reconcile: troubles', () => {
     if (expected !== 'AsPlanned') expect(degraded?.message).toBe(`n/${SMALL}-1: ${reason}: low on memory`);
   });
 
+  it.each([
+    ['EvictionByEvictionAPI', 'Eviction API: evicting'],
+    ['PreemptionByScheduler', 'preempting to accommodate a higher priority pod'],
+  ])('says which pod is replaced for %s, which is no issue', async (reason, message) => {
+    const planning = await small();
+    const children = settled(planning, { [SMALL]: { ready: 1 } });
+    const conditions = [{ type: 'DisruptionTarget', status: 'True', reason, message }];
+    const result = decide({ children, pods: [podOf(deployment(children, SMALL), { conditions })] }, planning);
+    expect(condition(result, 'Ready')).toMatchObject({
+      ...{ status: 'False', reason: 'ReplicasStarting' },
+      message: `${SMALL}: 1 of 2 ready; n/${SMALL}-1: ${reason}: ${message}`,
+    });
+    expect(condition(result, 'Degraded')?.reason).toBe('AsPlanned');
+  });
+
   it('tells pods without a node, and rollouts that make no progress', async () => {
     const planning = await small();
     const children = settled(planning, { [SMALL]: { ready: 0, isStuck: true } });
