@@ -1,4 +1,4 @@
-# Names, addresses and helpers that `up`, `image` and `down` share. Sourced; expects FOLDER, the folder of the node.
+# Names, addresses and helpers that the scripts share. Sourced; expects FOLDER, the folder of the node, and BINARIES to start programs.
 
 NODE=equipoise-node # names the node, its bridge, its control groups and its pod network
 NET=10.217.0.0/16
@@ -7,6 +7,7 @@ POD_CIDR=10.217.1.0/24
 SERVICE_CIDR=10.217.2.0/24
 DNS_IP=10.217.2.10
 LOOPBACK=127.217.0.1 # an own loopback address, so that fixed ports do not collide with other programs
+MEMORY_THRESHOLD=50Mi # the kubelet evicts pods if less memory is available
 SOCKET="$FOLDER/run/containerd.sock"
 ROOT="$FOLDER/root" # unpacked Debian packages
 LIBRARIES="$ROOT/usr/lib/x86_64-linux-gnu:$ROOT/lib/x86_64-linux-gnu"
@@ -44,6 +45,20 @@ stop() {
   kill "$1" 2>/dev/null || true
   while is_running "$1" && ((rounds-- > 0)); do sleep 0.1; done
   ! is_running "$1" || { kill -9 "$1" 2>/dev/null || true; sleep 0.3; }
+}
+
+# start NAME COMMAND…: a program in the mount namespace of the node.
+start() {
+  local name="$1"
+  shift
+  setsid nsenter --mount --target "$(<"$FOLDER/pids/hold")" --wd=/ -- \
+    env "PATH=$ROOT/usr/bin:$ROOT/usr/sbin:$ROOT/sbin:$ROOT/bin:$PATH" "$@" >>"$FOLDER/log/$name.log" 2>&1 </dev/null &
+  echo $! >"$FOLDER/pids/$name"
+}
+
+start_kubelet() {
+  start kubelet "$BINARIES/kubelet" --config="$FOLDER/etc/kubelet.yaml" --kubeconfig="$FOLDER/etc/kubelet.kubeconfig" \
+    --root-dir="$FOLDER/state/kubelet" --cert-dir="$FOLDER/etc/kubelet-pki" --hostname-override="$NODE" --node-ip="$NODE_IP"
 }
 
 # group_folders: control groups of the node, one folder per hierarchy (one in all with cgroup v2).
