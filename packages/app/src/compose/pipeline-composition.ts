@@ -45,6 +45,7 @@ import {
   StageTypes,
   type ThreadedPlanStore,
 } from '@equipoise/runtime';
+import { quotaFractionOfProcess } from './cpu-quota-of-process.js';
 import { embeddedLauncher } from './embedded-launcher.js';
 import { type FirstPlan, firstReason, lostPinsText, nothingFits, planOfResult, resumeObjection } from './first-plan.js';
 import { type OwnDecisions, ownTicks } from './own-decisions.js';
@@ -168,7 +169,9 @@ export class PipelineComposition {
       tracer: options.tracer,
       shadows: this.#shadows,
     });
-    this.#policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy));
+    this.#policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy), {
+      quotaFraction: quotaFractionOfProcess(),
+    });
     this.actuator = new EmbeddedActuator(setup.spec, {
       pool: this.runner,
       launcher: inputs.watching(this.stageTypes.watching(this.#batches.watching(replicas(embeddedLauncher(spec))))),

@@ -90,6 +90,32 @@ it('grants a batch no more than 10 times the SLO (or 1 s) on a busy machine, nor
   ]);
 });
 
+it('waits longer for a batch under a CPU quota before it counts as hung', () => {
+  const limits: unknown[] = [];
+  const setPolicy = (_: StageId, { hungAfterMs, hungAtMostMs }: BatchPolicy) =>
+    limits.push([hungAfterMs, hungAtMostMs]);
+  const policies = new ServingPolicies(spec, requireCurves(spec, []), setPolicy, { quotaFraction: 0.2 });
+  policies.adopt(detect, planOn(1));
+  expect(limits).toEqual([
+    [
+      [0, 2_000],
+      [0, 5_000],
+    ],
+  ]);
+});
+
+it('waits longer for a server elsewhere that has less than a core', () => {
+  const limits: unknown[] = [];
+  const [first, ...others] = spec.stages as [StageSpec, ...StageSpec[]];
+  const variants = first.variants.map((variant) => ({ ...variant, server: { url: 'http://a' }, cpuCores: [0.2] }));
+  const placed = { ...spec, stages: [{ ...first, variants } as unknown as StageSpec, ...others] };
+  const policies = new ServingPolicies(placed, requireCurves(placed, []), (_, { hungAfterMs }) =>
+    limits.push(hungAfterMs),
+  );
+  policies.adopt(detect, { ...planOn(1), resources: { ...planOn(1).resources, cpuCores: 0.2 } });
+  expect(limits).toEqual([[0, 2_000]]);
+});
+
 it('keeps the service times of an omitted stage, whose last requests still run', () => {
   const inForce = new Map<StageId, BatchPolicy>();
   const policies = new ServingPolicies(spec, requireCurves(spec, []), (id, policy) => inForce.set(id, policy));

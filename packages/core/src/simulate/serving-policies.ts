@@ -22,10 +22,12 @@ export function batchPolicies(
   spec: PipelineSpec,
   plan: Pick<Plan, 'stages'>,
   curves: ServiceCurves,
+  host: ServingHost = {},
 ): readonly BatchPolicy[] {
   // With the largest quorum a join may spare no part.
   const graph = servingGraph(withQuorums(spec, quorumsOfPlan(spec, plan.stages)));
-  const expected = spec.stages.map((stage) => expectedBatches(stage, { plan, curves, sloMs: spec.slo.latencyMs }));
+  const expectation = { plan, curves, sloMs: spec.slo.latencyMs, host };
+  const expected = spec.stages.map((stage) => expectedBatches(stage, expectation));
   const isOmitted = (node: number): boolean => plan.stages[graph.nodes[node]?.id as StageId]?.[0]?.replicas === 0;
   const remainingMs = graph.nodes.map(() => 0);
   const leastMs = ({ to }: ServingEdge): number => (expected[to]?.serviceMs[1] ?? 0) + (remainingMs[to] ?? 0);
@@ -76,6 +78,11 @@ function waitShares(
   });
 }
 
+export interface ServingHost {
+  /** Share of a core that the kernel allows the serving process, if below 1; default 1. */
+  readonly quotaFraction?: number;
+}
+
 /** Times in ms by batch size; index 0 is unused. */
 interface ExpectedBatches {
   readonly serviceMs: readonly number[];
@@ -87,27 +94,32 @@ interface Expectation {
   readonly plan: Pick<Plan, 'stages'>;
   readonly curves: ServiceCurves;
   readonly sloMs: number;
+  readonly host: ServingHost;
 }
 
 const TAIL_FRACTION = 0.9999;
 
 function expectedBatches(
   { id, runTimeoutMs = defaultRunTimeoutMs }: StageSpec,
-  { plan, curves, sloMs }: Expectation,
+  { plan, curves, sloMs, host }: Expectation,
 ): ExpectedBatches {
   const stagePlan = plan.stages[id]?.[0];
   const curve = stagePlan && curves.curve(id, stagePlan.variantId, stagePlan.resources.cpuCores);
   if (stagePlan === undefined || curve === undefined) return { serviceMs: [], hungAfterMs: [], hungAtMostMs: [] };
   const bySize = (timeMs: (size: number) => number): readonly number[] =>
     Array.from({ length: stagePlan.maxBatchSize + 1 }, (_, size) => (size === 0 ? 0 : timeMs(size)));
+  const isElsewhere = curve.dispatchCores === 0;
+  const shareFraction = isElsewhere ? Math.min(1, curve.cpuCores) : (host.quotaFraction ?? 1);
   const hungAfterMs = (size: number): number => {
     const tailMs = lawQuantileMs(curve.law(size), TAIL_FRACTION);
-    return Math.min(runTimeoutMs, hangBoundMs({ meanMs: curve.meanMs(size), tailMs, sloMs }));
+    return Math.min(runTimeoutMs, hangBoundMs({ meanMs: curve.meanMs(size), tailMs, sloMs, shareFraction }));
   };
+  const hungAtMostMs = (size: number): number =>
+    Math.min(runTimeoutMs, mostHangBoundMs({ meanMs: curve.meanMs(size), sloMs, shareFraction }));
   return {
     serviceMs: bySize((size) => curve.meanMs(size)),
     hungAfterMs: bySize(hungAfterMs),
-    hungAtMostMs: bySize((size) => Math.min(runTimeoutMs, mostHangBoundMs({ meanMs: curve.meanMs(size), sloMs }))),
+    hungAtMostMs: bySize(hungAtMostMs),
   };
 }
 
@@ -119,12 +131,19 @@ export class ServingPolicies {
   readonly #spec: PipelineSpec;
   #curves: ServiceCurves;
   readonly #setPolicy: (stageId: StageId, policy: BatchPolicy) => void;
+  readonly #host: ServingHost;
   readonly #serving: Record<StageId, readonly StagePlan[]> = {};
 
-  constructor(spec: PipelineSpec, curves: ServiceCurves, setPolicy: (stageId: StageId, policy: BatchPolicy) => void) {
+  constructor(
+    spec: PipelineSpec,
+    curves: ServiceCurves,
+    setPolicy: (stageId: StageId, policy: BatchPolicy) => void,
+    host: ServingHost = {},
+  ) {
     this.#spec = spec;
     this.#curves = curves;
     this.#setPolicy = setPolicy;
+    this.#host = host;
   }
 
   /** Adopts the plan of a stage. Stages before it change, too: by their remaining time. */
@@ -138,7 +157,9 @@ export class ServingPolicies {
   canaryPolicy(stageId: StageId, to: StagePlan): CanaryPolicy {
     const [spec, curves] = [this.#spec, this.#curves];
     const stages = { ...this.#serving, [stageId]: [to] };
-    const policy = batchPolicies(spec, { stages }, curves)[spec.stages.findIndex(({ id }) => id === stageId)];
+    const policy = batchPolicies(spec, { stages }, curves, this.#host)[
+      spec.stages.findIndex(({ id }) => id === stageId)
+    ];
     invariant(policy !== undefined, `the pipeline has the stage ${stageId}`);
     const curve = curves.curve(stageId, to.variantId, to.resources.cpuCores);
     if (curve === undefined) return policy;
@@ -157,7 +178,7 @@ export class ServingPolicies {
   }
 
   #setAll(): void {
-    const policies = batchPolicies(this.#spec, { stages: this.#serving }, this.#curves);
+    const policies = batchPolicies(this.#spec, { stages: this.#serving }, this.#curves, this.#host);
     for (const [index, { id }] of this.#spec.stages.entries()) {
       const policy = policies[index];
       if (policy !== undefined && this.#serving[id] !== undefined) this.#setPolicy(id, policy);

@@ -129,6 +129,9 @@ it.each([
   ['a heavy tail', { meanMs: 100, tailMs: 900, sloMs: 1_000 }, 3_600],
   ['a tail that no client waits for', { meanMs: 100, tailMs: 9_000, sloMs: 400 }, 4_000],
   ['a mean above the SLO', { meanMs: 900, tailMs: 9_000, sloMs: 100 }, 9_000],
+  ['a short batch with a fifth of a core', { meanMs: 3, tailMs: 5, sloMs: 100, shareFraction: 0.2 }, 2_000],
+  ['a tail with half a core', { meanMs: 100, tailMs: 180, sloMs: 400, shareFraction: 0.5 }, 1_440],
+  ['such a tail that no client waits for', { meanMs: 100, tailMs: 9_000, sloMs: 400, shareFraction: 0.5 }, 4_000],
 ])('bounds the time of %s', (_, expected, boundMs) => {
   expect(hangBoundMs(expected)).toBe(boundMs);
 });

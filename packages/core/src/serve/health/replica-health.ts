@@ -70,17 +70,21 @@ export interface ExpectedBatch {
   /** 99.99th percentile; the mean if the profile has no tail. */
   readonly tailMs: number;
   readonly sloMs: number;
+  /** Share of a core that the kernel or a server elsewhere gives, if below 1; default 1. Work then has long pauses. */
+  readonly shareFraction?: number;
 }
 
 /** Time in ms after which a batch counts as hung. */
-export function hangBoundMs({ meanMs, tailMs, sloMs }: ExpectedBatch): number {
-  const knownTailMs = tailMs > meanMs ? tailMs : UNKNOWN_TAIL * meanMs;
-  return Math.max(LEAST_HANG_MS, Math.min(HANG_TAILS * knownTailMs, Math.max(HANG_SLOS * sloMs, HANG_MEANS * meanMs)));
+export function hangBoundMs({ meanMs, tailMs, sloMs, shareFraction = 1 }: ExpectedBatch): number {
+  const tailsMs = (HANG_TAILS * (tailMs > meanMs ? tailMs : UNKNOWN_TAIL * meanMs)) / shareFraction;
+  const mostMs = Math.max(HANG_SLOS * sloMs, (HANG_MEANS * meanMs) / shareFraction);
+  return Math.max(LEAST_HANG_MS / shareFraction, Math.min(tailsMs, mostMs));
 }
 
 /** The same on the busiest machine. */
-export function mostHangBoundMs({ meanMs, sloMs }: Omit<ExpectedBatch, 'tailMs'>): number {
-  return Math.max(MOST_OWN_SLOWNESS * LEAST_HANG_MS, HANG_SLOS * sloMs, HANG_MEANS * meanMs);
+export function mostHangBoundMs({ meanMs, sloMs, shareFraction = 1 }: Omit<ExpectedBatch, 'tailMs'>): number {
+  const ownMs = Math.max(MOST_OWN_SLOWNESS * LEAST_HANG_MS, HANG_MEANS * meanMs);
+  return Math.max(HANG_SLOS * sloMs, ownMs / shareFraction);
 }
 
 /** How much slower than profiled a busy machine is, by other replicas, or by earlier batches of the only replica. */
