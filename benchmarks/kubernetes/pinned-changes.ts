@@ -39,7 +39,7 @@ interface Pins {
 
 const ARRIVAL_RPS = 10;
 const SLO_MS = 1_000;
-const PIPELINE = { name: 'pinned', steps: 5e6, cpuCores: [0.15], sloMs: SLO_MS, hasFailingVariant: true } as const;
+const PIPELINE = { name: 'pinned', blocks: 200, cpuCores: [0.15], sloMs: SLO_MS, hasFailingVariant: true } as const;
 const GOOD = ['few-words', 'many-words'] as const;
 const FAILING = 'failing';
 const LIMIT_MS = 300_000;

@@ -14,7 +14,7 @@ export interface RampFigures extends LoadFigures {
 }
 
 /** A replica of 0.15 cores answers some ten requests per second; the node has room for five. */
-const PIPELINE = { name: 'ramp', steps: 5e6, cpuCores: [0.15], sloMs: 1_000 } as const;
+const PIPELINE = { name: 'ramp', blocks: 200, cpuCores: [0.15], sloMs: 1_000 } as const;
 const RAMP: readonly LoadStage[] = [
   { seconds: 60, fromRps: 5, toRps: 5 },
   { seconds: 90, fromRps: 5, toRps: 40 },
