@@ -47,7 +47,7 @@ const CPU_LIMITS = [1, 0.5, 0.25, 0.05];
 /** The other stage has little work, and a limit that hardly counts. */
 const OTHER_LIMIT = 0.25;
 /** Some 30 ms of work. The SLO is so long that no request is refused: the latencies are those of all requests. */
-const PIPELINE = { name: 'limits', blocks: 750, cpuCores: CPU_LIMITS, sloMs: 20_000 };
+const PIPELINE = { name: 'limits', blocks: 750, cpuCores: CPU_LIMITS, budgetCpuCores: 4, sloMs: 20_000 };
 const LOADS = [0.3, 0.5, 0.7];
 /** Requests before the measured ones, while code is compiled. */
 const WARM_UP = 40;

@@ -39,7 +39,8 @@ interface Pins {
 
 const ARRIVAL_RPS = 10;
 const SLO_MS = 1_000;
-const PIPELINE = { name: 'pinned', blocks: 200, cpuCores: [0.15], sloMs: SLO_MS, hasFailingVariant: true } as const;
+const WORK = { blocks: 100, cpuCores: [0.15], budgetCpuCores: 0.9 };
+const PIPELINE = { name: 'pinned', ...WORK, sloMs: SLO_MS, hasFailingVariant: true };
 const GOOD = ['few-words', 'many-words'] as const;
 const FAILING = 'failing';
 const LIMIT_MS = 300_000;

@@ -17,6 +17,7 @@ interface WorkingPipeline {
   /** Blocks of 64 KiB that each request hashes, some 0.04 ms each. */
   readonly blocks: number;
   readonly cpuCores: readonly number[];
+  readonly budgetCpuCores: number;
   readonly sloMs: number;
   /** Adds a variant that fails in pods, but not on this machine. */
   readonly hasFailingVariant?: boolean;
@@ -65,12 +66,12 @@ const failingVariant = ({ blocks, cpuCores }: WorkingPipeline): string => `     
 
 /** Pipeline file with its profile; a profile that exists, or a part of it, is kept. */
 export function workingPipeline(pipeline: WorkingPipeline): string {
-  const { name, blocks, cpuCores, sloMs, hasFailingVariant = false } = pipeline;
+  const { name, blocks, cpuCores, budgetCpuCores, sloMs, hasFailingVariant = false } = pipeline;
   const place = workingFolder();
   const file = join(place, `${name}.yaml`);
   const text = readFileSync(join(place, 'pipeline.yaml'), 'utf8')
     .replace(/latencyMs: \d+/, `latencyMs: ${sloMs}`)
-    .replace(/budget: \{[^}]*\}/, 'budget: { cpuCores: 4 }\n  control: { mode: auto }')
+    .replace(/budget: \{[^}]*\}/, `budget: { cpuCores: ${budgetCpuCores} }\n  control: { mode: auto }`)
     .replaceAll(/cpuCores: \[[^\]]*\]/g, `cpuCores: [${cpuCores.join(', ')}], memoryBytes: 134217728`)
     .replaceAll('parameters: { ', `parameters: { blocks: ${blocks}, `);
   writeFileSync(file, hasFailingVariant ? text.replace(/^(?= {2}evaluation:)/m, failingVariant(pipeline)) : text);
