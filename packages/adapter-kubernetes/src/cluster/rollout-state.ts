@@ -40,6 +40,8 @@ export interface PodIssue {
     | 'Evicted'
     | 'NodeRefused';
   readonly message: string;
+  /** Time of an event that is over; a state that lasts has none. */
+  readonly atEpochMs?: number;
 }
 
 const REASONS: Readonly<Record<string, PodIssue['reason']>> = {
@@ -54,15 +56,19 @@ const REASONS: Readonly<Record<string, PodIssue['reason']>> = {
   RunContainerError: 'ContainerFailed',
 };
 
-/** Issues of pods, one for each reason. Of the OOM kills, only those after `killedAfterEpochMs` count. */
+/** Issues of pods, the first or latest of each reason. Of the OOM kills, only those after `killedAfterEpochMs` count. */
 export function podIssues(
   pods: readonly ObservedPod[],
   killedAfterEpochMs = Number.NEGATIVE_INFINITY,
 ): readonly PodIssue[] {
+  return latestOfEach(pods.flatMap((pod) => issueOf(pod, killedAfterEpochMs) ?? []));
+}
+
+function latestOfEach(issues: readonly PodIssue[]): readonly PodIssue[] {
   const found = new Map<string, PodIssue>();
-  for (const pod of pods) {
-    const issue = issueOf(pod, killedAfterEpochMs);
-    if (issue !== undefined && !found.has(issue.reason)) found.set(issue.reason, issue);
+  for (const issue of issues) {
+    const known = found.get(issue.reason);
+    if (known === undefined || (issue.atEpochMs ?? 0) > (known.atEpochMs ?? 0)) found.set(issue.reason, issue);
   }
   return [...found.values()];
 }
@@ -70,16 +76,16 @@ export function podIssues(
 /** Reasons of a node that refuses a placed pod. Its ReplicaSet makes another one, which may end the same way. */
 const NODE_REFUSES = /^(OutOf.*|UnexpectedAdmissionError|TopologyAffinityError|NodeAffinity)$/;
 
-/** Issues of pods that a node ended after `afterEpochMs`: evicted for its pressure, or refused. One for each reason. */
+/** Issues of pods that a node ended after `afterEpochMs`: evicted for its pressure, or refused. The latest of each reason. */
 export function nodeIssues(ended: readonly ObservedPod[], afterEpochMs: number): readonly PodIssue[] {
-  const found = new Map<string, PodIssue>();
-  for (const pod of ended) {
+  const issues = ended.flatMap((pod): readonly PodIssue[] => {
     const { reason: cause = '', message = '' } = pod.status ?? {};
     const reason = cause === 'Evicted' ? cause : NODE_REFUSES.test(cause) ? 'NodeRefused' : undefined;
-    if (reason === undefined || found.has(reason) || endedAtEpochMs(pod) <= afterEpochMs) continue;
-    found.set(reason, { reason, message: `${objectKey(pod.metadata)}: ${cause}: ${message}` });
-  }
-  return [...found.values()];
+    const atEpochMs = endedAtEpochMs(pod);
+    if (reason === undefined || atEpochMs <= afterEpochMs) return [];
+    return [{ reason, message: `${objectKey(pod.metadata)}: ${cause}: ${message}`, atEpochMs }];
+  });
+  return latestOfEach(issues);
 }
 
 /** Causes of the cluster to take pods away that still run: an eviction, a preemption or a taint. */
@@ -115,9 +121,10 @@ function memoryIssue(
   killedAfterEpochMs: number,
 ): PodIssue | undefined {
   const { reason, finishedAt = '' } = lastState?.terminated ?? {};
-  if (reason !== 'OOMKilled' || Date.parse(finishedAt) <= killedAfterEpochMs) return undefined;
+  const atEpochMs = Date.parse(finishedAt);
+  if (reason !== 'OOMKilled' || atEpochMs <= killedAfterEpochMs) return undefined;
   return {
-    reason: 'OutOfMemory',
+    ...{ reason: 'OutOfMemory', atEpochMs },
     message: `${objectKey(metadata)}, container ${name}: killed at its memory limit at ${finishedAt} (restarts: ${restartCount}). Set a larger memoryBytes.`,
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../api/kube-object.js';
-import { isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
+import { isRouter, type ObservedDeployment, type ObservedPod } from '../cluster/observed-objects.js';
 import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
 import {
   NOW_EPOCH_MS,
@@ -304,6 +304,28 @@ describe('reconcile: troubles', () => {
     const degraded = condition(decide({ children, ended }, planning), 'Degraded');
     expect(degraded?.reason).toBe(expected);
     if (expected !== 'AsPlanned') expect(degraded?.message).toBe(`n/${SMALL}-1: ${reason}: low on memory`);
+  });
+
+  it('tells the latest of several pods that a node ended, and the latest OOM kill', async () => {
+    const planning = await small();
+    const children = settled(planning);
+    const made = deployment(children, SMALL);
+    const pod = (name: string, agoMs: number, status: (time: string) => ObservedPod['status']): ObservedPod => {
+      const { metadata, ...rest } = podOf(made, status(new Date(NOW_EPOCH_MS - agoMs).toISOString()));
+      return { ...rest, metadata: { ...metadata, name } };
+    };
+    const killed = (time: string) => ({
+      containerStatuses: [{ name: 'stage', lastState: { terminated: { reason: 'OOMKilled', finishedAt: time } } }],
+    });
+    const evicted = (time: string) => ({
+      ...{ phase: 'Failed', reason: 'Evicted', message: 'low on memory' },
+      conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: time }],
+    });
+    const times = { early: 300_000, latest: 60_000, late: 120_000 };
+    const all = (status: (time: string) => ObservedPod['status']) =>
+      Object.entries(times).map(([name, agoMs]) => pod(name, agoMs, status));
+    const degraded = condition(decide({ children, pods: all(killed), ended: all(evicted) }, planning), 'Degraded');
+    expect(degraded?.message).toMatch(/^n\/latest, container stage: killed .*; n\/latest: Evicted: low on memory$/);
   });
 
   it.each([
