@@ -25,6 +25,7 @@ export { type PolicyName, policies } from './optimize/policies.js';
 export { type FreeQuantity, type PlanningQuestion, type Recommendation, recommend } from './optimize/recommend.js';
 export { estimateStages } from './optimize/search/estimate-stages.js';
 export { isServiceCorrection } from './profile/corrected-service.js';
+export { fullSpeedMs } from './profile/cpu-quota.js';
 export { fitCorrections, type TimedBatch } from './profile/fit-corrections.js';
 export { fitThreadCost, type TurnInterval } from './profile/fit-thread-cost.js';
 export { type MonotoneFit, monotoneFit } from './profile/monotone-fit.js';

@@ -3,15 +3,26 @@ import type { VariantBatches } from './router-page.js';
 
 type Totals = ReadonlyMap<string, VariantBatches>;
 
+interface TotalsAt {
+  /** Monotonic. */
+  readonly atMs: number;
+  readonly totals: Totals;
+}
+
+/** Batches that all routers counted within `seconds`. */
+export interface CountedBatches {
+  readonly batches: readonly VariantBatches[];
+  readonly seconds: number;
+}
+
 const WINDOW_MS = 60_000;
 
 const keyOf = ({ stage, variant }: VariantBatches): string => JSON.stringify([stage, variant]);
 
-/** Totals; instants are monotonic. */
 export class BatchTotals {
   readonly #pages = new Map<string, Totals>();
-  #series: { readonly atMs: number; readonly totals: Totals }[] = [];
-  #taken: Totals = new Map();
+  #series: TotalsAt[] = [];
+  #taken: TotalsAt | undefined;
 
   addPage(router: string, batches: readonly VariantBatches[], atMs: number): void {
     const before = this.#pages.get(router);
@@ -25,6 +36,7 @@ export class BatchTotals {
       next.set(key, sum === undefined ? more : plus(sum, more, 1));
     }
     this.#series.push({ atMs, totals: next });
+    this.#taken ??= { atMs, totals: new Map() };
     while ((this.#series[1]?.atMs ?? Number.POSITIVE_INFINITY) <= atMs - WINDOW_MS) this.#series.shift();
   }
 
@@ -33,15 +45,15 @@ export class BatchTotals {
   }
 
   /** Batches of the last minute. */
-  window(): readonly VariantBatches[] {
-    return difference(this.#series.at(-1)?.totals, this.#series[0]?.totals);
+  window(): CountedBatches {
+    return growthBetween(this.#series[0], this.#series.at(-1));
   }
 
   /** Batches since the last call. */
-  take(): readonly VariantBatches[] {
-    const last = this.#series.at(-1)?.totals;
-    const taken = difference(last, this.#taken);
-    this.#taken = last ?? this.#taken;
+  take(): CountedBatches {
+    const last = this.#series.at(-1);
+    const taken = growthBetween(this.#taken, last);
+    if (last !== undefined) this.#taken = last;
     return taken;
   }
 }
@@ -58,10 +70,12 @@ const plus = (a: VariantBatches, b: VariantBatches, sign: 1 | -1): VariantBatche
   serviceS: a.serviceS + sign * b.serviceS,
 });
 
-function difference(last: Totals = new Map(), first: Totals = new Map()): readonly VariantBatches[] {
-  return [...last].flatMap(([key, each]) => {
-    const before = first.get(key);
+function growthBetween(first: TotalsAt | undefined, last: TotalsAt | undefined): CountedBatches {
+  if (first === undefined || last === undefined) return { batches: [], seconds: 0 };
+  const batches = [...last.totals].flatMap(([key, each]) => {
+    const before = first.totals.get(key);
     const more = before === undefined ? each : plus(each, before, -1);
     return more.count > 0 ? [more] : [];
   });
+  return { batches, seconds: (last.atMs - first.atMs) / 1000 };
 }

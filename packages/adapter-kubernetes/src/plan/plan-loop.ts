@@ -24,6 +24,7 @@ import type { EngineMetrics } from '@equipoise/core/ports';
 import type { KubeObject } from '../api/kube-object.js';
 import { objectName } from '../cluster/object-names.js';
 import { isRouter } from '../cluster/observed-objects.js';
+import type { CountedBatches } from '../observe/batch-totals.js';
 import { targetOf } from '../observe/pipeline-target.js';
 import { isRoutingPod, watchOf } from '../observe/pipeline-watch.js';
 import type { Pace, RouterWatchDeps } from '../observe/router-watch.js';
@@ -42,7 +43,7 @@ import { type NetworkTimes, NetworkWatch } from './network-times.js';
 import { arrivalRpsOf } from './pipeline-annotations.js';
 import type { PipelinePlanner, PlannerAnswer } from './pipeline-planner.js';
 import type { PipelineSignals, PlanAnswer, PlanNews } from './planning.js';
-import { observedBatches, profileIssue } from './profile-check.js';
+import { type MeasuredBatches, observedBatches, profileIssue } from './profile-check.js';
 
 export interface PlanLoopDeps extends RouterWatchDeps {
   /** Series of engines that walk the graph themselves; by default there are none. */
@@ -86,6 +87,7 @@ export class PlanLoop {
   #planner: PipelinePlanner | undefined;
   #answer: PlanAnswer = pendingAnswer('The first plan is being made.');
   #issue: ControlIssue | undefined;
+  #profile: { readonly atMs: number; readonly issue?: ControlIssue | undefined } = { atMs: Number.NEGATIVE_INFINITY };
   #signals: PipelineSignals = {};
   #signalsAtMs = Number.NEGATIVE_INFINITY;
   #nextTickAtMs = 0;
@@ -374,7 +376,7 @@ export class PlanLoop {
       spec: this.#spec,
       split: this.#split,
       watch: this.#watch,
-      batches: this.#isTicking ? [] : observedBatches(this.#watch.batches.take(), this.#measured),
+      batches: this.#isTicking ? [] : observedBatches(this.#measuredBatches(this.#watch.batches.take())),
       ages: this.#ages,
       runs: this.#runs,
       // In mode `advise`, an unfinished canary does not delay advice.
@@ -456,14 +458,19 @@ export class PlanLoop {
     return this.#routedNow && planOfRouters(this.#routedNow, this.#split);
   }
 
-  /** Plan that the measured batches belong to. */
-  get #measured(): Plan | undefined {
-    return this.#routedNow ?? this.#runs;
+  /** Of the last control interval: each check simulates the quotas of the pods. */
+  get #profileIssue(): ControlIssue | undefined {
+    const nowMs = this.#deps.clock.nowMs();
+    if (nowMs - this.#profile.atMs >= this.#spec.control.intervalMs) {
+      const isOff = this.#profile.issue !== undefined;
+      const issue = profileIssue({ ...this.#measuredBatches(this.#watch.batches.window()), isOff });
+      this.#profile = { atMs: nowMs, issue };
+    }
+    return this.#profile.issue;
   }
 
-  get #profileIssue(): ControlIssue | undefined {
-    const isOff = this.#signals.issue?.reason === 'ProfileOff';
-    return profileIssue({ spec: this.#spec, runs: this.#measured, batches: this.#watch.batches.window(), isOff });
+  #measuredBatches(counted: CountedBatches): MeasuredBatches {
+    return { spec: this.#spec, counted, runs: this.#routedNow ?? this.#runs, routers: this.#split.count };
   }
 
   #onPlanningFailure(error: unknown): void {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CpuQuota, quotaLagMs } from './cpu-quota.js';
+import { SeededRng } from '../kernel/rng.js';
+import { CpuQuota, fullSpeedMs, quotaLagMs } from './cpu-quota.js';
 
 const rule = { periodMs: 100, networkMs: 0 };
 
@@ -73,5 +74,46 @@ describe('CpuQuota', () => {
         },
       ),
     );
+  });
+});
+
+describe('fullSpeedMs', () => {
+  const quotaOf = (shareFraction: number) => ({ shareFraction, quota: rule });
+
+  it.each([
+    [0.15, 10, 0.2],
+    [0.15, 10, 0.6],
+    [0.15, 33, 0.3],
+    [0.15, 33, 0.9],
+    [0.05, 4, 0.5],
+    [0.25, 60, 0.7],
+    [0.5, 30, 0.5],
+    [0.9, 30, 0.7],
+  ])('is the work of batches under a quota of %s: %s ms, %s of the quota used', (share, cpuMs, used) => {
+    const gapMs = cpuMs / (share * used);
+    const rng = new SeededRng(5);
+    let [arrivalMs, sumMs] = [0, 0];
+    const batches = Array.from({ length: 2_000 }, () => {
+      arrivalMs -= gapMs * Math.log(1 - rng.next());
+      return [Math.round(arrivalMs), cpuMs] as const;
+    });
+    let freeMs = 0;
+    endsByTicks(share, batches).forEach((endMs, index) => {
+      sumMs += endMs - Math.max(freeMs, batches[index]?.[0] ?? 0);
+      freeMs = endMs;
+    });
+    const found = fullSpeedMs(sumMs / batches.length, sumMs / arrivalMs, quotaOf(share));
+    expect(found / cpuMs).toBeGreaterThan(0.85);
+    expect(found / cpuMs).toBeLessThan(1.15);
+  });
+
+  it('is the share of the time of batches that always waited for the quota', () => {
+    expect(fullSpeedMs(200, 1, quotaOf(0.15)) / 30).toBeCloseTo(1, 1);
+    expect(fullSpeedMs(200, 3, quotaOf(0.15)) / 30).toBeCloseTo(1, 1);
+  });
+
+  it('is the time itself without a quota', () => {
+    expect(fullSpeedMs(200, 0.5, { shareFraction: 0.15 })).toBe(200);
+    expect(fullSpeedMs(200, 0.5, { shareFraction: 1, quota: rule })).toBe(200);
   });
 });
