@@ -121,8 +121,8 @@ function routerProblems(spec: PipelineSpec, target: RenderTarget): readonly { pa
   if (engine !== undefined)
     return [{ path: 'spec.routers', message: `${engine} walks the graph itself, found ${routers} routers; set 1` }];
   if (routers === 'auto') return [];
-  return routerBoundsProblems(spec, routers).map(({ index, message }) => ({
-    path: `spec.stages[${index}].bounds.replicas`,
+  return routerBoundsProblems(spec, routers).map(({ index, field, message }) => ({
+    path: `spec.stages[${index}].${field}.replicas`,
     message,
   }));
 }

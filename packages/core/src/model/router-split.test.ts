@@ -7,6 +7,7 @@ import {
   routerBoundsProblems,
   routerShares,
   routersWithinBounds,
+  specOfRouter,
   unevenOfConnections,
   usualSplit,
 } from './router-split.js';
@@ -30,6 +31,7 @@ describe('bounds of stages', () => {
       stages: bounds.map(([minReplicas, maxReplicas], index) => ({
         id: `stage-${index}`,
         bounds: { minReplicas, maxReplicas },
+        pins: {},
       })),
     }) as unknown as PipelineSpec;
 
@@ -45,6 +47,30 @@ describe('bounds of stages', () => {
     const problems = routerBoundsProblems(bounded([1, 64], [min, max]), count);
     expect(problems.map(({ index }) => index)).toEqual(suits ? [] : [1]);
     if (!suits) expect(problems[0]?.message).toContain(`multiple of ${count} replicas of stage-1`);
+  });
+
+  const pinned = (replicas: number, max = 8): PipelineSpec => {
+    const [stage] = bounded([1, max]).stages;
+    return { prices: {}, budget: {}, stages: [{ ...stage, pins: { replicas } }] } as unknown as PipelineSpec;
+  };
+
+  it('suit a pin that is a multiple of the routers', () => {
+    expect(routerBoundsProblems(pinned(4), 2)).toEqual([]);
+    const message =
+      '2 routers need a multiple of 2 replicas of stage-0, found a pin of 3; change the pin, or the number of routers';
+    expect(routerBoundsProblems(pinned(3), 2)).toEqual([{ index: 0, field: 'pins', message }]);
+    expect(routersWithinBounds(pinned(3), 5)).toBe(3);
+  });
+
+  it('leave each router a choice, also for a number that does not suit them', () => {
+    const of = ({ stages: [stage] }: PipelineSpec) => [
+      stage?.bounds.minReplicas,
+      stage?.bounds.maxReplicas,
+      stage?.pins.replicas,
+    ];
+    const odd = { ...bounded([3, 3]), prices: {}, budget: {} } as unknown as PipelineSpec;
+    expect(of(specOfRouter(odd, usualSplit(2)))).toEqual([1, 1, undefined]);
+    expect(of(specOfRouter(pinned(3, 3), usualSplit(2)))).toEqual([1, 1, 1]);
   });
 
   it('limit the number of routers', () => {

@@ -31,20 +31,34 @@ export function usualSplit(count: number, unevenFraction = usualUnevenFraction):
   return count === 1 ? oneRouter : { count, unevenFraction, spreads: 'connections' };
 }
 
-/** Stages whose bounds allow no equal number of replicas at each of `count` routers: their index, and why. */
+/** Field of a stage that allows no equal number of replicas at each router, and why. */
+export interface RouterBoundsProblem {
+  readonly index: number;
+  readonly field: 'bounds' | 'pins';
+  readonly message: string;
+}
+
+/** Stages whose bounds or pins allow no equal number of replicas at each of `count` routers. */
 export function routerBoundsProblems(
   { stages }: Pick<PipelineSpec, 'stages'>,
   count: number,
-): readonly { readonly index: number; readonly message: string }[] {
+): readonly RouterBoundsProblem[] {
   if (count === 1) return [];
-  return stages.flatMap(({ id, bounds: { minReplicas: min, maxReplicas: max } }, index) => {
-    if (Math.floor(max / count) >= Math.ceil(Math.max(1, min) / count)) return [];
-    const message = `${count} routers need a multiple of ${count} replicas of ${id}, found none from ${min} to ${max}; change the bounds, or the number of routers`;
-    return [{ index, message }];
-  });
+  return stages.flatMap(
+    ({ id, bounds: { minReplicas: min, maxReplicas: max }, pins }, index): RouterBoundsProblem[] => {
+      const needed = `${count} routers need a multiple of ${count} replicas of ${id}`;
+      if (pins.replicas !== undefined && pins.replicas % count !== 0) {
+        const message = `${needed}, found a pin of ${pins.replicas}; change the pin, or the number of routers`;
+        return [{ index, field: 'pins', message }];
+      }
+      if (Math.floor(max / count) >= Math.ceil(Math.max(1, min) / count)) return [];
+      const message = `${needed}, found none from ${min} to ${max}; change the bounds, or the number of routers`;
+      return [{ index, field: 'bounds', message }];
+    },
+  );
 }
 
-/** The largest number of routers up to `count` that the bounds of all stages allow. */
+/** The largest number of routers up to `count` that the bounds and pins of all stages allow. */
 export function routersWithinBounds(spec: Pick<PipelineSpec, 'stages'>, count: number): number {
   const counts = Array.from({ length: count }, (_, index) => count - index);
   return counts.find((each) => routerBoundsProblems(spec, each).length === 0) ?? 1;
@@ -147,16 +161,15 @@ function shareOfBudget({ costPerHour, ...amounts }: Budget, count: number): Budg
   return { ...shares, ...(costPerHour !== undefined && { costPerHour }) };
 }
 
+/** The upper bound goes first: a router that is gone may leave a number of routers that suits no lower bound or pin. */
 function stageOfRouter(stage: StageSpec, count: number): StageSpec {
   const { bounds, pins } = stage;
+  const maxReplicas = Math.max(1, Math.floor(bounds.maxReplicas / count));
+  const shareOf = (replicas: number): number => Math.min(maxReplicas, Math.ceil(replicas / count));
   return {
     ...stage,
-    bounds: {
-      ...bounds,
-      minReplicas: Math.ceil(bounds.minReplicas / count),
-      maxReplicas: Math.max(1, Math.floor(bounds.maxReplicas / count)),
-    },
-    ...(pins.replicas !== undefined && { pins: { ...pins, replicas: Math.ceil(pins.replicas / count) } }),
+    bounds: { ...bounds, minReplicas: shareOf(bounds.minReplicas), maxReplicas },
+    ...(pins.replicas !== undefined && { pins: { ...pins, replicas: shareOf(pins.replicas) } }),
   };
 }
 

@@ -99,7 +99,7 @@ describe('splitFor', () => {
   const specWith = (maxReplicas: number) =>
     ({
       routers: 'auto',
-      stages: [{ id: 'detect', bounds: { minReplicas: 1, maxReplicas } }],
+      stages: [{ id: 'detect', bounds: { minReplicas: 1, maxReplicas }, pins: {} }],
     }) as unknown as PipelineSpec;
 
   it('with `auto`, has as many routers as the load needs and the bounds of the stages allow', () => {
