@@ -19,8 +19,8 @@ import {
 import { type CoreGrant, type CoreGrants, divideCores } from '@equipoise/core/serve';
 import {
   type ControlLoop,
-  isRunning,
   type LeadState,
+  LiveRouters,
   type LoopEvent,
   ownIdentity,
   type PipelineRunner,
@@ -54,6 +54,10 @@ export interface RouterGroupOptions {
   readonly exchangeMs?: number;
   /** Time without a router before the others get its cores; a restart is often faster. Default 3000. */
   readonly goneMs?: number;
+  /** Time between two attempts to apply a plan or a share; default 5000. */
+  readonly retryMs?: number;
+  /** Time in which SIGHUP reaches all routers; default 10 000. */
+  readonly reloadMs?: number;
 }
 
 /** `claim` is held by a router that leads from its start; `tryClaim` returns undefined if another router leads. */
@@ -68,8 +72,9 @@ const EXCHANGE_MS = 250;
 /** Time for all routers to join, before those that did are all. */
 const JOIN_MS = 10_000;
 const GONE_MS = 3000;
-/** A router whose process cannot be seen, as in another container, is gone after this time without a sign. */
-const SILENT_MS = 10_000;
+/** The lead repeats its state, in case its file was removed or damaged. */
+const REPEAT_MS = 1000;
+const RELOAD_MS = 10_000;
 const RETRY_MS = 5000;
 const CORES_TOLERANCE = 1e-9;
 
@@ -78,11 +83,15 @@ export class RouterGroup {
   readonly #routers: number;
   readonly #exchangeMs: number;
   readonly #goneMs: number;
+  readonly #retryMs: number;
+  readonly #reloadMs: number;
   readonly #files: RouterFiles;
   readonly #load = new RouterLoad();
   readonly #startedAtEpochMs = Date.now();
   readonly #identity = ownIdentity();
+  readonly #others: LiveRouters;
   #whole: PipelineSpec;
+  #digest: string;
   #entry: Entry | undefined;
   #leads = false;
   #enteredAtMs = 0;
@@ -101,30 +110,35 @@ export class RouterGroup {
   #applying: Promise<void> | undefined;
   #wantsSurge = false;
   #retryAtMs = 0;
+  #reloadAtMs = 0;
   #mayClaimAtMs = 0;
+  /** Since when the lead has another pipeline file, and whether this was said. */
+  #otherFileSinceMs: number | undefined;
+  #hasOtherFile = false;
   // Memory of the lead.
   #grants: CoreGrants = {};
   #leadVersion = 0;
-  /** Content of the last state that the lead wrote. */
+  /** Content of the last state that the lead wrote, and its time. */
   #told = '';
+  #toldAtMs = 0;
   #count: number;
   #hasSeenAll = false;
   #ledSinceMs = 0;
   #fewerSinceMs: number | undefined;
 
-  /** Throws WRONG_USAGE without a budget to divide, or if the bounds of a stage allow no replica for each router. */
-  constructor({ routers, spec, exchangeMs = EXCHANGE_MS, goneMs = GONE_MS }: RouterGroupOptions) {
-    if (servingSpec(spec).budget.cpuCores === undefined) {
-      throw new AppError('WRONG_USAGE', '--routers divides the budget of the pipeline: set spec.budget.cpuCores.');
-    }
-    const [mismatch] = routerBoundsProblems(servingSpec(spec), routers);
-    if (mismatch !== undefined) throw new AppError('WRONG_USAGE', `${mismatch.message}.`);
+  /** Throws WRONG_USAGE if the pipeline cannot be divided. */
+  constructor({ routers, spec, ...times }: RouterGroupOptions) {
+    checkDivisible(spec, routers);
     this.#routers = routers;
-    this.#exchangeMs = exchangeMs;
-    this.#goneMs = goneMs;
+    this.#exchangeMs = times.exchangeMs ?? EXCHANGE_MS;
+    this.#goneMs = times.goneMs ?? GONE_MS;
+    this.#retryMs = times.retryMs ?? RETRY_MS;
+    this.#reloadMs = times.reloadMs ?? RELOAD_MS;
     this.#count = routers;
     this.#whole = spec;
+    this.#digest = specDigest(spec);
     this.#files = new RouterFiles(join(spec.baseDir, '.equipoise', `${spec.name}.routers`));
+    this.#others = new LiveRouters({ files: this.#files, ownId: this.id });
     this.#grant = { count: 0, shareCores: 0, surge: false };
   }
 
@@ -176,7 +190,8 @@ export class RouterGroup {
     if (entry.leads) await this.#beginToLead();
     else log(`another router leads pipeline ${this.#whole.name}; waiting for its plan and a share of the cores`);
     for (;;) {
-      await this.#exchange();
+      this.#exchanging = this.#exchange();
+      await this.#exchanging;
       entry.signal?.throwIfAborted();
       if (this.#grant.count > 0 && this.#reloading === undefined) {
         if (this.#leads) break;
@@ -205,14 +220,22 @@ export class RouterGroup {
     this.#hasStarted = true;
   }
 
-  /** Reloads the pipeline of all routers. */
-  reload(whole: PipelineSpec): Promise<boolean> {
+  /** Reloads the pipeline of all routers. Rejects and changes nothing if it cannot be divided. */
+  async reload(whole: PipelineSpec): Promise<boolean> {
+    checkDivisible(whole, this.#routers);
     const before = this.#whole;
-    this.#whole = whole;
-    return this.#reload().catch((error: unknown) => {
-      this.#whole = before;
+    this.#setWhole(whole);
+    try {
+      return await this.#reload();
+    } catch (error) {
+      this.#setWhole(before);
       throw error;
-    });
+    }
+  }
+
+  #setWhole(whole: PipelineSpec): void {
+    this.#whole = whole;
+    this.#digest = specDigest(whole);
   }
 
   /** Call when all replicas have ended. */
@@ -220,7 +243,8 @@ export class RouterGroup {
     this.#stopped = true;
     await this.#exchanging.catch(() => undefined);
     this.#claim?.release();
-    if (this.#entry !== undefined) await this.#files.remove(this.id).catch(() => undefined);
+    if (this.#entry === undefined) return;
+    await this.#files.tell({ ...this.#state(), hasLeft: true }).catch(() => undefined);
   }
 
   async #exchangeRegularly(): Promise<void> {
@@ -247,19 +271,17 @@ export class RouterGroup {
       if (fault !== this.#lastFault)
         logError('routers cannot exchange their states; each keeps its plan and cores', error);
       this.#lastFault = fault;
+      await this.#files.create().catch(() => undefined);
     }
   }
 
-  /** Other routers whose processes run. */
+  /** Other routers that live. */
   async #liveRouters(): Promise<readonly RouterState[]> {
-    const all = (await this.#files.routers()).filter(({ id }) => id !== this.id);
-    const now = Date.now();
-    const live = all.filter((each) => isRunning(each.process) ?? now - each.atEpochMs < SILENT_MS);
-    if (this.#leads) for (const each of all) if (!live.includes(each)) await this.#files.remove(each.id);
-    const { runner } = this.#pipeline;
-    this.#load.note(this.id, runner.statistics.total.arrived, runner.nowMs);
-    for (const { id, arrived } of live) this.#load.note(id, arrived, runner.nowMs);
-    this.#load.prune(new Set([this.id, ...live.map(({ id }) => id)]), runner.nowMs);
+    const { statistics, nowMs } = this.#pipeline.runner;
+    this.#load.note(this.id, statistics.total.arrived, nowMs);
+    const onNews = ({ id, arrived }: RouterState) => this.#load.note(id, arrived, nowMs);
+    const live = await this.#others.look({ removesEnded: this.#leads, onNews });
+    this.#load.prune(new Set([this.id, ...live.map(({ id }) => id)]), nowMs);
     return live;
   }
 
@@ -276,7 +298,7 @@ export class RouterGroup {
     const { surge } = this.#grant;
     return {
       ...{ id: this.id, process: this.#identity, startedAtEpochMs: this.#startedAtEpochMs, atEpochMs: Date.now() },
-      ...{ specDigest: specDigest(this.#whole), version: this.#version, planVersion: this.#planVersion },
+      ...{ specDigest: this.#digest, version: this.#version, planVersion: this.#planVersion },
       ...{ limitCores, heldCores, arrived: runner.statistics.total.arrived },
       usesSurge: surge || heldCores > limitCores + CORES_TOLERANCE,
       wantsSurge: this.#leads ? loop.isChanging || !this.#hasStarted : this.#wantsSurge,
@@ -319,13 +341,15 @@ export class RouterGroup {
     const count = this.#countFor(1 + others.length);
     const division = { budgetCores: this.#budgetCores, count, leadId: this.id, version: this.#leadVersion + 1 };
     const grants = divideCores(division, [own, ...sorted], this.#grants);
-    const content = { grants, planVersion: this.#planVersion, specDigest: specDigest(this.#whole) };
+    const content = { grants, planVersion: this.#planVersion, specDigest: this.#digest };
     const news = JSON.stringify(content);
-    if (news !== this.#told) {
-      const { version } = division;
+    const hasNews = news !== this.#told;
+    if (hasNews || performance.now() - this.#toldAtMs >= REPEAT_MS) {
+      const version = hasNews ? division.version : this.#leadVersion;
       await this.#files.tellAsLead({ leadId: this.id, version, ...content, ...(this.#plan && { plan: this.#plan }) });
       this.#leadVersion = version;
       this.#told = news;
+      this.#toldAtMs = performance.now();
       this.#grants = grants;
     }
     const grant = grants[this.id];
@@ -354,6 +378,7 @@ export class RouterGroup {
   }
 
   #follow(lead: LeadState): void {
+    this.#noteFileOf(lead);
     const grant = lead.grants[this.id];
     if (grant === undefined) return;
     this.#obey(grant, lead.version);
@@ -368,13 +393,28 @@ export class RouterGroup {
     this.#applying = this.#apply(plan, planVersion);
   }
 
+  /** Says once that the lead has another pipeline file, whose plans this router does not apply. */
+  #noteFileOf(lead: LeadState): void {
+    if (lead.specDigest === this.#digest) {
+      this.#otherFileSinceMs = undefined;
+      this.#hasOtherFile = false;
+      return;
+    }
+    this.#otherFileSinceMs ??= performance.now();
+    if (this.#hasOtherFile || performance.now() - this.#otherFileSinceMs < this.#reloadMs) return;
+    this.#hasOtherFile = true;
+    const effect = this.#hasStarted ? 'keeps its plan' : 'waits';
+    log(`the lead has read another pipeline file, so this router ${effect}: send SIGHUP to all, or restart the lead`);
+  }
+
   async #apply(plan: Plan, planVersion: number): Promise<void> {
     try {
       await this.#pipeline.follow(plan);
       this.#planVersion = planVersion;
     } catch (error) {
-      this.#retryAtMs = performance.now() + RETRY_MS;
-      if (!this.#stopped) logError(`the plan of the lead was not applied; next attempt in ${RETRY_MS / 1000} s`, error);
+      this.#retryAtMs = performance.now() + this.#retryMs;
+      const delay = `${this.#retryMs / 1000} s`;
+      if (!this.#stopped) logError(`the plan of the lead was not applied; next attempt in ${delay}`, error);
     } finally {
       this.#wantsSurge = false;
       this.#applying = undefined;
@@ -386,7 +426,7 @@ export class RouterGroup {
     const cores = Object.values(stages)
       .flat()
       .reduce((sum, { replicas, resources }) => sum + replicas * resources.cpuCores, 0);
-    return digest === specDigest(this.#whole) && cores <= this.#grant.shareCores + CORES_TOLERANCE;
+    return digest === this.#digest && cores <= this.#grant.shareCores + CORES_TOLERANCE;
   }
 
   /** The surge is left at once, and a share when the pipeline is reloaded. Then the version counts as obeyed. */
@@ -394,14 +434,25 @@ export class RouterGroup {
     if (!surge) this.#setSurge(false);
     if (this.#reloading !== undefined) return;
     if (count !== this.#grant.count || shareCores !== this.#grant.shareCores) {
-      this.#grant = { ...this.#grant, count, shareCores };
-      this.#reloading = this.#reload()
-        .then(() => this.#obeyed(surge, version))
-        .catch((error: unknown) => logError(`${coresText(shareCores)} are no share for this router`, error))
-        .finally(() => {
+      if (performance.now() >= this.#reloadAtMs)
+        this.#reloading = this.#reloadWith({ count, shareCores, surge }, version).finally(() => {
           this.#reloading = undefined;
         });
     } else this.#obeyed(surge, version);
+  }
+
+  /** A share that fails is tried again. Meanwhile this router tells that it still has the one before. */
+  async #reloadWith({ count, shareCores, surge }: Pick<CoreGrant, 'count' | 'shareCores' | 'surge'>, version: number) {
+    const before = this.#grant;
+    this.#grant = { ...before, count, shareCores };
+    try {
+      await this.#reload();
+      this.#obeyed(surge, version);
+    } catch (error) {
+      this.#grant = { ...this.#grant, count: before.count, shareCores: before.shareCores };
+      this.#reloadAtMs = performance.now() + this.#retryMs;
+      if (!this.#stopped) logError(`${coresText(shareCores)} are no share for this router`, error);
+    }
   }
 
   #obeyed(surge: boolean, version: number): void {
@@ -419,6 +470,14 @@ export class RouterGroup {
   }
 }
 
+/** Throws WRONG_USAGE without a budget to divide, or if a stage allows no equal number of replicas at each router. */
+function checkDivisible(whole: PipelineSpec, routers: number): void {
+  const spec = servingSpec(whole);
+  if (spec.budget.cpuCores === undefined)
+    throw new AppError('WRONG_USAGE', '--routers divides the budget of the pipeline: set spec.budget.cpuCores.');
+  const [mismatch] = routerBoundsProblems(spec, routers);
+  if (mismatch !== undefined) throw new AppError('WRONG_USAGE', `${mismatch.message}.`);
+}
 /** Cores of all replicas, also of starting and draining ones. */
 export function heldBy(actuator: Pick<RoutedPipeline['actuator'], 'runningPlan'>): number {
   return Object.values(actuator.runningPlan().stages)

@@ -30,6 +30,8 @@ const routerState = z.object({
   wantsSurge: z.boolean(),
   /** Requests since the start. */
   arrived: z.number().min(0),
+  /** True in the last state of a router that has ended its replicas. */
+  hasLeft: z.boolean().optional(),
 });
 
 /** State of a router. `version` and `planVersion`: newest instruction and plan of the lead that it obeys. */
@@ -77,7 +79,7 @@ export class RouterFiles {
     this.#folder = folder;
   }
 
-  /** Rejects with STORE_FAILED if the folder cannot be created. */
+  /** Creates the folder, if it is missing. Rejects with STORE_FAILED if that fails. */
   async create(): Promise<void> {
     try {
       await mkdir(this.#folder, { recursive: true });

@@ -48,6 +48,16 @@ describe('RouterLoad', () => {
     expect(meanOf(at(1).arrivalsPerSecond)).toBeCloseTo(50, 6);
   });
 
+  it('has no burst after a pause of the lead', () => {
+    const load = new RouterLoad();
+    for (const second of [0, 1, 2, 3, 33, 34]) load.note('other', 100 * second + 50, 1000 * second + 500);
+    const { arrivalsPerSecond } = load.load(
+      { arrivalsPerSecond: new Array(34).fill(0) },
+      { ownId: 'own', count: 1, nowMs: 34_500 },
+    );
+    expect(arrivalsPerSecond).toEqual([50, ...new Array(33).fill(100)]);
+  });
+
   it('assumes equal shares while there are few requests', () => {
     expect(meanOf(counted(1, 3).at(2).arrivalsPerSecond)).toBeCloseTo(2, 1);
   });

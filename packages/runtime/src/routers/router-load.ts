@@ -12,6 +12,7 @@ const LEAST_REQUESTS = 1000;
 
 interface Counted {
   arrived: number;
+  notedAtMs: number;
   /** Arrivals by second. */
   readonly seconds: Map<number, number>;
 }
@@ -19,17 +20,28 @@ interface Counted {
 export class RouterLoad {
   readonly #routers = new Map<string, Counted>();
 
-  /** Notes the arrivals of a router since its start. */
+  /**
+   * Notes the arrivals of a router since its start. They count for the time since the last note, which is long if one of
+   * the two routers was busy or stopped. Otherwise a pause would look like a burst.
+   */
   note(id: string, arrived: number, nowMs: number): void {
     const known = this.#routers.get(id);
     if (known === undefined) {
-      this.#routers.set(id, { arrived, seconds: new Map() });
+      this.#routers.set(id, { arrived, notedAtMs: nowMs, seconds: new Map() });
       return;
     }
     const now = secondOf(nowMs);
-    known.seconds.set(now, (known.seconds.get(now) ?? 0) + Math.max(0, arrived - known.arrived));
+    const { seconds, notedAtMs } = known;
+    const arrivals = Math.max(0, arrived - known.arrived);
+    const until = (second: number): number => {
+      const fraction = second >= now ? 1 : (1000 * (second + 1) - notedAtMs) / Math.max(1, nowMs - notedAtMs);
+      return Math.round(arrivals * Math.max(0, fraction));
+    };
+    for (let second = Math.max(secondOf(notedAtMs), now - KEPT_SECONDS + 1); second <= now; second++)
+      seconds.set(second, (seconds.get(second) ?? 0) + until(second) - until(second - 1));
     known.arrived = arrived;
-    for (const second of known.seconds.keys()) if (second <= now - KEPT_SECONDS) known.seconds.delete(second);
+    known.notedAtMs = nowMs;
+    for (const second of seconds.keys()) if (second <= now - KEPT_SECONDS) seconds.delete(second);
   }
 
   /** Forgets a router when its last arrivals are old. */
