@@ -101,11 +101,73 @@ test.each<readonly [string, Loose, string, RegExp]>([
     '.topologySpreadConstraints[0].topologyKey',
     /missing field "topologyKey"/,
   ],
+  [
+    'a toleration of nothing',
+    { tolerations: [{ effect: 'NoSchedule' }] },
+    '.tolerations[0]',
+    /a key, or .operator: Ex/,
+  ],
+  [
+    'a toleration of every value of one value',
+    { tolerations: [{ key: 'a', operator: 'Exists', value: 'b' }] },
+    '.tolerations[0].value',
+    /no value with/,
+  ],
+  [
+    'a toleration for some seconds of a taint that ends no pod',
+    { tolerations: [{ key: 'a', operator: 'Exists', effect: 'NoSchedule', tolerationSeconds: 5 }] },
+    '.tolerations[0].tolerationSeconds',
+    /only with .effect: NoExecute/,
+  ],
+  ['a tainted key', { tolerations: [{ key: 'a b' }] }, '.tolerations[0].key', /a name such as example\.com\/name/],
+  ['a tainted value', { tolerations: [{ key: 'a', value: 'b c' }] }, '.tolerations[0].value', /at most 63 letters/],
+  [
+    'the same spread twice',
+    { topologySpreadConstraints: [...GOOD.topologySpreadConstraints, ...GOOD.topologySpreadConstraints] },
+    '.topologySpreadConstraints[1]',
+    /one constraint for zone with DoNotSchedule/,
+  ],
+  [
+    'a least number of domains that does not count',
+    {
+      topologySpreadConstraints: [
+        { maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'ScheduleAnyway', minDomains: 2 },
+      ],
+    },
+    '.topologySpreadConstraints[0].minDomains',
+    /only with .whenUnsatisfiable: DoNotSchedule/,
+  ],
+  [
+    'a mount over /tmp in another spelling',
+    { volumes: [DISK], volumeMounts: [{ name: 'disk', mountPath: '//./tmp/.' }] },
+    '.volumeMounts[0].mountPath',
+    /a folder of its own/,
+  ],
+  [
+    'a resource with the name of a method',
+    { resources: { constructor: 1 } },
+    '.resources.constructor',
+    /such as example/,
+  ],
   ['too much', { annotations: { note: 'x'.repeat(17_000) } }, '', /at most 16384 characters as JSON/],
 ])('%s is refused', (_what, placement, path, message) => {
   const problems = withPlacement(placement);
   expect(problems.map((problem) => problem.path)).toContain(`${PATH}${path}`);
   expect(problems.find((problem) => problem.path === `${PATH}${path}`)?.message).toMatch(message);
+});
+
+test('a variant whose volumes take the place of one that its stage mounts is refused', () => {
+  const { volumes, volumeMounts } = GOOD;
+  const problems = problemsOf(
+    parseChanged((spec) => {
+      spec.stages[0].placement = { volumes, volumeMounts };
+      spec.stages[0].variants[0].placement = { volumes: [{ name: 'scratch', emptyDir: {} }] };
+      spec.stages[0].variants[1].placement = { volumes: [{ name: 'scratch', emptyDir: {} }], volumeMounts: [] };
+    }),
+  );
+  expect(problems).toMatchObject([
+    { path: `${PATH}.volumes`, message: expect.stringMatching(/"disk", too, which the stage mounts/) },
+  ]);
 });
 
 test('a volume for all pods is refused, with the place for it', () => {

@@ -18,6 +18,7 @@ const OWN_LABEL = /^(equipoise\.dev\/|app\.kubernetes\.io\/(name|instance|compon
 
 const LABEL_NAME = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/;
+const LABEL_VALUE_RULE = 'expected at most 63 letters, digits, "-", "_" or "."';
 const QUANTITY = /^\d+(\.\d+)?([EPTGMk]i?|Ki|m)?$/;
 
 /** Resources that the plan sets, with the field to use. */
@@ -54,6 +55,8 @@ function* checkPlacement(
   yield* deepFindings(affinityFields, placement.affinity, [...path, 'affinity']);
   for (const [index, spread] of wellFormedEntries(placement.topologySpreadConstraints))
     yield* deepFindings(spreadFields, spread, [...path, 'topologySpreadConstraints', index]);
+  yield* checkSpreads(placement, path);
+  yield* checkTolerations(placement, path);
   yield* checkNames(placement, path);
   yield* checkVolumes(placement, path, outer);
   yield* checkResources(placement, path);
@@ -67,6 +70,47 @@ function deepFindings(schema: z.ZodType, value: unknown, path: ValuePath): reado
     : result.findings.map((finding) => ({ ...finding, path: [...path, ...finding.path] }));
 }
 
+function* checkSpreads({ topologySpreadConstraints }: PlacementDraft, path: ValuePath): Generator<Finding> {
+  const known = new Set<string>();
+  for (const [index, { topologyKey, whenUnsatisfiable, minDomains }] of wellFormedEntries(topologySpreadConstraints)) {
+    const place = [...path, 'topologySpreadConstraints', index];
+    if (minDomains !== undefined && whenUnsatisfiable !== 'DoNotSchedule')
+      yield {
+        path: [...place, 'minDomains'],
+        message: 'expected minDomains only with `whenUnsatisfiable: DoNotSchedule`',
+      };
+    const key = `${topologyKey} with ${whenUnsatisfiable}`;
+    if (known.has(key)) yield { path: place, message: `expected one constraint for ${key}, found another` };
+    known.add(key);
+  }
+}
+
+/** Rules of the API server. */
+function* checkTolerations({ tolerations }: PlacementDraft, path: ValuePath): Generator<Finding> {
+  for (const [index, toleration] of wellFormedEntries(tolerations)) {
+    const place = [...path, 'tolerations', index];
+    const { key, operator = 'Equal', effect, tolerationSeconds } = toleration;
+    if (key === undefined && operator !== 'Exists')
+      yield { path: place, message: 'expected a key, or `operator: Exists`, which tolerates every taint' };
+    if (key !== undefined && !LABEL_NAME.test(key))
+      yield { path: [...place, 'key'], message: `expected a name such as example.com/name, found "${key}"` };
+    yield* checkTaintValue(toleration, [...place, 'value']);
+    if (tolerationSeconds !== undefined && effect !== 'NoExecute') {
+      const message = 'expected tolerationSeconds only with `effect: NoExecute`';
+      yield { path: [...place, 'tolerationSeconds'], message };
+    }
+  }
+}
+
+function* checkTaintValue(
+  { operator, value = '' }: NonNullable<NonNullable<PlacementDraft['tolerations']>[number]>,
+  path: ValuePath,
+): Generator<Finding> {
+  if (operator !== 'Exists') {
+    if (!LABEL_VALUE.test(value)) yield { path, message: `${LABEL_VALUE_RULE}, found "${value}"` };
+  } else if (value !== '') yield { path, message: `expected no value with \`operator: Exists\`, found "${value}"` };
+}
+
 function* checkNames(placement: PlacementDraft, path: ValuePath): Generator<Finding> {
   for (const field of ['nodeSelector', 'labels', 'annotations'] as const) {
     for (const [name, value] of Object.entries(placement[field] ?? {})) {
@@ -77,8 +121,7 @@ function* checkNames(placement: PlacementDraft, path: ValuePath): Generator<Find
         const message = `expected no ${name}: Equipoise finds its pods by it. Use a name with a prefix of your own`;
         yield { ...place, message, place: 'key' };
       } else if (field !== 'annotations' && typeof value === 'string' && !LABEL_VALUE.test(value)) {
-        const message = `expected at most 63 letters, digits, "-", "_" or ".", found "${value}"`;
-        yield { ...place, message };
+        yield { ...place, message: `${LABEL_VALUE_RULE}, found "${value}"` };
       }
     }
   }
@@ -107,6 +150,12 @@ function* checkVolumes(placement: PlacementDraft, path: ValuePath, outer: Placem
     names.push(name);
   }
   yield* checkMounts(placement, path, placement.volumes === undefined ? namesOf(outer) : names);
+  if (placement.volumes === undefined || placement.volumeMounts !== undefined) return;
+  for (const [, { name = '' }] of wellFormedEntries(outer.volumeMounts)) {
+    if (name === '' || names.includes(name)) continue;
+    const message = `expected the volume "${name}", too, which the stage mounts: volumes of a variant replace those of its stage`;
+    yield { path: [...path, 'volumes'], message };
+  }
 }
 
 const namesOf = ({ volumes }: PlacementDraft): readonly string[] =>
@@ -120,8 +169,9 @@ function* checkMounts({ volumeMounts }: PlacementDraft, path: ValuePath, known: 
       const message = `unknown volume "${name}", expected one of ${known.join(', ') || 'placement.volumes, which is empty'}`;
       yield { path: [...place, 'name'], message };
     }
-    const normal = mountPath.replace(/\/+$/, '') || '/';
-    if (normal === '/' || taken.includes(normal) || normal.split('/').includes('..') || normal.includes(':')) {
+    const steps = mountPath.split('/').filter((step) => step !== '' && step !== '.');
+    const normal = `/${steps.join('/')}`;
+    if (normal === '/' || taken.includes(normal) || steps.includes('..') || normal.includes(':')) {
       const message = `expected a folder of its own, other than / and ${taken.join(', ')}, found "${mountPath}"`;
       yield { path: [...place, 'mountPath'], message };
     }
@@ -132,7 +182,7 @@ function* checkMounts({ volumeMounts }: PlacementDraft, path: ValuePath, known: 
 function* checkResources({ resources = {} }: PlacementDraft, path: ValuePath): Generator<Finding> {
   for (const [name, amount] of Object.entries(resources)) {
     const place = [...path, 'resources', name];
-    const planned = PLANNED[name];
+    const planned = Object.hasOwn(PLANNED, name) ? PLANNED[name] : undefined;
     if (planned !== undefined) {
       yield { path: place, message: `expected no ${name}, which the plan sets: use ${planned}`, place: 'key' };
     } else if (!LABEL_NAME.test(name) || !(name.includes('/') || /^(ephemeral-storage|hugepages-.+)$/.test(name))) {
