@@ -62,7 +62,7 @@ export const chartValues = ({ name: own, image, replicas, resources }: Kustomize
     path: 'image.repository',
     default: image.repository,
     meaning: 'Image of the operator.',
-    schema: { type: 'string', minLength: 1 },
+    schema: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._:/-]*$' },
   },
   {
     path: 'image.tag',
@@ -129,11 +129,26 @@ export const chartValues = ({ name: own, image, replicas, resources }: Kustomize
   },
 ];
 
-const closed = (properties: Readonly<Record<string, Schema>>): Schema => ({
+const closed = (properties: Readonly<Record<string, Schema>>, required: readonly string[]): Schema => ({
   type: 'object',
   additionalProperties: false,
+  ...(required.length > 0 && { required }),
   properties,
 });
+
+/**
+ * Names below a path that have to be there. The value `null` deletes a default, and a template takes a missing switch for
+ * false, also that which keeps all pipelines.
+ */
+function neededNames(values: readonly ChartValue[], path = ''): readonly string[] {
+  const inside = values.filter((value) => value.path.startsWith(path));
+  const names = inside.flatMap((value) => {
+    const [name = '', ...deeper] = value.path.slice(path.length).split('.');
+    const { default: usual } = value;
+    return deeper.length > 0 || (typeof usual !== 'object' && usual !== '') ? [name] : [];
+  });
+  return [...new Set(names)];
+}
 
 export function renderValuesSchema(values: readonly ChartValue[]): string {
   // Helm passes `global` to every chart.
@@ -142,9 +157,12 @@ export function renderValuesSchema(values: readonly ChartValue[]): string {
     const [first = '', second] = path.split('.');
     const described = { ...schema, description: meaning };
     properties[first] =
-      second === undefined ? described : closed({ ...properties[first]?.properties, [second]: described });
+      second === undefined
+        ? described
+        : closed({ ...properties[first]?.properties, [second]: described }, neededNames(values, `${first}.`));
   }
-  return JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', ...closed(properties) }, null, 2);
+  const whole = closed(properties, neededNames(values));
+  return JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', ...whole }, null, 2);
 }
 
 export function renderValues(values: readonly ChartValue[]): string {

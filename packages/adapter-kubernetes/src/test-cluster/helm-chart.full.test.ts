@@ -91,6 +91,10 @@ describeWithTool(helmTool, 'the Helm chart', () => {
     ['an unknown nested value', 'image.tags=1'],
     ['a label that selects the pods', 'podLabels.app\\.kubernetes\\.io/name=other'],
     ['a name that is none', 'name=My Operator'],
+    ['a repository with more than a name', 'image.repository=a"\n          hostNetwork: true'],
+    ['no name', 'name=null'],
+    ['no answer to keeping the pipelines', 'definition.keep=null'],
+    ['no answer to a group of questions', 'networkPolicy=null'],
   ])('refuses %s by its schema', async (_what, value) => {
     const refused = await helm('template', CHART, '--kube-version', '1.36.0', '--set', value);
     expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/schema/) });
