@@ -40,13 +40,17 @@ export function file(path: string, source: string): ImageEntry {
 /** Executable files get 755, others 644. */
 const modeOf = (mode: number): number => ((mode & 0o111) === 0 ? 0o644 : 0o755) | (mode & REFUSED_BITS);
 
-/** Everything below a folder of this machine, except paths that `isLeftOut` names. Links inside it stay links. */
+/**
+ * Everything below a folder of this machine, except paths that `isLeftOut` names. Links inside it stay links. Throws for a
+ * pipe, socket or device, whose reading may never end.
+ */
 export function tree(target: string, source: string, isLeftOut: (path: string) => boolean): readonly ImageEntry[] {
   return readdirSync(source, { withFileTypes: true }).flatMap((found) => {
     const [path, place] = [`${target}/${found.name}`, join(source, found.name)];
     if (isLeftOut(path)) return [];
     if (found.isSymbolicLink()) return [link(path, readlinkSync(place))];
-    if (!found.isDirectory()) return [file(path, place)];
+    if (found.isFile()) return [file(path, place)];
+    if (!found.isDirectory()) throw new Error(`${place}: expected a file, folder or link; remove it or move it away.`);
     const own: ImageEntry = { path, mode: 0o755 | (lstatSync(place).mode & REFUSED_BITS), content: { kind: 'folder' } };
     return [own, ...tree(path, place, isLeftOut)];
   });

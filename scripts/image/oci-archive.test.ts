@@ -1,4 +1,5 @@
 /** Archives of a few files: equal bytes for equal files, and the problems that refuse an image. */
+import { once } from 'node:events';
 import {
   chmodSync,
   mkdirSync,
@@ -9,6 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -77,8 +79,21 @@ it('is refused with a link out of the image', async () => {
   const path = folderOf('linked', new Date(1000));
   symlinkSync('../../../etc/shadow', join(path, 'out'));
   symlinkSync('stages/a.js', join(path, 'in'));
+  symlinkSync('/data/model.onnx', join(path, 'machine'));
+  symlinkSync('/pipeline/stages/', join(path, 'own'));
   const { archive } = await archiveOf(tree('pipeline', path, all), 'linked.tar');
-  expect(await scanArchive(archive)).toEqual(['/pipeline/out: a link out of the image: ../../../etc/shadow']);
+  expect(await scanArchive(archive)).toEqual([
+    '/pipeline/out: a link out of the image: ../../../etc/shadow',
+    '/pipeline/machine: a link out of the image: /data/model.onnx',
+  ]);
+});
+
+it('has no socket, which cannot be read', async () => {
+  const path = folderOf('odd', new Date(1000));
+  const server = createServer().listen(join(path, 'socket'));
+  await once(server, 'listening');
+  expect(() => tree('pipeline', path, all)).toThrow(/odd\/socket: expected a file, folder or link/);
+  server.close();
 });
 
 it('has the folders that lead to a file, and the last of two entries of a path', async () => {

@@ -11,7 +11,7 @@ interface Blobs {
 
 /** Problems of all layers, each with its path. Index and manifest come before the layers. */
 export async function scanArchive(archive: string): Promise<readonly string[]> {
-  const problems: string[] = [];
+  const content: Content = { problems: [], paths: new Set(), absoluteLinks: [] };
   const manifests = new Set(['index.json']);
   const layers = new Set<string>();
   for await (const entry of createReadStream(archive).pipe(extract())) {
@@ -21,23 +21,38 @@ export async function scanArchive(archive: string): Promise<readonly string[]> {
       for (const { digest } of blobs.manifests ?? []) manifests.add(digest);
       for (const { digest } of blobs.layers ?? []) layers.add(digest);
     } else if (layers.delete(name)) {
-      problems.push(...(await problemsOfLayer(entry.pipe(extract()))));
+      await scanLayer(entry.pipe(extract()), content);
     }
     entry.resume();
   }
   const missing = [...layers].map((digest) => `the layer ${digest} is missing`);
-  return manifests.size === 1 ? ['the archive has no manifest'] : [...problems, ...missing];
+  if (manifests.size === 1) return ['the archive has no manifest'];
+  return [...content.problems, ...linksToNothing(content), ...missing];
 }
 
-async function problemsOfLayer(layer: Extract): Promise<readonly string[]> {
-  const problems: string[] = [];
+/** Content of the layers scanned so far. */
+interface Content {
+  readonly problems: string[];
+  readonly paths: Set<string>;
+  readonly absoluteLinks: { readonly path: string; readonly target: string }[];
+}
+
+async function scanLayer(layer: Extract, { problems, paths, absoluteLinks }: Content): Promise<void> {
   for await (const file of layer) {
     const { header } = file;
-    problems.push(...problemsOf(header).map((problem) => `/${header.name}: ${problem}`));
+    const { name, type, linkname = '' } = header;
+    problems.push(...problemsOf(header).map((problem) => `/${name}: ${problem}`));
+    paths.add(`/${name}`.replace(/\/+$/, ''));
+    if (type === 'symlink' && linkname.startsWith('/')) absoluteLinks.push({ path: `/${name}`, target: linkname });
     file.resume();
   }
-  return problems;
 }
+
+/** Links to files of the machine that built the image. Folders such as /lib are links into /usr. */
+const linksToNothing = ({ paths, absoluteLinks }: Content): readonly string[] =>
+  absoluteLinks
+    .filter(({ target }) => [target, `/usr${target}`].every((each) => !paths.has(each.replace(/\/+$/, ''))))
+    .map(({ path, target }) => `${path}: a link out of the image: ${target}`);
 
 async function textOf(blob: AsyncIterable<unknown>): Promise<string> {
   const chunks: Buffer[] = [];
