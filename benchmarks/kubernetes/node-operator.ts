@@ -16,7 +16,11 @@ export type NodeQuestion = Pick<RoutersQuestion, 'kubeconfig' | 'seed' | 'onProg
 
 /** The pipeline as an object of the cluster. */
 export interface PipelineObject {
-  readonly metadata: { readonly name: string; readonly generation?: number };
+  readonly metadata: {
+    readonly name: string;
+    readonly generation?: number;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly spec: { readonly stages: readonly { readonly name: string }[] };
   readonly status?: {
     readonly conditions?: readonly {

@@ -1,12 +1,15 @@
 /** A pipeline in a namespace of the node: its commands, pods and control groups. */
+import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../../packages/adapter-kubernetes/src/test-cluster/cluster-objects.test-support.js';
 import { type EndedProgram, outputOf, runToEnd } from '../../packages/testkit/src/run-to-end.js';
 import { PIPELINE_NAME } from './routers-pipeline.js';
 
 const equipoise = fileURLToPath(new URL('../../packages/app/bin/equipoise', import.meta.url));
+const memoryThreshold = fileURLToPath(new URL('../../scripts/kube-node/memory-threshold', import.meta.url));
 const LIMIT_MS = 120_000;
 const ACCOUNTING = '/sys/fs/cgroup/cpuacct/equipoise-node';
 const MOST_LIKELY_VICTIM = '1000';
@@ -90,6 +93,15 @@ export class NodeWorkload {
     return runToEnd(this.#kubectl, this.#cluster(...args), JSON.stringify(object));
   }
 
+  /** `kubectl get --watch`, with a call for each line, until the returned function is called. */
+  watch(onLine: (line: string) => void, ...args: readonly string[]): () => void {
+    const child = spawn(this.#kubectl, this.#cluster('get', '--watch', ...args), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    createInterface(child.stdout).on('line', onLine);
+    return () => child.kill();
+  }
+
   #cluster(...args: readonly string[]): readonly string[] {
     return ['--kubeconfig', this.#place.kubeconfig, '--namespace', this.#place.namespace, ...args];
   }
@@ -156,8 +168,21 @@ export class NodeWorkload {
     if (exitCode !== 0) throw new Error(stderr);
   }
 
+  /** Memory of the node that its kubelet counts as available. */
+  async availableMemoryBytes(): Promise<number> {
+    const node = await this.kube('get', 'nodes', '--output', 'jsonpath={.items[0].metadata.name}');
+    const summary = await this.kube('get', '--raw', `/api/v1/nodes/${node}/proxy/stats/summary`);
+    return (JSON.parse(summary) as NodeSummary).node.memory.availableBytes;
+  }
+
+  /** Sets the available memory below which the node evicts pods, without filling it; default: that of `kube:up`. */
+  async setMemoryThreshold(bytes?: number): Promise<void> {
+    const quantity = bytes === undefined ? [] : [String(bytes)];
+    await outputOf(runToEnd(memoryThreshold, [dirname(this.#place.kubeconfig), ...quantity]));
+  }
+
   /**
-   * The kernel kills the router for its memory: the limit of its container falls to little more than its use, and another
+   * The kernel kills a pod for its memory: the limit of its container falls to little more than its use, and another
    * program in the container needs more.
    */
   async exceedMemory({ metadata }: Pod): Promise<void> {
@@ -168,6 +193,10 @@ export class NodeWorkload {
     const eater = 'const eaten = []; for (;;) eaten.push(Buffer.alloc(1 << 20, 1));';
     await runToEnd(this.#kubectl, this.#cluster('exec', metadata.name, '--', 'node', '--eval', eater));
   }
+}
+
+interface NodeSummary {
+  readonly node: { readonly memory: { readonly availableBytes: number } };
 }
 
 interface PlannedPart {

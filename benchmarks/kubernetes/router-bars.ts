@@ -1,5 +1,6 @@
 import { type Bar, percent, quantile, told, zero } from './bar-rows.js';
 import type { DrainFigures } from './drain.js';
+import type { NamedFaultsFigures } from './named-faults.js';
 import type { RouterCpuFigures, TurnFigures } from './router-cpu.js';
 import type { SplitFigures } from './router-split.js';
 import type { FaultFigures, FaultsFigures } from './routers.js';
@@ -9,6 +10,7 @@ const MOST_REFUSED = 0.001;
 const MOST_CPU_RATIO = 1.1;
 const LEAST_THROUGHPUT_RATIO = 1.8;
 const LEAST_ATTAINMENT = 0.99;
+const MOST_NAMED_S = 15;
 
 const latency = (ms: number | null): string => (ms === null ? 'none' : `${ms.toFixed(0)} ms`);
 
@@ -33,6 +35,39 @@ function faultBars({ fault, rounds, sent, lost, refused, p99Ms, roundS }: FaultF
     told(
       `${name}: longest round; 99th percentile of the latency`,
       `${quantile(roundS, 1).toFixed(0)} s; ${latency(p99Ms)}`,
+    ),
+  ];
+}
+
+export function namedFaultsBars(figures: NamedFaultsFigures): readonly Bar[] {
+  const { arrivalRps, sloMs, sent, p50Ms, p99Ms, faults, namedS, pressureS } = figures;
+  return [
+    told('load, SLO', `${arrivalRps} rps, Poisson, half over kept connections; ${sloMs} ms`),
+    told('requests; latency: median, 99th percentile', `${sent}; ${latency(p50Ms)}, ${latency(p99Ms)}`),
+    told(
+      'restart of the kubelet with a higher threshold, until the node reports its pressure: longest',
+      `${quantile(pressureS, 1).toFixed(1)} s`,
+    ),
+    ...faults.flatMap((fault) => namedFaultBars(fault, namedS[fault.fault] ?? [])),
+  ];
+}
+
+function namedFaultBars(figures: FaultFigures, namedS: readonly (number | null)[]): readonly Bar[] {
+  const { fault, rounds, sent, lost, refused, roundS } = figures;
+  const name = `${fault}, ${rounds} times`;
+  const times = namedS.map((seconds) => seconds ?? Number.POSITIVE_INFINITY);
+  const most = quantile(times, 1);
+  return [
+    {
+      claim: `${name}: until the status names it: median, longest`,
+      figure: [quantile(times, 0.5), most].map((seconds) => `${seconds.toFixed(1)} s`).join(', '),
+      ...{ bar: `≤ ${MOST_NAMED_S} s`, met: most <= MOST_NAMED_S },
+    },
+    zero(`${name}: lost requests`, lost),
+    told(`${name}: refused requests`, `${refused} of ${sent} (${percent(refused / sent)})`),
+    told(
+      `${name}: until the pipeline is Ready again, with its cause gone: longest`,
+      `${quantile(roundS, 1).toFixed(0)} s`,
     ),
   ];
 }

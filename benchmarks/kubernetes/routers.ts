@@ -48,7 +48,7 @@ export interface FaultsFigures {
   readonly faults: readonly FaultFigures[];
 }
 
-interface Fault {
+export interface Fault {
   readonly name: string;
   readonly happen: (round: number) => Promise<void>;
 }
@@ -186,7 +186,7 @@ async function withLoad(
       rng: new SeededRng(seed),
       hasOwnConnections: true,
     });
-    return await measured(load, faultsOf(workload, [first, second]), question);
+    return await underFaults(load, faultsOf(workload, [first, second]), { ...question, sloMs: ROUTED_SLO_MS });
   } finally {
     await workload.remove();
     rmSync(folder, { recursive: true, force: true });
@@ -200,10 +200,13 @@ interface Span {
   readonly seconds: number;
 }
 
-async function measured(
+type FaultsQuestion = Pick<RoutersQuestion, 'arrivalRps' | 'rounds' | 'onProgress'> & { readonly sloMs: number };
+
+/** Lets all faults happen under the load, and stops it. */
+export async function underFaults(
   load: RouterLoad,
   faults: readonly Fault[],
-  { arrivalRps, rounds, onProgress = () => {} }: RoutersQuestion,
+  { arrivalRps, sloMs, rounds, onProgress = () => {} }: FaultsQuestion,
 ): Promise<FaultsFigures> {
   const spans: Span[] = [];
   let requests: readonly RoutedRequest[] = [];
@@ -227,7 +230,7 @@ async function measured(
   }
   const { sent, lost, refused, p50Ms, p99Ms } = countsOf(requests);
   return {
-    ...{ arrivalRps, sloMs: ROUTED_SLO_MS, sent, lost, refused, p50Ms, p99Ms },
+    ...{ arrivalRps, sloMs, sent, lost, refused, p50Ms, p99Ms },
     faults: faults.map(({ name }) => {
       const own = spans.filter((span) => span.name === name);
       const during = own.flatMap(({ from, to }) => requests.slice(from, to));

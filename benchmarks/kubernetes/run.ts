@@ -3,7 +3,7 @@
  * of pipelines, `--operators` that of operators (with as many shards), `--settling`, `--steady` and `--decisions` the
  * rest of the question. `npm run bench:kubernetes`: changes under load with real MLServer, and many pipelines under one
  * operator. Sections (`changes`, `scale`, `planning`, `split`; on a node `following`, `switching`, `ramp`, `pins`,
- * `routers`, `stages`, `router-cpu`, `starts`, `limits`) are measured again by name; `--amount N` replaces the full amount
+ * `named-faults`, `routers`, `stages`, `router-cpu`, `starts`, `limits`) are measured again by name; `--amount N` replaces the full amount
  * of changes, decisions, seconds, rounds or requests. results.json keeps the other sections; `report` only writes the
  * page, `image`, `routers-image` and `working-image` only the images for the node.
  */
@@ -28,11 +28,12 @@ import { type DrainFigures, measureDrain } from './drain.js';
 import { type LimitsFigures, measureLimits } from './limits.js';
 import { limitsBars } from './limits-bars.js';
 import { buildMlServerImage } from './mlserver-image.js';
+import { measureNamedFaults, type NamedFaultsFigures } from './named-faults.js';
 import { measureOperators, type OperatorsFigures } from './operators.js';
 import { carrySection } from './operators-carry.js';
 import { measurePinnedChanges, type PinnedChangesFigures } from './pinned-changes.js';
 import { measureRamp, type RampFigures } from './ramp.js';
-import { drainBars, faultsBars, routerCpuBars, splitBars, startBars } from './router-bars.js';
+import { drainBars, faultsBars, namedFaultsBars, routerCpuBars, splitBars, startBars } from './router-bars.js';
 import { measureRouterCpu, type RouterCpuFigures } from './router-cpu.js';
 import { measureSplit, type SplitFigures } from './router-split.js';
 import { type FaultsFigures, measureRouterFaults, measureStageFaults, type RoutersQuestion } from './routers.js';
@@ -54,6 +55,7 @@ const STEADY_S = 300;
 const PIPELINES = 1_000;
 const ROUNDS_OF_SWITCHES = 7;
 const ROUNDS_OF_FAULTS = 4;
+const ROUNDS_OF_NAMED_FAULTS = 3;
 const ROUNDS_OF_TURNS = 6;
 const ROUNDS_OF_STARTS = 7;
 const FAULTS_RPS = 25;
@@ -62,7 +64,7 @@ const REQUESTS_AT_LIMIT = 400;
 const PINNED_CHANGES = 30;
 const PINNED_CANARIES = 9;
 /** Sections that need a node that is up, and its image. */
-const OPERATED_ON_NODE = ['following', 'switching', 'ramp', 'pins'] as const;
+const OPERATED_ON_NODE = ['following', 'switching', 'ramp', 'pins', 'named-faults'] as const;
 const ON_NODE = [...OPERATED_ON_NODE, 'routers', 'stages', 'router-cpu', 'starts', 'limits'] as const;
 const SECTIONS = ['changes', 'scale', 'planning', 'operators', 'split', ...ON_NODE] as const;
 /** Not measured unless named. */
@@ -83,6 +85,7 @@ interface Results {
   readonly switching?: Made<SwitchFigures>;
   readonly ramp?: Made<RampFigures>;
   readonly pins?: Made<PinnedChangesFigures>;
+  readonly namedFaults?: Made<NamedFaultsFigures>;
   readonly routers?: Made<FaultsFigures>;
   readonly drain?: Made<DrainFigures>;
   readonly stages?: Made<FaultsFigures>;
@@ -184,6 +187,12 @@ if (isAsked('pins')) {
   const counts = { changes: Number(values.amount ?? PINNED_CHANGES), canaries: PINNED_CANARIES };
   keep({ pins: { made, figures: await measurePinnedChanges({ kubeconfig, seed, ...counts, onProgress }) } });
 }
+if (isAsked('named-faults')) {
+  const made = machine();
+  const { kubeconfig, seed } = faults();
+  const rounds = Number(values.amount ?? ROUNDS_OF_NAMED_FAULTS);
+  keep({ namedFaults: { made, figures: await measureNamedFaults({ kubeconfig, seed, rounds, onProgress }) } });
+}
 if (isAsked('limits')) {
   const made = machine();
   const { kubeconfig, seed } = faults();
@@ -262,6 +271,7 @@ function page(results: Results): string {
     ...part('An engine that walks the graph: variants', results.switching, switchBars),
     ...part('A load that rises and falls', results.ramp, rampBars),
     ...part('Changes by pins, and canaries', results.pins, pinnedChangesBars),
+    ...part('Faults, and the status that names them', results.namedFaults, namedFaultsBars),
     ...part('Two routers: faults under load', results.routers, faultsBars),
     ...part('Two routers: a node is drained', results.drain, drainBars),
     ...part('Two routers: processor time', results.routerCpu, routerCpuBars),
