@@ -94,6 +94,7 @@ export async function startControlPlane(): Promise<ControlPlaneCluster> {
 
 function startMemory(): BenchCluster {
   const kube = new MemoryKube(realClock, clusterResources);
+  kube.startedEpochMs = Date.now() - realClock.nowMs();
   const cluster = new MemoryCluster(kube, realClock);
   const hostPods = (host: PodHost): void => {
     cluster.host = host;

@@ -128,5 +128,16 @@ export const isCanaryRouter = (object: KubeObject): boolean => partOf(object) ==
 /** Pods that have ended hold no resources, and their address may be reused. */
 export const hasEnded = ({ status }: ObservedPod): boolean => ['Failed', 'Succeeded'].includes(status?.phase ?? '');
 
+/** Time (ms) after the end of its grace period. It covers the skew of clocks. */
+const LOST_AFTER_MS = 300_000;
+
+/**
+ * True for a deleted pod whose node does not end it, because the node is dead or cut off. No Service leads to it, and it
+ * stays until its node is removed, which may be never.
+ */
+export function isLost({ metadata: { deletionTimestamp } }: ObservedPod, nowEpochMs: number): boolean {
+  return deletionTimestamp !== undefined && nowEpochMs - Date.parse(deletionTimestamp) > LOST_AFTER_MS;
+}
+
 export const isReady = ({ status }: ObservedPod): boolean =>
   status?.conditions?.some(({ type, status: holds }) => type === 'Ready' && holds === 'True') ?? false;

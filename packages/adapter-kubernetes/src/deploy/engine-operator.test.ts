@@ -3,7 +3,7 @@ import { ManualClock } from '@equipoise/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
-import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
+import { MemoryKube, STARTED_EPOCH_MS } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
 import { childTypes, engineTypes, pipelines } from '../cluster/observed-objects.js';
 import type { Sides } from '../observe/side-counts.js';
@@ -22,7 +22,6 @@ import {
 import { Operator } from './operator.js';
 
 const KEY = 'n/shelf';
-const STARTED_EPOCH_MS = Date.UTC(2026, 0, 1);
 const [SMALL, LARGE] = ['shelf--detect--small', 'shelf--detect--large'];
 const side = (missed: number, ended: number) => ({ ended, missed });
 const well = { before: side(0, 500), after: side(0, 500), passedOn: 500 };

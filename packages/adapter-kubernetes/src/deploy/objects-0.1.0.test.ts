@@ -132,15 +132,19 @@ class KeptPlans implements PlanSource {
   onDecided(): void {}
 }
 
+/** Creation of the restored pipelines. */
+const RESTORED_EPOCH_MS = Date.UTC(2026, 0, 1);
+
 /** Operator that finds these objects when it starts, `startedMs` after the creation of the pipeline. */
 async function takeOver(state: string, startedMs: number) {
   const restored = await Restored.from(state);
   const { clock, kube } = restored;
+  kube.startedEpochMs = RESTORED_EPOCH_MS;
   const cluster = new MemoryCluster(kube, clock);
   const source = new KeptPlans();
   const failures: string[] = [];
   const abort = new AbortController();
-  const nowEpochMs = () => Date.UTC(2026, 0, 1) + startedMs + clock.nowMs();
+  const nowEpochMs = () => RESTORED_EPOCH_MS + startedMs + clock.nowMs();
   const operator = new Operator({
     ...{ api: new MemoryKubeApi(kube), clock, rng: new SeededRng(1), nowEpochMs, source },
     imagesOf: () => images,

@@ -343,6 +343,25 @@ describe('Operator', () => {
     await stop();
   });
 
+  it('waits for a pod that ends, but not for ever for one of a dead node', async () => {
+    const { pass, cluster, source, find, condition, admin, ref, stop } = await start({ drains: true });
+    await pass(3_000);
+    cluster.stopMs = Number.POSITIVE_INFINITY;
+    source.decide(KEY, planWith('large', 3));
+    await pass(280_000);
+    expect(await condition('Ready')).toMatchObject({ status: 'False', reason: 'Switching' });
+    expect(await find(SMALL)).toBeDefined();
+    await pass(400_000);
+    expect(await condition('Ready')).toMatchObject({ status: 'True' });
+    expect(await find(SMALL)).toBeUndefined();
+    await admin.delete(ref);
+    await pass(280_000);
+    expect(await admin.get(ref)).toBeDefined();
+    await pass(400_000);
+    expect(await admin.get(ref)).toBeUndefined();
+    await stop();
+  });
+
   it('goes on after the API server was away, and one that starts anew finds everything in the cluster', async () => {
     const { pass, kube, api, source, ready, clock, admin, failures, stop } = await start();
     await pass(3_000);

@@ -1,7 +1,14 @@
 import type { Plan } from '@equipoise/core/model';
 import { type KubeObject, refTo } from '../api/kube-object.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
-import { deployments, isRouter, isStage, type ObservedDeployment, renderedTypes } from '../cluster/observed-objects.js';
+import {
+  deployments,
+  isLost,
+  isRouter,
+  isStage,
+  type ObservedDeployment,
+  renderedTypes,
+} from '../cluster/observed-objects.js';
 import { rolloutState } from '../cluster/rollout-state.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { targetOf } from '../observe/pipeline-target.js';
@@ -23,10 +30,12 @@ import { transitionWhole } from './whole-graph.js';
 /** Pure function from observed objects and a plan to writes and the status. */
 
 export function reconcile(
-  observed: ObservedPipeline,
+  seen: ObservedPipeline,
   planned: Planning,
   at: { readonly nowEpochMs: number },
 ): Reconciliation {
+  // No change waits for a lost pod, and it holds no cores that another pod could use.
+  const observed = { ...seen, pods: seen.pods.filter((pod) => !isLost(pod, at.nowEpochMs)) };
   if (walksGraph(observed)) return reconcileForms(observed, planned, at);
   const view = { ...observed, children: withLiveForms(observed.children, at.nowEpochMs) };
   const planning = planned.kind === 'planned' ? { ...planned, objects: withWantedForms(planned.objects) } : planned;

@@ -48,9 +48,13 @@ const BOOKMARK_EVERY_MS = 60_000;
 /** Time between the last bookmark and the end of a watch. */
 const LAST_BOOKMARK_MS = 2_000;
 
+/** Time of a server when its clock is at 0. */
+export const STARTED_EPOCH_MS = Date.UTC(2026, 5, 1, 12);
+
 /** The server; `MemoryKubeApi` is a client of it. */
 export class MemoryKube {
   readonly clock: AlarmClock;
+  startedEpochMs = STARTED_EPOCH_MS;
   /** A fault: each new watch ends without an event. */
   endsWatchesAtOnce = false;
   /** Called after each change of an object. */
@@ -192,7 +196,7 @@ export class MemoryKube {
   }
 
   timestamp(): string {
-    return new Date(Date.UTC(2026, 0, 1) + this.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+    return new Date(this.startedEpochMs + this.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
   }
 
   #schedule({ feed, from }: OpenWatch, timeoutMs: number): () => void {

@@ -5,7 +5,7 @@ import { SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { written } from '../../api/conformance/subject.test-support.js';
 import type { KubeObject, ResourceType } from '../../api/kube-object.js';
-import { MemoryKube } from '../../api/memory/memory-kube.test-support.js';
+import { MemoryKube, STARTED_EPOCH_MS } from '../../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../../api/memory/memory-kube-api.test-support.js';
 import {
   type childTypes,
@@ -25,8 +25,6 @@ import { images, planWith, servedShelf, shelf, ToldPlans } from './pipeline-fixt
 export const KEY = 'n/shelf';
 export const [SMALL, LARGE, NEXT, ROUTER] = ['shelf--detect--small', 'shelf--detect--large', 'shelf--next', 'shelf'];
 export const namespace = 'n';
-/** Start of the API server in memory. */
-const STARTED_EPOCH_MS = Date.UTC(2026, 0, 1);
 /** Ended requests, and those of them that missed the SLO. */
 export const side = (missed: number, ended: number): SideCount => ({ ended, missed });
 /** Both sides are good, and the step is long enough. */

@@ -2,6 +2,7 @@
 import { type Plan, type StagePlan, stageId, usualSplit, variantId } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import type { KubeObject, ManagedFields } from '../../api/kube-object.js';
+import { STARTED_EPOCH_MS } from '../../api/memory/memory-kube.test-support.js';
 import type { InferencePipeline, ObservedDeployment, ObservedPod } from '../../cluster/observed-objects.js';
 import {
   PipelinePlanning,
@@ -13,7 +14,7 @@ import {
 import type { Planning } from '../../reconcile/reconciliation.js';
 import type { Deployment } from '../../render/manifest-types.js';
 
-export const NOW_EPOCH_MS = Date.UTC(2026, 5, 1, 12);
+export const NOW_EPOCH_MS = STARTED_EPOCH_MS;
 export const images = { pipeline: 'shelf:1', byVariant: {} };
 
 const profile = (meanMs: number) =>
