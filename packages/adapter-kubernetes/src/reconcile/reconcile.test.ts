@@ -197,6 +197,19 @@ describe('reconcile: replicas', () => {
     expect([grown([]), grown([stray('a')]), grown([stray('a'), stray('b')])]).toEqual([3, 2, 1]);
   });
 
+  it('does not count the containers that a mesh adds to pods', async () => {
+    const tight = shelf({ budgetCpuCores: 2 });
+    const [before, planning] = [await wantedBy(tight, planWith('small')), await wantedBy(tight, planWith('large'))];
+    const children = settled(before);
+    const proxy = { name: 'istio-proxy', resources: { requests: { cpu: '100m' } } };
+    const pods = [SMALL, ONLY].map((name) => {
+      const workload = deployment(children, name);
+      return { ...podOf(workload), spec: { containers: [...workload.spec.template.spec.containers, proxy] } };
+    });
+    const result = decide({ pipeline: tight, children, pods: pods as never }, planning);
+    expect([result.phase, deployment(result.apply, LARGE).spec.replicas]).toEqual(['preparing', 1]);
+  });
+
   it('grows before the router knows, and shrinks after', async () => {
     const [two, four] = [await small(), await wantedBy(pipeline, planWith('small', 4))];
     const growing = decide({ children: settled(two) }, four);

@@ -20,6 +20,7 @@ export interface ReplicaGroupsInput {
 /** Wanted groups come first. */
 export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaGroupsInput): readonly ReplicaGroup[] {
   const old = live.filter(({ metadata }) => !wanted.some((each) => each.metadata.name === metadata.name));
+  const coresOf = podCoresBy([...wanted, ...old]);
   const groups = [...wanted, ...old].map((deployment): ReplicaGroup => {
     const { name } = deployment.metadata;
     const target = wanted.find(({ metadata }) => metadata.name === name);
@@ -32,17 +33,17 @@ export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaG
       wanted: target?.spec.replicas,
       inForce: inForce.get(name) ?? 0,
       isForeign: foreign.has(name),
-      ...presentState(present, own),
+      ...presentState(present, own.map(coresOf)),
       isOutdated: present !== undefined && target !== undefined && !isOfTemplate(present, target),
     };
   });
   const parts = new Set([...wanted, ...old].map(partKey));
-  return [...groups, ...pods.filter((pod) => isStage(pod) && !parts.has(partKey(pod))).map(straggler)];
+  const strays = pods.filter((pod) => isStage(pod) && !parts.has(partKey(pod)));
+  return [...groups, ...strays.map((pod) => straggler(pod, coresOf(pod)))];
 }
 
 /** Group of a leftover pod, which holds cores until it is gone. */
-function straggler(pod: ObservedPod): ReplicaGroup {
-  const cpuCores = podCores(pod);
+function straggler(pod: ObservedPod, cpuCores: number): ReplicaGroup {
   return {
     name: pod.metadata.name,
     stage: '',
@@ -64,11 +65,12 @@ export function isOfTemplate(live: ObservedDeployment, wanted: Deployment): bool
 export const digestOf = ({ spec }: ObservedDeployment | Deployment): string | undefined =>
   spec.template.metadata?.annotations?.[CONFIG_DIGEST];
 
+/** State of a Deployment with pods of these cores. */
 function presentState(
   live: ObservedDeployment | undefined,
-  pods: readonly ObservedPod[],
+  pods: readonly number[],
 ): Pick<ReplicaGroup, 'present' | 'heldCpuCores' | 'ready' | 'isCalm'> {
-  const heldByPods = pods.reduce((sum, pod) => sum + podCores(pod), 0);
+  const heldByPods = pods.reduce((sum, cpuCores) => sum + cpuCores, 0);
   if (live === undefined) return { present: 0, heldCpuCores: heldByPods, ready: 0, isCalm: pods.length === 0 };
   const present = live.spec.replicas ?? 1;
   const { replicas = 0, updatedReplicas = 0, readyReplicas = 0 } = live.status ?? {};
@@ -85,9 +87,22 @@ function presentState(
 const replicaCores = ({ spec }: ObservedDeployment | Deployment): number =>
   requestedCores(spec.template.spec?.containers ?? []);
 
-const podCores = ({ spec }: ObservedPod): number => requestedCores(spec?.containers ?? []);
+/**
+ * Cores of a pod without the containers that others add to it, such as the proxy of a mesh: budgets do not count them. A
+ * pod without a known container counts whole.
+ */
+function podCoresBy(deployments: readonly (ObservedDeployment | Deployment)[]): (pod: ObservedPod) => number {
+  const names = new Set(deployments.flatMap(({ spec }) => (spec.template.spec?.containers ?? []).map(nameOf)));
+  return ({ spec }) => {
+    const all: readonly Requests[] = spec?.containers ?? [];
+    const own = all.filter((container) => names.has(nameOf(container)));
+    return requestedCores(own.length > 0 ? own : all);
+  };
+}
 
-type Requests = { readonly resources?: { readonly requests?: Readonly<Record<string, string>> } };
+const nameOf = ({ name }: Requests): string | undefined => name;
+
+type Requests = { readonly name?: string; readonly resources?: { readonly requests?: Readonly<Record<string, string>> } };
 
 const requestedCores = (containers: readonly Requests[]): number =>
   containers.reduce((sum, { resources }) => sum + amountOf(resources?.requests?.['cpu'] ?? '0'), 0);
