@@ -9,6 +9,7 @@ import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { HttpKubeApi } from '../api/http/http-kube-api.js';
+import type { RequestLimits } from '../api/http/kube-requests.js';
 import { kubeConnection } from '../api/http/kube-connection.js';
 import { ChildProgram, readyWithin } from './child-program.test-support.js';
 
@@ -111,9 +112,9 @@ export class ControlPlane {
   }
 
   /** KubeApi of a user, over HTTP. */
-  async api(user: Pick<ClusterUser, 'token'> = ADMIN): Promise<HttpKubeApi> {
+  async api(user: Pick<ClusterUser, 'token'> = ADMIN, limits?: RequestLimits): Promise<HttpKubeApi> {
     const source = { kind: 'text', kubeconfig: this.kubeconfig(user) } as const;
-    return new HttpKubeApi(await kubeConnection(source, { nowMs: () => performance.now() }));
+    return new HttpKubeApi(await kubeConnection(source, { nowMs: () => performance.now() }), limits);
   }
 
   async startApiServer(): Promise<void> {

@@ -1,4 +1,5 @@
 /** Objects of others and refused writes, on a real API server with its admission. */
+import { type AddressInfo, createServer } from 'node:net';
 import { describeWithTool } from '@equipoise/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { pageOf, written } from '../api/conformance/subject.test-support.js';
@@ -6,7 +7,7 @@ import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { childTypes, deployments } from '../cluster/observed-objects.js';
 import { events } from '../deploy/events.js';
 import { eventually } from './cluster-objects.test-support.js';
-import { ClusterSuite, human } from './cluster-suite.test-support.js';
+import { ClusterSuite, human, operatorUser } from './cluster-suite.test-support.js';
 import { controlPlane } from './kube-binaries.test-support.js';
 import { planWith } from './memory/pipeline-fixture.test-support.js';
 import { SMALL, startOperator } from './operator-in-process.test-support.js';
@@ -67,6 +68,27 @@ const foreignDeployment = (namespace: string, name: string, labels: Record<strin
   });
   return { ...object, metadata: { ...object.metadata, labels } };
 };
+
+/** Webhook for one resource of a namespace, which fails closed. */
+const webhookOf = (
+  namespace: string,
+  { url, group, resource, timeoutSeconds }: Record<'url' | 'group' | 'resource', string> & { timeoutSeconds: number },
+): KubeObject =>
+  ({
+    ...{ apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration' },
+    metadata: { name: `gate-${namespace}` },
+    webhooks: [
+      {
+        name: 'gate.example.com',
+        clientConfig: { url },
+        rules: [
+          { apiGroups: [group], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: [resource] },
+        ],
+        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+        ...{ failurePolicy: 'Fail', sideEffects: 'None', timeoutSeconds, admissionReviewVersions: ['v1'] },
+      },
+    ],
+  }) as KubeObject;
 
 describeWithTool(controlPlane, 'objects of others and refused writes', () => {
   const suite = new ClusterSuite();
@@ -211,26 +233,10 @@ describeWithTool(controlPlane, 'objects of others and refused writes', () => {
 
     it('names a webhook that denies, or is away and fails closed', async () => {
       const { namespace, create, begin, degraded, condition } = await start();
-      const webhook = {
-        ...{ apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration' },
-        metadata: { name: `gate-${namespace}` },
-        webhooks: [
-          {
-            name: 'gate.example.com',
-            clientConfig: { url: 'https://127.0.0.1:1/' },
-            rules: [
-              {
-                apiGroups: ['apps'],
-                apiVersions: ['v1'],
-                operations: ['CREATE', 'UPDATE'],
-                resources: ['deployments'],
-              },
-            ],
-            namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
-            ...{ failurePolicy: 'Fail', sideEffects: 'None', timeoutSeconds: 2, admissionReviewVersions: ['v1'] },
-          },
-        ],
-      } as KubeObject;
+      const webhook = webhookOf(namespace, {
+        url: 'https://127.0.0.1:1/',
+        ...{ group: 'apps', resource: 'deployments', timeoutSeconds: 2 },
+      });
       written(await suite.admin.create(webhooks, webhook, human));
       cleanUps.push(() => suite.admin.delete({ type: webhooks, name: webhook.metadata.name }));
       await create();
@@ -239,6 +245,28 @@ describeWithTool(controlPlane, 'objects of others and refused writes', () => {
       expect((await condition('Degraded'))?.message).toMatch(/failed calling webhook "gate.example.com"/);
       await suite.admin.delete({ type: webhooks, name: webhook.metadata.name });
       await eventually(async () => (await condition('Ready'))?.status === 'True');
+    });
+
+    it('names the objects whose webhook hangs for longer than a request may take', async () => {
+      const operator = await start();
+      const silent = createServer();
+      await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+      const { port } = silent.address() as AddressInfo;
+      const webhook = webhookOf(operator.namespace, {
+        url: `https://127.0.0.1:${port}/`,
+        ...{ group: '', resource: 'configmaps', timeoutSeconds: 30 },
+      });
+      written(await suite.admin.create(webhooks, webhook, human));
+      cleanUps.push(async () => {
+        silent.close();
+        await suite.admin.delete({ type: webhooks, name: webhook.metadata.name });
+      });
+      operator.base.api = await suite.plane.api(operatorUser, { answerMs: 6_000 });
+      await operator.create();
+      operator.begin();
+      await eventually(operator.degraded('ApplyFailed'));
+      expect((await operator.condition('Degraded'))?.message).toContain('ConfigMap shelf: the API server answered 504');
+      expect((await operator.condition('Planned'))?.status).toBe('True');
     });
 
     it('names the policy that denies one object, and writes the others', async () => {

@@ -111,17 +111,19 @@ describe('HttpKubeApi', () => {
     );
     const named = { ...wanted, metadata: { ...wanted.metadata, resourceVersion: '7' } };
     await api.setFinalizers(probes, named, ['test/hold'], writer);
+    // The server gives a write up before this client does.
+    const limit = 'timeout=3333ms';
     expect(seen.map(({ line, type }) => [line, type])).toEqual([
       [`GET ${path}/a`, undefined],
       ['GET /apis/test.equipoise.dev/v1/probes?labelSelector=a=b&limit=5&continue=t', undefined],
-      [`POST ${path}?fieldManager=me`, 'application/json'],
-      [`PUT ${path}/a?fieldManager=me`, 'application/json'],
-      [`PATCH ${path}/a?fieldManager=me&force=true`, 'application/apply-patch+yaml'],
-      [`PATCH ${path}/a/status?fieldManager=me`, 'application/apply-patch+yaml'],
-      [`PATCH ${path}/a/scale?fieldManager=me`, 'application/merge-patch+json'],
-      [`DELETE ${path}/a`, 'application/json'],
-      ['DELETE /api/v1/nodes/x', 'application/json'],
-      [`PATCH ${path}/a?fieldManager=me`, 'application/merge-patch+json'],
+      [`POST ${path}?fieldManager=me&${limit}`, 'application/json'],
+      [`PUT ${path}/a?fieldManager=me&${limit}`, 'application/json'],
+      [`PATCH ${path}/a?fieldManager=me&force=true&${limit}`, 'application/apply-patch+yaml'],
+      [`PATCH ${path}/a/status?fieldManager=me&${limit}`, 'application/apply-patch+yaml'],
+      [`PATCH ${path}/a/scale?fieldManager=me&${limit}`, 'application/merge-patch+json'],
+      [`DELETE ${path}/a?${limit}`, 'application/json'],
+      [`DELETE /api/v1/nodes/x?${limit}`, 'application/json'],
+      [`PATCH ${path}/a?fieldManager=me&${limit}`, 'application/merge-patch+json'],
     ]);
     expect(seen[9]?.body).toEqual({ metadata: { resourceVersion: '7', finalizers: ['test/hold'] } });
     expect(seen[2]?.body).toEqual(wanted);

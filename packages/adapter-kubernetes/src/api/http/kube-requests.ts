@@ -25,6 +25,12 @@ export interface RequestLimits {
   readonly answerMs: number;
 }
 
+/**
+ * Part of the time limit after which the server itself gives a write up. So a webhook that hangs refuses one object, instead
+ * of an end without an answer, which looks as if the server was away.
+ */
+const WRITE_PART = 2 / 3;
+
 export class KubeRequests {
   readonly #connection: KubeConnection;
   readonly #limits: RequestLimits;
@@ -100,10 +106,11 @@ export class KubeRequests {
     });
   }
 
-  #urlOf({ path, query = {} }: KubeRequest): URL {
+  #urlOf({ method, path, query = {} }: KubeRequest): URL {
     const url = new URL(this.#connection.serverUrl);
     url.pathname = `${url.pathname.replace(/\/$/, '')}${path}`;
-    for (const [name, value] of Object.entries(query)) {
+    const timeout = method === 'GET' ? undefined : `${Math.floor(WRITE_PART * this.#limits.answerMs)}ms`;
+    for (const [name, value] of Object.entries({ ...query, timeout })) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     return url;
