@@ -37,7 +37,10 @@ export interface RefusalCause {
   readonly reason?: string | undefined;
 }
 
-/** Write refused because of the object's content or state. `conflict` includes fields owned by another manager. */
+/**
+ * Write refused because of the object's content or state. `conflict` includes fields owned by another manager, and an
+ * object of the name with another uid.
+ */
 export interface Refused {
   readonly kind: 'refused';
   readonly reason: 'already-exists' | 'conflict' | 'not-found' | 'invalid';

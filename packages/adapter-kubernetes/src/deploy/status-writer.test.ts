@@ -26,7 +26,8 @@ async function start() {
   const { metadata, ...rest } = shelf();
   const { name, namespace = 'n' } = metadata;
   const made = { ...rest, metadata: { name, namespace } };
-  const created = written(await api.create(pipelines, made, { fieldManager: 'kubectl' }));
+  const create = async () => written(await api.create(pipelines, made, { fieldManager: 'kubectl' }));
+  const created = await create();
   const failures: unknown[] = [];
   const base = { api, clock, nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs() };
   const onFailure = (_: string, error: unknown) => failures.push(error);
@@ -41,7 +42,8 @@ async function start() {
   };
   const calls = () => api.calls.splice(0);
   const forget = () => writer.forget(`${namespace}/${name}`);
-  return { clock, tell, show, calls, failures, forget };
+  const ref = { type: pipelines, name, namespace };
+  return { clock, tell, create, api, ref, show, calls, failures, forget };
 }
 
 describe('StatusWriter', () => {
@@ -67,6 +69,17 @@ describe('StatusWriter', () => {
     expect(calls()).toEqual(['apply-status inferencepipelines']);
     await tell(statusWith(ready('True', 'AllReady'), 3));
     expect(calls()).toEqual(['apply-status inferencepipelines', 'create events']);
+  });
+
+  it('tells nothing of a former pipeline about a new one of its name', async () => {
+    const { tell, create, api, show, ref } = await start();
+    await api.delete(ref);
+    await create();
+    await expect(tell(statusWith(ready('True', 'AllReady')))).rejects.toThrow('conflict');
+    expect((await api.get(ref))?.status ?? {}).toEqual({});
+    await show();
+    await tell(statusWith(ready('True', 'AllReady')));
+    expect((await api.get(ref))?.status?.conditions).toHaveLength(1);
   });
 
   it('forgets what it wrote of a pipeline that is gone', async () => {

@@ -1,7 +1,7 @@
 /** Writes statuses, and events for their changes. Progress alone is written at most once a second. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '@equipoise/core/model';
-import { type Applier, type KubeApi, refusalError } from '../api/kube-api.js';
+import { type Applier, type KubeApi, type Refused, refusalError } from '../api/kube-api.js';
 import { objectKey } from '../api/kube-object.js';
 import { type InferencePipeline, pipelines } from '../cluster/observed-objects.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
@@ -18,6 +18,12 @@ export interface StatusWriterDeps {
   readonly events: Pick<EventRecorder, 'record'>;
   readonly overlaps: Pick<OverlapWatch, 'noteWrite' | 'noteLoss'>;
 }
+
+/** The server does not compare the uid of a status. */
+const REPLACED: Refused = {
+  ...{ kind: 'refused', reason: 'conflict', causes: [] },
+  message: 'the pipeline was deleted and created again',
+};
 
 const PROGRESS_MS = 1_000;
 /** Maximum time until a watch shows a write. */
@@ -56,7 +62,7 @@ export class StatusWriter {
     const restMs = (last?.atMs ?? Number.NEGATIVE_INFINITY) + PROGRESS_MS - this.#deps.clock.nowMs();
     if (restMs > 0 && isDeepStrictEqual(withoutProgress(pipeline.status), withoutProgress(kept)))
       return { pipeline, againAfterMs: restMs };
-    const { name, namespace, resourceVersion } = pipeline.metadata;
+    const { name, namespace, uid, resourceVersion } = pipeline.metadata;
     const seen = pipeline === last?.pipeline ? last.before : resourceVersion;
     const metadata = { name, namespace };
     const told = { apiVersion: pipeline.apiVersion, kind: pipeline.kind, metadata, spec: undefined, status };
@@ -66,6 +72,11 @@ export class StatusWriter {
     });
     if (result.kind === 'refused' && result.reason !== 'not-found')
       throw refusalError(objectKey(pipeline.metadata), result);
+    if (result.kind === 'written' && uid !== undefined && result.object.metadata.uid !== uid) {
+      // The pipeline was deleted and created again: it has no plan and no roll-back of the former one.
+      await this.#deps.api.applyStatus(pipelines, { ...told, status: {} }, this.#deps.applier);
+      throw refusalError(objectKey(metadata), REPLACED);
+    }
     await this.#deps.events.record(eventsOf(pipeline, status.conditions ?? [], this.#deps.nowEpochMs()));
     if (result.kind === 'refused') return { pipeline };
     this.#deps.overlaps.noteWrite(key, result.object);

@@ -154,6 +154,18 @@ export function describeApply(make: MakeSubject): void {
       expect(ownersOfField(later, 'status.phase')).toMatchObject([{ manager: 'first', subresource: 'status' }]);
     });
 
+    it('changes no other object of the name than the one with the given uid', async () => {
+      const { api, wanted } = await start();
+      const { metadata } = written(await api.apply(probes, wanted({ note: 'n' }), first));
+      const named = (uid: string | undefined, note: string) => {
+        const object = wanted({ note });
+        return { ...object, metadata: { ...object.metadata, ...(uid !== undefined && { uid }) } };
+      };
+      const former = named('00000000-0000-0000-0000-000000000000', 'former');
+      expect(await api.apply(probes, former, first)).toMatchObject({ kind: 'refused', reason: 'conflict' });
+      expect(written(await api.apply(probes, named(metadata.uid, 'm'), first)).spec).toEqual({ note: 'm' });
+    });
+
     it('scales, which others then see as a foreign field', async () => {
       const { api, wanted } = await start();
       const made = written(await api.apply(probes, wanted({ note: 'n', replicas: 1 }), first));

@@ -234,9 +234,11 @@ function refusalOf(answer: KubeAnswer): Refused {
   if (unknown !== undefined) return { kind: 'refused', reason: 'invalid', message: unknown, causes: [] };
   const reason = REFUSALS[answer.status];
   if (reason === undefined) throw failureOf(answer);
+  const isOfOther = status.details?.causes?.some(({ field }) => field === 'metadata.uid') ?? false;
   return {
     kind: 'refused',
-    reason: status.reason === 'AlreadyExists' ? 'already-exists' : reason,
+    // The server takes the uid of a former object of the name for an attempt to change the uid.
+    reason: status.reason === 'AlreadyExists' ? 'already-exists' : isOfOther ? 'conflict' : reason,
     message: status.message ?? `HTTP status ${answer.status}`,
     causes: (status.details?.causes ?? []).map(({ field, message = '', reason }) => ({ field, message, reason })),
   };

@@ -192,7 +192,8 @@ export class MemoryKubeApi implements KubeApi {
     const kept = this.#find(refTo(type, object));
     const hasNoStatus = subresource === 'status' && this.#kube.resource(type).hasStatus !== true;
     if (hasNoStatus || (kept === undefined && subresource !== undefined)) return notFound(refTo(type, object));
-    const stale = staleness(kept, object.metadata.resourceVersion);
+    const uid = subresource === undefined ? object.metadata.uid : undefined;
+    const stale = staleness(kept, object.metadata.resourceVersion) ?? otherUid(kept, uid);
     if (stale !== undefined) return stale;
     const live = { fields: (copy(kept?.object) ?? { metadata: object.metadata }) as unknown as Fields };
     const owners = kept?.owners ?? [];
@@ -248,6 +249,11 @@ function owned(fields: Fields): Fields {
 function staleness(kept: Kept | undefined, resourceVersion: string | undefined) {
   if (resourceVersion === undefined || kept?.object.metadata.resourceVersion === resourceVersion) return undefined;
   return refused('conflict', 'the object has been modified; please apply your changes to the latest version');
+}
+
+function otherUid(kept: Kept | undefined, uid: string | undefined) {
+  if (uid === undefined || kept?.object.metadata.uid === uid) return undefined;
+  return refused('conflict', 'the uid is not that of the object');
 }
 
 function notFound({ type, name }: ObjectRef) {
