@@ -240,6 +240,18 @@ describe('reconcile: replicas', () => {
     );
   });
 
+  it('leaves the replicas of a router alone, too, where an autoscaler sets them', async () => {
+    const planning = await small();
+    const managedFields = by('kube-controller-manager');
+    const children = settled(planning, { [ROUTER]: { replicas: 3, managedFields } });
+    const autoscalers = new Map([[ROUTER, 'HorizontalPodAutoscaler hpa']]);
+    const result = decide({ children, autoscalers }, planning);
+    expect(deployment(result.apply, ROUTER).spec).not.toHaveProperty('replicas');
+    expect([result.phase, condition(result, 'Degraded')?.reason]).toEqual(['settled', 'ForeignReplicas']);
+    const byHand = decide({ children, autoscalers: new Map() }, planning);
+    expect(deployment(byHand.apply, ROUTER).spec.replicas).toBe(1);
+  });
+
   it('leaves the field to an autoscaler that wants the same, so that its next number is no conflict', async () => {
     const planning = await small();
     const children = settled(planning, { [SMALL]: { managedFields: by('kube-controller-manager') } });

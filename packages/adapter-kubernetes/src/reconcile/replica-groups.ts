@@ -102,7 +102,10 @@ function podCoresBy(deployments: readonly (ObservedDeployment | Deployment)[]): 
 
 const nameOf = ({ name }: Requests): string | undefined => name;
 
-type Requests = { readonly name?: string; readonly resources?: { readonly requests?: Readonly<Record<string, string>> } };
+type Requests = {
+  readonly name?: string;
+  readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
+};
 
 const requestedCores = (containers: readonly Requests[]): number =>
   containers.reduce((sum, { resources }) => sum + amountOf(resources?.requests?.['cpu'] ?? '0'), 0);

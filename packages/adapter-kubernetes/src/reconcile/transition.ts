@@ -100,26 +100,27 @@ function changeOf(
   live: ReadonlyMap<string, ObservedDeployment>,
   objects: readonly KubeObject[],
 ): PlanChange {
-  const wanted = withKeptTexts(
+  const rendered = withKeptTexts(
     ownedObjects(objects, view.pipeline),
     view.children,
     canaryName(view.pipeline.metadata.name),
   );
-  const wantedDeployments = wanted.filter(isDeployment);
-  const stages = wantedDeployments.filter(isStage);
-  const router = wantedDeployments.find(isRouter);
+  const deployments = rendered.filter(isDeployment);
+  const byOthers = deployments.flatMap((deployment) => {
+    const present = live.get(deployment.metadata.name);
+    return (present && foreignReplicas(present, deployment.spec.replicas, view.autoscalers)) ?? [];
+  });
+  const foreign = byOthers.filter(({ replicas, wanted: planned }) => replicas !== planned);
+  const held = new Set(byOthers.map(({ deployment }) => deployment));
+  const wanted = rendered.map((object) => (isRouter(object) ? withoutHeldReplicas(object, held) : object));
+  const stages = deployments.filter(isStage);
+  const router = wanted.filter(isDeployment).find(isRouter);
   const presentRouter = router && live.get(router.metadata.name);
   const liveRouter = presentRouter && withKnownRoutes(presentRouter, view.children, [...live.values()].filter(isStage));
   const routes: Routes = {
     to: stages.map(({ metadata }) => metadata.name),
     inForce: new Map(stages.map(({ metadata, spec }) => [metadata.name, spec.replicas])),
   };
-  const byOthers = stages.flatMap((stage) => {
-    const present = live.get(stage.metadata.name);
-    return (present && foreignReplicas(present, stage.spec.replicas, view.autoscalers)) ?? [];
-  });
-  const foreign = byOthers.filter(({ replicas, wanted: planned }) => replicas !== planned);
-  const held = new Set(byOthers.map(({ deployment }) => deployment));
   const routerPods = view.pods.filter(isRouter);
   return {
     view,
@@ -296,11 +297,16 @@ function stageNow(
 ): readonly KubeObject[] {
   const { name } = wanted.metadata;
   if (!isSwitched && steps.postponed.has(name)) return [];
-  if (!isDeployment(wanted)) return [wanted];
+  if (!isDeployment(wanted) || held.has(name)) return [withoutHeldReplicas(wanted, held)];
   const { replicas, ...spec } = wanted.spec;
-  if (held.has(name)) return [{ ...wanted, spec } as KubeObject];
   const now = isSwitched ? replicas : (steps.replicas.get(name) ?? replicas);
   return now === replicas ? [wanted] : [{ ...wanted, spec: { ...spec, replicas: now } } as KubeObject];
+}
+
+function withoutHeldReplicas(object: KubeObject, held: ReadonlySet<string>): KubeObject {
+  if (!isDeployment(object) || !held.has(object.metadata.name)) return object;
+  const { replicas: _, ...spec } = object.spec;
+  return { ...object, spec } as KubeObject;
 }
 
 function routerNow(
