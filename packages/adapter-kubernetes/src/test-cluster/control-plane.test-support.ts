@@ -9,8 +9,8 @@ import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { HttpKubeApi } from '../api/http/http-kube-api.js';
-import type { RequestLimits } from '../api/http/kube-requests.js';
 import { kubeConnection } from '../api/http/kube-connection.js';
+import type { RequestLimits } from '../api/http/kube-requests.js';
 import { ChildProgram, readyWithin } from './child-program.test-support.js';
 
 /** User of the API server, identified by `token`. */

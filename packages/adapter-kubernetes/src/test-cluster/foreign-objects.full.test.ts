@@ -81,9 +81,7 @@ const webhookOf = (
       {
         name: 'gate.example.com',
         clientConfig: { url },
-        rules: [
-          { apiGroups: [group], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: [resource] },
-        ],
+        rules: [{ apiGroups: [group], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: [resource] }],
         namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
         ...{ failurePolicy: 'Fail', sideEffects: 'None', timeoutSeconds, admissionReviewVersions: ['v1'] },
       },
