@@ -12,6 +12,7 @@ export interface InferencePipeline extends KubeObject {
 export interface ObservedDeployment extends KubeObject {
   readonly spec: {
     readonly replicas?: number;
+    readonly paused?: boolean;
     readonly template: {
       readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> };
       readonly spec?: ObservedPodSpec;

@@ -14,6 +14,8 @@ export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment
   const isTold = (status.observedGeneration ?? 0) >= (metadata.generation ?? 0);
   if (isTold && updatedReplicas === wanted && replicas === wanted && readyReplicas === wanted)
     return { kind: 'complete' };
+  if (spec.paused === true)
+    return { kind: 'stuck', message: `it is paused: kubectl rollout resume deployment ${metadata.name}` };
   const failed = status.conditions?.find(({ type, status: holds }) => type === 'Progressing' && holds === 'False');
   if (isTold && failed !== undefined) return { kind: 'stuck', message: failed.message ?? 'it makes no progress' };
   const ready = Math.min(readyReplicas, updatedReplicas);

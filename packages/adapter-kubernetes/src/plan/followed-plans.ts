@@ -37,7 +37,8 @@ export class FollowedPlans implements PlanSource {
   signalsOf(key: string): PipelineSignals {
     const loop = this.#loops.get(key);
     if (loop === undefined) return {};
-    const { signals, sides, staleMs } = loop;
+    const { sides, staleMs, isReplanning } = loop;
+    const signals = { ...loop.signals, ...(isReplanning && { isReplanning }) };
     return sides === undefined ? { ...signals, staleMs } : { ...signals, sides };
   }
 

@@ -318,6 +318,21 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     expect(await rig.pass()).toBe(kept);
   });
 
+  it('say that they are those of an earlier spec until the next decision', async () => {
+    await started({}, 10);
+    await rig.seconds(20);
+    await planned();
+    expect(rig.situation.isReplanning).toBeUndefined();
+    const spec = { ...(rig.pipeline.spec as object), slo: { latencyMs: 250, percentile: 99 } };
+    rig.pipeline = { ...rig.pipeline, spec };
+    await rig.pass();
+    expect(rig.situation.isReplanning).toBe(true);
+    rig.news.splice(0);
+    await rig.seconds(12);
+    expect(rig.situation.isReplanning).toBeUndefined();
+    expect(rig.news.length).toBeGreaterThan(0);
+  });
+
   it.each([
     ['of a variant that is gone', { plan: planWith('huge', 1) }],
     ['beyond the budget', { plan: planWith('large', 30) }],

@@ -96,6 +96,7 @@ export class PlanLoop {
   /** How long the policy needs no load; undefined if it does now. */
   #quiet: PlannerAnswer['quiet'];
   #hasDecided = false;
+  #isReplanning = false;
   /** Planning under way; later planning replaces it. */
   #asking: object | undefined;
   #namedRps: number | undefined;
@@ -165,6 +166,11 @@ export class PlanLoop {
 
   get sides(): Sides | undefined {
     return this.#watch.sides;
+  }
+
+  /** True while the plan is that of an earlier spec. */
+  get isReplanning(): boolean {
+    return this.#isReplanning;
   }
 
   get staleMs(): number {
@@ -259,7 +265,9 @@ export class PlanLoop {
     this.#spec = spec;
     this.#routed = undefined;
     this.#asking = undefined;
+    this.#isReplanning = false;
     if (!this.#isPlannable()) return;
+    this.#isReplanning = spec.control.mode !== 'off';
     void this.#planner?.reload(this.#planningSpec(spec)).catch((error: unknown) => this.#onPlanningFailure(error));
     const { answer } = this;
     const goesOn = answer.kind === 'plan' && this.#isOfSplit(answer) && planObjection(spec, answer.plan) === undefined;
@@ -300,6 +308,7 @@ export class PlanLoop {
   }
 
   #useResult(result: PlanResult, arrivalRps: number): void {
+    this.#endReplanning();
     const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
     if (plan !== undefined) this.#adopt(plan, arrivalRps, result);
     else this.#settle({ kind: 'unplanned', reason: 'Infeasible', message: shortfallOf(result, arrivalRps) ?? '' });
@@ -352,6 +361,12 @@ export class PlanLoop {
     if (splitFor(this.#whole, { arrivalRps, current: this.#split.count }).count === this.#split.count) return false;
     this.#reload(this.#whole, arrivalRps);
     return true;
+  }
+
+  #endReplanning(): void {
+    if (!this.#isReplanning) return;
+    this.#isReplanning = false;
+    this.#onChange('signals');
   }
 
   #settle(answer: PlanAnswer): void {
@@ -417,6 +432,7 @@ export class PlanLoop {
 
   #useDecision(decision: Decision, observation: Observation): void {
     this.#hasDecided = true;
+    this.#endReplanning();
     this.#deps.report(this.#key, decision, observation);
     const { forecast, load, result } = decision.evidence;
     const arrivalRps = (load?.arrivalRps ?? forecast.upperRps) / largestShare(this.#split);
@@ -476,6 +492,7 @@ export class PlanLoop {
   #onPlanningFailure(error: unknown): void {
     if (this.#abort.signal.aborted) return;
     this.#retryAtMs = this.#deps.clock.nowMs() + RETRY_MS;
+    this.#endReplanning();
     const message = error instanceof Error ? error.message : String(error);
     this.#issue = { reason: 'PlanningFailed', message };
     if (this.#answer.kind === 'unplanned') this.#settle({ kind: 'unplanned', reason: 'Failed', message });

@@ -38,7 +38,7 @@ export type PlanAnswer =
     }
   | Extract<Planning, { kind: 'unplanned' }>;
 
-export type PipelineSignals = Pick<ObservedPipeline, 'observed' | 'sides' | 'staleMs' | 'issue'>;
+export type PipelineSignals = Pick<ObservedPipeline, 'observed' | 'sides' | 'staleMs' | 'issue' | 'isReplanning'>;
 
 /** `plan`: another answer. `signals`: another load or issue under the same plan. */
 export type PlanNews = 'plan' | 'signals';

@@ -1,4 +1,4 @@
-import type { ObservedDeployment } from '../cluster/observed-objects.js';
+import { childTypes, type ObservedDeployment } from '../cluster/observed-objects.js';
 import {
   disruptions,
   nodeIssues,
@@ -90,8 +90,15 @@ function readyFinding({ view, live, phase, canary, isQuiet }: FindingInput): Fin
   }
   if (phase === 'no-room') return no('Ready', NO_ROOM, NO_ROOM_MESSAGE);
   if (phase === 'switching') return no('Ready', 'Switching', 'The router is being switched to the plan.');
+  const [missing] = (view.refusals ?? []).filter((refusal) => isMissing(refusal, view));
+  if (missing !== undefined)
+    return no('Ready', missing.reason, `The pipeline has no ${missing.kind} ${missing.name}: ${missing.message}`);
   return yes('Ready', 'AllReady', 'All replicas are ready.');
 }
+
+/** True if a refused write leaves the pipeline without the object, and not only with an older one. */
+const isMissing = ({ kind, name }: ChildRefusal, { children }: ObservedPipeline): boolean =>
+  childTypes[kind] !== undefined && !children.some((child) => child.kind === kind && child.metadata.name === name);
 
 type UnfinishedRollout = Exclude<RolloutState, { kind: 'complete' }>;
 

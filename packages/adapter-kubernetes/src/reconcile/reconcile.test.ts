@@ -430,6 +430,39 @@ describe('reconcile: the conditions', () => {
     expect(result.status.observed).toEqual(observed);
   });
 
+  it('are about the spec of the plan', async () => {
+    const planning = await small();
+    const children = settled(planning);
+    const before = decide({ children }, planning).status;
+    const changed = shelf({ metadata: { generation: 4 }, status: before });
+    const replanning = decide({ pipeline: changed, children, isReplanning: true }, planning);
+    expect([replanning.status.observedGeneration, condition(replanning, 'Ready')?.observedGeneration]).toEqual([3, 3]);
+    expect(decide({ pipeline: changed, children }, planning).status.observedGeneration).toBe(4);
+  });
+
+  it('name a Deployment that a person paused', async () => {
+    const planning = await large();
+    const children = settled(planning).map((child) =>
+      child.metadata.name === LARGE
+        ? { ...child, spec: { ...(child as Deployment).spec, paused: true }, status: { observedGeneration: 1 } }
+        : child,
+    );
+    const message = `${LARGE}: it is paused: kubectl rollout resume deployment ${LARGE}`;
+    expect(condition(decide({ children }, planning), 'Degraded')).toMatchObject({ reason: 'RolloutStuck', message });
+  });
+
+  it('say that the pipeline is not ready without an object whose write is refused', async () => {
+    const planning = await small();
+    const all = settled(planning);
+    const refusals = [{ kind: 'Service', name: ROUTER, reason: 'NameTaken', message: 'It is of others.' }] as const;
+    const others = all.filter(({ kind, metadata }) => kind !== 'Service' || metadata.name !== ROUTER);
+    expect(condition(decide({ children: others, refusals }, planning), 'Ready')).toMatchObject({
+      ...{ status: 'False', reason: 'NameTaken' },
+      message: `The pipeline has no Service ${ROUTER}: It is of others.`,
+    });
+    expect(condition(decide({ children: all, refusals }, planning), 'Ready')?.status).toBe('True');
+  });
+
   it('keep the time of their last change', async () => {
     const before = decide({}, { kind: 'off' }).status;
     const later = { nowEpochMs: NOW_EPOCH_MS + 60_000 };

@@ -86,7 +86,8 @@ function reconcileForms(
   at: { readonly nowEpochMs: number },
 ): Reconciliation {
   const { metadata, status } = view.pipeline;
-  const generation = metadata.generation ?? 0;
+  // Tools that wait for a change of the spec wait until the plan is that of this spec.
+  const generation = (view.isReplanning === true ? status?.observedGeneration : undefined) ?? metadata.generation ?? 0;
   const isTheirs = walksGraph(view);
   const live = isTheirs ? asDeployments(view.children) : deploymentsOf(view.children);
   const { finalizer, phase, apply, remove, foreign, againAfterMs, awaitsVerdict, ...work } = workOf(

@@ -29,6 +29,8 @@ export interface ObservedPipeline {
   readonly autoscalers?: AutoscalerNames | undefined;
   /** Missing outside a service mesh; its objects are among the children. */
   readonly mesh?: Pick<PipelineMesh, 'means'> | undefined;
+  /** True while the plan is that of an earlier spec. */
+  readonly isReplanning?: boolean;
   /** Reason why plans do not follow the load. */
   readonly issue?: ControlIssue | undefined;
 }
