@@ -3,11 +3,17 @@
  * refused.
  */
 
-/** A condition on one tensor. */
+/** A condition on one tensor. `compare` looks at its first value, or at all if `isAny`. */
 export type SimpleCondition =
   | { readonly kind: 'always' }
   | { readonly kind: 'has'; readonly tensor: string }
-  | { readonly kind: 'compare'; readonly tensor: string; readonly operator: string; readonly literal: string };
+  | {
+      readonly kind: 'compare';
+      readonly tensor: string;
+      readonly operator: string;
+      readonly literal: string;
+      readonly isAny: boolean;
+    };
 
 const NAME = '([A-Za-z_][A-Za-z0-9_]*)';
 const OPERATOR = '(==|!=|<=|>=|<|>)';
@@ -22,10 +28,12 @@ export function simpleCondition(condition: string, threshold: number | undefined
   if (text === 'true') return { kind: 'always' };
   const has = HAS.exec(text)?.[1];
   if (has !== undefined) return { kind: 'has', tensor: has };
-  const [, tensor, operator, literal] = COMPARE.exec(text) ?? existsParts(text) ?? [];
+  const compared = COMPARE.exec(text);
+  const [, tensor, operator, literal] = compared ?? existsParts(text) ?? [];
   if (tensor === undefined || operator === undefined || literal === undefined) return undefined;
   const value = literal === 'threshold' ? threshold : literal;
-  return value === undefined ? undefined : { kind: 'compare', tensor, operator, literal: String(value) };
+  if (value === undefined) return undefined;
+  return { kind: 'compare', tensor, operator, literal: String(value), isAny: compared === null };
 }
 
 function existsParts(text: string): readonly (string | undefined)[] | undefined {
@@ -37,5 +45,7 @@ function existsParts(text: string): readonly (string | undefined)[] | undefined 
 export function gjsonQuery(condition: SimpleCondition): string {
   if (condition.kind === 'always') return 'outputs';
   const tensor = `outputs.#(name=="${condition.tensor}")`;
-  return condition.kind === 'has' ? tensor : `${tensor}.data.#(${condition.operator}${condition.literal})`;
+  if (condition.kind === 'has') return tensor;
+  const test = `${condition.operator}${condition.literal}`;
+  return condition.isAny ? `${tensor}.data.#(${test})` : `${tensor}#|#(data.0${test})`;
 }

@@ -7,13 +7,15 @@ import {
   type EdgeSpec,
   type InferenceServerSpec,
   type PipelineSpec,
+  type StageId,
   type StageSpec,
   type VariantSpec,
 } from '@equipoise/core/model';
 import type { Finding } from '@equipoise/pipeline-file';
 import { isMlServerCommand } from '../stage-workload.js';
 import { simpleCondition } from './engine-conditions.js';
-import { type GraphTree, graphTree } from './graph-tree.js';
+import { firstStages, type GraphTree, graphTree } from './graph-tree.js';
+import { outputsJoin } from './seldon-pipeline.js';
 import { type GraphEngine, graphEngineOf, type RenderTarget } from './targets.js';
 
 export interface EngineLimits {
@@ -200,7 +202,7 @@ const isDnsLabel = (name: string): boolean => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9]
 
 /** Limits of the whole graph. */
 function shapeLimits(spec: PipelineSpec, engine: GraphEngine): readonly Limit[] {
-  if (engine === 'seldon-v2') return [];
+  if (engine === 'seldon-v2') return joinedOutputs(spec);
   const tree = graphTree(spec);
   const path = ['spec', 'edges'];
   if (tree === undefined)
@@ -214,20 +216,30 @@ function shapeLimits(spec: PipelineSpec, engine: GraphEngine): readonly Limit[] 
   const unanswered = last.find((id) => !spec.outputs.some(({ from }) => from === id));
   if (unanswered !== undefined)
     return [{ path: ['spec', 'outputs'], lacks: `answers with all last stages, and ${unanswered} is no output` }];
-  return engine === 'kserve' ? branchLimits(spec) : combinerLimits(spec, tree);
+  return engine === 'kserve' ? branchLimits(spec, tree) : combinerLimits(spec, tree);
+}
+
+function joinedOutputs(spec: PipelineSpec): readonly Limit[] {
+  if (spec.outputs.length < 2 || outputsJoin(spec) !== undefined) return [];
+  const lacks = 'answers with all outputs or with the first one, and conditions decide about some of these';
+  return [{ path: ['spec', 'outputs'], lacks }];
 }
 
 /** KServe's Switch fails if no condition holds; in a Sequence, a condition ends the sequence. */
-function branchLimits({ stages, edges, outputs }: PipelineSpec): readonly Limit[] {
+function branchLimits({ stages, edges, outputs }: PipelineSpec, tree: GraphTree): readonly Limit[] {
   return stages.flatMap(({ id }) => {
     const out = edges.filter(({ from }) => from === id);
     const conditional = out.filter(({ when }) => when !== undefined);
     if (conditional.length === 0) return [];
+    const path = ['spec', 'edges'];
+    if (!hasOwnBranches(tree, id))
+      return [
+        { path, lacks: `decides about whole branches, and one behind ${id} begins with several stages or a join` },
+      ];
     const [only] = out;
     const isCascade = out.length === 1 && outputs.some(({ from, unless }) => from === id && unless === only?.to);
     const hasElse = conditional.at(-1)?.when?.condition.trim() === 'true';
     if (isCascade || (conditional.length === out.length && hasElse)) return [];
-    const path = ['spec', 'edges'];
     if (conditional.length < out.length)
       return [{ path, lacks: `takes one of the branches of ${id}, and one of them has no condition` }];
     return [
@@ -240,17 +252,35 @@ function branchLimits({ stages, edges, outputs }: PipelineSpec): readonly Limit[
   });
 }
 
+/** True if each branch behind a stage begins with one stage, which no other stage leads to. */
+function hasOwnBranches(tree: GraphTree, id: StageId): boolean {
+  if (tree.kind === 'stage') return false;
+  const at = tree.kind === 'parallel' ? -1 : tree.parts.findIndex((part) => part.kind === 'stage' && part.id === id);
+  if (at < 0) return tree.parts.some((part) => hasOwnBranches(part, id));
+  const next = tree.parts[at + 1];
+  if (next?.kind !== 'parallel') return next?.kind === 'stage';
+  return next.parts.every((part) => firstStages(part).length === 1);
+}
+
 /** Seldon Core 1 answers with the first branch unless a combiner follows: predictor_process.go, aggregate. */
 function combinerLimits({ stages, edges, outputs }: PipelineSpec, tree: GraphTree): readonly Limit[] {
   if (outputs.length > 1)
     return [{ path: ['spec', 'outputs'], lacks: 'answers with one stage', fix: 'join the branches in a stage' }];
-  const names = stages.flatMap(({ id, variants }) => variants.map(({ server }) => server?.model ?? id));
+  const names = stages.flatMap(({ id, variants }) => [...new Set(variants.map(({ server }) => server?.model ?? id))]);
   const odd = names.find((name) => !isDnsLabel(name));
   if (odd !== undefined)
     return [
       {
         path: ['spec', 'stages'],
         lacks: `names stages in lower-case letters, digits and dashes, and ${odd} is no such name`,
+      },
+    ];
+  const taken = names.find((name, index) => names.indexOf(name) < index);
+  if (taken !== undefined)
+    return [
+      {
+        path: ['spec', 'stages'],
+        lacks: `finds a stage by the name of its model, and two stages have the model ${taken}`,
       },
     ];
   const joins = stages.filter(({ id }) => edges.filter(({ to }) => to === id).length > 1);

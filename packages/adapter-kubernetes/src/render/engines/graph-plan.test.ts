@@ -151,10 +151,13 @@ it('a graph is a tree of sequences and branches, or is none', () => {
 });
 
 it.each([
-  ['output.sure < 0.8', { kind: 'compare', tensor: 'sure', operator: '<', literal: '0.8' }],
-  ['output.kind[0] == "dog"', { kind: 'compare', tensor: 'kind', operator: '==', literal: '"dog"' }],
-  ['output.scores.exists(s, s > 0.9)', { kind: 'compare', tensor: 'scores', operator: '>', literal: '0.9' }],
-  ['output.sure < threshold', { kind: 'compare', tensor: 'sure', operator: '<', literal: '0.5' }],
+  ['output.sure < 0.8', { kind: 'compare', tensor: 'sure', operator: '<', literal: '0.8', isAny: false }],
+  ['output.kind[0] == "dog"', { kind: 'compare', tensor: 'kind', operator: '==', literal: '"dog"', isAny: false }],
+  [
+    'output.scores.exists(s, s > 0.9)',
+    { kind: 'compare', tensor: 'scores', operator: '>', literal: '0.9', isAny: true },
+  ],
+  ['output.sure < threshold', { kind: 'compare', tensor: 'sure', operator: '<', literal: '0.5', isAny: false }],
   ['has(output.dog)', { kind: 'has', tensor: 'dog' }],
   ['true', { kind: 'always' }],
   ['output.scores.exists(s, t > 0.9)', undefined],

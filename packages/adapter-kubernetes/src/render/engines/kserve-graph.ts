@@ -4,7 +4,7 @@
  */
 import type { EdgeSpec, PipelineSpec, StageId } from '@equipoise/core/model';
 import type { KubeObject } from '../../api/kube-object.js';
-import { labelsOf, objectName } from '../../cluster/object-names.js';
+import { digestOf, labelsOf, objectName } from '../../cluster/object-names.js';
 import { gjsonQuery, simpleCondition } from './engine-conditions.js';
 import { firstStages, type GraphTree, graphTree, lastStages } from './graph-tree.js';
 
@@ -50,6 +50,8 @@ const STANDARD = {
 /** Name of the node that is the pipeline, next to a Splitter in `root`. */
 const SERVING = 'serving';
 const PERCENT = 100;
+const MOST_CHARACTERS = 63;
+const DIGEST_CHARACTERS = 16;
 
 /** The graph of a plan; the spec has no limits of KServe. */
 export function inferenceGraph(input: GraphInput, part: 'router' | 'next' = 'router'): InferenceGraph {
@@ -166,11 +168,20 @@ class NodeBuilder {
 
   #step(part: GraphTree, before: StageId | undefined): GraphStep {
     if (part.kind === 'stage') return { name: part.id, serviceUrl: this.#input.urlOf(part.id), dependency: 'Hard' };
-    const name = `${part.kind === 'parallel' ? 'branches' : 'branch'}-${firstStages(part).join('-')}`.slice(0, 63);
+    const name = this.#nameOf(part);
     this.#addNode(name, part, before);
     // A join names equal tensors by the stage that they come from.
     const [origin = name] = part.kind === 'parallel' ? [] : lastStages(part);
     return { name: origin, nodeName: name, dependency: 'Hard' };
+  }
+
+  /** Joined names of stages may be too long, or those of another part. */
+  #nameOf(part: GraphTree): string {
+    const kind = part.kind === 'parallel' ? 'branches' : 'branch';
+    const stages = firstStages(part);
+    const name = `${kind}-${stages.join('-')}`;
+    if (name.length <= MOST_CHARACTERS && !this.#nodes.has(name)) return name;
+    return `${kind}-${digestOf(JSON.stringify(stages), DIGEST_CHARACTERS)}`;
   }
 
   #condition(from: StageId, to: StageId): string | undefined {

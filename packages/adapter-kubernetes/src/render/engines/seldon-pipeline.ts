@@ -15,6 +15,8 @@ interface PipelineStep {
   readonly name: string;
   readonly inputs?: readonly string[];
   readonly inputsJoinType?: JoinType;
+  /** Gate the step, but are no input. */
+  readonly triggers?: readonly string[];
   readonly joinWindowMs?: number;
   readonly tensorMap?: Readonly<Record<string, string>>;
 }
@@ -98,7 +100,9 @@ function stepOf(id: StageId, { spec, modelOf, pipeline }: StepInput): PipelineSt
   const edges = spec.edges.filter(({ to }) => to === id);
   const name = modelOf(id);
   if (edges.length === 0) return { name };
-  const references = edges.flatMap((edge) => referencesOf(edge, modelOf(edge.from), pipeline));
+  const found = edges.map((edge) => referencesOf(edge, modelOf(edge.from), pipeline));
+  const references = found.flatMap((each) => each.references);
+  const triggers = [...new Set(found.flatMap((each) => each.triggers))];
   const tensorMap = Object.fromEntries(
     references.flatMap(({ reference, as }) => (as === undefined ? [] : [[reference, as] as const])),
   );
@@ -111,16 +115,18 @@ function stepOf(id: StageId, { spec, modelOf, pipeline }: StepInput): PipelineSt
       // Parts that are further apart than the SLO cannot be in time.
       joinWindowMs: Math.ceil(spec.slo.latencyMs),
     }),
+    ...(triggers.length > 0 && { triggers }),
     ...(Object.keys(tensorMap).length > 0 && { tensorMap }),
   };
 }
 
+interface References {
+  readonly references: readonly { readonly reference: string; readonly as?: string }[];
+  readonly triggers: readonly string[];
+}
+
 /** References of an edge to tensors; `as`: another name of the tensor. */
-function referencesOf(
-  { inputs = [], when }: EdgeSpec,
-  from: string,
-  pipeline: string,
-): readonly { readonly reference: string; readonly as?: string }[] {
+function referencesOf({ inputs = [], when }: EdgeSpec, from: string, pipeline: string): References {
   const condition = when && simpleCondition(when.condition, undefined);
   const named = inputs.flatMap((input) => {
     const [reference, own] =
@@ -133,22 +139,43 @@ function referencesOf(
     return [{ reference, ...(own !== input.name && { as: input.name }) }];
   });
   const gate = condition?.kind === 'has' ? `${from}.outputs.${condition.tensor}` : undefined;
-  if (named.length === 0) return [{ reference: gate ?? `${from}.outputs` }];
+  if (named.length === 0) return { references: [{ reference: gate ?? `${from}.outputs` }], triggers: [] };
   const isGated = gate === undefined || named.some(({ reference }) => reference === gate);
-  return isGated ? named : [...named, { reference: gate }];
+  return { references: named, triggers: isGated ? [] : [gate] };
 }
 
-/** Branches of a condition answer one at a time. */
-function outputOf(
-  { outputs, edges, slo }: PipelineSpec,
-  modelOf: StepInput['modelOf'],
-): SeldonPipeline['spec']['output'] {
+function outputOf(spec: PipelineSpec, modelOf: StepInput['modelOf']): SeldonPipeline['spec']['output'] {
+  const { outputs, slo } = spec;
   const steps = outputs.flatMap(({ from, tensors }) =>
     tensors === undefined
       ? [`${modelOf(from)}.outputs`]
       : tensors.map((tensor) => `${modelOf(from)}.outputs.${tensor}`),
   );
   if (steps.length < 2) return { steps };
-  const isOneOf = edges.some(({ when }) => when !== undefined);
-  return { steps, stepsJoin: isOneOf ? 'any' : 'inner', joinWindowMs: Math.ceil(slo.latencyMs) };
+  return { steps, stepsJoin: outputsJoin(spec) ?? 'inner', joinWindowMs: Math.ceil(slo.latencyMs) };
+}
+
+/**
+ * Join of the outputs: `inner` if no condition decides about them, `any` if each is behind another condition of one stage,
+ * which takes one of its branches. Undefined for other conditions: the engine would lose an output, or wait for it.
+ */
+export function outputsJoin({ outputs, edges }: Pick<PipelineSpec, 'outputs' | 'edges'>): JoinType | undefined {
+  const stages = [...new Set(outputs.map(({ from }) => from))];
+  const conditional = edges.filter(({ when }) => when !== undefined);
+  const behind = conditional.map(({ from, to }) => ({ from, reached: reachedFrom(to, edges) }));
+  const decided = behind.filter(({ reached }) => stages.some((id) => reached.has(id)));
+  if (decided.length === 0) return 'inner';
+  const deciding = new Set(decided.map(({ from }) => from));
+  const isOneEach =
+    deciding.size === 1 &&
+    stages.every((id) => decided.filter(({ reached }) => reached.has(id)).length === 1) &&
+    decided.every(({ reached }) => stages.filter((id) => reached.has(id)).length === 1);
+  return isOneEach ? 'any' : undefined;
+}
+
+/** The stage and all after it. */
+function reachedFrom(stage: StageId, edges: readonly EdgeSpec[]): ReadonlySet<StageId> {
+  const reached = new Set([stage]);
+  for (const id of reached) for (const { from, to } of edges) if (from === id) reached.add(to);
+  return reached;
 }
