@@ -62,7 +62,7 @@ describe('the query API', () => {
     expect(seen).toEqual([
       {
         ...{ url: '/prefix/api/v1/query', method: 'POST', authorization: 'Bearer secret' },
-        ...{ query: 'up', time: '1700000000.500' },
+        ...{ query: 'up', time: '1700000000.500', partial_response: 'false', deny_partial_response: '1' },
       },
     ]);
   });
@@ -143,6 +143,10 @@ describe('the query API', () => {
     [
       'refused',
       (_, response) => response.writeHead(400).end('{"status":"error","errorType":"bad_data","error":"parse"}'),
+    ],
+    [
+      'refused',
+      (_, response) => response.end('{"status":"success","isPartial":true,"data":{"resultType":"vector","result":[]}}'),
     ],
     ['too-large', (_, response) => response.end(`{"status":"success","data":"${'x'.repeat(5_000)}"}`)],
     ['too-large', vector(Array.from({ length: 4 }, () => ({ metric: {}, value: [1, '1'] })))],

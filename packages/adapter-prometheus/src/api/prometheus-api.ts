@@ -40,6 +40,12 @@ const defaults = { timeoutMs: 5_000, maxAnswerBytes: 16 * 1024 ** 2, maxSeries: 
 /** Limit of Prometheus itself. */
 const MOST_POINTS = 11_000;
 
+/**
+ * A part of the series would read as less load. So Thanos and VictoriaMetrics have to fail if one of their stores does
+ * not answer. Prometheus ignores these fields.
+ */
+const WHOLE = { partial_response: 'false', deny_partial_response: '1' };
+
 export class PrometheusApi {
   readonly url: URL;
   readonly #exchange: HttpExchange;
@@ -57,7 +63,7 @@ export class PrometheusApi {
 
   /** Results at an instant, by default the time of the server. Values that are no numbers (NaN) stay. */
   async query(expression: string, atEpochMs?: number, timeoutMs?: number): Promise<readonly Sample[]> {
-    const form = new URLSearchParams({ query: expression });
+    const form = new URLSearchParams({ query: expression, ...WHOLE });
     if (atEpochMs !== undefined) form.set('time', (atEpochMs / 1000).toFixed(3));
     const data = await this.#data('query', form, timeoutMs);
     if (data['resultType'] === 'scalar') return [{ labels: {}, value: numberOf(pair(data['result'])[1]) }];
@@ -72,6 +78,7 @@ export class PrometheusApi {
     }
     const form = new URLSearchParams({
       query: expression,
+      ...WHOLE,
       start: (fromEpochMs / 1000).toFixed(3),
       end: (toEpochMs / 1000).toFixed(3),
       step: (stepMs / 1000).toFixed(3),
@@ -128,6 +135,8 @@ export class PrometheusApi {
     }
     const answer = parsed(text);
     if (answer === undefined || !('status' in answer)) throw this.#notPrometheus(`it answers ${status} without JSON`);
+    if (answer['isPartial'] === true)
+      throw prometheusError('refused', `${href} answers with a part of its series only`);
     if (answer['status'] === 'success' && isRecord(answer['data'])) return answer['data'];
     const { errorType = 'error', error = `status ${status}` } = answer;
     // It reaches the status of a pipeline, and a server may repeat a long query.
