@@ -7,14 +7,16 @@ import { equipoiseHere } from '../../run-here.test-support.js';
 import { KubeApiServer } from '../kube-api-server.test-support.js';
 
 const folder = new TestFolder();
-const cluster = new KubeApiServer('deployments', 'pods');
+const cluster = new KubeApiServer('deployments', 'pods', 'pipelines');
+/** Queries of the test's Prometheus. */
+let queries: string[] = [];
 const TOKEN = 'right';
 let prometheus: Server;
 let url = '';
 
-const labels = (part: string, more = {}) => ({
+const labels = (part: string, more = {}, pipeline = 'shelf') => ({
   'app.kubernetes.io/managed-by': 'equipoise',
-  'equipoise.dev/pipeline': 'shelf',
+  'equipoise.dev/pipeline': pipeline,
   'equipoise.dev/part': part,
   ...more,
 });
@@ -50,7 +52,9 @@ beforeAll(async () => {
     let body = '';
     for await (const chunk of request) body += String(chunk);
     if (request.headers.authorization !== `Bearer ${TOKEN}`) return response.writeHead(403).end();
-    const data = emptyAnswer(request.url ?? '', new URLSearchParams(body).get('query') ?? '');
+    const query = new URLSearchParams(body).get('query') ?? '';
+    queries.push(query);
+    const data = emptyAnswer(request.url ?? '', query);
     return response.end(JSON.stringify({ status: 'success', data }));
   });
   await new Promise<void>((resolve) => prometheus.listen(0, '127.0.0.1', resolve));
@@ -89,6 +93,16 @@ describe('equipoise k8s doctor', () => {
         expect.objectContaining({ check: 'rules-missing', severity: 'warning' }),
       ]),
     });
+  });
+
+  it('examines the series of the object that walks the graph, whose name may be shorter', async () => {
+    const [pipeline, name] = [`shelf-${'x'.repeat(50)}`, 'shelf-xx-0123abcd'];
+    const path = `/apis/mlops.seldon.io/v1alpha1/namespaces/team/pipelines/${name}`;
+    cluster.objects.set(path, { kind: 'Pipeline', metadata: { name, labels: labels('router', {}, pipeline) } });
+    queries = [];
+    await doctor(pipeline, '--prometheus-token-file', 'token', '--sources', 'seldon-v2');
+    expect(queries.join()).toContain(`{namespace="team",pipeline="${name}"}`);
+    expect(queries.join()).not.toContain(pipeline);
   });
 
   it('names a token without the right, and its fix, as text', async () => {

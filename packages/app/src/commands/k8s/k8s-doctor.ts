@@ -64,15 +64,21 @@ const labelOf = ({ metadata }: KubeObject, name: string): string | undefined =>
 /** Objects that own the pods of a variant. */
 const WORKLOADS: ReadonlySet<string> = new Set(['Deployment', 'Server', 'SeldonDeployment', 'InferenceService']);
 
+/** Objects of engines that walk the graph. Their names may be shorter than that of the pipeline. */
+const GRAPHS: ReadonlySet<string> = new Set(['Pipeline', 'SeldonDeployment', 'InferenceGraph']);
+
 function watchedPipeline(name: string, { namespace, objects, pods, sources }: Deployed): WatchedPipeline {
-  const router = objects.find((each) => each.kind === 'Deployment' && labelOf(each, 'part') === 'router');
+  const walkers = objects.filter((each) => labelOf(each, 'part') === 'router');
+  const router = walkers.find(({ kind }) => kind === 'Deployment');
+  const graph = walkers.find(({ kind }) => GRAPHS.has(kind));
   const workloads = objects.flatMap((object) => {
     const [stage, variant] = [labelOf(object, 'stage'), labelOf(object, 'variant')];
     if (!WORKLOADS.has(object.kind) || stage === undefined || variant === undefined) return [];
     return [{ stage, variant, name: object.metadata.name }];
   });
   return {
-    ...{ name, namespace, workloads, router: router?.metadata.name ?? name },
+    ...{ name, namespace, workloads, router: (router ?? graph)?.metadata.name ?? name },
+    ...(graph && { gateway: graph.metadata.name }),
     sources: sources ?? expectedSources(objects, pods, router !== undefined),
   };
 }
