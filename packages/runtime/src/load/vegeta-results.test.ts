@@ -70,6 +70,19 @@ describe('results of vegeta', () => {
     await expect(recordsOf(text)).rejects.toThrow(message);
   });
 
+  it('names the record with a quote that none closes, before it reads the rest', async () => {
+    let chunks = 0;
+    function* file() {
+      yield `${CSV}1,"`;
+      for (; chunks < 1000; chunks++) yield '2,3\n'.repeat(1000);
+    }
+    const reading = (async () => {
+      for await (const _ of readResults(file(), 'results'));
+    })();
+    await expect(reading).rejects.toThrow('results:3: ');
+    expect(chunks).toBeLessThan(100);
+  });
+
   it('bounds a line', async () => {
     await expect(recordsOf('"', 'x'.repeat(17 * 1024 * 1024))).rejects.toThrow('a line of more than');
   });

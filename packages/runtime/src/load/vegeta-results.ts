@@ -32,6 +32,8 @@ export type ResultFormat = (typeof resultFormats)[number];
 export const NO_TARGETS = 'no targets to attack';
 
 const MOST_LINE_CHARACTERS = 16 * 1024 * 1024;
+/** Of a record with line breaks in a quoted cell. Longer ones begin with a quote that no other one closes. */
+const MOST_QUOTED_CHARACTERS = 256 * 1024;
 const NS_PER_MS = 1_000_000;
 
 export function resultText(record: LoadRecord, format: ResultFormat): string {
@@ -94,24 +96,38 @@ export async function* readResults(
 
 /** Lines; a quoted cell of CSV may contain line breaks. */
 async function* linesOf(chunks: AsyncIterable<string> | Iterable<string>, fileName: string): AsyncGenerator<string> {
-  let rest = '';
-  for await (const chunk of chunks) {
-    rest += chunk;
-    if (rest.length > MOST_LINE_CHARACTERS)
-      throw new AppError('FILE_UNREADABLE', `${fileName} has a line of more than ${MOST_LINE_CHARACTERS} characters.`);
-    let from = 0;
-    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', end + 1)) {
-      const line = rest.slice(from, end);
-      if (!line.startsWith('{') && hasOpenQuote(line)) continue;
+  let number = 1;
+  let line = '';
+  let quotes = 0;
+  let isJson = false;
+  for await (const { text, isEnd } of partsOf(chunks)) {
+    if (line === '') isJson = text.startsWith('{');
+    line += text;
+    quotes += isJson ? 0 : text.split('"').length - 1;
+    requireShort(line, fileName);
+    if (!isEnd) continue;
+    if (quotes % 2 === 0) {
       yield line.replace(/\r$/, '');
-      from = end + 1;
-    }
-    rest = rest.slice(from);
+      number += 1;
+      [line, quotes] = ['', 0];
+    } else if (line.length > MOST_QUOTED_CHARACTERS) throw unreadable(`${fileName}:${number}`);
+    else line += '\n';
   }
-  if (rest !== '') yield rest;
+  if (line !== '') yield line;
 }
 
-const hasOpenQuote = (line: string): boolean => (line.match(/"/g)?.length ?? 0) % 2 === 1;
+/** Parts of lines; a line break follows those that end. */
+async function* partsOf(chunks: AsyncIterable<string> | Iterable<string>) {
+  for await (const chunk of chunks) {
+    const texts = chunk.split('\n');
+    for (const [index, text] of texts.entries()) yield { text, isEnd: index < texts.length - 1 };
+  }
+}
+
+function requireShort(line: string, fileName: string): void {
+  if (line.length > MOST_LINE_CHARACTERS)
+    throw new AppError('FILE_UNREADABLE', `${fileName} has a line of more than ${MOST_LINE_CHARACTERS} characters.`);
+}
 
 function unreadable(place: string): AppError {
   return new AppError(
