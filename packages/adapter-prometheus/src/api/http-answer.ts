@@ -11,6 +11,7 @@ export type PrometheusFailure =
   | 'unauthenticated'
   | 'forbidden'
   | 'redirected'
+  | 'unavailable'
   | 'not-prometheus'
   | 'too-large'
   | 'refused';

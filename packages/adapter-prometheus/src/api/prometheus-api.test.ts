@@ -134,6 +134,11 @@ describe('the query API', () => {
     ['unauthenticated', (_, response) => response.writeHead(401).end('no')],
     ['forbidden', (_, response) => response.writeHead(403).end('no')],
     ['redirected', (_, response) => response.writeHead(302, { location: 'https://login.example' }).end()],
+    ['unavailable', (_, response) => response.writeHead(503).end('Service Unavailable')],
+    [
+      'unavailable',
+      (_, response) => response.writeHead(503).end('{"status":"error","errorType":"timeout","error":"timed out"}'),
+    ],
     ['not-prometheus', (_, response) => response.end('<html>')],
     ['not-prometheus', (_, response) => response.end('[1]')],
     ['not-prometheus', vector('text')],

@@ -40,6 +40,9 @@ const defaults = { timeoutMs: 5_000, maxAnswerBytes: 16 * 1024 ** 2, maxSeries: 
 /** Limit of Prometheus itself. */
 const MOST_POINTS = 11_000;
 
+/** Of Prometheus while it starts or is overloaded, and of what forwards to it. */
+const UNAVAILABLE: readonly number[] = [502, 503, 504];
+
 /**
  * A part of the series would read as less load. So Thanos and VictoriaMetrics have to fail if one of their stores does
  * not answer. Prometheus ignores these fields.
@@ -134,6 +137,10 @@ export class PrometheusApi {
       throw prometheusError('redirected', `${href} redirects to ${where}: name the address of Prometheus itself`);
     }
     const answer = parsed(text);
+    if (UNAVAILABLE.includes(status)) {
+      const why = String(answer?.['error'] ?? 'it is starting, stopping or overloaded');
+      throw prometheusError('unavailable', boundedMessage(`${href} answers ${status}: ${why}`));
+    }
     if (answer === undefined || !('status' in answer)) throw this.#notPrometheus(`it answers ${status} without JSON`);
     if (answer['isPartial'] === true)
       throw prometheusError('refused', `${href} answers with a part of its series only`);

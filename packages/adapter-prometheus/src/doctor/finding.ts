@@ -42,6 +42,8 @@ const FIXES: Readonly<Record<PrometheusFailure, string>> = {
   forbidden:
     'Give the account of the token the right to query: on OpenShift the role cluster-monitoring-view, elsewhere that of the proxy in front of Prometheus.',
   redirected: 'Name the address of Prometheus itself, not that of a login page in front of it.',
+  unavailable:
+    'Wait until Prometheus is ready (`/-/ready`). If it never is, look at its pods, their memory and their log.',
   'not-prometheus': 'Name the address of Prometheus with --prometheus, without a path of its web pages.',
   'too-large': 'Ask a Prometheus with fewer series, or one for each namespace.',
   refused: 'Check that the server has the query API of Prometheus 2.42 or later.',
