@@ -155,8 +155,9 @@ function faultsOf(
       },
       undo: async () => {
         await workload.setMemoryThreshold();
-        // Evicted pods remain as records.
-        await workload.kube('delete', 'pods', '--field-selector', 'status.phase=Failed');
+        // Evicted pods remain as records, whatever their exit code.
+        for (const phase of ['Failed', 'Succeeded'])
+          await workload.kube('delete', 'pods', '--field-selector', `status.phase=${phase}`);
       },
     }),
   };

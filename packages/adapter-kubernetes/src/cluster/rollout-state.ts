@@ -81,13 +81,21 @@ const NODE_REFUSES = /^(OutOf.*|UnexpectedAdmissionError|TopologyAffinityError|N
 /** Issues of pods that a node ended after `afterEpochMs`: evicted for its pressure, or refused. The latest of each reason. */
 export function nodeIssues(ended: readonly ObservedPod[], afterEpochMs: number): readonly PodIssue[] {
   const issues = ended.flatMap((pod): readonly PodIssue[] => {
-    const { reason: cause = '', message = '' } = pod.status ?? {};
+    const { cause, message } = endOf(pod);
     const reason = cause === 'Evicted' ? cause : NODE_REFUSES.test(cause) ? 'NodeRefused' : undefined;
     const atEpochMs = endedAtEpochMs(pod);
     if (reason === undefined || atEpochMs <= afterEpochMs) return [];
     return [{ reason, message: `${objectKey(pod.metadata)}: ${cause}: ${message}`, atEpochMs }];
   });
   return latestOfEach(issues);
+}
+
+/** A container that ends with code 0 in an eviction leaves the pod as succeeded, with a condition instead of a reason. */
+function endOf({ status = {} }: ObservedPod): { readonly cause: string; readonly message: string } {
+  const target = status.conditions?.find(({ type }) => type === 'DisruptionTarget');
+  const { reason: cause = '', message = '' } = status;
+  if (cause !== '' || target?.reason !== 'TerminationByKubelet') return { cause, message };
+  return { cause: 'Evicted', message: target.message ?? '' };
 }
 
 /** Causes of the cluster to take pods away that still run: an eviction, a preemption or a taint. */

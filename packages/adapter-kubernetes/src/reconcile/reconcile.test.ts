@@ -331,6 +331,18 @@ describe('reconcile: troubles', () => {
     if (expected !== 'AsPlanned') expect(degraded?.message).toBe(`n/${SMALL}-1: ${reason}: low on memory`);
   });
 
+  it('tells an eviction in which the container ended with code 0, after which the pod counts as succeeded', async () => {
+    const planning = await small();
+    const children = settled(planning);
+    const message = 'The node was low on resource: memory.';
+    const target = { type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message };
+    const lastTransitionTime = new Date(NOW_EPOCH_MS - 60_000).toISOString();
+    const conditions = [{ ...target, lastTransitionTime }];
+    const ended = [podOf(deployment(children, SMALL), { phase: 'Succeeded', conditions })];
+    const degraded = condition(decide({ children, ended }, planning), 'Degraded');
+    expect(degraded).toMatchObject({ reason: 'Evicted', message: `n/${SMALL}-1: Evicted: ${message}` });
+  });
+
   it('tells the latest of several pods that a node ended, and the latest OOM kill', async () => {
     const planning = await small();
     const children = settled(planning);
