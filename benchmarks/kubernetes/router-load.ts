@@ -8,7 +8,7 @@ import { answerTo } from './http-answer.js';
 
 /**
  * `refused`: the client knows that nobody works on the request, because it has no connection, or by a status (429, 503,
- * 504). `lost`: sent over a connection, without a right answer.
+ * 504). `lost`: sent over a connection, without a right answer. An accepted request whose replica went is lost, too.
  */
 export type RequestKind = 'answered' | 'refused' | 'lost';
 
@@ -36,6 +36,8 @@ export interface RouterLoadInput {
 const TIMEOUT_MS = 60_000;
 const CLIENTS = 12;
 const REFUSALS: readonly number[] = [429, 503, 504];
+/** Code of the 503 for a request that a router had accepted. */
+const LOST = '"REPLICA_LOST"';
 
 export class RouterLoad {
   readonly #input: RouterLoadInput;
@@ -97,7 +99,8 @@ export class RouterLoad {
       });
       const { status, text } = await answerTo(sent, REQUEST_TEXT, TIMEOUT_MS);
       if (status === 200 && text.includes(RIGHT_ANSWER)) return ended('answered');
-      return ended(REFUSALS.includes(status) ? 'refused' : 'lost', `${status} ${text.slice(0, 300)}`);
+      const isRefused = REFUSALS.includes(status) && !text.includes(LOST);
+      return ended(isRefused ? 'refused' : 'lost', `${status} ${text.slice(0, 300)}`);
     } catch (error) {
       return ended(isConnected ? 'lost' : 'refused', String(error));
     }
