@@ -24,7 +24,6 @@ export type {
   LearnedEdge,
   LoadObservation,
   Observation,
-  StartTimes,
 } from './model/decision.js';
 export {
   type DecisionOutcome,
