@@ -16,6 +16,8 @@ export interface NamedFaultsFigures extends FaultsFigures {
   readonly namedS: Readonly<Record<string, readonly (number | null)[]>>;
   /** Seconds from the restart of the kubelet with a higher threshold until the node reports its pressure. */
   readonly pressureS: readonly number[];
+  /** Seconds from this report until the status also names an evicted pod; null: never within `LIMIT_MS`. */
+  readonly evictedS?: readonly (number | null)[];
 }
 
 interface NamedFaultsQuestion extends NodeQuestion {
@@ -56,7 +58,7 @@ const killOf = (conditions: Conditions): string | undefined =>
   conditions.map(({ message }) => /killed at its memory limit at (\S+)/.exec(message)?.[1]).find(Boolean);
 
 export function measureNamedFaults(question: NamedFaultsQuestion): Promise<NamedFaultsFigures> {
-  const operated = { namespace: 'faults', pipeline: PIPELINE, arrivalRps: ARRIVAL_RPS };
+  const operated = { namespace: 'faults', pipeline: PIPELINE, arrivalRps: ARRIVAL_RPS, flags: ['--watch-nodes'] };
   return withOperator(question, operated, async (pipeline, { spec, ...rest }) => {
     const stages = spec.stages.map((stage) => ({ ...stage, pins: { replicas: REPLICAS } }));
     const object = { ...rest, spec: { ...spec, stages } };
@@ -78,15 +80,14 @@ async function measured(
   { seed, rounds, onProgress = () => {} }: NamedFaultsQuestion,
 ): Promise<NamedFaultsFigures> {
   const namedS: Record<string, (number | null)[]> = {};
-  const pressureS: number[] = [];
+  const pressures: Pressures = { pressureS: [], evictedS: [] };
   const happenNamed = async (name: string, { isNamed, happen, undo }: NamedFault): Promise<void> => {
     await eventually(async () => !isNamed(status.conditions), LIMIT_MS);
     const calledMs = performance.now();
     const seen = status.first(isNamed, LIMIT_MS);
     try {
       const faultMs = (await happen()) ?? calledMs;
-      const seenMs = await seen;
-      const seconds = seenMs === undefined ? null : Math.max(0, seenMs - faultMs) / 1000;
+      const seconds = secondsBetween(faultMs, await seen);
       namedS[name] = [...(namedS[name] ?? []), seconds];
       onProgress(`${name}: named after ${seconds?.toFixed(1)} s: ${JSON.stringify(status.conditions)}`);
     } finally {
@@ -94,22 +95,31 @@ async function measured(
     }
     await isReadyAgain(pipeline);
   };
-  const faults = Object.entries(faultsOf(pipeline, object, status, pressureS)).map(([name, prepare]) => ({
+  const faults = Object.entries(faultsOf(pipeline, object, status, pressures)).map(([name, prepare]) => ({
     name,
     happen: async () => happenNamed(name, await prepare()),
   }));
   const url = await pipeline.workload.url();
   const load = new RouterLoad({ url, arrivalRps: ARRIVAL_RPS, rng: new SeededRng(seed), hasOwnConnections: true });
   const question = { arrivalRps: ARRIVAL_RPS, sloMs: SLO_MS, rounds, onProgress };
-  return { ...(await underFaults(load, faults, question)), namedS, pressureS };
+  return { ...(await underFaults(load, faults, question)), namedS, ...pressures };
 }
+
+/** Figures of node pressure, one for each round. */
+interface Pressures {
+  readonly pressureS: number[];
+  readonly evictedS: (number | null)[];
+}
+
+const secondsBetween = (faultMs: number, seenMs: number | undefined): number | null =>
+  seenMs === undefined ? null : Math.max(0, seenMs - faultMs) / 1000;
 
 /** The faults by name, each prepared for a round. */
 function faultsOf(
   { apply, workload }: OperatedPipeline,
   object: PipelineObject,
   status: StatusWatch,
-  pressureS: number[],
+  { pressureS, evictedS }: Pressures,
 ): Readonly<Record<string, () => Promise<NamedFault>>> {
   const stagePod = (): Promise<Pod> => workload.pod(stagePods(WORKING_STAGE));
   return {
@@ -145,21 +155,30 @@ function faultsOf(
         },
       };
     },
-    'node pressure': async () => ({
-      isNamed: (conditions) => says(conditions, 'Degraded', 'Evicted', 'low on resource: memory'),
-      happen: async () => {
-        const calledMs = performance.now();
-        const faultMs = await pressed(workload);
-        pressureS.push((faultMs - calledMs) / 1000);
-        return faultMs;
-      },
-      undo: async () => {
-        await workload.setMemoryThreshold();
-        // Evicted pods remain as records, whatever their exit code.
-        for (const phase of ['Failed', 'Succeeded'])
-          await workload.kube('delete', 'pods', '--field-selector', `status.phase=${phase}`);
-      },
-    }),
+    'node pressure': async () => {
+      const { nodeName = '' } = (await stagePod()).spec;
+      const isEvicted: IsNamed = (conditions) => says(conditions, 'Degraded', 'Evicted', 'low on resource: memory');
+      await eventually(async () => !isEvicted(status.conditions), LIMIT_MS);
+      const evicted = status.first(isEvicted, LIMIT_MS);
+      let faultMs: number | undefined;
+      return {
+        isNamed: (conditions) => says(conditions, 'Degraded', `node ${nodeName}: MemoryPressure=True`),
+        happen: async () => {
+          const calledMs = performance.now();
+          faultMs = await pressed(workload);
+          pressureS.push((faultMs - calledMs) / 1000);
+          return faultMs;
+        },
+        undo: async () => {
+          // The pressure lasts until a pod is evicted.
+          if (faultMs !== undefined) evictedS.push(secondsBetween(faultMs, await evicted));
+          await workload.setMemoryThreshold();
+          // Evicted pods remain as records, whatever their exit code.
+          for (const phase of ['Failed', 'Succeeded'])
+            await workload.kube('delete', 'pods', '--field-selector', `status.phase=${phase}`);
+        },
+      };
+    },
   };
 }
 
@@ -202,7 +221,7 @@ async function pressed(workload: NodeWorkload): Promise<number> {
 class StatusWatch {
   conditions: Conditions = [];
   readonly stop: () => void;
-  #onChange: () => void = () => {};
+  readonly #listeners = new Set<() => void>();
 
   constructor(workload: NodeWorkload, name: string) {
     const output = ['--output', 'jsonpath={.status.conditions}{"\\n"}'];
@@ -211,15 +230,21 @@ class StatusWatch {
 
   /** Time of the first change from now on with such conditions; undefined: none in time. */
   async first(has: IsNamed, limitMs: number): Promise<number | undefined> {
+    let listener = (): void => {};
     const seen = new Promise<number>((resolve) => {
-      this.#onChange = () => has(this.conditions) && resolve(performance.now());
+      listener = () => has(this.conditions) && resolve(performance.now());
     });
-    return await Promise.race([seen, sleep(limitMs, undefined, { ref: false })]);
+    this.#listeners.add(listener);
+    try {
+      return await Promise.race([seen, sleep(limitMs, undefined, { ref: false })]);
+    } finally {
+      this.#listeners.delete(listener);
+    }
   }
 
   #see(line: string): void {
     if (line === '') return;
     this.conditions = JSON.parse(line) as Conditions;
-    this.#onChange();
+    for (const listener of this.#listeners) listener();
   }
 }

@@ -47,6 +47,8 @@ interface Operated {
   readonly pipeline: Parameters<typeof workingPipeline>[0];
   /** Load that the object names. */
   readonly arrivalRps: number;
+  /** Further flags of the operator; default none. */
+  readonly flags?: readonly string[];
 }
 
 const OPERATOR_PORT = 18_483;
@@ -59,7 +61,7 @@ const definition = join(repository, 'deploy', 'kubernetes-definition');
 /** Calls `measure` once the pipeline runs; then removes everything. */
 export async function withOperator<Result>(
   { kubeconfig, onProgress = () => {} }: NodeQuestion,
-  { namespace, pipeline, arrivalRps }: Operated,
+  { namespace, pipeline, arrivalRps, flags = [] }: Operated,
   measure: (operated: OperatedPipeline, first: PipelineObject) => Promise<Result>,
 ): Promise<Result> {
   const file = workingPipeline(pipeline);
@@ -71,8 +73,9 @@ export async function withOperator<Result>(
     await workload.kube('wait', '--for=condition=Established', 'crd/inferencepipelines.equipoise.dev');
     await workload.create();
     const scope = ['--kubeconfig', kubeconfig, '--namespace', namespace, '--lease-namespace', namespace];
-    const flags = ['--least-cpu-cores', String(Math.min(...pipeline.cpuCores)), '--port', String(OPERATOR_PORT)];
-    const started = new ChildProgram(equipoise, ['operator', ...scope, ...flags], join(folder, 'operator.log'));
+    const usual = ['--least-cpu-cores', String(Math.min(...pipeline.cpuCores)), '--port', String(OPERATOR_PORT)];
+    const command = ['operator', ...scope, ...usual, ...flags];
+    const started = new ChildProgram(equipoise, command, join(folder, 'operator.log'));
     operator = started;
     await readyWithin(LIMIT_MS, started, async () => (await fetch(`http://127.0.0.1:${OPERATOR_PORT}/readyz`)).ok);
     const object = ['--arrival-rps', String(arrivalRps), '--image', WORKING_IMAGE, '--namespace', namespace, '--json'];

@@ -40,7 +40,7 @@ function faultBars({ fault, rounds, sent, lost, refused, p99Ms, roundS }: FaultF
 }
 
 export function namedFaultsBars(figures: NamedFaultsFigures): readonly Bar[] {
-  const { arrivalRps, sloMs, sent, p50Ms, p99Ms, faults, namedS, pressureS } = figures;
+  const { arrivalRps, sloMs, sent, p50Ms, p99Ms, faults, namedS, pressureS, evictedS } = figures;
   return [
     told('load, SLO', `${arrivalRps} rps, Poisson, half over kept connections; ${sloMs} ms`),
     told('requests; latency: median, 99th percentile', `${sent}; ${latency(p50Ms)}, ${latency(p99Ms)}`),
@@ -48,19 +48,27 @@ export function namedFaultsBars(figures: NamedFaultsFigures): readonly Bar[] {
       'restart of the kubelet with a higher threshold, until the node reports its pressure: longest',
       `${quantile(pressureS, 1).toFixed(1)} s`,
     ),
+    ...(evictedS === undefined
+      ? []
+      : [told('from this report, until the status also names an evicted pod: median, longest', namedTimes(evictedS))]),
     ...faults.flatMap((fault) => namedFaultBars(fault, namedS[fault.fault] ?? [])),
   ];
 }
 
+const inSeconds = (namedS: readonly (number | null)[]): readonly number[] =>
+  namedS.map((seconds) => seconds ?? Number.POSITIVE_INFINITY);
+
+const namedTimes = (namedS: readonly (number | null)[]): string =>
+  [0.5, 1].map((q) => `${quantile(inSeconds(namedS), q).toFixed(1)} s`).join(', ');
+
 function namedFaultBars(figures: FaultFigures, namedS: readonly (number | null)[]): readonly Bar[] {
   const { fault, rounds, sent, lost, refused, roundS } = figures;
   const name = `${fault}, ${rounds} times`;
-  const times = namedS.map((seconds) => seconds ?? Number.POSITIVE_INFINITY);
-  const most = quantile(times, 1);
+  const most = quantile(inSeconds(namedS), 1);
   return [
     {
       claim: `${name}: until the status names it: median, longest`,
-      figure: [quantile(times, 0.5), most].map((seconds) => `${seconds.toFixed(1)} s`).join(', '),
+      figure: namedTimes(namedS),
       ...{ bar: `≤ ${MOST_NAMED_S} s`, met: most <= MOST_NAMED_S },
     },
     zero(`${name}: lost requests`, lost),

@@ -59,6 +59,13 @@ export const chartValues = ({ name: own, image, replicas, resources }: Kustomize
     schema: bool,
   },
   {
+    path: 'watchNodes',
+    default: false,
+    meaning:
+      'Names bad conditions of nodes that carry pods of a pipeline, in its status. Grants the right to list and watch nodes.',
+    schema: bool,
+  },
+  {
     path: 'image.repository',
     default: image.repository,
     meaning: 'Image of the operator.',

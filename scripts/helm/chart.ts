@@ -35,7 +35,8 @@ function sources() {
   const [deployment, ...others] = read('kubernetes/operator.yaml') as [OperatorDeployment, ...Manifest[]];
   const rights = read('kubernetes/rbac.yaml');
   const everywhere = read('kubernetes-all-namespaces/cluster-role-binding.yaml');
-  return { deployment, others, rights, everywhere };
+  const nodes = read('kubernetes-nodes/rbac.yaml');
+  return { deployment, others, rights, everywhere, nodes };
 }
 
 function values() {
@@ -88,6 +89,9 @@ const BLOCKS: Readonly<Record<string, readonly string[]>> = {
     '{{- if gt (int .Values.shards) 1 }}',
     '- --shards={{ .Values.shards }}',
     '- --no-admin-port',
+    '{{- end }}',
+    '{{- if .Values.watchNodes }}',
+    '- --watch-nodes',
     '{{- end }}',
     '{{- with .Values.pipelines.image }}',
     '- {{ printf "--image=%s" . | quote }}',
@@ -186,8 +190,10 @@ function operatorTemplate(): string {
 }
 
 function rightsTemplate(): string {
-  const { rights, everywhere } = sources();
-  return `${template(rights)}${when('.Values.allNamespaces', `---\n${template(everywhere)}`)}`;
+  const { rights, everywhere, nodes } = sources();
+  const ofAllNamespaces = when('.Values.allNamespaces', `---\n${template(everywhere)}`);
+  const ofNodes = when('.Values.watchNodes', `---\n${template(nodes)}`);
+  return `${template(rights)}${ofAllNamespaces}${ofNodes}`;
 }
 
 /** Helm upgrades templates, but never `crds/`. */

@@ -30,6 +30,7 @@ export interface ObservedDeployment extends KubeObject {
 }
 
 interface ObservedPodSpec {
+  readonly nodeName?: string;
   readonly initContainers?: readonly { readonly name?: string }[];
   readonly containers: readonly {
     readonly name?: string;
@@ -49,6 +50,10 @@ export interface ObservedPod extends KubeObject {
     readonly containerStatuses?: readonly ObservedContainer[];
     readonly initContainerStatuses?: readonly ObservedContainer[];
   };
+}
+
+export interface ObservedNode extends KubeObject {
+  readonly status?: { readonly conditions?: readonly ObservedCondition[] };
 }
 
 export interface ObservedCondition {
@@ -75,6 +80,7 @@ function resource<T extends KubeObject>(apiVersion: string, kind: string, plural
 export const pipelines = resource<InferencePipeline>(API_VERSION, PIPELINE_KIND, 'inferencepipelines');
 export const deployments = resource<ObservedDeployment>('apps/v1', 'Deployment', 'deployments');
 export const pods = resource<ObservedPod>('v1', 'Pod', 'pods');
+export const nodes: ResourceType<ObservedNode> = { ...resource<ObservedNode>('v1', 'Node', 'nodes'), namespaced: false };
 
 const byKind = (types: readonly ResourceType[]): Readonly<Record<string, ResourceType>> =>
   Object.fromEntries(types.map((type) => [type.kind, type]));

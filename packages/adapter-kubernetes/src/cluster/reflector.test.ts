@@ -213,6 +213,34 @@ describe('Reflector', () => {
     await running;
   });
 
+  it('keeps and reports the part of an object that its listener keeps', async () => {
+    const { kube, clock, put, stop } = await start({ names: ['a'] });
+    await put('b', 'kept');
+    const told: string[] = [];
+    const abort = new AbortController();
+    const reflector = new Reflector<Probe>(
+      { api: new MemoryKubeApi(kube), clock, rng: new SeededRng(2) },
+      { type: probes },
+      {
+        keep: ({ metadata, spec, ...rest }) =>
+          spec.note === undefined ? undefined : { ...rest, metadata, spec: { note: spec.note.slice(0, 1) } },
+        onChange: (key, object) => told.push(`${key}=${object?.spec.note}`),
+        onFailure: () => {},
+      },
+    );
+    const running = reflector.run(abort.signal);
+    await clock.advanceTo(0);
+    await put('a', 'new');
+    await put('c');
+    await put('b');
+    await clock.advanceTo(0);
+    expect(told).toEqual(['n/b=k', 'n/a=n', 'n/b=undefined']);
+    expect([...reflector.objects.keys()]).toEqual(['n/a']);
+    abort.abort();
+    await running;
+    await stop();
+  });
+
   it('knows the objects of one namespace by their keys', async () => {
     const { reflector, put, pass, stop } = await start();
     const made = await put('a', 'x');

@@ -27,8 +27,8 @@ export interface ReflectorLimits {
 
 /** `object` is missing if it was deleted. */
 export interface ReflectorListener<T extends KubeObject> {
-  /** Objects to keep and report; by default all. */
-  keeps?(object: T): boolean;
+  /** Returns the part of an object to keep and report, or undefined for none; by default all of it. */
+  keep?(object: T): T | undefined;
   onChange(key: string, object: T | undefined): void;
   onFailure(error: unknown, failuresInARow: number): void;
 }
@@ -101,7 +101,10 @@ export class Reflector<T extends KubeObject> {
         this.#onFailure(new Error('the list expired before its last page'));
         return undefined;
       }
-      for (const object of page.objects) if (this.#keeps(object)) found.set(objectKey(object.metadata), object);
+      for (const object of page.objects) {
+        const kept = this.#keep(object);
+        if (kept !== undefined) found.set(objectKey(object.metadata), kept);
+      }
       version = page.resourceVersion;
       continueToken = page.continueToken;
     } while (continueToken !== undefined);
@@ -148,13 +151,12 @@ export class Reflector<T extends KubeObject> {
   #applyEvent(event: Exclude<WatchEvent<T>, { kind: 'expired' }>): string {
     if (event.kind === 'bookmark') return event.resourceVersion;
     const { metadata } = event.object;
-    const isThere = event.kind !== 'deleted' && this.#keeps(event.object);
-    this.#put(objectKey(metadata), isThere ? event.object : undefined);
+    this.#put(objectKey(metadata), event.kind === 'deleted' ? undefined : this.#keep(event.object));
     return metadata.resourceVersion ?? '';
   }
 
-  #keeps(object: T): boolean {
-    return this.#listener.keeps?.(object) ?? true;
+  #keep(object: T): T | undefined {
+    return this.#listener.keep === undefined ? object : this.#listener.keep(object);
   }
 
   #put(key: string, object: T | undefined): void {

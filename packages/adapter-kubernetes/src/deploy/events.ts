@@ -3,6 +3,7 @@ import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { digestOf } from '../cluster/object-names.js';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
 import type { PipelineCondition } from '../crd/status-schema.js';
+import type { NodeCondition } from '../observe/node-watch.js';
 import type { ChildRefusal } from '../reconcile/reconciliation.js';
 
 export interface PipelineEvent extends KubeObject {
@@ -14,7 +15,7 @@ export interface PipelineEvent extends KubeObject {
   readonly reportingController: string;
   readonly reportingInstance: string;
   readonly regarding: EventSubject;
-  /** The object of the pipeline that the event is about. */
+  /** The object of the pipeline, or the node, that the event is about. */
   readonly related?: EventSubject;
   readonly series?: { readonly count: number; readonly lastObservedTime: string };
 }
@@ -70,6 +71,22 @@ export function refusalEvents(
     action: 'Apply',
     note: noteOf(message),
     related: { kind, name, namespace },
+  }));
+}
+
+/** Events of bad conditions of nodes, one for each. */
+export function nodeEvents(
+  pipeline: InferencePipeline,
+  conditions: readonly NodeCondition[],
+  nowEpochMs: number,
+): readonly PipelineEvent[] {
+  return conditions.map(({ node, type, reason, message }) => ({
+    ...draftOf(pipeline, [node, type, eventTime(nowEpochMs)], nowEpochMs),
+    type: 'Warning' as const,
+    reason,
+    action: type,
+    note: noteOf(message),
+    related: { apiVersion: 'v1', kind: 'Node', name: node },
   }));
 }
 

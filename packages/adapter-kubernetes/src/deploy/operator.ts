@@ -11,6 +11,7 @@ import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.j
 import {
   deployments,
   type InferencePipeline,
+  isLost,
   type ObservedDeployment,
   pipelines,
 } from '../cluster/observed-objects.js';
@@ -18,6 +19,7 @@ import { ownershipOf, type PipelineIdentity } from '../cluster/ownership.js';
 import { type PassTiming, WorkQueue } from '../cluster/work-queue.js';
 import { Autoscalers } from '../observe/autoscalers.js';
 import { Meshes } from '../observe/mesh.js';
+import { NodeWatch } from '../observe/node-watch.js';
 import { PipelineIndex } from '../observe/pipeline-index.js';
 import { PipelinePlanning, type PlanSource, type Rendering } from '../plan/planning.js';
 import { FINALIZER, reconcile } from '../reconcile/reconcile.js';
@@ -25,7 +27,7 @@ import type { ChildRefusal, ObservedPipeline, Phase, Reconciliation } from '../r
 import { foreignWriter } from '../reconcile/replica-groups.js';
 import { ChildWriter, childId } from './child-writer.js';
 import { EventRecorder } from './event-recorder.js';
-import { refusalEvents } from './events.js';
+import { nodeEvents, refusalEvents } from './events.js';
 import { OverlapWatch } from './overlap-watch.js';
 import { StatusWriter } from './status-writer.js';
 
@@ -39,6 +41,8 @@ export interface OperatorDeps extends Rendering {
   readonly namespace?: string;
   /** Pipelines of this operator, by key; by default all. */
   readonly owns?: (key: string) => boolean;
+  /** Names bad conditions of nodes that carry pods. Needs the right to list and watch nodes. */
+  readonly watchesNodes?: boolean | undefined;
   /** Failures that are retried; `what` is a resource or the key of a pipeline. */
   readonly onFailure: (what: string, error: unknown) => void;
   readonly onPass?: (key: string, pass: PassReport) => void;
@@ -71,6 +75,8 @@ export class Operator {
   readonly #planning: PipelinePlanning;
   readonly #autoscalers: Autoscalers;
   readonly #meshes: Meshes;
+  /** Undefined if nodes are not watched. */
+  readonly #nodes: NodeWatch | undefined;
   readonly #children: ChildWriter;
   readonly #events: EventRecorder;
   readonly #status: StatusWriter;
@@ -94,6 +100,13 @@ export class Operator {
       onFailure: base.onFailure,
       owns: base.owns,
     });
+    if (base.watchesNodes === true)
+      this.#nodes = new NodeWatch(base, {
+        onChange: (node) => {
+          for (const key of this.#index.keysOnNode(node)) this.#queue.add(key);
+        },
+        onFailure: base.onFailure,
+      });
   }
 
   /** Keys of all pipelines; undefined until every resource is listed. */
@@ -109,7 +122,7 @@ export class Operator {
   async run(signal: AbortSignal): Promise<void> {
     // Each reflector adds a listener. Node would warn of a leak above ten.
     setMaxListeners(0, signal);
-    await Promise.all([this.#index.run(signal), this.#queue.run(signal)]);
+    await Promise.all([this.#index.run(signal), this.#nodes?.run(signal), this.#queue.run(signal)]);
   }
 
   async #pass(key: string): Promise<{ readonly againAfterMs?: number }> {
@@ -118,6 +131,7 @@ export class Operator {
     if (seen === undefined) {
       const memories = [this.#planning, this.#children, this.#status, this.#overlaps, this.#meshes];
       for (const memory of memories) memory.forget(key);
+      this.#nodes?.forget(key);
       this.#deps.onGone?.(key);
       return {};
     }
@@ -134,14 +148,15 @@ export class Operator {
     const view = { ...seen, pipeline, children, mesh, hasOverlap };
     const planning = await this.#planning.planningOf(key, view);
     const nowEpochMs = this.#deps.nowEpochMs();
-    const observed = { ...view, ...this.#deps.source.signalsOf(key) };
+    const nodeConditions = this.#nodes?.conditionsOf(seen.pods.filter((pod) => !isLost(pod, nowEpochMs))) ?? [];
+    const observed = { ...view, nodeConditions, ...this.#deps.source.signalsOf(key) };
     const isForeign = children.some(hasForeignReplicas);
     const autoscalers = isForeign ? await this.#autoscalers.of(pipeline.metadata.namespace) : undefined;
     const reconciled = (): Reconciliation => {
       const refusals = this.#children.refusalsOf(key);
       return reconcile({ ...observed, refusals, autoscalers }, planning, { nowEpochMs });
     };
-    const delaysMs = await this.#carryOut(key, { ...view, children: all }, reconciled);
+    const delaysMs = await this.#carryOut(key, { ...observed, children: all }, reconciled);
     const latestMs = isForeign || hasOverlap ? FOREIGN_MS : RESYNC_MS;
     return { againAfterMs: Math.min(latestMs, ...delaysMs.filter(isNumber)) };
   }
@@ -149,7 +164,7 @@ export class Operator {
   /** Writes what `reconciled` returns. The status is computed again after the writes, because it names refusals. */
   async #carryOut(
     key: string,
-    { pipeline, children }: Pick<ObservedPipeline, 'pipeline' | 'children'>,
+    { pipeline, children, nodeConditions = [] }: Pick<ObservedPipeline, 'pipeline' | 'children' | 'nodeConditions'>,
     reconciled: () => Reconciliation,
   ): Promise<readonly (number | undefined)[]> {
     const result = reconciled();
@@ -163,7 +178,10 @@ export class Operator {
     const refused = refusals.filter((refusal) => !before.includes(refusal));
     const status = isDeepStrictEqual(before, refusals) ? result.status : reconciled().status;
     const statusWrite = await this.#status.write(pipeline, status);
-    await this.#events.record(refusalEvents(pipeline, refused, this.#deps.nowEpochMs()));
+    const news = this.#nodes?.newsOf(key, nodeConditions) ?? [];
+    const nowEpochMs = this.#deps.nowEpochMs();
+    const events = [...refusalEvents(pipeline, refused, nowEpochMs), ...nodeEvents(pipeline, news, nowEpochMs)];
+    await this.#events.record(events);
     if (result.finalizer === 'take-off') await this.#setFinalizer(statusWrite.pipeline, false);
     const { phase, remove: removed } = result;
     const awaitsVerdict = result.awaitsVerdict === true;

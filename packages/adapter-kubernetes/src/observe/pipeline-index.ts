@@ -54,7 +54,7 @@ export class PipelineIndex {
           labelSelector: labelled ? PIPELINE_LABELLED : undefined,
         },
         {
-          keeps: (object) => listener.owns?.(keyOf(object)) ?? true,
+          keep: (object) => ((listener.owns?.(keyOf(object)) ?? true) ? object : undefined),
           onChange: (key, object) => this.#put(`${type.plural} ${key}`, object, object && keyOf(object), listener),
           onFailure: (error) => listener.onFailure(type.plural, error),
         },
@@ -90,6 +90,12 @@ export class PipelineIndex {
 
   keys(): readonly string[] {
     return [...this.#pipelines.objects.values()].map(keyOfPipeline);
+  }
+
+  /** Keys of the pipelines with pods on a node. */
+  keysOnNode(name: string): readonly string[] {
+    const carried = [...this.#pods.objects.values()].filter((pod) => pod.spec?.nodeName === name && !hasEnded(pod));
+    return [...new Set(carried.map(keyOfChild))];
   }
 
   /** A pipeline, its children, and its pods; `ended` are those that hold no resources any more. */

@@ -135,7 +135,29 @@ const RECENT_MS = 600_000;
 const OVERLAP_MESSAGE =
   'Another operator writes this pipeline, too, so that each takes back what the other does. Let one operator follow its namespace: see --namespace and --all-namespaces of both, or give both the same lease.';
 
-function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: FindingInput): Finding {
+/** Reasons that a bad node explains. */
+const EFFECTS_OF_NODES = ['AsPlanned', 'RolloutStuck', 'RouterUnreachable'];
+/** Conditions of nodes that a message names. */
+const MOST_CONDITIONS = 5;
+
+/**
+ * The message names bad nodes, whatever else it names. They give the reason only if nothing else does, or if they explain
+ * it: a fault of the pipeline or of its pods has happened to it, and is what a person can mend.
+ */
+function degradedFinding(input: FindingInput): Finding {
+  const own = pipelineFinding(input);
+  const { nodeConditions = [] } = input.view;
+  const [first] = nodeConditions;
+  if (first === undefined) return own;
+  const named = nodeConditions.slice(0, MOST_CONDITIONS).map(({ message }) => message);
+  const unnamed = nodeConditions.length - named.length;
+  const nodes = unnamed === 0 ? named : [...named, `and ${unnamed} more`];
+  const ownTexts = own.status === 'True' ? [own.message.replace(/\.$/, '')] : [];
+  if (EFFECTS_OF_NODES.includes(own.reason)) return yes('Degraded', first.reason, [...nodes, ...ownTexts].join('; '));
+  return yes('Degraded', own.reason, [...ownTexts, ...nodes].join('; '));
+}
+
+function pipelineFinding({ view, live, foreign, phase, rollback, nowEpochMs }: FindingInput): Finding {
   if (view.hasOverlap === true) return yes('Degraded', 'OperatorsOverlap', OVERLAP_MESSAGE);
   const refused = refusalsFinding(view.refusals ?? []);
   if (refused !== undefined) return refused;

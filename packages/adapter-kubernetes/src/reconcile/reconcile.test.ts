@@ -380,6 +380,31 @@ describe('reconcile: troubles', () => {
     expect(condition(result, 'Degraded')?.reason).toBe('AsPlanned');
   });
 
+  it('names bad nodes, as the reason only if nothing else happened or they explain it', async () => {
+    const planning = await small();
+    const condition1 = { node: 'w1', type: 'Ready', reason: 'NodeNotReady', message: 'node w1: Ready=Unknown' } as const;
+    const nodeConditions = [condition1];
+    const reasonAndText = (view: Partial<ObservedPipeline>) => {
+      const { reason, message } = condition(decide({ nodeConditions, ...view }, planning), 'Degraded') ?? {};
+      return [reason, message];
+    };
+    const children = settled(planning);
+    expect(reasonAndText({ children })).toEqual(['NodeNotReady', 'node w1: Ready=Unknown']);
+    const stuck = settled(planning, { [SMALL]: { ready: 0, isStuck: true } });
+    const stuckText = `${SMALL}: too slow`;
+    expect(reasonAndText({ children: stuck })).toEqual(['NodeNotReady', `node w1: Ready=Unknown; ${stuckText}`]);
+    const issue = { reason: 'ProfileOff', message: 'The profile is off.' } as const;
+    expect(reasonAndText({ children, issue })).toEqual(['ProfileOff', 'The profile is off; node w1: Ready=Unknown']);
+    const waiting = { waiting: { reason: 'CrashLoopBackOff', message: 'why' } };
+    const pods = [podOf(deployment(children, SMALL), { containerStatuses: [{ name: 'stage', state: waiting }] })];
+    expect(reasonAndText({ children, pods })).toEqual([
+      'CrashLoop',
+      `n/${SMALL}-1, container stage: why; node w1: Ready=Unknown`,
+    ]);
+    const many = Array.from({ length: 8 }, (_, index) => ({ ...condition1, node: `w${index}`, message: `w${index}` }));
+    expect(reasonAndText({ children, nodeConditions: many })[1]).toBe('w0; w1; w2; w3; w4; and 3 more');
+  });
+
   it('tells pods without a node, and rollouts that make no progress', async () => {
     const planning = await small();
     const children = settled(planning, { [SMALL]: { ready: 0, isStuck: true } });

@@ -5,6 +5,7 @@ import type { InferencePipeline, ObservedPod } from '../cluster/observed-objects
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { AutoscalerNames } from '../observe/autoscalers.js';
 import type { PipelineMesh } from '../observe/mesh.js';
+import type { NodeCondition } from '../observe/node-watch.js';
 import type { Sides } from '../observe/side-counts.js';
 import type { RenderTarget } from '../render/engines/targets.js';
 
@@ -15,6 +16,8 @@ export interface ObservedPipeline {
   readonly pods: readonly ObservedPod[];
   /** Pods that have ended; default none. */
   readonly ended?: readonly ObservedPod[];
+  /** Bad conditions of the nodes that carry its pods; missing if nodes are not watched. */
+  readonly nodeConditions?: readonly NodeCondition[];
   /** Missing if signals are stale. */
   readonly observed?: InferencePipelineStatus['observed'] | undefined;
   /** Outcomes since the last canary step; missing if a signal is stale. */

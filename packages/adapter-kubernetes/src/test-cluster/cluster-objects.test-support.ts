@@ -69,12 +69,14 @@ const rbac = (
   namespaced,
 });
 const bindings = rbac('RoleBinding', 'rolebindings');
+const clusterBindings = rbac('ClusterRoleBinding', 'clusterrolebindings', false);
 const shippedTypes: readonly ResourceType[] = [
   namespaces,
   { group: '', version: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts', namespaced: true },
   rbac('ClusterRole', 'clusterroles', false),
   rbac('Role', 'roles'),
   bindings,
+  clusterBindings,
 ];
 
 const writer = { fieldManager: 'test' };
@@ -88,8 +90,15 @@ const shipped = (file: string): readonly KubeObject[] =>
 export const operatorAccount = { namespace: 'equipoise', name: 'equipoise-operator' } as const;
 
 /** Applies the shipped namespace and rights of the operator. */
-export async function installOperatorRights(api: KubeApi): Promise<void> {
-  for (const object of [...shipped('namespace.yaml'), ...shipped('rbac.yaml')]) {
+export const installOperatorRights = (api: KubeApi): Promise<void> =>
+  install(api, [...shipped('namespace.yaml'), ...shipped('rbac.yaml')]);
+
+/** Applies the shipped right of the operator to read nodes. */
+export const installNodeRights = (api: KubeApi): Promise<void> =>
+  install(api, shipped('../kubernetes-nodes/rbac.yaml'));
+
+async function install(api: KubeApi, objects: readonly KubeObject[]): Promise<void> {
+  for (const object of objects) {
     const type = shippedTypes.find(({ kind }) => kind === object.kind);
     if (type === undefined) throw new Error(`an object of the unexpected kind ${object.kind}`);
     const result = await api.apply(type, object, writer);

@@ -20,6 +20,7 @@ const REMOVED = ['--set', 'definition.keep=false'];
 const EVERY_VALUE = `
 name: mine
 allNamespaces: true
+watchNodes: true
 image: { repository: registry.example.org/equipoise, digest: 'sha256:${'ab'.repeat(32)}', pullPolicy: Always }
 imagePullSecrets: [{ name: registry }]
 pipelines: { image: 'registry.example.org/all:1' }
@@ -77,6 +78,7 @@ describeWithTool(helmTool, 'the Helm chart', () => {
     ['kubernetes', []],
     ['kubernetes-all-namespaces', ['--set', 'allNamespaces=true']],
     ['kubernetes-shards', ['--set', 'replicas=4', '--set', 'shards=8']],
+    ['kubernetes-nodes', ['--set', 'watchNodes=true']],
   ])('has the objects of deploy/%s', async (name, args) => {
     const built = await Promise.all(
       [name, 'kubernetes-definition'].map((each) => outputOf(kubectl(['kustomize', deployFolder(each)]))),

@@ -110,6 +110,20 @@ describe('the manifests of the operator', { timeout: 60_000 }, () => {
     expect(await saysTo([...container.args, ...flags])).toContain('there is no kubeconfig');
   });
 
+  it('become those that name conditions of nodes by one flag, and the right to list and watch nodes', async () => {
+    const { patches } = parse(text('kubernetes-nodes', 'kustomization.yaml')) as {
+      readonly patches: readonly { readonly patch: string }[];
+    };
+    const flags = (parse(patches[0]?.patch ?? '') as readonly { readonly value: string }[]).map(({ value }) => value);
+    expect(flags).toEqual(['--watch-nodes']);
+    expect(await saysTo([...container.args, ...flags])).toContain('there is no kubeconfig');
+    const rights = parseAllDocuments(text('kubernetes-nodes', 'rbac.yaml')).map(
+      (each) => each.toJS() as { readonly kind: string; readonly rules?: unknown },
+    );
+    expect(rights.map(({ kind }) => kind)).toEqual(['ClusterRole', 'ClusterRoleBinding']);
+    expect(rights[0]?.rules).toEqual([{ apiGroups: [''], resources: ['nodes'], verbs: ['list', 'watch'] }]);
+  });
+
   it('become those for all namespaces by one flag', async () => {
     const { patches } = parse(text('kubernetes-all-namespaces', 'kustomization.yaml')) as {
       readonly patches: readonly { readonly patch: string }[];

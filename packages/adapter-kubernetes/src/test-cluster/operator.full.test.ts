@@ -8,6 +8,7 @@ import {
   deployments,
   type InferencePipeline,
   isRouter,
+  nodes,
   type ObservedDeployment,
   type ObservedPod,
   pipelines,
@@ -17,7 +18,7 @@ import { events } from '../deploy/events.js';
 import { Operator } from '../deploy/operator.js';
 import { podAutoscalers } from '../observe/autoscalers.js';
 import { shareOf } from '../reconcile/canary-router.js';
-import { eventually } from './cluster-objects.test-support.js';
+import { eventually, installNodeRights } from './cluster-objects.test-support.js';
 import { ClusterSuite, human } from './cluster-suite.test-support.js';
 import type { PodObject } from './fake-kubelet.test-support.js';
 import { controlPlane } from './kube-binaries.test-support.js';
@@ -253,6 +254,37 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     await eventually(async () => (await condition('Degraded'))?.reason === 'OperatorsOverlap');
     abort.abort();
     await Promise.all(running);
+  });
+
+  it('names the pressure of a node with its pods while it lasts, once it may read nodes', async () => {
+    const { base, abort, condition, failures, create, settled } = await startOperator(suite);
+    await create();
+    const refused = new AbortController();
+    const withoutRight = new Operator({ ...base, watchesNodes: true }).run(refused.signal);
+    await settled();
+    await eventually(async () => failures.length > 0);
+    expect(failures).toEqual([expect.stringMatching(/^nodes: .*cannot list resource "nodes".*deploy\/kubernetes-nodes/)]);
+    refused.abort();
+    await withoutRight;
+    await installNodeRights(suite.admin);
+    await eventually(async () => (await base.api.list({ type: nodes }).catch(() => undefined)) !== undefined);
+    const running = new Operator({ ...base, watchesNodes: true }).run(abort.signal);
+    const [node] = pageOf(await suite.admin.list({ type: nodes })).objects;
+    const name = node?.metadata.name ?? '';
+    const message = 'kubelet has insufficient memory available';
+    const report = async (status: 'True' | 'False') => {
+      const conditions = [{ type: 'MemoryPressure', status, message }];
+      const object = { apiVersion: 'v1', kind: 'Node', metadata: { name }, status: { conditions } };
+      written(await suite.admin.applyStatus(nodes, object, { ...human, force: true }));
+    };
+    await report('True');
+    await eventually(async () => (await condition('Degraded'))?.reason === 'NodePressure');
+    expect((await condition('Degraded'))?.message).toBe(`node ${name}: MemoryPressure=True: ${message}`);
+    await report('False');
+    await eventually(async () => (await condition('Degraded'))?.status === 'False');
+    expect(failures).toHaveLength(1);
+    abort.abort();
+    await running;
   });
 
   // Last, because it takes 44 s as the first test of a new control plane.

@@ -43,6 +43,10 @@ export function addOperator(program: Command): void {
         .choices(['pods', 'api-server'])
         .default('pods'),
     )
+    .option(
+      '--watch-nodes',
+      'name bad conditions of nodes that carry pods of a pipeline, such as MemoryPressure, in its status; needs the right to list and watch nodes',
+    )
     .addOption(
       prometheusFlag(
         'address of Prometheus, for pipelines whose graph an engine walks (annotation equipoise.dev/target NAME:theirs)',

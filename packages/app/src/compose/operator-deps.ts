@@ -45,6 +45,7 @@ export interface OperatorFlags extends Partial<PrometheusFlags> {
   readonly shards?: number;
   readonly shardBy?: ShardSet['by'];
   readonly routersThrough?: ClusterOptions['routersThrough'];
+  readonly watchNodes?: boolean;
 }
 
 export const clusterOf = ({ kubeconfig, context, routersThrough }: OperatorFlags) => ({
@@ -129,12 +130,14 @@ export function reconcileOptions(
   {
     image = `equipoise:${VERSION}`,
     leastCpuCores = usualCpuPolicy.leastCpuCores,
-  }: Pick<OperatorFlags, 'image' | 'leastCpuCores'>,
+    watchNodes,
+  }: Pick<OperatorFlags, 'image' | 'leastCpuCores' | 'watchNodes'>,
   scope: string | undefined,
 ) {
   return {
     cpuPolicy: { ...usualCpuPolicy, leastCpuCores },
     imagesOf: (pipeline: InferencePipeline) => pipelineImages(pipeline, image),
+    watchesNodes: watchNodes,
     ...(scope !== undefined && { namespace: scope }),
   };
 }

@@ -13,6 +13,7 @@ import { MemoryKubeApi } from '../../api/memory/memory-kube-api.test-support.js'
 import {
   childTypes,
   deployments,
+  nodes,
   type ObservedDeployment,
   type ObservedPod,
   pipelines,
@@ -28,6 +29,7 @@ import { endpointSlices, SERVICE_LABEL } from '../service-names.test-support.js'
 export const clusterResources: readonly MemoryResource[] = [
   { type: pipelines, hasStatus: true },
   { type: pods, hasStatus: true },
+  { type: nodes, hasStatus: true },
   { type: events },
   { type: endpointSlices },
   { type: podAutoscalers },
@@ -43,6 +45,8 @@ const forced = { fieldManager: 'kubelet', force: true };
 export class MemoryCluster {
   /** Runs the containers of pods. Without a host, pods have no containers. */
   host: PodHost | undefined;
+  /** Node of the pods that are made from now on; by default none. */
+  node: string | undefined;
   /** Annotations that the cluster adds to pods, as a mesh does. */
   podAnnotations: Readonly<Record<string, string>> = {};
   #readyAfterMs: (pod: KubeObject) => number = () => 0;
@@ -314,7 +318,7 @@ export class MemoryCluster {
         ownerReferences: [owner],
         finalizers: [HOLD],
       },
-      spec: spec.template.spec,
+      spec: { ...spec.template.spec, ...(this.node !== undefined && { nodeName: this.node }) },
     };
     written(await this.#api.create(pods, pod, writer));
   }
