@@ -62,6 +62,11 @@ export class Reflector<T extends KubeObject> {
     return this.#objects;
   }
 
+  /** Name of the resource. */
+  get plural(): string {
+    return this.#selection.type.plural;
+  }
+
   get isListed(): boolean {
     return this.#listed;
   }

@@ -67,6 +67,12 @@ describe('eventsOf', () => {
     expect(event?.metadata.name.length).toBeLessThanOrEqual(253);
   });
 
+  it('cuts a name so that the rest is one', () => {
+    const name = `${'n'.repeat(198)}-.${'n'.repeat(53)}`;
+    const [event] = eventsOf(shelf({ name }), [condition('Accepted', 'True', 'Valid')], NOW_EPOCH_MS);
+    expect(event?.metadata.name).toMatch(/^n{198}\.[0-9a-f]{16}$/);
+  });
+
   it.each(['“é€😀', 'é', '😀', 'x€'])('counts the bytes of a note, and cuts no character: %s', (part) => {
     const [event] = told([], [condition('Accepted', 'False', 'Invalid', part.repeat(1_000))]);
     const { note = '' } = event ?? {};

@@ -74,6 +74,19 @@ export function refusalEvents(
   }));
 }
 
+/** Event of a pipeline that is not managed, because the operator may not list some objects of pipelines. */
+export const refusedListsEvent = (
+  pipeline: InferencePipeline,
+  refusals: readonly string[],
+  nowEpochMs: number,
+): PipelineEvent => ({
+  ...draftOf(pipeline, [refusals, eventTime(nowEpochMs)], nowEpochMs),
+  type: 'Warning',
+  reason: 'ListRefused',
+  action: 'List',
+  note: noteOf(`The operator does not manage this pipeline until it gets the right: ${refusals.join('; ')}`),
+});
+
 /** Events of bad conditions of nodes, one for each. */
 export function nodeEvents(
   pipeline: InferencePipeline,
@@ -100,10 +113,11 @@ function draftOf(
   nowEpochMs: number,
 ) {
   const placed = { name, namespace };
+  const start = name.slice(0, MOST_NAME).replace(/[^a-z0-9]+$/, '');
   return {
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
-    metadata: { ...placed, name: `${name.slice(0, MOST_NAME)}.${digestOf(JSON.stringify([uid, ...identity]), 16)}` },
+    metadata: { ...placed, name: `${start}.${digestOf(JSON.stringify([uid, ...identity]), 16)}` },
     eventTime: eventTime(nowEpochMs),
     reportingController: CONTROLLER,
     reportingInstance: CONTROLLER,

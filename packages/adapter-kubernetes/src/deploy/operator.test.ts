@@ -32,13 +32,17 @@ const SMALL = 'shelf--detect--small';
 const LARGE = 'shelf--detect--large';
 const DRAIN = { 'equipoise.dev/drain': 'true' };
 const human = { fieldManager: 'kubectl' };
+const forbidden = new AppError('CLUSTER_REFUSED', 'networkpolicies is forbidden', { details: { httpStatus: 403 } });
 
-/** Operator on a cluster in memory with one pipeline. */
-async function start({ mode = 'auto', drains = false } = {}) {
+/** Operator on a cluster in memory with one pipeline; `mayList`: its right to list network policies. */
+async function start({ mode = 'auto', drains = false, mayList = (): boolean => true } = {}) {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);
   const cluster = new MemoryCluster(kube, clock);
   const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
+  const list = api.list.bind(api);
+  api.list = (selection, page) =>
+    selection.type.kind === 'NetworkPolicy' && !mayList() ? Promise.reject(forbidden) : list(selection, page);
   const source = new ToldPlans(planWith('small', 2));
   const failures: string[] = [];
   const gone: string[] = [];
@@ -302,6 +306,26 @@ describe('Operator', () => {
     api.list = list;
     await pass(20_000);
     expect((await admin.get({ type: pipelines, namespace, name: 'other' }))?.status).toBeDefined();
+    await stop();
+  });
+
+  it('tells a pipeline by one event that it may not list some of its objects, and manages it once it may', async () => {
+    const rights = { mayList: false };
+    const { pass, api, all, ready, failures, stop } = await start({ mayList: () => rights.mayList });
+    await pass(60_000);
+    const told = ((await all(events)) as readonly PipelineEvent[]).filter(({ reason }) => reason === 'ListRefused');
+    expect(told).toEqual([
+      expect.objectContaining({
+        ...{ type: 'Warning', regarding: expect.objectContaining({ name: 'shelf' }) },
+        note: expect.stringContaining('networkpolicies is forbidden'),
+      }),
+    ]);
+    expect(told[0]?.series).toBeUndefined();
+    expect(api.calls).not.toContain('create deployments');
+    expect(failures.join()).toContain('networkpolicies is forbidden');
+    rights.mayList = true;
+    await pass(20_000);
+    expect(await ready(SMALL)).toBe(2);
     await stop();
   });
 

@@ -27,7 +27,7 @@ import type { ChildRefusal, ObservedPipeline, Phase, Reconciliation } from '../r
 import { foreignWriter } from '../reconcile/replica-groups.js';
 import { ChildWriter, childId } from './child-writer.js';
 import { EventRecorder } from './event-recorder.js';
-import { nodeEvents, refusalEvents } from './events.js';
+import { nodeEvents, refusalEvents, refusedListsEvent } from './events.js';
 import { OverlapWatch } from './overlap-watch.js';
 import { StatusWriter } from './status-writer.js';
 
@@ -81,6 +81,8 @@ export class Operator {
   readonly #events: EventRecorder;
   readonly #status: StatusWriter;
   readonly #overlaps: OverlapWatch;
+  /** Refused lists of the last event, by pipeline. */
+  readonly #toldLists = new Map<string, string>();
 
   constructor(base: OperatorDeps) {
     this.#deps = base;
@@ -127,7 +129,11 @@ export class Operator {
 
   async #pass(key: string): Promise<{ readonly againAfterMs?: number }> {
     const seen = this.#index.view(key);
-    if (!this.#index.isCompleteFor(seen?.pipeline)) return { againAfterMs: LISTING_RETRY_MS };
+    if (!this.#index.isCompleteFor(seen?.pipeline)) {
+      if (seen !== undefined) await this.#tellRefusedLists(key, seen.pipeline);
+      return { againAfterMs: LISTING_RETRY_MS };
+    }
+    this.#toldLists.delete(key);
     if (seen === undefined) {
       const memories = [this.#planning, this.#children, this.#status, this.#overlaps, this.#meshes];
       for (const memory of memories) memory.forget(key);
@@ -159,6 +165,14 @@ export class Operator {
     const delaysMs = await this.#carryOut(key, { ...observed, children: all }, reconciled);
     const latestMs = isForeign || hasOverlap ? FOREIGN_MS : RESYNC_MS;
     return { againAfterMs: Math.min(latestMs, ...delaysMs.filter(isNumber)) };
+  }
+
+  /** Without a pass there is no status, so an event says why. */
+  async #tellRefusedLists(key: string, pipeline: InferencePipeline): Promise<void> {
+    const refusals = this.#index.refusedLists;
+    if (refusals.length === 0 || this.#toldLists.get(key) === refusals.join()) return;
+    this.#toldLists.set(key, refusals.join());
+    await this.#events.record([refusedListsEvent(pipeline, refusals, this.#deps.nowEpochMs())]);
   }
 
   /** Writes what `reconciled` returns. The status is computed again after the writes, because it names refusals. */

@@ -1,4 +1,5 @@
 /** Observed objects by pipeline, from one reflector for each resource. */
+import { AppError } from '@equipoise/core/model';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { objectKey } from '../api/kube-object.js';
 import { LABEL_PREFIX, labelValue } from '../cluster/object-names.js';
@@ -37,6 +38,8 @@ export class PipelineIndex {
   /** Objects by pipeline, so that a pass looks only at its pipeline. */
   readonly #byPipeline = new Map<string, Map<string, KubeObject>>();
   readonly #owners = new Map<string, string>();
+  /** Answers of the server that refuse a list or watch for a missing right, by resource. */
+  readonly #refusals = new Map<string, string>();
 
   constructor(base: ReflectorDeps, namespace: string | undefined, listener: IndexListener) {
     const optionalBase = { ...base, api: optionalResources(base.api, base.clock) };
@@ -56,7 +59,11 @@ export class PipelineIndex {
         {
           keep: (object) => ((listener.owns?.(keyOf(object)) ?? true) ? object : undefined),
           onChange: (key, object) => this.#put(`${type.plural} ${key}`, object, object && keyOf(object), listener),
-          onFailure: (error) => listener.onFailure(type.plural, error),
+          onFailure: (error) => {
+            if (error instanceof AppError && error.details['httpStatus'] === 403)
+              this.#refusals.set(type.plural, error.message);
+            listener.onFailure(type.plural, error);
+          },
         },
       );
     this.#pipelines = reflector(pipelines, keyOfPipeline, false);
@@ -84,8 +91,18 @@ export class PipelineIndex {
     return this.#hasCommonLists && engines.every(({ reflector }) => reflector.isListed);
   }
 
+  /** Refusals of the lists without which there is no view of any pipeline. */
+  get refusedLists(): readonly string[] {
+    const missing = this.#commonLists.filter(({ isListed }) => !isListed);
+    return missing.flatMap(({ plural }) => this.#refusals.get(plural) ?? []);
+  }
+
   get #hasCommonLists(): boolean {
-    return [this.#pipelines, this.#pods, ...this.#children].every(({ isListed }) => isListed);
+    return this.#commonLists.every(({ isListed }) => isListed);
+  }
+
+  get #commonLists(): readonly Pick<Reflector<KubeObject>, 'isListed' | 'plural'>[] {
+    return [this.#pipelines, this.#pods, ...this.#children];
   }
 
   keys(): readonly string[] {
