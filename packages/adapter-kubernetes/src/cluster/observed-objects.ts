@@ -80,7 +80,10 @@ function resource<T extends KubeObject>(apiVersion: string, kind: string, plural
 export const pipelines = resource<InferencePipeline>(API_VERSION, PIPELINE_KIND, 'inferencepipelines');
 export const deployments = resource<ObservedDeployment>('apps/v1', 'Deployment', 'deployments');
 export const pods = resource<ObservedPod>('v1', 'Pod', 'pods');
-export const nodes: ResourceType<ObservedNode> = { ...resource<ObservedNode>('v1', 'Node', 'nodes'), namespaced: false };
+export const nodes: ResourceType<ObservedNode> = {
+  ...resource<ObservedNode>('v1', 'Node', 'nodes'),
+  namespaced: false,
+};
 
 const byKind = (types: readonly ResourceType[]): Readonly<Record<string, ResourceType>> =>
   Object.fromEntries(types.map((type) => [type.kind, type]));

@@ -51,9 +51,7 @@ export function optionalResources(
     }
   }
   const watch: KubeApi['watch'] = (selection, from, signal) =>
-    from.resourceVersion === ABSENT
-      ? absence(clock, signal)
-      : untilLost(api.watch(selection, from, signal), signal);
+    from.resourceVersion === ABSENT ? absence(clock, signal) : untilLost(api.watch(selection, from, signal), signal);
   return Object.assign(Object.create(api) as KubeApi, { list, watch });
 }
 

@@ -63,7 +63,9 @@ async function start({ watchesNodes = true, mayRead = true } = {}) {
     await pass(AT_ONCE_MS);
   };
   const degraded = async (name = 'shelf') =>
-    (await admin.get({ type: pipelines, namespace, name }))?.status?.conditions?.find(({ type }) => type === 'Degraded');
+    (await admin.get({ type: pipelines, namespace, name }))?.status?.conditions?.find(
+      ({ type }) => type === 'Degraded',
+    );
   const stop = async () => {
     abort.abort();
     await running;
@@ -123,7 +125,9 @@ describe('an operator that watches nodes', () => {
     await pass(3_000);
     expect(await degraded()).toMatchObject({
       ...{ status: 'True', reason: 'Evicted' },
-      message: expect.stringMatching(/: Evicted: The node was low on resource: memory; node worker-1: MemoryPressure=True/),
+      message: expect.stringMatching(
+        /: Evicted: The node was low on resource: memory; node worker-1: MemoryPressure=True/,
+      ),
     });
     await report(FIRST, {});
     expect(await degraded()).toMatchObject({ reason: 'Evicted', message: expect.not.stringContaining('worker-1') });

@@ -142,7 +142,7 @@ const MOST_CONDITIONS = 5;
 
 /**
  * The message names bad nodes, whatever else it names. They give the reason only if nothing else does, or if they explain
- * it: a fault of the pipeline or of its pods has happened to it, and is what a person can mend.
+ * it. A person can mend a fault of the pipeline or of its pods.
  */
 function degradedFinding(input: FindingInput): Finding {
   const own = pipelineFinding(input);

@@ -382,7 +382,12 @@ describe('reconcile: troubles', () => {
 
   it('names bad nodes, as the reason only if nothing else happened or they explain it', async () => {
     const planning = await small();
-    const condition1 = { node: 'w1', type: 'Ready', reason: 'NodeNotReady', message: 'node w1: Ready=Unknown' } as const;
+    const condition1 = {
+      node: 'w1',
+      type: 'Ready',
+      reason: 'NodeNotReady',
+      message: 'node w1: Ready=Unknown',
+    } as const;
     const nodeConditions = [condition1];
     const reasonAndText = (view: Partial<ObservedPipeline>) => {
       const { reason, message } = condition(decide({ nodeConditions, ...view }, planning), 'Degraded') ?? {};

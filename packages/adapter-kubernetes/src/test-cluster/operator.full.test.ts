@@ -263,7 +263,9 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     const withoutRight = new Operator({ ...base, watchesNodes: true }).run(refused.signal);
     await settled();
     await eventually(async () => failures.length > 0);
-    expect(failures).toEqual([expect.stringMatching(/^nodes: .*cannot list resource "nodes".*deploy\/kubernetes-nodes/)]);
+    expect(failures).toEqual([
+      expect.stringMatching(/^nodes: .*cannot list resource "nodes".*deploy\/kubernetes-nodes/),
+    ]);
     refused.abort();
     await withoutRight;
     await installNodeRights(suite.admin);
