@@ -382,13 +382,13 @@ describe('reconcile: troubles', () => {
 
   it('names bad nodes, as the reason only if nothing else happened or they explain it', async () => {
     const planning = await small();
-    const condition1 = {
+    const notReady = {
       node: 'w1',
       type: 'Ready',
       reason: 'NodeNotReady',
       message: 'node w1: Ready=Unknown',
     } as const;
-    const nodeConditions = [condition1];
+    const nodeConditions = [notReady];
     const reasonAndText = (view: Partial<ObservedPipeline>) => {
       const { reason, message } = condition(decide({ nodeConditions, ...view }, planning), 'Degraded') ?? {};
       return [reason, message];
@@ -406,7 +406,7 @@ describe('reconcile: troubles', () => {
       'CrashLoop',
       `n/${SMALL}-1, container stage: why; node w1: Ready=Unknown`,
     ]);
-    const many = Array.from({ length: 8 }, (_, index) => ({ ...condition1, node: `w${index}`, message: `w${index}` }));
+    const many = Array.from({ length: 8 }, (_, index) => ({ ...notReady, node: `w${index}`, message: `w${index}` }));
     expect(reasonAndText({ children, nodeConditions: many })[1]).toBe('w0; w1; w2; w3; w4; and 3 more');
   });
 
