@@ -1,5 +1,6 @@
 /** Entry of the package. The export `replica-thread` is only for its launcher. */
 
+export { AddressFollower, type FollowedStage } from './actuator/address-follower.js';
 export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embedded-actuator.js';
 export { preciseClock } from './alarm-clock.js';
 export { type Launchers, launcherFor } from './launcher-for.js';

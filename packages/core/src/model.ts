@@ -46,6 +46,7 @@ export {
   defaultPriorities,
   defaultRunTimeoutMs,
   type EdgeSpec,
+  followsAddresses,
   type InferenceServerSpec,
   type Isolation,
   type Join,
@@ -112,6 +113,7 @@ export {
 export {
   DwellTracker,
   type HealthIssue,
+  liveReplicas,
   type RunningPlan,
   type RunningReplica,
   type RunningStage,

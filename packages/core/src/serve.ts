@@ -5,6 +5,7 @@ export { eventRank } from './serve/event-rank.js';
 export { mayComeOfPlan, tooManyItems } from './serve/fan-out-bound.js';
 export { defaultFleetLimits, type FleetEffects, type FleetLimits } from './serve/fleet/fleet-effects.js';
 export { FleetScheduler } from './serve/fleet/fleet-scheduler.js';
+export { followSteps } from './serve/fleet/follow-addresses.js';
 export { GraphWalk, type PayloadAlgebra } from './serve/graph-walk.js';
 export { AccuracyTest, type ExpectedAccuracy } from './serve/health/accuracy-test.js';
 export type { IssueCounts } from './serve/health/replica-health.js';

@@ -100,6 +100,16 @@ export class EmbeddedActuator implements Actuator {
     this.#event((nowMs) => this.#fleet.preempt(nowMs));
   }
 
+  /** Address of the server that a replica is; undefined for other replicas. */
+  addressOf(replicaId: ReplicaId): string | undefined {
+    return this.#runners.get(replicaId)?.address;
+  }
+
+  /** Drains a replica whose server leaves. Its stage then has one replica fewer. */
+  release(replicaId: ReplicaId): void {
+    this.#event((nowMs) => this.#fleet.release(replicaId, nowMs));
+  }
+
   endCanary(...pinned: Parameters<Actuator['endCanary']>): boolean {
     let hasEnded = false;
     this.#event((nowMs) => {

@@ -215,6 +215,20 @@ export const badPipelines: readonly BadPipeline[] = [
     'expected no environment without a command',
   ),
   bad(
+    'replicas at addresses with a command',
+    withDetect({
+      variants: [
+        {
+          name: 'small',
+          accuracy: { value: 0.7 },
+          server: { url: 'http://127.0.0.1:{port}', model: 'small', command: ['serve'], replicas: 'addresses' },
+        },
+      ],
+    }),
+    'spec.stages[0].variants[0].server.replicas',
+    'expected no replicas with a command',
+  ),
+  bad(
     'a token in two places',
     withDetect({
       variants: [

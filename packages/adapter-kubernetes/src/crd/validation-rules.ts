@@ -130,6 +130,11 @@ export const validationRules: Readonly<Record<string, readonly ValidationRule[]>
       message: 'expected no environment without a command',
       fieldPath: '.environment',
     },
+    {
+      rule: '!has(self.replicas) || !has(self.command)',
+      message: 'expected no replicas with a command: each replica starts a server of its own',
+      fieldPath: '.replicas',
+    },
   ],
   'spec.stages[].variants[].profile[]': [
     risingPercentiles('p50Ms', 'p95Ms'),

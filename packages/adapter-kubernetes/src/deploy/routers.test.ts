@@ -1,4 +1,6 @@
+import { stageId } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
+import type { KubeObject } from '../api/kube-object.js';
 import {
   childTypes,
   deployments,
@@ -35,10 +37,18 @@ const SECOND = {
 
 const namesOf = async (rig: Rig) => (await rig.all(deployments)).map(({ metadata }) => metadata.name).sort();
 
-/** Addresses behind the Service of the pipeline. */
-async function entryCount(rig: Rig): Promise<number> {
-  const slice = await rig.admin.get({ type: endpointSlices, namespace: 'n', name: ROUTER });
-  return slice?.endpoints?.length ?? 0;
+/** Addresses behind a Service. */
+async function addressesOf(rig: Rig, name: string): Promise<readonly string[]> {
+  const slice = await rig.admin.get({ type: endpointSlices, namespace: 'n', name });
+  return slice?.endpoints?.flatMap(({ addresses }) => addresses) ?? [];
+}
+
+const entryCount = async (rig: Rig): Promise<number> => (await addressesOf(rig, ROUTER)).length;
+
+/** Selected pods that come from now on never become ready. */
+async function unfitPods(rig: Rig, isUnfit: (pod: KubeObject) => boolean): Promise<void> {
+  const present = new Set((await rig.all<ObservedPod>(pods as never)).map(({ metadata }) => metadata.uid));
+  rig.cluster.readyAfterMs = (pod) => (isUnfit(pod) && !present.has(pod.metadata.uid) ? Number.POSITIVE_INFINITY : 500);
 }
 
 const isSettled = (rig: Rig) => async () => {
@@ -56,6 +66,8 @@ async function twoRouters(): Promise<Rig> {
   const rig = await start();
   rig.source.decide(KEY, planWith('small', 1), 2);
   await rig.until(async () => (await rig.ready(SECOND.router)) === 1);
+  // The first then gives up the replica that the second has.
+  await rig.until(async () => (await rig.ready(SMALL)) === 1);
   await rig.until(isSettled(rig));
   return rig;
 }
@@ -135,6 +147,41 @@ describe('a second router', () => {
       SECOND.router,
     ]);
     expect(rig.failures).toEqual([]);
+    await rig.stop();
+  });
+
+  it('grows at once, by pods of its own, although those of the first do not fit; no router restarts', async () => {
+    const rig = await twoRouters();
+    const templates = () =>
+      Promise.all([ROUTER, SECOND.router].map(async (name) => (await rig.find(name))?.spec.template));
+    const before = await templates();
+    await unfitPods(rig, (pod) => routerOf(pod) === 0);
+    rig.source.decide(KEY, planWith('small', 3), 2);
+    await rig.until(async () => (await rig.ready(SECOND.small)) === 3);
+    expect(await addressesOf(rig, SMALL)).toHaveLength(1);
+    await rig.until(async () => (await rig.condition('Ready'))?.message.includes(`${SMALL}: 1 of 3 ready`) ?? false);
+    rig.cluster.readyAfterMs = () => 500;
+    await rig.until(isSettled(rig));
+    const used = [await addressesOf(rig, SMALL), await addressesOf(rig, SECOND.small)];
+    expect(used.map(({ length }) => length)).toEqual([3, 3]);
+    expect(new Set(used.flat()).size).toBe(6);
+    expect(await templates()).toEqual(before);
+    expect(rig.failures).toEqual([]);
+    await rig.stop();
+  });
+
+  it('gets a new variant although another stage of the first cannot grow', async () => {
+    const rig = await twoRouters();
+    await unfitPods(rig, (pod) => routerOf(pod) === 0 && pod.metadata.name.includes('classify'));
+    const plan = planWith('large', 1);
+    const only = plan.stages[stageId('classify')] ?? [];
+    const stages = { ...plan.stages, classify: only.map((each) => ({ ...each, replicas: 2 })) };
+    rig.source.decide(KEY, { ...plan, stages }, 2);
+    await rig.until(async () => (await rig.find(SECOND.small)) === undefined, 400_000);
+    expect([await rig.ready(LARGE), await rig.ready(SECOND.large)]).toEqual([1, 1]);
+    expect([await rig.ready('shelf--classify--only'), await rig.ready('shelf--classify--only--router-1')]).toEqual([
+      1, 2,
+    ]);
     await rig.stop();
   });
 

@@ -8,19 +8,24 @@ import {
   quorumChoices,
   type StageId,
   type StagePlan,
+  type StageSpec,
   thresholdChoices,
   thresholdsOf,
 } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
+import { workloadName } from '../cluster/object-names.js';
 import {
   deployments,
   type InferencePipeline,
   isRouter,
+  isStage,
   type ObservedDeployment,
   routerOf,
 } from '../cluster/observed-objects.js';
+import { withLiveForms } from '../reconcile/engine-stages.js';
 import { digestOf } from '../reconcile/replica-groups.js';
+import { routesOf, withKnownRoutes } from '../reconcile/routes.js';
 import { fileOf } from '../render/config-files.js';
 import type { ConfigMap } from '../render/manifest-types.js';
 import type { PlanAnswer } from './planning.js';
@@ -62,7 +67,10 @@ function withoutNull(plan: Plan): Plan {
   return { ...plan, predicted: finite(predicted), ...(verified && { verified: finite(verified) }) };
 }
 
-/** Plan pinned by the router's file; undefined if it does not match the current pipeline. */
+/**
+ * Plan pinned by the router's file; undefined if it does not match the current pipeline. Stages that the router follows
+ * have the replicas that the router was told of, or those of their Deployments.
+ */
 export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]): Plan | undefined {
   const own = children.filter((child) => isRouter(child) && routerOf(child) === 0);
   const config = own.find(({ kind }) => kind === 'ConfigMap') as ConfigMap | undefined;
@@ -71,6 +79,7 @@ export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]):
   if (file === undefined) return undefined;
   const parsed = parsePipelineFile(file, { fileName: 'router', baseDir: '/' });
   if (parsed.kind === 'invalid') return undefined;
+  const { inForce } = routesOf(router && withKnownRoutes(router, own, stagesOf(children)));
   const stages: Record<StageId, readonly StagePlan[]> = {};
   const routedStages = new Map(parsed.spec.stages.map((stage) => [stage.id, stage]));
   const missing = spec.stages.filter(({ id }) => !routedStages.has(id));
@@ -78,29 +87,46 @@ export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]):
     spec,
     missing.flatMap(({ id, optional }) => (optional ? [id] : [])),
   );
-  for (const { id, variants } of spec.stages) {
-    const routed = routedStages.get(id);
-    if (routed === undefined && omitted?.has(id)) continue;
-    const { variantId, cpuCores, maxBatchSize, replicas } = routed?.pins ?? {};
-    const variant = variants.find((each) => each.id === variantId);
-    if (routed === undefined || variant === undefined) return undefined;
-    if (cpuCores === undefined || maxBatchSize === undefined || replicas === undefined) return undefined;
-    const { memoryBytes, gpus } = variant;
-    stages[id] = [
-      {
-        variantId: variant.id,
-        resources: { cpuCores, memoryBytes, gpus },
-        maxBatchSize,
-        replicas,
-        maxBatchWaitMs: routed.bounds.maxBatchWaitMs,
-        trafficFraction: 1,
-        ...routedThreshold(id, { spec, routed: parsed.spec }),
-        ...routedQuorum(id, { spec, routed: parsed.spec }),
-      },
-    ];
+  for (const stage of spec.stages) {
+    const routed = routedStages.get(stage.id);
+    if (routed === undefined && omitted?.has(stage.id)) continue;
+    const plan = routed && routedStagePlan(stage, routed, inForce, { spec, routed: parsed.spec });
+    if (plan === undefined) return undefined;
+    stages[stage.id] = [plan];
   }
   return planOfStages(spec, stages);
 }
+
+/** Undefined if the router has no such variant, or not all of its settings. */
+function routedStagePlan(
+  { id, variants }: StageSpec,
+  { pins, bounds }: StageSpec,
+  inForce: ReadonlyMap<string, number>,
+  specs: RoutedSpec,
+): StagePlan | undefined {
+  const { variantId, cpuCores, maxBatchSize } = pins;
+  const variant = variants.find((each) => each.id === variantId);
+  if (variant === undefined || cpuCores === undefined || maxBatchSize === undefined) return undefined;
+  const replicas = pins.replicas ?? inForce.get(workloadName(specs.routed.name, id, variant.id));
+  if (replicas === undefined) return undefined;
+  const { memoryBytes, gpus } = variant;
+  return {
+    variantId: variant.id,
+    resources: { cpuCores, memoryBytes, gpus },
+    maxBatchSize,
+    replicas,
+    maxBatchWaitMs: bounds.maxBatchWaitMs,
+    trafficFraction: 1,
+    ...routedThreshold(id, specs),
+    ...routedQuorum(id, specs),
+  };
+}
+
+/** Deployments of stages, and the forms of those that an engine runs. */
+const stagesOf = (children: readonly KubeObject[]): readonly ObservedDeployment[] =>
+  withLiveForms(children, 0).filter(
+    (child): child is ObservedDeployment => child.kind === deployments.kind && isStage(child),
+  );
 
 interface RoutedSpec {
   readonly spec: PipelineSpec;

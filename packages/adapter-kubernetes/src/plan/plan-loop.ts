@@ -23,7 +23,7 @@ import { requireCurves, splitFor } from '@equipoise/core/plan';
 import type { EngineMetrics } from '@equipoise/core/ports';
 import type { KubeObject } from '../api/kube-object.js';
 import { objectName } from '../cluster/object-names.js';
-import { isRouter } from '../cluster/observed-objects.js';
+import { isRouter, isStage } from '../cluster/observed-objects.js';
 import type { CountedBatches } from '../observe/batch-totals.js';
 import { targetOf } from '../observe/pipeline-target.js';
 import { isRoutingPod, watchOf } from '../observe/pipeline-watch.js';
@@ -461,10 +461,13 @@ export class PlanLoop {
     const { children } = this.#view;
     // Cached, because it changes only with the children.
     if (this.#routed?.children === children) return this.#routed.plan;
-    const version = children
-      .filter(isRouter)
-      .map(({ metadata }) => `${metadata.uid} ${metadata.resourceVersion}`)
-      .join();
+    const versions = children.flatMap((child) => {
+      const { uid, resourceVersion, generation } = child.metadata;
+      if (isRouter(child)) return [`${uid} ${resourceVersion}`];
+      // The router follows the replicas of its stages.
+      return isStage(child) ? [`${uid} ${generation ?? ''}`] : [];
+    });
+    const version = versions.join();
     if (this.#routed?.version === version) this.#routed.children = children;
     else this.#routed = { children, version, plan: routedPlan(this.#spec, children) };
     return this.#routed.plan;

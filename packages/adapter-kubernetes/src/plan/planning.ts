@@ -1,7 +1,6 @@
 /** Parses the custom resource as a pipeline file, plans and renders it. */
 import {
   AppError,
-  largestShare,
   oneRouter,
   type PipelineSpec,
   type Plan,
@@ -171,7 +170,6 @@ function planningFrom(
       spec,
       plan,
       profiles,
-      arrivalRps: largestShare(split) * arrivalRps,
       ...(split.count > 1 && { routers: split.count }),
       images,
       hasCpuLimits: cpuPolicy.hasCpuLimits,

@@ -45,7 +45,6 @@ describe('objects of a plan', () => {
       profiles,
       plan,
       images,
-      arrivalRps: 20,
       target: 'deployment',
       namespace: 'n',
     });

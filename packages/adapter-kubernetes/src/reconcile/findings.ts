@@ -60,7 +60,7 @@ function plannedFinding({ planning }: FindingInput): Finding {
   }
 }
 
-function readyFinding({ view, live, phase, canary, isQuiet }: FindingInput): Finding {
+function readyFinding({ view, live, phase, canary, isQuiet, nowEpochMs }: FindingInput): Finding {
   if (live.size === 0) return no('Ready', 'NothingDeployed', 'The pipeline has no workloads.');
   // The routers restart at each step; one message covers all restarts.
   if (canary !== undefined) {
@@ -77,7 +77,8 @@ function readyFinding({ view, live, phase, canary, isQuiet }: FindingInput): Fin
   });
   if (open.length > 0) {
     const reason = open.some(({ isStarting: starts }) => starts) ? 'ReplicasStarting' : 'ReplicasStopping';
-    return no('Ready', reason, [...open.map(({ text }) => text), ...disruptions(view.pods)].join('; '));
+    const causes = podIssues(view.pods, nowEpochMs - RECENT_MS).map(({ message }) => message);
+    return no('Ready', reason, [...open.map(({ text }) => text), ...causes, ...disruptions(view.pods)].join('; '));
   }
   if (phase === 'ending') return no('Ready', 'Ending', 'The pipeline was deleted and is being drained.');
   if (phase === 'preparing') return no('Ready', 'Preparing', 'The stages of the plan are being started.');

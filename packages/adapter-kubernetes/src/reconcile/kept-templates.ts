@@ -2,14 +2,16 @@
  * Keeps what runs. A newer version of the operator may render the same plan differently; no pod restarts for that alone.
  * If a file of a live ConfigMap means the same as the wanted file, the live text and its digest stay. If a Deployment
  * runs the wanted file, image and arguments, the way that its pods leave, the order of their variables and the key of
- * their file stay. The next change of the plan brings the newer form. Files of older templates stay as long as pods may
- * mount them.
+ * their file stay. The next change of the plan brings the newer form. A router of up to version 0.1.0 has numbers of
+ * replicas in its file, and the planned rate in its arguments. It stays while these numbers are those of the plan. Files
+ * of older templates stay as long as pods may mount them.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { LruCache } from '@equipoise/core/model';
 import { parse } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
-import { deployments, isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
+import { workloadName } from '../cluster/object-names.js';
+import { deployments, isRouter, type ObservedDeployment, routerOf } from '../cluster/observed-objects.js';
 import { digestOfEntry, fileOf, filesOf, withFile, withMountedFile } from '../render/config-files.js';
 import type { ConfigMap, Container, Deployment } from '../render/manifest-types.js';
 import { CONFIG_DIGEST, CONFIG_VOLUME, FILE } from '../render/pod-template.js';
@@ -54,6 +56,9 @@ function keptTexts(
   const textsOf = (name: string): readonly string[] => textsByUse(present.get(name), running.get(name));
   // The objects of an engine have the digest of their own text.
   const ofEngines = new Set(wanted.filter(isForm).map(({ metadata }) => metadata.name));
+  const replicas = Object.fromEntries(
+    wanted.filter(isWorkload).map(({ metadata, spec }) => [metadata.name, spec.replicas ?? 1]),
+  );
   return new Map(
     wanted.filter(isConfig).flatMap((config) => {
       const { name } = config.metadata;
@@ -61,7 +66,8 @@ function keptTexts(
       if (text === undefined || ofEngines.has(name)) return [];
       const olds = [...textsOf(name), ...(isRouter(config) ? textsOf(canary) : [])];
       if (olds.includes(text)) return [];
-      const old = olds.find((each) => verdictOn(text, each));
+      const pinned = isRouter(config) ? { router: routerOf(config), replicas } : undefined;
+      const old = olds.find((each) => verdictOn(text, each, pinned));
       return old === undefined ? [] : [[name, old] as const];
     }),
   );
@@ -75,19 +81,59 @@ function textsByUse(config: ConfigMap | undefined, running: string | undefined):
   return first === undefined ? [...files.values()] : [first, ...[...files.values()].filter((text) => text !== first)];
 }
 
-const verdictOn = (text: string, old: string): boolean =>
-  verdicts.remember(JSON.stringify([text, old]), () => (meansSame(text, old) ? 'same' : 'other')) === 'same';
+/** Replicas of the plan by workload, for the file of a router. */
+interface PlannedReplicas {
+  readonly router: number;
+  readonly replicas: Readonly<Record<string, number>>;
+}
+
+const verdictOn = (text: string, old: string, pinned: PlannedReplicas | undefined): boolean =>
+  verdicts.remember(JSON.stringify([text, old, pinned]), () => (meansSame(text, old, pinned) ? 'same' : 'other')) ===
+  'same';
 
 const isConfig = (object: KubeObject): object is ConfigMap => object.kind === 'ConfigMap';
 
 const isWorkload = (object: KubeObject): object is ObservedDeployment => object.kind === deployments.kind;
 
-function meansSame(text: string, old: string): boolean {
+function meansSame(text: string, old: string, pinned: PlannedReplicas | undefined): boolean {
   try {
-    return isDeepStrictEqual(parse(text), parse(old));
+    const [wanted, found] = [parse(text), parse(old)];
+    return (
+      isDeepStrictEqual(wanted, found) ||
+      (pinned !== undefined && isDeepStrictEqual(withPinnedReplicas(wanted, pinned), found))
+    );
   } catch {
     return false;
   }
+}
+
+interface RouterFile {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly stages: readonly RoutedStage[] };
+}
+
+interface RoutedStage {
+  readonly name: string;
+  readonly variants?: readonly { readonly name: string; readonly server?: { readonly replicas?: string } }[];
+  readonly bounds?: object;
+  readonly pins?: object;
+}
+
+/** The file as version 0.1.0 wrote it: with the number of replicas in place of `replicas: addresses`. */
+function withPinnedReplicas(file: RouterFile, { router, replicas: planned }: PlannedReplicas): RouterFile {
+  const stages = file.spec.stages.map((stage) => {
+    const [variant] = stage.variants ?? [];
+    if (variant?.server?.replicas !== 'addresses') return stage;
+    const { replicas: _, ...server } = variant.server;
+    const replicas = planned[workloadName(file.metadata.name, stage.name, variant.name, router)];
+    return {
+      ...stage,
+      variants: [{ ...variant, server }],
+      bounds: { ...stage.bounds, replicas: { min: replicas, max: replicas } },
+      pins: { ...stage.pins, replicas },
+    };
+  });
+  return { ...file, spec: { ...file.spec, stages } };
 }
 
 type Pod = Deployment['spec']['template']['spec'];
@@ -130,14 +176,22 @@ function keptPod(
   const isSameFile = running.metadata?.annotations?.[CONFIG_DIGEST] === metadata.annotations?.[CONFIG_DIGEST];
   const [container, old] = [spec.containers[0], running.spec?.containers[0]];
   if (!isSameFile || container === undefined || old === undefined || running.spec === undefined) return undefined;
-  if (container.image !== old.image || !isDeepStrictEqual(container.args, old.args)) return undefined;
+  if (container.image !== old.image || !isDeepStrictEqual(withoutRate(container.args), withoutRate(old.args)))
+    return undefined;
   const { terminationGracePeriodSeconds } = running.spec;
   const lifecycle = old.lifecycle ?? container.lifecycle;
   const env = isSameSet(container.env, old.env) ? old.env : container.env;
-  const kept = { ...container, ...(env && { env }), ...(lifecycle && { lifecycle }) };
+  const { args } = old;
+  const kept = { ...container, ...(args && { args }), ...(env && { env }), ...(lifecycle && { lifecycle }) };
   const volumes = hasOldKey ? withKeptSource(spec.volumes, running.spec.volumes) : spec.volumes;
   return { ...spec, terminationGracePeriodSeconds, containers: [kept, ...spec.containers.slice(1)], volumes };
 }
+
+const RATE = '--arrival-rps';
+
+/** Arguments without the planned rate, which those of a router had up to version 0.1.0. */
+const withoutRate = (args: readonly string[] = []): readonly string[] =>
+  args.filter((arg, index) => arg !== RATE && args[index - 1] !== RATE);
 
 /** Up to version 0.1.0, a pod mounts its ConfigMap whole. */
 function withKeptSource(wanted: Pod['volumes'], running: Pod['volumes'] = []): Pod['volumes'] {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
 import { isRouter, type ObservedDeployment, type ObservedPod } from '../cluster/observed-objects.js';
-import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
+import { fileOf, withFile, withMountedFile } from '../render/config-files.js';
+import type { ConfigMap, Deployment, NetworkPolicy } from '../render/manifest-types.js';
 import {
   NOW_EPOCH_MS,
   objectsOf,
@@ -210,18 +212,52 @@ describe('reconcile: replicas', () => {
     expect([result.phase, deployment(result.apply, LARGE).spec.replicas]).toEqual(['preparing', 1]);
   });
 
-  it('grows before the router knows, and shrinks after', async () => {
+  it('grows and shrinks at once, and leaves the pod of the router', async () => {
     const [two, four] = [await small(), await wantedBy(pipeline, planWith('small', 4))];
-    const growing = decide({ children: settled(two) }, four);
+    const children = settled(two);
+    const growing = decide({ children }, four);
     expect(growing.phase).toBe('preparing');
     expect(deployment(growing.apply, SMALL).spec.replicas).toBe(4);
-    expect(growing.apply.some(isRouter)).toBe(false);
+    const { template } = deployment(children, ROUTER).spec;
+    expect(deployment(growing.apply, ROUTER).spec.template).toEqual(template);
     const shrinking = decide({ children: settled(four) }, two);
-    expect(shrinking.phase).not.toBe('settled');
-    expect(deployment(shrinking.apply, SMALL).spec.replicas).toBe(4);
+    expect(deployment(shrinking.apply, SMALL).spec.replicas).toBe(2);
+    expect(deployment(shrinking.apply, ROUTER).spec.template).toEqual(template);
     const wide = settled(two, { [SMALL]: { replicas: 4 } });
     const shrunk = decide({ children: wide }, two);
     expect(deployment(shrunk.apply, SMALL).spec.replicas).toBe(2);
+  });
+
+  it('grows one stage only into the room that another has left', async () => {
+    const tight = shelf({ budgetCpuCores: 4 });
+    const withSmall = (replicas: number) => planWith('small', replicas);
+    const [before, after] = [await wantedBy(tight, withSmall(1)), await wantedBy(tight, withSmall(4))];
+    const children = settled(before, { [ONLY]: { replicas: 3 } });
+    const first = decide({ children }, after);
+    // Four of five cores are held: those of the budget and one of the surge.
+    expect(deployment(first.apply, ONLY).spec.replicas).toBe(1);
+    expect(deployment(first.apply, SMALL).spec.replicas).toBe(2);
+    expect(deployment(decide({ children: settled(before) }, after).apply, SMALL).spec.replicas).toBe(4);
+  });
+
+  it('switches to another variant although a pod of another stage does not fit, and says so', async () => {
+    const more = (variant: string, replicas: number) => {
+      const plan = planWith(variant, replicas);
+      const only = plan.stages['classify' as never] as readonly { readonly replicas: number }[];
+      return { ...plan, stages: { ...plan.stages, classify: only.map((each) => ({ ...each, replicas: 3 })) } } as never;
+    };
+    const planning = await wantedBy(pipeline, more('large', 3));
+    const old = settled(await small()).filter(({ metadata }) => metadata.name !== ONLY);
+    const part = settled(planning, { [ONLY]: { ready: 1 } }).filter((object) => !isRouter(object));
+    const children = [...old, ...part];
+    const unfit = podOf(deployment(children, ONLY), {
+      conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no room' }],
+    });
+    const result = decide({ children, pods: [unfit] }, planning);
+    expect(result.phase).toBe('switching');
+    expect(condition(result, 'Ready')?.message).toBe(`${ONLY}: 1 of 3 ready; n/${ONLY}-1: no room`);
+    const none = settled(planning, { [ONLY]: { ready: 0 } }).filter((object) => !isRouter(object));
+    expect(decide({ children: [...old, ...none] }, planning).phase).toBe('preparing');
   });
 
   const by = (manager: string) => [
@@ -277,6 +313,56 @@ describe('reconcile: replicas', () => {
     );
     const result = decide({ children: [...settled(await small()), ...held] }, planning);
     expect(result.phase).toBe('switching');
+  });
+});
+
+/** Objects whose router is as version 0.1.0 rendered it: with the replicas in its file, and the rate in its arguments. */
+function withOldRouter(objects: readonly KubeObject[]): readonly KubeObject[] {
+  const config = objects.find((object) => object.kind === 'ConfigMap' && isRouter(object)) as ConfigMap;
+  const file = parse(fileOf(config) ?? '') as { spec: { stages: Record<string, object>[] } };
+  const counts: Readonly<Record<string, number>> = { detect: 2, classify: 1 };
+  const stages = file.spec.stages.map((stage) => {
+    const { name, variants, bounds, pins } = stage as never as {
+      name: string;
+      variants: { server: object }[];
+    } & Record<'bounds' | 'pins', object>;
+    const replicas = counts[name] ?? 1;
+    const plain = variants.map((variant) => ({ ...variant, server: { ...variant.server, replicas: undefined } }));
+    return {
+      ...stage,
+      variants: plain,
+      bounds: { ...bounds, replicas: { min: replicas, max: replicas } },
+      pins: { ...pins, replicas },
+    };
+  });
+  const text = stringify({ ...file, spec: { ...file.spec, stages } }, { lineWidth: 0 });
+  return objects.map((object) => {
+    if (object === config) return withFile(config, text);
+    if (object.kind !== 'Deployment' || !isRouter(object)) return object;
+    const router = withMountedFile(object as Deployment, text);
+    const { template } = router.spec;
+    const containers = template.spec.containers.map((container) => ({
+      ...container,
+      args: ['serve', 'pipeline.yaml', '--fixed', '--arrival-rps', '7', ...(container.args ?? []).slice(3)],
+    }));
+    return {
+      ...router,
+      spec: { ...router.spec, template: { ...template, spec: { ...template.spec, containers } } },
+    } as Deployment;
+  });
+}
+
+describe('reconcile: a router of version 0.1.0', () => {
+  it('does not restart while its replicas are those of the plan, and then gets the new form', async () => {
+    const [two, four] = [await small(), await wantedBy(pipeline, planWith('small', 4))];
+    const children = withOldRouter(settled(two));
+    const before = deployment(children, ROUTER).spec.template;
+    const kept = decide({ children }, two);
+    expect([kept.phase, deployment(kept.apply, ROUTER).spec.template]).toEqual(['settled', before]);
+    const changed = decide({ children }, four);
+    expect(changed.phase).toBe('switching');
+    expect(deployment(changed.apply, ROUTER).spec.template).toEqual(deployment(objectsOf(two), ROUTER).spec.template);
+    expect(deployment(changed.apply, SMALL).spec.replicas).toBe(4);
   });
 });
 

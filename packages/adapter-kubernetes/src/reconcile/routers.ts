@@ -87,8 +87,11 @@ function hasTurn(change: RouterChange, all: readonly RouterChange[]): boolean {
   };
   const waitsForNew = countOf(present) !== count && all.some((other) => joins(other) && isOpen(other));
   if (waitsForNew) return false;
-  return !bringsWorkloads(change, present) || !all.slice(0, change.router).some(isOpen);
+  return !bringsWorkloads(change, present) || !all.slice(0, change.router).some(isChanging);
 }
+
+/** A router that only grows holds up no other one: its missing pods may not fit. */
+const isChanging = (change: RouterChange): boolean => isOpen(change) && change.work.isGrowing !== true;
 
 const isOpen = ({ work }: RouterChange): boolean => work.phase !== 'settled';
 

@@ -1,8 +1,9 @@
 /** Targets of a router: annotated on its Deployment, or (after `k8s apply`) read from its pipeline file. */
+import { followsAddresses, LruCache, type PipelineSpec } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
 import { LABEL_PREFIX, workloadName } from '../cluster/object-names.js';
-import { isRouter, type ObservedDeployment, routerOf } from '../cluster/observed-objects.js';
+import { deployments, isRouter, type ObservedDeployment, routerOf } from '../cluster/observed-objects.js';
 import { filesOf } from '../render/config-files.js';
 import type { ConfigMap } from '../render/manifest-types.js';
 import { digestOf } from './replica-groups.js';
@@ -40,7 +41,7 @@ export function withKnownRoutes(
   stages: readonly ObservedDeployment[],
 ): ObservedDeployment {
   if (router.metadata.annotations?.[ROUTES_TO] !== undefined) return router;
-  const pinned = pinnedReplicas(router, children);
+  const pinned = routedReplicas(router, children);
   // If its file is missing, the router may use any stage.
   const routed = stages.filter(({ metadata }) => pinned === undefined || pinned.has(metadata.name));
   const inForce = routed.map(
@@ -50,23 +51,46 @@ export function withKnownRoutes(
   return withRoutes(router, routes) as ObservedDeployment;
 }
 
-/** Pinned replicas; undefined without the file that the router runs. */
-function pinnedReplicas(
+/** Pinned replicas by workload, undefined for those that follow the pods. Undefined without the file of the router. */
+function routedReplicas(
   router: ObservedDeployment,
   children: readonly KubeObject[],
-): ReadonlyMap<string, number> | undefined {
-  const config = children.find((child) => child.kind === 'ConfigMap' && isRouter(child)) as ConfigMap | undefined;
+): ReadonlyMap<string, number | undefined> | undefined {
+  const spec = routedSpec(router, children);
+  return spec && new Map(routedWorkloads(spec, router).map(({ workload, stage }) => [workload, stage.pins.replicas]));
+}
+
+const known = new LruCache<readonly string[]>(256);
+
+/** Workloads whose ready pods the router among these objects uses, whatever their number. */
+export function followedBy(objects: readonly KubeObject[]): ReadonlySet<string> {
+  const router = objects.find((object) => object.kind === deployments.kind && isRouter(object));
+  if (router === undefined) return new Set();
+  const deployment = router as ObservedDeployment;
+  const names = known.remember(`${routerOf(router)} ${digestOf(deployment)}`, () => {
+    const spec = routedSpec(deployment, objects);
+    const routed = spec === undefined ? [] : routedWorkloads(spec, deployment);
+    return routed.flatMap(({ workload, stage }) => (followsAddresses(stage) ? [workload] : []));
+  });
+  return new Set(names);
+}
+
+/** The file that a router runs; undefined without it. */
+function routedSpec(router: ObservedDeployment, objects: readonly KubeObject[]): PipelineSpec | undefined {
+  const config = objects.find((object) => object.kind === 'ConfigMap' && isRouter(object)) as ConfigMap | undefined;
   const file = config && filesOf(config).get(digestOf(router) ?? '');
   if (file === undefined) return undefined;
   const parsed = parsePipelineFile(file, { fileName: 'router', baseDir: '/' });
-  if (parsed.kind === 'invalid') return undefined;
-  const { name, stages } = parsed.spec;
-  const pins = stages.flatMap(({ id, pins: { variantId, replicas } = {} }) =>
-    variantId === undefined || replicas === undefined
+  return parsed.kind === 'invalid' ? undefined : parsed.spec;
+}
+
+function routedWorkloads({ name, stages }: PipelineSpec, router: ObservedDeployment) {
+  return stages.flatMap((stage) => {
+    const { variantId } = stage.pins;
+    return variantId === undefined
       ? []
-      : [[workloadName(name, id, variantId, routerOf(router)), replicas] as const],
-  );
-  return new Map(pins);
+      : [{ workload: workloadName(name, stage.id, variantId, routerOf(router)), stage }];
+  });
 }
 
 export function sendsTo(router: ObservedDeployment, to: readonly string[]): boolean {

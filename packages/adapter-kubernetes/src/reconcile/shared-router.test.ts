@@ -46,15 +46,16 @@ ${['a', 'b']
   .join('')}`;
 
 describe('sharedRouter', () => {
-  it('is the router of the new plan over the pods of both, with the replicas of the larger', async () => {
+  it('is the router of the new plan over the pods of both, which it follows', async () => {
     const { stage, text, digest } = routerOf(sharedRouter(await rendered('large', 3), await rendered('small', 4)));
     expect(stage).toMatchObject({
       variants: [
         { name: 'large', server: { url: ['http://shelf--detect--large:8080', 'http://shelf--detect--small:8080'] } },
       ],
-      bounds: { replicas: { min: 4, max: 4 } },
-      pins: { variant: 'large', replicas: 4 },
+      bounds: { replicas: { min: 1 } },
+      pins: { variant: 'large' },
     });
+    expect(stage).not.toHaveProperty('pins.replicas');
     expect(digest).toBe(digestOf(text, 16));
     expect(parsePipelineFile(text, { fileName: 'router', baseDir: '/' })).toMatchObject({ kind: 'valid' });
   });
@@ -63,7 +64,10 @@ describe('sharedRouter', () => {
     const [small, large] = [await rendered('small', 4), await rendered('large', 3)];
     const shared = sharedRouter(large, small) ?? [];
     expect(routerOf(sharedRouter(large, shared)).text).toBe(routerOf(shared).text);
-    expect(routerOf(sharedRouter(small, shared)).stage).toMatchObject({ pins: { variant: 'small', replicas: 4 } });
+    expect(routerOf(sharedRouter(small, shared)).stage).toMatchObject({
+      pins: { variant: 'small' },
+      variants: [{ server: { url: ['http://shelf--detect--large:8080', 'http://shelf--detect--small:8080'] } }],
+    });
   });
 
   it('is the wanted one where no variant is switched', async () => {

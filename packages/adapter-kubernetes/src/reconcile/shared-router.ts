@@ -1,6 +1,7 @@
 /**
- * Router of the new plan over the pods of both plans. Each stage runs as many batches at once as the larger plan has
- * replicas, each in a different pod. So each plan gets traffic in proportion to its pods. The function is idempotent.
+ * Router of the new plan over the pods of both plans. A stage that follows its pods uses all of them. Another stage runs
+ * as many batches at once as the larger plan has replicas. So each plan gets traffic in proportion to its pods. The
+ * function is idempotent.
  */
 import { parse, stringify } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
@@ -14,7 +15,8 @@ interface RoutedStage {
   /** Absent on a combine stage, which runs in the router. */
   readonly variants?: readonly RoutedVariant[];
   readonly bounds: { readonly replicas: { readonly min: number; readonly max: number } };
-  readonly pins: { readonly replicas: number };
+  /** Without replicas if the stage follows its pods. */
+  readonly pins: { readonly replicas?: number };
 }
 
 interface RoutedVariant {
@@ -23,6 +25,7 @@ interface RoutedVariant {
 
 interface RoutedServer {
   readonly url: string | readonly string[];
+  readonly replicas?: string;
   readonly model: string;
   readonly batching?: string;
 }
@@ -62,10 +65,12 @@ function sharedStage(stage: RoutedStage, live: RouterFile): RoutedStage | undefi
   const others = oldUrls.filter((url) => !urls.includes(url));
   if (others.length === 0) return stage;
   if (variant.server.model !== old.server.model || variant.server.batching !== old.server.batching) return undefined;
-  const replicas = Math.max(stage.pins.replicas, before.pins.replicas);
+  const variants = [{ ...variant, server: { ...variant.server, url: [...urls, ...others].toSorted() } }];
+  if (variant.server.replicas === 'addresses') return { ...stage, variants };
+  const replicas = Math.max(stage.pins.replicas ?? 1, before.pins.replicas ?? 1);
   return {
     ...stage,
-    variants: [{ ...variant, server: { ...variant.server, url: [...urls, ...others].toSorted() } }],
+    variants,
     bounds: { ...stage.bounds, replicas: { min: replicas, max: replicas } },
     pins: { ...stage.pins, replicas },
   };

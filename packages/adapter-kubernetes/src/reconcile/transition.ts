@@ -1,6 +1,7 @@
 /**
  * Steps of a change; each step is complete before the next step removes anything. New stages start, then the router
- * switches (in canary steps if workloads are new), then old stages are removed.
+ * switches (in canary steps if workloads are new), then old stages are removed. A router follows the ready pods of its
+ * stages, so a change of replicas alone only scales the stages.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { TRIAL_MS } from '@equipoise/core/serve';
@@ -26,7 +27,7 @@ import { withKeptTexts } from './kept-templates.js';
 import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
 import { digestOf, type ForeignReplicas, foreignReplicas, isOfTemplate, replicaGroups } from './replica-groups.js';
 import type { CanaryFailure } from './rollback.js';
-import { type Routes, routesOf, sendsTo, withKnownRoutes, withRoutes } from './routes.js';
+import { followedBy, type Routes, routesOf, sendsTo, withKnownRoutes, withRoutes } from './routes.js';
 import { sharedRouter } from './shared-router.js';
 
 /** Time to keep previous replicas warm: twice the trial, because a new router reports late. */
@@ -40,6 +41,8 @@ export interface Work {
   readonly againAfterMs?: number | undefined;
   readonly awaitsVerdict?: boolean | undefined;
   readonly isQuiet?: boolean | undefined;
+  /** True if the router runs the plan, and only further replicas of its stages are missing. */
+  readonly isGrowing?: boolean;
   readonly canary?: { readonly workloads: readonly string[]; readonly fraction: number };
   readonly failure?: CanaryFailure | undefined;
 }
@@ -92,7 +95,10 @@ interface PlanChange {
   /** Workloads with replicas set by foreign writers. */
   readonly held: ReadonlySet<string>;
   readonly isSwitched: boolean;
+  /** True if the router may switch. */
   readonly isPrepared: boolean;
+  /** True if all replicas are ready. */
+  readonly isComplete: boolean;
 }
 
 function changeOf(
@@ -122,6 +128,14 @@ function changeOf(
     inForce: new Map(stages.map(({ metadata, spec }) => [metadata.name, spec.replicas])),
   };
   const routerPods = view.pods.filter(isRouter);
+  const followed = followedBy(wanted);
+  const { inForce, to } = routesOf(liveRouter);
+  const isShared = to.some((name) => !inForce.has(name));
+  const serves = (stage: Deployment): boolean => {
+    const { name } = stage.metadata;
+    return !isShared && followed.has(name) && inForce.has(name) && servesAlready(stage, live.get(name));
+  };
+  const isComplete = (stage: Deployment): boolean => isReadyFor(stage, live.get(stage.metadata.name), held);
   return {
     view,
     live,
@@ -135,7 +149,8 @@ function changeOf(
     held,
     isSwitched:
       router === undefined || (liveRouter !== undefined && isRunning(liveRouter, router, { routes, routerPods })),
-    isPrepared: stages.every((stage) => isReadyFor(stage, live.get(stage.metadata.name), held)),
+    isPrepared: stages.every((stage) => isComplete(stage) || serves(stage)),
+    isComplete: stages.every(isComplete),
   };
 }
 
@@ -145,7 +160,8 @@ function workOn(
   bounds: PlannedObjects['bounds'],
   { isShifting, nowEpochMs }: { readonly isShifting: boolean; readonly nowEpochMs: number },
 ): Work {
-  const { view, live, wanted, stages, liveRouter, routerPods, routes, foreign, held, isSwitched, isPrepared } = change;
+  const { view, live, wanted, stages, liveRouter, routerPods, routes, foreign, held } = change;
+  const { isSwitched, isPrepared, isComplete } = change;
   const groups = replicaGroups({
     wanted: stages,
     live: [...live.values()].filter(isStage),
@@ -159,7 +175,8 @@ function workOn(
   const shared = isTight ? sharedWork(wanted, view.children, { liveRouter, routerPods, routes }) : undefined;
   const steps = shared?.isRunning === true ? stepsWithinHeadroom(groups, bound, true) : apart;
   const isSharing = shared !== undefined && (shared.isRunning || steps.kind === 'share');
-  const phase = phaseOf({ isSwitched, isPrepared, isSharing, isStuck: ['share', 'none'].includes(steps.kind) });
+  const isStuck = ['share', 'none'].includes(steps.kind);
+  const phase = phaseOf({ isSwitched, isPrepared, isComplete, isSharing, isStuck });
 
   const apply = wanted.flatMap((object) => {
     if (isStage(object)) return stageNow(object, steps, { held, isSwitched });
@@ -176,6 +193,7 @@ function workOn(
   return {
     againAfterMs: view.children.some(isMeshObject) ? UNWATCHED_MS : onTrialMs > 0 ? onTrialMs : undefined,
     phase,
+    isGrowing: isSwitched && isPrepared && !isComplete,
     foreign,
     remove: leftovers(view.children, wanted, (child) => inUse(child) || (isTried && isStage(child)) || !mayGo(child)),
     apply: [...apply, ...(isSharing ? (shared?.apply ?? []) : []), ...leaving],
@@ -204,12 +222,13 @@ function isKeptWarm({ pipeline }: ObservedPipeline, onTrialMs: number): (child: 
 function phaseOf(state: {
   readonly isSwitched: boolean;
   readonly isPrepared: boolean;
+  readonly isComplete: boolean;
   readonly isSharing: boolean;
   readonly isStuck: boolean;
 }): Phase {
-  const { isSwitched, isPrepared, isSharing, isStuck } = state;
-  if (isPrepared) return isSwitched ? 'settled' : 'switching';
-  if (isSwitched) return 'preparing';
+  const { isSwitched, isPrepared, isComplete, isSharing, isStuck } = state;
+  if (isSwitched) return isComplete ? 'settled' : 'preparing';
+  if (isPrepared) return 'switching';
   if (isSharing) return 'sharing';
   return isStuck ? 'no-room' : 'preparing';
 }
@@ -274,6 +293,16 @@ function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, he
   return isEnough && rolloutState(live).kind === 'complete';
 }
 
+/**
+ * True if a workload of the plan in force has a ready pod of its template, and no other pods. A router that follows its
+ * pods need not wait for more, which may never fit: unless the present router is shared, it uses the same pods.
+ */
+function servesAlready(wanted: Deployment, live: ObservedDeployment | undefined): boolean {
+  if (live === undefined || !isOfTemplate(live, wanted)) return false;
+  const { observedGeneration = 0, replicas = 0, updatedReplicas = 0, readyReplicas = 0 } = live.status ?? {};
+  return observedGeneration >= (live.metadata.generation ?? 0) && updatedReplicas === replicas && readyReplicas > 0;
+}
+
 /** True if the router has the plan's configuration, serves without a canary, and has no older pods. */
 function isRunning(
   live: ObservedDeployment,
@@ -299,7 +328,9 @@ function stageNow(
   if (!isSwitched && steps.postponed.has(name)) return [];
   if (!isDeployment(wanted) || held.has(name)) return [withoutHeldReplicas(wanted, held)];
   const { replicas, ...spec } = wanted.spec;
-  const now = isSwitched ? replicas : (steps.replicas.get(name) ?? replicas);
+  const granted = steps.replicas.get(name) ?? replicas;
+  // The router follows, so surplus replicas stop at once.
+  const now = isSwitched ? Math.min(replicas, granted) : granted;
   return now === replicas ? [wanted] : [{ ...wanted, spec: { ...spec, replicas: now } } as KubeObject];
 }
 

@@ -1,15 +1,26 @@
 import { fileURLToPath } from 'node:url';
-import { type PipelineSpec, type StageSpec, stageId, type VariantId, variantId } from '@equipoise/core/model';
+import {
+  followsAddresses,
+  type PipelineSpec,
+  type StageSpec,
+  stageId,
+  type VariantId,
+  variantId,
+} from '@equipoise/core/model';
 import { optimize } from '@equipoise/core/plan';
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../api/kube-object.js';
 import { toYaml } from '../api/to-yaml.js';
+import { workloadName } from '../cluster/object-names.js';
+import { isRouter } from '../cluster/observed-objects.js';
 import { routedPlan } from '../plan/kept-plan.js';
+import { withRoutes } from '../reconcile/routes.js';
 import { fileOf } from './config-files.js';
 import type { ConfigMap, NetworkPolicy } from './manifest-types.js';
 import { renderPlan } from './render-plan.js';
 import { EVERY_KIND, exampleOf, planFor, requestFor, specOf } from './render-request.test-support.js';
 import { brokenRules, podsOf } from './rendered-rules.test-support.js';
+import { chosenVariants } from './router-spec.js';
 
 const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const;
 const every = specOf(EVERY_KIND);
@@ -51,16 +62,65 @@ describe.each(targets)('a plan for %s', (target) => {
     await expect(text).toMatchFileSnapshot(fileURLToPath(new URL(`golden/${target}.yaml`, import.meta.url)));
   });
 
-  it('has a router whose only plan is this one', () => {
+  it('has a router whose only plan is this one, but for the replicas that follow the pods', () => {
     const { spec, profiles } = exampleOf('examples/policies/pipeline.yaml');
     const plan = planFor(spec);
     const objects = renderPlan(requestFor(target, { spec, profiles, plan }));
     const routed = servedSpec(objects, 'detect-and-classify');
     const clock = { nowMs: () => 0 };
     const result = optimize({ spec: routed, profiles: [], arrivalRps: 1, estimator: 'distribution', clock });
-    expect(result).toMatchObject({ kind: 'feasible', plan });
+    const stages = Object.entries(plan.stages).map(([id, chosen]) => {
+      const follows = routed.stages.some((stage) => stage.id === id && followsAddresses(stage));
+      return [id, chosen.map((each) => (follows ? { ...each, replicas: expect.any(Number) } : each))];
+    });
+    expect(result).toMatchObject({ kind: 'feasible', plan: { stages: Object.fromEntries(stages) } });
     expect(routed.control.mode).toBe('off');
   });
+
+  it('has the same router for another number of replicas', () => {
+    const { spec, profiles } = exampleOf('examples/policies/pipeline.yaml');
+    const plan = planFor(spec);
+    const more = Object.entries(plan.stages).map(([id, chosen]) => [
+      id,
+      chosen.map((each) => ({ ...each, replicas: each.replicas + 1 })),
+    ]);
+    const router = (of: typeof plan) =>
+      renderPlan(requestFor(target, { spec, profiles, plan: of })).filter((object) => isRouter(object));
+    expect(router({ stages: Object.fromEntries(more) })).toEqual(router(plan));
+  });
+
+  it('is read back: replicas that the router follows as it was told, or from the objects of their stage', () => {
+    const { spec, profiles } = exampleOf('examples/policies/pipeline.yaml');
+    const { stages } = planFor(spec);
+    const objects = renderPlan(requestFor(target, { spec, profiles, plan: { stages } }));
+    expect(routedPlan(spec, objects)?.stages).toEqual(stages);
+    const chosen = chosenVariants({ spec, plan: { stages } });
+    const names = chosen.map(({ stage, variant }) => workloadName(spec.name, stage.id, variant.id));
+    // The objects of the stages have the replicas of another plan.
+    const told = { to: names, inForce: new Map(names.map((name) => [name, 7])) };
+    const routed = objects.map((object) =>
+      object.kind === 'Deployment' && isRouter(object) ? withRoutes(object, told) : object,
+    );
+    const { stages: followed } = servedSpec(objects, spec.name);
+    expect(routedPlan(spec, routed)?.stages).toEqual(
+      Object.fromEntries(
+        followed.map((stage) => [
+          stage.id,
+          (stages[stage.id] ?? []).map((each) => (followsAddresses(stage) ? { ...each, replicas: 7 } : each)),
+        ]),
+      ),
+    );
+  });
+});
+
+it('is refused with replicas at addresses, because the plan has their number', () => {
+  const [start, end] = EVERY_KIND.split('https://models.example.org') as [string, string];
+  const spec = specOf(
+    `${start}http://models.example.org', replicas: addresses, model: rank${end.slice(end.indexOf(', token'))}`,
+  );
+  expect(() => renderPlan(requestFor('deployment', { spec }))).toThrow(
+    'the stage rank follows the plan. Remove its server.replicas',
+  );
 });
 
 it('gives the router the shares of the variants in the plan', () => {

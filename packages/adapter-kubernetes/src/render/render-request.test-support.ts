@@ -138,7 +138,7 @@ export function requestFor(
   { spec, ...more }: Partial<RenderRequest> & Pick<RenderRequest, 'spec'>,
 ): RenderRequest {
   return {
-    ...{ spec, target, plan: planFor(spec), profiles: [], arrivalRps: 20 },
+    ...{ spec, target, plan: planFor(spec), profiles: [] },
     images: { pipeline: 'registry.example.org/shelf:1', byVariant: {} },
     artifactBase: 's3://models/shelf',
     ...more,

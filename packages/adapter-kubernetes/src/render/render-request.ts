@@ -9,15 +9,14 @@ export interface Images {
   readonly byVariant: Readonly<Record<string, string>>;
 }
 
-/** Request to render a plan that was made for `profiles` and `arrivalRps`. */
+/** Request to render a plan that was made for `profiles`. */
 export interface RenderRequest {
   readonly spec: PipelineSpec;
   readonly plan: Pick<Plan, 'stages'>;
   readonly profiles: ProfileSet;
-  readonly arrivalRps: number;
   readonly target: RenderTarget;
   readonly images: Images;
-  /** Routers with this plan each; default 1. `arrivalRps` is the load of one. */
+  /** Routers with this plan each; default 1. */
   readonly routers?: number;
   /** False: stage pods have CPU requests only. Default true. */
   readonly hasCpuLimits?: boolean;

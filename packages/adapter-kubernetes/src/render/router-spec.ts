@@ -1,6 +1,10 @@
-/** Pipeline file of the router: the same graph with the plan pinned. Each planned replica is a connection to a pod. */
+/**
+ * Pipeline file of the router: the same graph with the plan pinned. A replica is a connection to a pod. Where the router
+ * follows the pods, the file has no number of replicas, so that a change of this number restarts no router.
+ */
 import {
   AppError,
+  followsAddresses,
   type InferenceServerSpec,
   type PipelineSpec,
   type StageSpec,
@@ -23,7 +27,7 @@ export function chosenVariants({ spec, plan }: Pick<RenderRequest, 'spec' | 'pla
   });
 }
 
-/** AppError INVALID_PIPELINE for several sources or a shadow. */
+/** AppError INVALID_PIPELINE for several sources, a shadow, or a stage that does not follow the plan. */
 export function routerSpec(
   { spec, profiles }: Pick<RenderRequest, 'spec' | 'profiles'>,
   chosen: readonly ChosenVariant[],
@@ -39,6 +43,12 @@ export function routerSpec(
     throw new AppError(
       'INVALID_PIPELINE',
       `On a cluster, answers are not compared. Remove the shadow of the stage ${compared.id}, or serve it on one machine.`,
+    );
+  const followed = spec.stages.find(followsAddresses);
+  if (followed !== undefined)
+    throw new AppError(
+      'INVALID_PIPELINE',
+      `On a cluster, the stage ${followed.id} follows the plan. Remove its server.replicas, or serve it on one machine with --fixed.`,
     );
   const variantOf = new Map<string, VariantId>(chosen.map(({ stage, variant }) => [stage.id, variant.id]));
   const { evaluation: _, placement: __, routers: ___, accuracyTable, ...rest } = spec;
@@ -65,6 +75,10 @@ function routedStage(
   const { cpuCores, memoryBytes, gpus } = plan.resources;
   const { maxBatchSize, maxBatchWaitMs, replicas } = plan;
   const { version, accuracy } = variant;
+  const follows = server.replicas === 'addresses';
+  const range = follows
+    ? { minReplicas: 1, maxReplicas: stage.bounds.maxReplicas }
+    : { minReplicas: replicas, maxReplicas: replicas };
   return {
     id,
     kind,
@@ -83,8 +97,8 @@ function routedStage(
         parameters: {},
       },
     ],
-    bounds: { minReplicas: replicas, maxReplicas: replicas, batchSizes: [maxBatchSize], maxBatchWaitMs },
-    pins: { variantId: variant.id, cpuCores, maxBatchSize, replicas },
+    bounds: { ...range, batchSizes: [maxBatchSize], maxBatchWaitMs },
+    pins: { variantId: variant.id, cpuCores, maxBatchSize, ...(!follows && { replicas }) },
   };
 }
 

@@ -81,8 +81,9 @@ const tokenSecretName = (pipeline: string): string => objectName(pipeline, 'toke
 
 const originOf = (url: string): string => url.replace(/^(\w+:\/\/[^/]+).*$/, '$1');
 
-function routerContainer({ spec, images, arrivalRps }: RenderRequest): Container {
-  const args = ['serve', 'pipeline.yaml', '--fixed', '--arrival-rps', String(arrivalRps), '--no-admin-port'];
+function routerContainer({ spec, images }: RenderRequest): Container {
+  // Without the planned rate, which changes with each plan.
+  const args = ['serve', 'pipeline.yaml', '--fixed', '--no-admin-port'];
   return {
     name: 'router',
     image: images.pipeline,

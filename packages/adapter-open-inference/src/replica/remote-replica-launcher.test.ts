@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
-import { placesOf, RemoteReplicaLauncher } from './remote-replica-launcher.js';
+import { placesOf, RemoteReplicaLauncher, serverAddresses } from './remote-replica-launcher.js';
 
 const known: Readonly<Record<string, readonly string[]>> = {
   pods: ['10.1.0.9', '10.1.0.10'],
@@ -14,6 +14,11 @@ const known: Readonly<Record<string, readonly string[]>> = {
 
 const addressesOf = async (url: string): Promise<readonly string[]> =>
   (await placesOf(url, resolve)).map((place) => place.url);
+
+function serverIn({ variant }: ReturnType<typeof launchRequestOf>) {
+  if (variant.server === undefined) throw new Error('the variant has no server');
+  return variant.server;
+}
 
 async function resolve(name: string): Promise<readonly string[]> {
   const addresses = known[name];
@@ -187,6 +192,54 @@ describe('the addresses of a name that has several', () => {
     runners.push(await launch());
     expect(asked()).toBeGreaterThan(before);
     await Promise.all(runners.map((runner) => runner.close()));
+  });
+
+  describe('which are the replicas', () => {
+    const followed = (port: number, names: readonly string[] = ['pods']) => {
+      const urls = names.map((name) => `http://${name}:${port}`);
+      const server = { urls, replicas: 'addresses', model: 'm', batching: 'stack' } as const;
+      return launchRequestOf(stageNamed('sends', [variantNamed('v', { server })]));
+    };
+
+    it('get one replica each, which tells its address', async () => {
+      const { port } = await serverAt('127.0.0.2', 0);
+      await serverAt('127.0.0.3', port);
+      const launcher = launcherOf(['127.0.0.3', '127.0.0.2']);
+      const runners = [await launcher.launch(followed(port)), await launcher.launch(followed(port))];
+      const addresses = runners.map(({ runner }) => runner.address);
+      expect(addresses).toEqual([`http://127.0.0.2:${port}`, `http://127.0.0.3:${port}`]);
+      expect(await serverAddresses(serverIn(followed(port)), async () => ['127.0.0.3', '127.0.0.2'])).toEqual(
+        addresses,
+      );
+      await expect(launcher.launch(followed(port))).rejects.toMatchObject({
+        code: 'MODEL_LOAD_FAILED',
+        message: expect.stringContaining('each address of its server has a replica'),
+      });
+      await Promise.all(runners.map(({ runner }) => runner.close()));
+      await (await launcher.launch(followed(port))).runner.close();
+    });
+
+    it('are those of all names, of which some may have none', async () => {
+      const { port } = await serverAt('127.0.0.2', 0);
+      const resolve = async (name: string) => {
+        if (name === 'new') return ['127.0.0.2'];
+        throw Object.assign(new Error(`no ${name}`), { code: name === 'old' ? 'ENOTFOUND' : 'EAI_AGAIN' });
+      };
+      const of = (...names: readonly string[]) => serverAddresses(serverIn(followed(port, names)), resolve);
+      expect(await of('old', 'new')).toEqual([`http://127.0.0.2:${port}`]);
+      await expect(of('old')).rejects.toThrow('no old');
+      await expect(of('silent', 'new')).rejects.toThrow('no silent');
+      const launcher = new RemoteReplicaLauncher(UNCHECKED, resolve);
+      await expect(launcher.launch(followed(port, ['silent']))).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
+    });
+
+    it('are asked by their name where there is one only', async () => {
+      const { port } = await serverAt('127.0.0.2', 0);
+      const launcher = launcherOf(['127.0.0.2']);
+      const { runner } = await launcher.launch(followed(port));
+      expect(runner.address).toBe(`http://127.0.0.2:${port}`);
+      await runner.close();
+    });
   });
 
   it('get a part of the time each, because one may be silent', async () => {

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { AppError, invariant } from '@equipoise/core/model';
+import { AppError, type InferenceServerSpec, invariant } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { tokenFor } from './server-token.js';
 import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from './start-server-runner.js';
@@ -29,7 +29,8 @@ interface KnownAddresses {
  * Launches replicas on running servers, each on an address with the fewest replicas. A name with several addresses, like
  * a headless Kubernetes service, is resolved at each start. Some of its servers may not be ready yet, or be gone, so all
  * addresses with the fewest replicas are tried. Others are not: a server would run the batches of two replicas at once,
- * also later. For the same reason a launch fails while a name has lost an address and each other one has a replica.
+ * also later. For the same reason a launch fails while a name has lost an address and each other one has a replica. If
+ * the replicas are the addresses, no address ever has two.
  */
 export class RemoteReplicaLauncher implements ReplicaLauncher {
   readonly #limits: ServerLimits;
@@ -51,8 +52,10 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
   async launch(request: LaunchRequest): Promise<LaunchedReplica> {
     const startedAtMs = performance.now();
     const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
-    const places = await this.#placesOf(request);
+    const follows = serverOf(request).replicas === 'addresses';
+    const places = await (follows ? this.#addressedPlaces(request) : this.#placesOf(request));
     const fewest = Math.min(...places.map(({ server }) => this.#replicasOf(server)));
+    if (fewest > 0 && follows) throw cannotStart(request, 'each address of its server has a replica.');
     const short = serverOf(request).urls.find((given) => this.#addressesOf.get(given)?.fewerSinceMs !== undefined);
     if (fewest > 0 && short !== undefined)
       throw cannotStart(request, `${short} has lost a server, and each other one has a replica.`);
@@ -74,6 +77,14 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
     throw failure instanceof AppError ? cannotStart(request, failure.message, failure) : failure;
   }
 
+  async #addressedPlaces(request: LaunchRequest): Promise<readonly Place[]> {
+    try {
+      return await addressedPlaces(serverOf(request), this.#resolve);
+    } catch (error) {
+      throw cannotStart(request, messageOf(error), error);
+    }
+  }
+
   /** Addresses of the server, each once. */
   async #placesOf(request: LaunchRequest): Promise<readonly Place[]> {
     const { urls } = serverOf(request);
@@ -85,7 +96,7 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
         return places;
       }),
     );
-    return [...new Map(resolved.flat().map((place) => [place.server, place])).values()];
+    return eachOnce(resolved.flat());
   }
 
   #noteAddresses(given: string, count: number): void {
@@ -104,7 +115,8 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
       client.close();
       throw cannotStart(request, `the server ${url} has no model ${model} that is ready.`);
     }
-    return runnerOver(client, request, { ...this.#limits, release: async () => this.#count(server, -1) });
+    const release = async () => this.#count(server, -1);
+    return runnerOver(client, request, { ...this.#limits, address: server, release });
   }
 
   #replicasOf(server: string): number {
@@ -117,7 +129,7 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
 }
 
 /** Resolves a name; rejects if it has no address. */
-type ResolveName = (name: string) => Promise<readonly string[]>;
+export type ResolveName = (name: string) => Promise<readonly string[]>;
 
 const resolveName: ResolveName = async (name) =>
   (await lookup(name, { all: true, order: 'verbatim' })).map(({ address }) => address);
@@ -128,23 +140,66 @@ const hostOf = (url: string, given: string): string | undefined =>
 
 const UNENCRYPTED = ['http:', 'grpc:'];
 
+const eachOnce = (places: readonly Place[]): readonly Place[] => [
+  ...new Map(places.map((place) => [place.server, place])).values(),
+];
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** One URL per address of the name, sorted; the URL itself for at most one address, or with TLS. */
 export async function placesOf(given: string, resolve: ResolveName): Promise<readonly Place[]> {
+  const itself: Place = { url: given, server: given, given };
+  const places = await resolvedPlaces(given, resolve).catch(() => []);
+  const [only, ...others] = places;
+  if (only === undefined) return [itself];
+  return others.length > 0 ? places : [{ ...itself, server: only.server }];
+}
+
+/** Addresses of a server now. Rejects if they are unknown, or if there are none. */
+export async function serverAddresses(
+  server: Pick<InferenceServerSpec, 'urls'>,
+  resolve: ResolveName = resolveName,
+): Promise<readonly string[]> {
+  return (await addressedPlaces(server, resolve)).map((place) => place.server);
+}
+
+/** Codes of a name that has no address, in contrast to a name server that does not answer. */
+const NO_ADDRESS = ['ENOTFOUND', 'ENODATA'];
+
+/** One place per address of the names. Rejects if a name server does not answer, or if no name has an address. */
+async function addressedPlaces(
+  { urls }: Pick<InferenceServerSpec, 'urls'>,
+  resolve: ResolveName,
+): Promise<readonly Place[]> {
+  let unknown: unknown;
+  const resolved = await Promise.all(
+    urls.map((given) =>
+      resolvedPlaces(given, resolve).catch((error: unknown) => {
+        unknown = error;
+        if (NO_ADDRESS.includes((error as { readonly code?: string }).code ?? '')) return [];
+        throw error;
+      }),
+    ),
+  );
+  const places = eachOnce(resolved.flat());
+  if (places.length === 0) throw unknown;
+  return places;
+}
+
+/** One URL per address of the name, sorted; the URL itself for an address, or with TLS. Rejects as `resolve` does. */
+async function resolvedPlaces(given: string, resolve: ResolveName): Promise<readonly Place[]> {
   const itself: Place = { url: given, server: given, given };
   const parsed = URL.canParse(given) ? new URL(given) : undefined;
   if (parsed === undefined || !UNENCRYPTED.includes(parsed.protocol)) return [itself];
   if (isIP(parsed.hostname.replace(/^\[|\]$/g, '')) !== 0) return [itself];
-  const addresses = await resolve(parsed.hostname).catch(() => []);
+  const addresses = await resolve(parsed.hostname);
   // An IPv4 and an IPv6 address may be the same server, so only one family counts.
   const families = [4, 6].map((family) => addresses.filter((address) => isIP(address) === family));
   const [ofFamily = []] = families.filter((each) => each.length > 0);
-  const places = ofFamily.toSorted().map((address): Place => {
+  return ofFamily.toSorted().map((address): Place => {
     const placed = new URL(parsed);
     placed.hostname = isIP(address) === 6 ? `[${address}]` : address;
     const url = placed.href.replace(/\/$/, '');
     return { url, server: url, given };
   });
-  const [only, ...others] = places;
-  if (only === undefined) return [itself];
-  return others.length > 0 ? places : [{ ...itself, server: only.server }];
 }

@@ -18,6 +18,7 @@ export interface ServerFacts {
   readonly batching: InferenceServerSpec['batching'];
   readonly runTimeoutMs: number;
   readonly healthIntervalMs: number;
+  readonly address?: string | undefined;
   /** True if a batch may run twice. */
   readonly isIdempotent: boolean;
 }
@@ -33,6 +34,7 @@ export class ServerRunner implements ModelRunner {
   readonly keepsTensors = true;
   readonly passesTraces = true;
   readonly givesTensors = true;
+  readonly address: string | undefined;
   readonly #client: InferenceClient;
   readonly #facts: ServerFacts;
   readonly #release: () => Promise<void>;
@@ -47,6 +49,7 @@ export class ServerRunner implements ModelRunner {
   constructor(client: InferenceClient, facts: ServerFacts, release: () => Promise<void>) {
     this.#client = client;
     this.#facts = facts;
+    this.address = facts.address;
     this.#release = release;
     this.#health = setInterval(() => void this.#checkHealth(), facts.healthIntervalMs);
     this.#health.unref();

@@ -58,16 +58,21 @@ export async function clientOf(
   return openInferenceClient(url, { raw: false, ...options });
 }
 
+export interface RunnerOptions extends ServerLimits {
+  readonly address?: string;
+  readonly release: () => Promise<void>;
+}
+
 export function runnerOver(
   client: InferenceClient,
   request: LaunchRequest,
-  { healthIntervalMs = DEFAULT_HEALTH_INTERVAL_MS, release }: ServerLimits & { readonly release: () => Promise<void> },
+  { healthIntervalMs = DEFAULT_HEALTH_INTERVAL_MS, address, release }: RunnerOptions,
 ): ServerRunner {
   const { stage, variant } = request;
   const { model, batching } = serverOf(request);
   const { runTimeoutMs = defaultRunTimeoutMs, idempotent: isIdempotent = true } = stage;
-  const facts = { stage: stage.id, variant: variant.id, model, batching, runTimeoutMs, healthIntervalMs, isIdempotent };
-  return new ServerRunner(client, facts, release);
+  const names = { stage: stage.id, variant: variant.id, model, address };
+  return new ServerRunner(client, { ...names, batching, runTimeoutMs, healthIntervalMs, isIdempotent }, release);
 }
 
 export function cannotStart({ stage, variant }: LaunchRequest, problem: string, cause?: unknown): AppError {

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { AppError, type ControlMode, type PipelineSpec } from '@equipoise/core/model';
+import { AppError, type ControlMode, followsAddresses, type PipelineSpec } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
 import {
   DesiredReplicas,
@@ -77,6 +77,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const tracePlace = exportPlace(options, process.env);
   const tracer = requestTracer(options);
   const spec = await loadSpec(file);
+  checkFollowed(options, spec);
   const requests = requestLog(options.requestLog, tracer);
   if (requests !== undefined) reloads.add('the request log', () => requests.reopen());
   await fetchArtifactsAhead(spec);
@@ -179,6 +180,14 @@ async function replaced({ runner }: RunningPipeline, ownUrl: string): Promise<vo
   if (replacement === undefined) return;
   const onWait = () => log('serving on until another pod of this stage is ready');
   await awaitReplacement(replacement, { ownUrl, isInUse: () => isInUse(runner), onWait });
+}
+
+/** Throws WRONG_USAGE if a plan would adapt replicas that are the addresses of a server. */
+function checkFollowed({ fixed = false, policy }: ServeOptions, { stages }: PipelineSpec): void {
+  const followed = stages.find(followsAddresses);
+  if (followed === undefined || fixed || policy !== 'equipoise') return;
+  const message = `The stage ${followed.id} has server.replicas: addresses, so its replicas follow the addresses of its server, not a plan. Serve it with --fixed.`;
+  throw new AppError('WRONG_USAGE', message);
 }
 
 /** Undefined without metrics. */

@@ -11,6 +11,7 @@ import {
   CommandReplicaLauncher,
   clientDefaults,
   RemoteReplicaLauncher,
+  type ResolveName,
 } from '@equipoise/adapter-open-inference';
 import { invariant, type PipelineSpec, SeededRng } from '@equipoise/core/model';
 import { curvesOf, drawMs } from '@equipoise/core/plan';
@@ -18,8 +19,8 @@ import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { ThreadedDecoder } from '@equipoise/runtime';
 import { artifactCache, stageRules } from './artifacts.js';
 
-/** Launches all kinds of replicas. `seed` fixes synthetic service times. */
-export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher {
+/** Launches all kinds of replicas. `seed` fixes synthetic service times; `resolve` finds the addresses of servers. */
+export function embeddedLauncher(spec: PipelineSpec, seed = 1, resolve?: ResolveName): ReplicaLauncher {
   const synthetic = new SyntheticReplicaLauncher({
     rng: new SeededRng(seed),
     serviceMs: (request, batchSize, rng) => drawMs(curveFor(request).law(batchSize), rng),
@@ -44,7 +45,7 @@ export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher 
     process: new ProcessReplicaLauncher(),
     python: new PythonReplicaLauncher(),
     synthetic,
-    remote: new RemoteReplicaLauncher({ decodeLarge }),
+    remote: new RemoteReplicaLauncher({ decodeLarge }, resolve),
     command: new CommandReplicaLauncher({ decodeLarge }),
   });
   return new FetchingLauncher(launcher, { cache: artifactCache, locate: stageRules.locate });

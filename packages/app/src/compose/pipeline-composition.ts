@@ -1,19 +1,24 @@
 /** Composes a running pipeline from its data plane, control loop, planner workers, log and store. */
 import { setTimeout } from 'node:timers/promises';
-import { EmbeddedActuator } from '@equipoise/adapter-embedded';
+import { AddressFollower, EmbeddedActuator } from '@equipoise/adapter-embedded';
+import { type ResolveName, serverAddresses } from '@equipoise/adapter-open-inference';
 import {
   type ControllerSnapshot,
   controlPolicies,
   correctedProfiles,
   diffPlans,
   isSameSpec,
+  planOfStages,
   tickMs,
 } from '@equipoise/core/control';
+import { smoothedRate } from '@equipoise/core/forecast';
 import {
   type AppError,
   buildObservation,
   type ControlMode,
   DwellTracker,
+  followsAddresses,
+  liveReplicas,
   type Observation,
   type PipelineSpec,
   type Plan,
@@ -91,6 +96,8 @@ export interface StartOptions {
   readonly replicas?: ((launcher: ReplicaLauncher) => ReplicaLauncher) | undefined;
   /** Records the requests. Default: no traces. */
   readonly tracer?: RequestTracer | undefined;
+  /** Finds the addresses of servers. Default: the names of this machine. */
+  readonly resolve?: ResolveName | undefined;
 }
 
 const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;
@@ -133,6 +140,8 @@ export class PipelineComposition {
   /** Set while an announced rate may count. */
   #announced: Observation['announced'];
   #closed: Promise<void> | undefined;
+  #follower: AddressFollower | undefined;
+  #followedReports = 0;
 
   /** `fault`: reason why the store is unusable or has lost its content. */
   constructor(
@@ -140,7 +149,7 @@ export class PipelineComposition {
     { store, fault }: { readonly store: ThreadedPlanStore; readonly fault: AppError | undefined },
     { kept, follows }: { readonly kept: SavedState; readonly follows: boolean },
   ) {
-    const { spec, profiles, report, adaptsBy, replicas = (launcher) => launcher } = options;
+    const { spec, profiles, report, adaptsBy, resolve, replicas = (plain) => plain } = options;
     const curves = requireCurves(spec, profiles);
     const inputs = new StageInputs();
     this.kept = kept;
@@ -172,9 +181,10 @@ export class PipelineComposition {
     this.#policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy), {
       quotaFraction: quotaFractionOfProcess(),
     });
+    const launcher = embeddedLauncher(spec, undefined, resolve);
     this.actuator = new EmbeddedActuator(setup.spec, {
       pool: this.runner,
-      launcher: inputs.watching(this.stageTypes.watching(this.#batches.watching(replicas(embeddedLauncher(spec))))),
+      launcher: inputs.watching(this.stageTypes.watching(this.#batches.watching(replicas(launcher)))),
       warmUpBatch: (stageId) => inputs.batchFor(stageId),
       adopt: (stageId, to) => this.#policies.adopt(stageId, to),
       openCanary: (stageId, to) => this.runner.openCanary(stageId, this.#policies.canaryPolicy(stageId, to)),
@@ -360,6 +370,50 @@ export class PipelineComposition {
     });
   }
 
+  /** Gives stages the replicas that their servers have: now, as far as they start, and from now on. */
+  async followAddresses(plan: Plan): Promise<void> {
+    const { spec, resolve } = this.#options;
+    const stages = spec.stages.filter(followsAddresses).map(({ id, variants, bounds }) => {
+      const urls = variants.flatMap(({ server }) => server?.urls ?? []);
+      return { stageId: id, mostReplicas: bounds.maxReplicas, addresses: () => serverAddresses({ urls }, resolve) };
+    });
+    if (stages.length === 0) return;
+    this.#follower = new AddressFollower({
+      stages,
+      actuator: this.actuator,
+      plan,
+      onChanged: (tookMs) => void this.#reportFollowed(plan, tookMs),
+      onFailure: (step, error) => this.#faults.raise(step, error),
+      onRecovery: (step) => this.#faults.clear(step),
+    });
+    await this.#follower.lookOnce();
+    if (this.#closed === undefined) this.#follower.start();
+  }
+
+  /** Reports the plan in force, whose replicas are those of the addresses, with its prediction if there is one. */
+  async #reportFollowed(first: Plan, tookMs: number): Promise<void> {
+    const { spec } = this.#served;
+    const running = this.actuator.runningPlan();
+    const followed = spec.stages.filter(followsAddresses).map(({ id }) => {
+      const replicas = liveReplicas(running.stages[id]).length;
+      return [id, (first.stages[id] ?? []).map((each) => ({ ...each, replicas }))] as const;
+    });
+    const plan = planOfStages(spec, { ...first.stages, ...Object.fromEntries(followed) });
+    this.#followedReports += 1;
+    const report = this.#followedReports;
+    const arrivalRps = smoothedRate(this.#look().load).upperRps;
+    const estimate = await this.#planner
+      .ask({ kind: 'estimate', stages: plan.stages, arrivalRps })
+      .catch(() => undefined);
+    // A later change has its own report.
+    if (report !== this.#followedReports || this.#closed !== undefined) return;
+    this.#options.report({
+      kind: 'in-force',
+      plan: { ...plan, predicted: { ...plan.predicted, ...estimate } },
+      tookMs,
+    });
+  }
+
   /** Without the surge, changes use no cores above the budget. */
   setSurge(hasSurge: boolean): void {
     if (hasSurge === this.#hasSurge) return;
@@ -401,6 +455,7 @@ export class PipelineComposition {
   async #close(): Promise<void> {
     const saveLast = this.#hasRestored && !this.#options.fixed && !this.#follows ? this.#saveLast() : undefined;
     this.#history?.close();
+    this.#follower?.close();
     const stopped = this.loop.stop();
     await saveLast;
     await Promise.all([this.#planner.close(), this.#adviser.close()]);

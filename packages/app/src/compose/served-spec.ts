@@ -5,7 +5,14 @@
 
 import { availableParallelism } from 'node:os';
 import { needsRestart } from '@equipoise/core/control';
-import { AppError, type PipelineSpec, type ProfileSet, servedAnswerMarginMs, shadowCores } from '@equipoise/core/model';
+import {
+  AppError,
+  followsAddresses,
+  type PipelineSpec,
+  type ProfileSet,
+  servedAnswerMarginMs,
+  shadowCores,
+} from '@equipoise/core/model';
 import { canonicalJson, type PlanningSetup, sha256, specDigest } from '@equipoise/runtime';
 import { plannedHostCores } from './plan-verification.js';
 
@@ -46,7 +53,7 @@ export interface ServedSpec {
 const SEED = 1;
 
 export function servedSpec(spec: PipelineSpec, profiles: ProfileSet): ServedSpec {
-  const setup = { spec: servingSpec(spec), profiles, hostCores: servingHostCores(spec), seed: SEED };
+  const setup = { spec: fromOneReplica(servingSpec(spec)), profiles, hostCores: servingHostCores(spec), seed: SEED };
   return {
     spec,
     answering: withAnswerMargin(spec),
@@ -54,6 +61,18 @@ export function servedSpec(spec: PipelineSpec, profiles: ProfileSet): ServedSpec
     specDigest: specDigest(spec),
     setupDigest: sha256(canonicalJson(setup)),
   };
+}
+
+/**
+ * A stage that follows addresses is planned with one replica: any other address may not be ready. A bound, and no pin, so
+ * that no further replica starts next to one that hangs: each address has one.
+ */
+function fromOneReplica(spec: PipelineSpec): PipelineSpec {
+  if (!spec.stages.some(followsAddresses)) return spec;
+  const stages = spec.stages.map((stage) =>
+    followsAddresses(stage) ? { ...stage, bounds: { ...stage.bounds, minReplicas: 1, maxReplicas: 1 } } : stage,
+  );
+  return { ...spec, stages };
 }
 
 function withAnswerMargin(spec: PipelineSpec): PipelineSpec {

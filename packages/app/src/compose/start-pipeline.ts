@@ -87,6 +87,8 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
     signal?.throwIfAborted();
     await beginWithSteps(parts, first, onStep);
     signal?.throwIfAborted();
+    await parts.followAddresses(first.plan);
+    signal?.throwIfAborted();
     onStep('warming up');
     await warmUpPipeline(parts.runner, options.spec);
     signal?.throwIfAborted();

@@ -7,6 +7,7 @@ export function watchedRunner(runner: ModelRunner, run: ModelRunner['run']): Mod
     ...(runner.keepsTensors !== undefined && { keepsTensors: runner.keepsTensors }),
     ...(runner.givesTensors && { givesTensors: true }),
     ...(runner.passesTraces && { passesTraces: true }),
+    ...(runner.address !== undefined && { address: runner.address }),
     ...(runner.abandon !== undefined && { abandon: () => runner.abandon?.() }),
     onLost: (listener) => runner.onLost(listener),
     close: () => runner.close(),

@@ -87,6 +87,8 @@ export interface Accuracy {
 export interface InferenceServerSpec {
   /** At least one URL: `http:`, `https:`, `grpc:` or `grpcs:`. */
   readonly urls: readonly string[];
+  /** The stage has one replica on each address of `urls`, at least one. Default: as many as its plan has. */
+  readonly replicas?: 'addresses';
   readonly model: string;
   /** `stack`: a batch is one request, with a new leading dimension. `single`: each item is a request. */
   readonly batching: 'stack' | 'single';
@@ -151,6 +153,10 @@ export interface VariantSpec {
 /** True for a server that already runs. It has its own cores; those of the file are only what a plan counts. */
 export const runsElsewhere = ({ server }: Pick<VariantSpec, 'server'>): boolean =>
   server !== undefined && server.command === undefined;
+
+/** True if the stage has one replica on each address of its server. */
+export const followsAddresses = ({ variants }: Pick<StageSpec, 'variants'>): boolean =>
+  variants.some(({ server }) => server?.replicas === 'addresses');
 
 export interface StageBounds {
   readonly minReplicas: number;

@@ -34,6 +34,8 @@ export interface ModelRunner {
   readonly keepsTensors?: boolean;
   /** True if the caller alone holds the outputs, and may free their memory. */
   readonly givesTensors?: boolean;
+  /** Address of the server that this replica is. Absent for other replicas. */
+  readonly address?: string | undefined;
   onLost(listener: (error: AppError) => void): void;
   close(): Promise<void>;
   /** Rejects a hung batch as lost. `close` then does not wait for it. */

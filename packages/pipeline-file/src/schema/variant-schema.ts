@@ -11,6 +11,12 @@ const serverSchema = z
       .describe(
         'Address of the server, `http://host:port`, `https://…`, `grpc://host:port` or `grpcs://…`. Or a list of addresses of equal servers, over which replicas are spread. With a `command`, a single address with `{port}`, such as `http://127.0.0.1:{port}`.',
       ),
+    replicas: z
+      .literal('addresses')
+      .optional()
+      .describe(
+        '`addresses`: the stage has one replica on each address of the server, whatever a plan says, but at least one and at most `bounds.replicas.max`. The names are resolved once a second. For names with several addresses, such as a headless Service of Kubernetes; requires `equipoise serve --fixed`. Default: as many replicas as the plan has.',
+      ),
     model: text().describe('Name of the model on the server.'),
     batching: z
       .enum(['stack', 'single'])

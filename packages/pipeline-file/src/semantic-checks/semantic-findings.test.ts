@@ -862,6 +862,26 @@ const servers: Case[] = [
     { path: inServer('.environment'), message: /expected no environment without a command/ },
   ],
   [
+    'a command starts one server for each replica',
+    served({ ...started, replicas: 'addresses' }),
+    { path: inServer('.replicas'), message: /expected no replicas with a command/ },
+  ],
+  [
+    'replicas at addresses need addresses without a certificate, one variant and no pin',
+    (spec) => {
+      served({ url: ['http://a:1', 'grpcs://b:2'], replicas: 'addresses' })(spec);
+      const [stage] = spec.stages;
+      stage.variants = [stage.variants[0], { ...stage.variants[0], name: 'other' }];
+      stage.pins = { replicas: 2 };
+    },
+    { path: inServer('.replicas'), message: /expected addresses with http: or grpc:.*, found "grpcs:\/\/b:2"/ },
+    { path: inServer('.replicas'), message: /expected one variant/ },
+    { path: inServer('.replicas'), message: /expected no replicas in pins/ },
+    { path: 'spec.stages[0].variants[1].server.replicas', message: /found "grpcs:\/\/b:2"/ },
+    { path: 'spec.stages[0].variants[1].server.replicas', message: /expected one variant/ },
+    { path: 'spec.stages[0].variants[1].server.replicas', message: /expected no replicas in pins/ },
+  ],
+  [
     'a stage of servers has no code to isolate',
     (spec) => {
       served({})(spec);

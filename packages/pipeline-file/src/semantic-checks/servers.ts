@@ -6,7 +6,7 @@ type ServerDraft = NonNullable<NonNullable<NonNullable<StageDraft['variants']>[n
 const schemes = ['http:', 'https:', 'grpc:', 'grpcs:'];
 const variables = ['port', 'port2', 'port3', 'cpuCores', 'threads'];
 
-/** Finds servers next to a module, invalid addresses, and environment variables without a command. */
+/** Finds servers next to a module, invalid addresses, environment variables without a command, and other replicas. */
 export function* checkServers(spec: SpecDraft): Generator<Finding> {
   for (const [index, stage] of wellFormedEntries(spec.stages)) {
     for (const [position, { server }] of wellFormedEntries(stage.variants)) {
@@ -20,6 +20,7 @@ export function* checkServers(spec: SpecDraft): Generator<Finding> {
       }
       yield* checkAddresses(server, path);
       yield* checkVariables(server, path);
+      yield* checkReplicas(server, stage, path);
     }
   }
 }
@@ -43,6 +44,31 @@ function* checkAddresses(server: ServerDraft, path: ValuePath): Generator<Findin
     const message =
       'expected one address with {port}, such as http://127.0.0.1:{port}: each replica starts a server of its own';
     yield { path: [...path, 'url'], message };
+  }
+}
+
+const addressable = ['http:', 'grpc:'];
+
+function* checkReplicas(server: ServerDraft, { variants, pins }: StageDraft, path: ValuePath): Generator<Finding> {
+  if (server.replicas === undefined) return;
+  const place = [...path, 'replicas'];
+  if (server.command !== undefined) {
+    yield { path: place, message: 'expected no replicas with a command: each replica starts a server of its own' };
+    return;
+  }
+  for (const address of addressesOf(server)) {
+    if (address === undefined || !URL.canParse(address) || addressable.includes(new URL(address).protocol)) continue;
+    const message = `expected addresses with http: or grpc: for replicas, because a certificate is that of the name, found "${address}"`;
+    yield { path: place, message };
+  }
+  if ((variants ?? []).length > 1) {
+    yield { path: place, message: 'expected one variant in a stage whose replicas are the addresses of a server' };
+  }
+  if (pins?.replicas !== undefined) {
+    yield {
+      path: place,
+      message: 'expected no replicas in pins of a stage whose replicas are the addresses of a server',
+    };
   }
 }
 

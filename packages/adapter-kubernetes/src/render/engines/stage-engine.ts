@@ -14,9 +14,14 @@ export interface EngineObjects {
 /** Renders a workload; AppError CONFLICT with advice if the engine cannot run it. */
 export type StageEngine = (workload: StageWorkload, request: RenderRequest) => EngineObjects;
 
+/** Schemes over which a router can reach each pod. With TLS it asks for the name, which may be any pod. */
+const ADDRESSABLE = ['http', 'grpc'];
+
+/** The pods as addresses of their headless Service: the router has a replica for each that is ready. */
 export function addressOfPods({ name, port, reach }: StageWorkload): InferenceServerSpec {
   const { scheme, path, model, batching } = reach;
-  return { urls: [`${scheme}://${name}:${port}${path}`], model, batching };
+  const replicas = ADDRESSABLE.includes(scheme) ? ({ replicas: 'addresses' } as const) : {};
+  return { urls: [`${scheme}://${name}:${port}${path}`], ...replicas, model, batching };
 }
 
 export const serviceOfPods = (workload: StageWorkload) =>

@@ -133,7 +133,7 @@ function withPlanFlags(command: Command): Command {
         targets[0],
       ),
     )
-    .option('--arrival-rps <n>', 'requests per second to plan for; default: the rate of --plan, else 1', positiveRate)
+    .option('--arrival-rps <n>', 'requests per second to plan for, without --plan; default: 1', positiveRate)
     .option('--plan <file>', 'use this plan, as `equipoise plan --out` writes it, instead of planning')
     .option(
       '--namespace <name>',

@@ -15,9 +15,9 @@ import {
 import {
   AppError,
   bindingText,
-  largestShare,
   NO_PREDICTION,
   type PipelineSpec,
+  type Plan,
   type ProfileSet,
   planOfRouter,
   routerBoundsProblems,
@@ -28,14 +28,14 @@ import { loadSpec } from '../../compose/load-spec.js';
 import { imagesOf } from '../../compose/operator-deps.js';
 import { verifierFor } from '../../compose/plan-verification.js';
 import { profilesFor } from '../../compose/profiles-for.js';
-import { readPlan, type SavedPlan } from '../../compose/read-plan.js';
+import { readPlan } from '../../compose/read-plan.js';
 import type { ImageFlag } from '../../terminal/flag-values.js';
 import type { CommandResult } from '../../terminal/run-command.js';
 import { VERSION } from '../../version.js';
 
 export interface K8sRenderOptions {
   readonly target: RenderTarget;
-  /** Arrival rate; default: the rate of `plan`, or one request per second. */
+  /** Arrival rate to plan for without `plan`; default: one request per second. */
   readonly arrivalRps?: number;
   readonly plan?: string;
   readonly namespace?: string;
@@ -68,11 +68,10 @@ export async function renderedFile(
   const { leastCpuCores = usualCpuPolicy.leastCpuCores } = options;
   const engine = engineFor(target);
   const floored = engine.planningSpec(withCpuPolicy(spec, profiles, { leastCpuCores, hasCpuLimits: cpuLimits }));
-  const { stages, arrivalRps, routers } = await plannedStages(file, { spec: floored, profiles }, options);
+  const { stages, routers } = await plannedStages(file, { spec: floored, profiles }, options);
   const objects = engine.render({
     spec,
     profiles,
-    arrivalRps,
     images,
     plan: { stages },
     ...(routers > 1 && { routers }),
@@ -83,17 +82,21 @@ export async function renderedFile(
   return { pipeline: spec.name, objects };
 }
 
-/** Plan and load of one router, and the number of routers. */
+interface RoutersPlan {
+  /** Of one router. */
+  readonly stages: Plan['stages'];
+  readonly routers: number;
+}
+
 async function plannedStages(
   file: string,
   { spec, profiles }: { readonly spec: PipelineSpec; readonly profiles: ProfileSet },
-  { plan, arrivalRps: asked }: K8sRenderOptions,
-): Promise<Required<SavedPlan>> {
+  { plan, arrivalRps = USUAL_RPS }: K8sRenderOptions,
+): Promise<RoutersPlan> {
   if (plan !== undefined) {
-    const { stages, arrivalRps, routers = 1 } = await readPlan(plan, spec);
-    return planOfOne({ stages, arrivalRps: asked ?? (arrivalRps || USUAL_RPS), routers });
+    const { stages, routers = 1 } = await readPlan(plan, spec);
+    return { stages: planOfRouter({ stages, predicted: NO_PREDICTION }, usualSplit(routers)).stages, routers };
   }
-  const arrivalRps = asked ?? USUAL_RPS;
   const split = splitFor(spec, { arrivalRps });
   const [mismatch] = routerBoundsProblems(spec, split.count);
   if (mismatch !== undefined) throw new AppError('WRONG_USAGE', `${mismatch.message}.`);
@@ -102,20 +105,12 @@ async function plannedStages(
   const clock = { nowMs: () => performance.now() };
   const problem = problemOfRouter({ spec, profiles, arrivalRps, estimator: 'distribution', clock }, split);
   const result = optimize(problem, verifierFor(problem.spec, profiles, { arrivalRps: problem.arrivalRps, hostCores }));
-  if (result.kind === 'feasible')
-    return { stages: result.plan.stages, arrivalRps: problem.arrivalRps, routers: split.count };
+  if (result.kind === 'feasible') return { stages: result.plan.stages, routers: split.count };
   throw new AppError(
     'INFEASIBLE',
     `No plan meets the SLO at ${arrivalRps} requests per second: ${bindingText(result.bindingConstraint)}. \`equipoise plan ${file} --arrival-rps ${arrivalRps}\` says what would help.`,
     { details: { result } },
   );
-}
-
-/** Share of one router in a plan of all. */
-function planOfOne({ stages, arrivalRps, routers }: Required<SavedPlan>): Required<SavedPlan> {
-  const split = usualSplit(routers);
-  const own = planOfRouter({ stages, predicted: NO_PREDICTION }, split).stages;
-  return { stages: own, arrivalRps: largestShare(split) * arrivalRps, routers };
 }
 
 interface K8sPipelineOptions {

@@ -226,6 +226,16 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
+  /** Drains a ready replica for good, without a replacement: its server leaves. */
+  release(id: ReplicaId, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const { stage, replica } = this.#find(id);
+    if (stage === undefined || replica?.status !== 'ready') return;
+    stage.shrink();
+    this.#effects.drain(stage.id, this.#retire(stage, id));
+    this.#settle(nowMs);
+  }
+
   /**
    * Starts a replacement next to a replica whose batch may hang, if bounds and headroom allow. The replacement leaves
    * when the batch ends.

@@ -106,6 +106,12 @@ export class FleetStage {
     this.settleAlone();
   }
 
+  /** Wants one replica fewer, but at least one. */
+  shrink(): void {
+    const { target } = this;
+    if (target !== undefined) this.target = { ...target, replicas: Math.max(1, target.replicas - 1) };
+  }
+
   /** Adopts batching, threshold and quorum of a plan, which need no other replicas. */
   tune(to: StagePlan): void {
     if (this.target !== undefined) this.target = tuned(this.target, to);
