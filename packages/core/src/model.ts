@@ -24,6 +24,7 @@ export type {
   LearnedEdge,
   LoadObservation,
   Observation,
+  StartTimes,
 } from './model/decision.js';
 export {
   type DecisionOutcome,

@@ -12,6 +12,7 @@ import {
   type RunningReplica,
   type RunningStage,
   type StageId,
+  type StartTimes,
 } from '@equipoise/core/model';
 import type { RouterWindow } from '../observe/router-history.js';
 import type { SignalWatch } from '../observe/signal-watch.js';
@@ -25,6 +26,8 @@ export interface LoopInput {
   readonly watch: Pick<SignalWatch, 'history' | 'stale'>;
   /** Batches since the last tick. */
   readonly batches: readonly BatchTimes[];
+  /** Starts of pods since the last tick. */
+  readonly starts: readonly StartTimes[];
   readonly ages: DwellTracker;
   readonly runs: Plan | undefined;
   readonly isShifting: boolean;
@@ -34,7 +37,7 @@ export interface LoopInput {
 /** Observation for the loop. A plan counts as running from its decision on, so that the policy does not repeat it. */
 export function observationAt(
   atMs: number,
-  { spec, split, watch, batches, ages, runs, isShifting, rolledBack }: LoopInput,
+  { spec, split, watch, batches, starts, ages, runs, isShifting, rolledBack }: LoopInput,
 ): Observation {
   const runningPlan = asRunning(runs, spec, rolledBack);
   ages.note(runningPlan, atMs);
@@ -50,6 +53,7 @@ export function observationAt(
     dwell: ages,
     runningPlan,
     batches,
+    starts,
     outcomes: watch.history.outcomes(),
     // Marked as changing, because another plan would restart the canary.
     ...(isShifting && { changing: true }),

@@ -1,11 +1,35 @@
 import { planOfRouters, stageId, usualSplit } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
-import { objectsOf, planWith, shelf, wantedBy } from '../test-cluster/memory/pipeline-fixture.test-support.js';
+import { labelsOf } from '../cluster/object-names.js';
+import type { ObservedPod } from '../cluster/observed-objects.js';
+import {
+  NOW_EPOCH_MS,
+  objectsOf,
+  planWith,
+  shelf,
+  wantedBy,
+} from '../test-cluster/memory/pipeline-fixture.test-support.js';
 import { KEY, LoopRig, routerPod } from './plan-loop.test-support.js';
 
 let rig: LoopRig;
 
 afterEach(() => rig.plans.close());
+
+/** A ready pod of a variant of `detect`, which needed some seconds to start. */
+function startedPod(variant: string, startS: number): ObservedPod {
+  const at = (second: number): string => new Date(NOW_EPOCH_MS + 1000 * (second - 60)).toISOString();
+  const { metadata, status, ...rest } = routerPod('router-1');
+  const labels = labelsOf('shelf', { kind: 'stage', stage: 'detect', variant });
+  const conditions = [
+    { type: 'PodScheduled', status: 'True', lastTransitionTime: at(0) },
+    { type: 'Ready', status: 'True', lastTransitionTime: at(startS) },
+  ];
+  return {
+    ...rest,
+    metadata: { ...metadata, name: variant, uid: variant, labels },
+    status: { ...status, conditions },
+  };
+}
 
 async function planned() {
   const answer = await rig.pass();
@@ -170,6 +194,24 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     expect(burst.arrivalRps).toBeGreaterThan(200);
     expect(calm.arrivalRps).toBeLessThan(50);
     expect(burst.plan.predicted.capacityRps).toBeGreaterThan(burst.arrivalRps);
+  });
+
+  it('look as far ahead as the pods of stages need to start', async () => {
+    const plannedRps = async (startS: number): Promise<number> => {
+      await started({}, 20);
+      const pods = (['small', 'large'] as const).map((name) => startedPod(name, startS));
+      rig.pods = [routerPod('router-1'), ...pods];
+      await rig.seconds(31);
+      for (let second = 0; second < 30; second++) {
+        rig.rps += 2;
+        await rig.seconds(1);
+      }
+      return (await planned()).arrivalRps;
+    };
+    const soon = await plannedRps(0);
+    await rig.plans.close();
+    // 20 s more of a rise by 2 requests per second and second.
+    expect(await plannedRps(20)).toBeGreaterThan(soon + 30);
   });
 
   it('stay where a router cannot be reached, which is said, and go on when it can', async () => {

@@ -27,6 +27,7 @@ import { isRouter, isStage } from '../cluster/observed-objects.js';
 import type { CountedBatches } from '../observe/batch-totals.js';
 import { targetOf } from '../observe/pipeline-target.js';
 import { isRoutingPod, watchOf } from '../observe/pipeline-watch.js';
+import { PodStarts } from '../observe/pod-starts.js';
 import type { Pace, RouterWatchDeps } from '../observe/router-watch.js';
 import type { Sides } from '../observe/side-counts.js';
 import type { SignalWatch } from '../observe/signal-watch.js';
@@ -77,6 +78,7 @@ export class PlanLoop {
   readonly #watch: SignalWatch;
   readonly #running: Promise<void>;
   readonly #ages = new DwellTracker();
+  readonly #starts = new PodStarts();
   readonly #network: NetworkWatch;
   /** The pipeline without measured times, with them, and that of one of its routers, for which plans are made. */
   #given: PipelineSpec;
@@ -118,6 +120,7 @@ export class PlanLoop {
     this.#network = new NetworkWatch(base);
     this.#given = first.spec;
     this.#view = first.view;
+    this.#starts.note(first.view.pods);
     this.#namedRps = arrivalRpsOf(first.view.pipeline);
     this.#whole = first.spec;
     const { plannedForRps = this.#rpsToPlanFor, plan } = first.view.pipeline.status ?? {};
@@ -187,6 +190,7 @@ export class PlanLoop {
     this.#view = view;
     this.#namedRps = namedRps;
     this.#watch.updatePods(view.pods.filter(isRoutingPod));
+    this.#starts.note(view.pods);
     this.#watch.noteShare?.(graphShare(view.children));
     this.#followChange();
     if (!isSameSpec(before, spec)) this.#reload(spec);
@@ -392,6 +396,7 @@ export class PlanLoop {
       split: this.#split,
       watch: this.#watch,
       batches: this.#isTicking ? [] : observedBatches(this.#measuredBatches(this.#watch.batches.take())),
+      starts: this.#isTicking ? [] : this.#starts.take(this.#spec),
       ages: this.#ages,
       runs: this.#runs,
       // In mode `advise`, an unfinished canary does not delay advice.

@@ -10,11 +10,12 @@ import {
   learningSnapshot,
   resumeLearning,
 } from '../forecast/learning/load-learning.js';
+import type { StartTimes } from '../model/decision.js';
 import { standingBackOff } from '../serve/rollout/trial.js';
 import { type ControllerState, newController } from './controller-state.js';
 import { type EdgeState, snapshotEdges } from './feedback/edge-feedback.js';
 import { withoutStopped } from './feedback/edge-memory.js';
-import { agedByStop, type ServiceState, type StartTimes } from './feedback/profile-feedback.js';
+import { agedByStop, type ServiceState } from './feedback/profile-feedback.js';
 import { isUnderTrial, type Trial } from './guard/change-trial.js';
 import { inLastHour } from './guard/guardrails.js';
 import { recentSwitches } from './guard/switching.js';

@@ -4,12 +4,12 @@
  * interval at which to call it.
  */
 import { learnedForecast } from '../forecast/learning/load-learning.js';
-import type { Decision, Forecast, LearnedEdge, LoadObservation, Observation } from '../model/decision.js';
+import type { Decision, Forecast, LearnedEdge, LoadObservation, Observation, StartTimes } from '../model/decision.js';
 import type { DecisionTrigger, PinsByStage } from '../model/decision-record.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import { type ControllerSnapshot, controllerSnapshot, resumeController, snapshotDelta } from './controller-snapshot.js';
 import { type ControllerState, newController } from './controller-state.js';
-import { type Correction, type StartTimes, summarizedStarts } from './feedback/profile-feedback.js';
+import { type Correction, summarizedStarts } from './feedback/profile-feedback.js';
 import { pinnedSpec } from './pinned-spec.js';
 import type { ControllerRules, ProfiledParts } from './rules.js';
 import { correctedRules } from './situation.js';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { StartTimes } from '../model/decision.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
-import type { StartTimes } from './feedback/profile-feedback.js';
 import { Situation } from './situation.js';
 import { observe, spec as quickSpec, rulesFor, running, steady } from './step-bench.test-support.js';
 

@@ -6,7 +6,7 @@
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { CacheByOwner } from '../kernel/lru-cache.js';
-import type { LearnedEdge, Observation } from '../model/decision.js';
+import type { LearnedEdge, Observation, StartTimes } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { StageId, StageVariant } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -17,7 +17,7 @@ import { capacityRps, plannedCurves, type ServiceCurve } from '../profile/servic
 import { type BackOff, holdsBack } from '../serve/rollout/trial.js';
 import { batchPolicies } from '../simulate/serving-policies.js';
 import { learnedSpec } from './feedback/edge-feedback.js';
-import { type Correction, correctedProfiles, type StartTimes, startOf } from './feedback/profile-feedback.js';
+import { type Correction, correctedProfiles, startOf } from './feedback/profile-feedback.js';
 import { planOfStages, sustainableRps } from './plan-facts.js';
 import { type PlannedRate, recentRates } from './planned-load.js';
 import type { ControllerRules } from './rules.js';
@@ -170,6 +170,11 @@ export class Situation {
   /** True if replicas start and answer too slowly for the slow loop: a rise cannot wait for its next tick. */
   get actsSlowly(): boolean {
     return this.#actingMs(0) > LEAST_MS;
+  }
+
+  /** Time (ms) after which the forecast is looked at again if replicas start slowly: a quarter of their time to act. */
+  get lookAgainMs(): number {
+    return this.#actingMs(0) / 4;
   }
 
   /** Forecast horizon (ms) of a plan that must grow to `upperRps`. At that horizon, the next plan acts. */

@@ -61,7 +61,7 @@ export function wouldProtect(rules: ControllerRules, state: ControllerState, obs
   return rules.policy.protects && protectStep(situationOf(rules, state, observation), state).decision !== undefined;
 }
 
-/** Interval (ms) of ticks if replicas start slowly: the fast loop follows the forecast, too. */
+/** Least interval (ms) of ticks if replicas start slowly: the fast loop follows the forecast, too. */
 const SLOW_START_TICK_MS = 2_000;
 
 /** How long the fast loop has nothing to do, unless more than `most` arrives in a window. */
@@ -83,7 +83,8 @@ export function quietAfter(
   const situation = situationOf(rules, state, observation);
   // Up to half a tick early counts as due.
   const dueAtMs = nextPlanAtMs - tickMs(rules) / 2;
-  const untilMs = situation.actsSlowly ? Math.min(dueAtMs, atMs + SLOW_START_TICK_MS) : dueAtMs;
+  const lookAgainMs = Math.max(SLOW_START_TICK_MS, situation.lookAgainMs);
+  const untilMs = situation.actsSlowly ? Math.min(dueAtMs, atMs + lookAgainMs) : dueAtMs;
   return { untilMs, most: quietEnvelope(situation, planned) };
 }
 

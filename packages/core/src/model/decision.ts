@@ -22,6 +22,15 @@ export interface BatchTimes {
   readonly areMeans?: boolean;
 }
 
+/** Times (ms) in which replicas of a variant started. */
+export interface StartTimes {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly startMs: readonly number[];
+  /** Maximum number of replicas that started at once. */
+  readonly atOnce: number;
+}
+
 export interface Burst {
   readonly windowS: number;
   readonly arrivals: number;
@@ -100,6 +109,8 @@ export interface Observation {
   readonly failedTotal?: number;
   /** Since the last tick; absent if not measured. */
   readonly batches?: readonly BatchTimes[];
+  /** Starts that ended since the last tick; absent if `runningPlan` shows which replicas start. */
+  readonly starts?: readonly StartTimes[];
   /** Absent if not counted. While the SLO is missed, replicas are only added. */
   readonly outcomes?: MissCount;
   /** Since the last tick, in the order of the pipeline's edges, then of several sources; absent if not counted. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Observation } from '../../model/decision.js';
 import { replicaId, stageId, variantId } from '../../model/ids.js';
 import type { ReplicaStatus } from '../../model/running-plan.js';
 import { smallOrLargeSpec } from '../../model/spec-builders.test-support.js';
@@ -17,7 +18,7 @@ function seeing(atS: number, statuses: Readonly<Record<string, ReplicaStatus>>) 
   return { atMs: 1000 * atS, load: { arrivalsPerSecond: [] }, stages: {}, runningPlan, staleSources: [] };
 }
 
-const after = (...ticks: readonly ReturnType<typeof seeing>[]): StartState => ticks.reduce(observeStarts, noStarts);
+const after = (...ticks: readonly Observation[]): StartState => ticks.reduce(observeStarts, noStarts);
 
 describe('observeStarts', () => {
   it('learns the time from the first look at a starting replica to the first at a ready one', () => {
@@ -34,6 +35,12 @@ describe('observeStarts', () => {
     expect(after(seeing(0, { a: 'starting' }), seeing(2, {}), seeing(4, { a: 'ready' })).times).toEqual([]);
     expect(after(seeing(0, {}), seeing(1, { a: 'ready' })).times).toEqual([]);
     expect(after(seeing(9, { a: 'starting' }), seeing(1, { a: 'ready' })).times).toEqual([]);
+  });
+
+  it('learns the starts that the observation states', () => {
+    const starts = [{ ...large, startMs: [20_000], atOnce: 3 }];
+    const { times } = after({ ...seeing(0, { a: 'ready' }), starts }, seeing(1, { a: 'ready' }));
+    expect(times).toEqual(starts);
   });
 
   it('is the same object where nothing starts, and remembers the last twenty', () => {

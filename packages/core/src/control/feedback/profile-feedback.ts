@@ -9,12 +9,13 @@
  * A correction is a power of 1.05. It stays in force until measurements differ from it by more than a tenth, so that
  * noise causes no new plans.
  *
- * A start lasts from the tick that first sees a replica starting to the tick that sees it ready. A plan waits for its
- * last replica, so plans use the 90 % quantile of recent starts, before the first start the load time of the profile.
+ * A start lasts from the tick that first sees a replica starting to the tick that sees it ready, or the observation says
+ * how long it took. A plan waits for its last replica, so plans use the 90 % quantile of recent starts, before the first
+ * start the load time of the profile.
  */
 import { medianOf } from '../../kernel/count-statistics.js';
 import { CacheByOwner } from '../../kernel/lru-cache.js';
-import type { BatchTimes, Observation } from '../../model/decision.js';
+import type { BatchTimes, Observation, StartTimes } from '../../model/decision.js';
 import type { ReplicaId, StageId, VariantId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { LatencyProfile, ProfileSet } from '../../model/profile-point.js';
@@ -217,18 +218,10 @@ function profilesOf(spec: PipelineSpec, profiles: ProfileSet): readonly LatencyP
   );
 }
 
-export interface StartTimes {
-  readonly stageId: StageId;
-  readonly variantId: VariantId;
-  /** Times (ms) of the last starts. */
-  readonly startMs: readonly number[];
-  /** Maximum number of replicas that started at once. */
-  readonly atOnce: number;
-}
-
 export interface StartState {
   /** Time at which each replica was first seen starting. */
   readonly startingSinceMs: Readonly<Record<ReplicaId, number>>;
+  /** Of the last starts. */
   readonly times: readonly StartTimes[];
 }
 
@@ -238,9 +231,9 @@ const REMEMBERED_STARTS = 20;
 const START_QUANTILE = 0.9;
 
 /** Adds the starts that a tick sees. Returns the same object if no replica was or is starting. */
-export function observeStarts(before: StartState, { atMs, runningPlan }: Observation): StartState {
+export function observeStarts(before: StartState, { atMs, runningPlan, starts = [] }: Observation): StartState {
   const startingSinceMs: Record<ReplicaId, number> = {};
-  let { times } = before;
+  let times = starts.reduce(withStart, before.times);
   for (const [id, { replicas }] of Object.entries(runningPlan.stages)) {
     const starting = replicas.filter(({ status }) => status === 'starting');
     for (const { replicaId, variantId, status } of replicas) {
@@ -252,7 +245,7 @@ export function observeStarts(before: StartState, { atMs, runningPlan }: Observa
     }
   }
   const isQuiet = [startingSinceMs, before.startingSinceMs].every((each) => Object.keys(each).length === 0);
-  return isQuiet ? before : { startingSinceMs, times };
+  return isQuiet && starts.length === 0 ? before : { startingSinceMs, times };
 }
 
 function withStart(times: readonly StartTimes[], { stageId, variantId, startMs, atOnce }: StartTimes) {
