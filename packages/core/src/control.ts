@@ -30,6 +30,7 @@ export { isSamePlan, planOfStages, runningAsPlan } from './control/plan-facts.js
 export { changesToApply, detectBurst } from './control/protect.js';
 export {
   type ControlContext,
+  type ControlPolicy,
   type ControllerRules,
   controlPolicies,
   usualGuardrails,

@@ -5,7 +5,7 @@
 import { type ControllerRules, ControlSession, controlPolicies, usualGuardrails } from '@equipoise/core/control';
 import { smoothedRate } from '@equipoise/core/forecast';
 import type { Decision, Observation, PipelineSpec, PlanResult } from '@equipoise/core/model';
-import { optimize, requireCurves } from '@equipoise/core/plan';
+import { optimize, type PolicyName, requireCurves } from '@equipoise/core/plan';
 import type { EngineMetricsAnswer } from '@equipoise/core/ports';
 import { verifiersOf } from '@equipoise/core/simulate';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
@@ -31,10 +31,12 @@ class PlainPlanner implements PipelinePlanner {
   isHeld = false;
   readonly shown: Observation[] = [];
   readonly #session: ControlSession;
+  readonly #policy: PolicyName;
   #release: (error?: Error) => void = () => {};
 
-  constructor(spec: PipelineSpec) {
-    this.#session = new ControlSession(rulesOf(spec));
+  constructor(spec: PipelineSpec, policy: PolicyName) {
+    this.#policy = policy;
+    this.#session = new ControlSession(rulesOf(spec, policy));
   }
 
   /** The spec that is planned now. */
@@ -71,7 +73,7 @@ class PlainPlanner implements PipelinePlanner {
   }
 
   reload(spec: PipelineSpec): Promise<void> {
-    this.#session.reload(rulesOf(spec));
+    this.#session.reload(rulesOf(spec, this.#policy));
     return Promise.resolve();
   }
 
@@ -83,18 +85,18 @@ class PlainPlanner implements PipelinePlanner {
 /** Equal specs share their verdicts: verification is a pure function. */
 const rulesBySpec = new Map<string, ControllerRules>();
 
-function rulesOf(spec: PipelineSpec): ControllerRules {
-  const key = JSON.stringify(spec);
-  const rules = rulesBySpec.get(key) ?? newRulesOf(spec);
+function rulesOf(spec: PipelineSpec, name: PolicyName): ControllerRules {
+  const key = JSON.stringify([name, spec]);
+  const rules = rulesBySpec.get(key) ?? newRulesOf(spec, name);
   rulesBySpec.set(key, rules);
   return rules;
 }
 
-function newRulesOf(spec: PipelineSpec): ControllerRules {
+function newRulesOf(spec: PipelineSpec, name: PolicyName): ControllerRules {
   const curves = requireCurves(spec, []);
   const simulated = { hostCores: Number.POSITIVE_INFINITY, seed: 1, workStageRequests: 20_000 };
   const verifierAt = verifiersOf({ spec, curves, ...simulated });
-  const policy = controlPolicies.equipoise;
+  const policy = controlPolicies[name];
   return { spec, profiles: [], curves, verifierAt, policy, forecaster: smoothedRate, guardrails: usualGuardrails };
 }
 
@@ -143,7 +145,7 @@ export class LoopRig {
   #countedAtMs = 0;
   #parsed: { readonly pipeline: InferencePipeline; readonly spec: PipelineSpec } | undefined;
 
-  constructor(over: Parameters<typeof shelf>[0] = {}) {
+  constructor(over: Parameters<typeof shelf>[0] = {}, policy: PolicyName = 'equipoise') {
     this.pipeline = shelf(over);
     this.plans = new FollowedPlans({
       clock: this.clock,
@@ -151,8 +153,9 @@ export class LoopRig {
       ask: (url) => this.#page(url),
       networkTimes: { read: async () => new Map(Object.entries(this.networkMs)) as never },
       engineMetrics: { read: () => this.#series() },
+      policy: controlPolicies[policy],
       plannerFor: (spec) => {
-        const planner = new PlainPlanner(spec);
+        const planner = new PlainPlanner(spec, policy);
         planner.failure = this.failure;
         this.planners.push(planner);
         return planner;

@@ -256,6 +256,19 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     expect(rig.situation.issue).toBeUndefined();
   });
 
+  it('are made once an interval by a policy that answers no bursts', async () => {
+    rig = new LoopRig({}, 'static-cheapest');
+    rig.pods = [routerPod('router-1')];
+    rig.rps = 20;
+    await rig.pass();
+    await rig.seconds(65);
+    const [{ observations, spec } = { observations: [], spec: undefined }] = rig.planners;
+    const pausesMs = observations.slice(1).map(({ atMs }, index) => atMs - (observations[index]?.atMs ?? 0));
+    expect(pausesMs.length).toBeGreaterThan(3);
+    expect(Math.min(...pausesMs)).toBeGreaterThanOrEqual(spec?.control.intervalMs ?? Number.NaN);
+    expect(rig.decisions).toHaveLength(observations.length);
+  });
+
   it('stay when the last router is gone', async () => {
     await started({}, 100);
     await rig.seconds(30);

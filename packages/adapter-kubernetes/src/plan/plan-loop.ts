@@ -2,7 +2,14 @@
  * Plans for the annotated load until a router reports one; then core's policy decides. After failures, the last plan
  * stays.
  */
-import { controlPolicies, isSamePlan, isSameSpec, planObjection, tickMs } from '@equipoise/core/control';
+import {
+  type ControlPolicy,
+  controlPolicies,
+  isSamePlan,
+  isSameSpec,
+  planObjection,
+  tickMs,
+} from '@equipoise/core/control';
 import {
   type AlarmClock,
   AppError,
@@ -56,6 +63,8 @@ export interface PlanLoopDeps extends RouterWatchDeps {
   readonly clock: AlarmClock;
   readonly nowEpochMs: () => number;
   readonly plannerFor: (spec: PipelineSpec) => PipelinePlanner;
+  /** Policy of the planners, which sets the time between ticks; default equipoise. */
+  readonly policy?: ControlPolicy | undefined;
   readonly report: (key: string, decision: Decision, observation: Observation) => void;
 }
 
@@ -417,8 +426,9 @@ export class PlanLoop {
 
   async #tick(observation: Observation): Promise<void> {
     const spec = this.#spec;
+    const { policy = controlPolicies.equipoise } = this.#deps;
     this.#isTicking = true;
-    this.#nextTickAtMs = observation.atMs + tickMs({ spec, policy: controlPolicies.equipoise });
+    this.#nextTickAtMs = observation.atMs + tickMs({ spec, policy });
     try {
       this.#quiet = undefined;
       const { decision, quiet } = await this.#plannerNow().tick(observation, spec.control.mode === 'auto');

@@ -16,6 +16,7 @@ import {
   pipelineObject,
   pipelines,
 } from '@equipoise/adapter-kubernetes';
+import { controlPolicies } from '@equipoise/core/control';
 import { smoothedRate } from '@equipoise/core/forecast';
 import { AppError, invariant } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
@@ -59,6 +60,7 @@ export class ExperimentCluster {
    */
   async serve(cell: ExperimentCell, pipeline: CellPipeline, stop: AbortSignal): Promise<CellOutcome> {
     const policy = await beginPolicy(cell, pipeline);
+    const policyName = policy.adaptsBy as PolicyName;
     const operating = new AbortController();
     let decisions = 0;
     const base = operatorDeps(this.#cluster);
@@ -69,7 +71,8 @@ export class ExperimentCluster {
       report: () => {
         decisions += 1;
       },
-      plannerFor: (spec) => new ThreadPlanner(spec, threads, policy.adaptsBy as PolicyName),
+      policy: controlPolicies[policyName],
+      plannerFor: (spec) => new ThreadPlanner(spec, threads, policyName),
     });
     const { name } = pipeline.spec;
     const { image } = this.#options;
