@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { TestFolder } from '../equipoise.test-support.js';
-import { codeDigest, decidingFiles } from './code-digest.js';
+import { codeDigest, decidingFiles, operatorFiles } from './code-digest.js';
 
 const folder = new TestFolder();
 afterAll(() => folder.remove());
@@ -18,6 +18,12 @@ it('covers the code that decides figures, without its tests', () => {
   ])
     expect(has(end), end).toBe(true);
   expect(files.filter((file) => file.includes('.test') || file.endsWith('.d.ts'))).toEqual([]);
+});
+
+it('covers the operator only for cells on a cluster', () => {
+  const isPlanLoop = (file: string) => /plan[\\/]plan-loop\.[jt]s$/.test(file);
+  expect(operatorFiles().some(isPlanLoop)).toBe(true);
+  expect(decidingFiles().some(isPlanLoop)).toBe(false);
 });
 
 it('changes with the code', () => {

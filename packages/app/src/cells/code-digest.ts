@@ -14,10 +14,15 @@ const NO_CODE = /\.d\.ts$|\.test(-support)?\.[jt]s$/;
 
 /** Files of the code that decides the figures of a cell. */
 export function decidingFiles(): readonly string[] {
-  const packages = PACKAGES.map((name) => dirname(fileURLToPath(import.meta.resolve(name))));
+  const packages = PACKAGES.map(folderOf);
   const own = FOLDERS.map((name) => fileURLToPath(new URL(`../${name}`, import.meta.url)));
   return [...packages, ...own].flatMap(codeIn);
 }
+
+/** Files of the code that decides the figures of a cell on a cluster, in addition. */
+export const operatorFiles = (): readonly string[] => codeIn(folderOf('@equipoise/adapter-kubernetes'));
+
+const folderOf = (name: string): string => dirname(fileURLToPath(import.meta.resolve(name)));
 
 function codeIn(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import pc from 'picocolors';
 import { withCellProgress } from '../cells/cell-progress.js';
-import { codeDigest } from '../cells/code-digest.js';
+import { codeDigest, operatorFiles } from '../cells/code-digest.js';
 import { figuresCsv } from '../cells/figures-csv.js';
 import { ownThread } from '../cells/own-thread.js';
 import { runCells } from '../cells/run-cells.js';
@@ -51,7 +51,8 @@ export async function experiment(file: string, options: ExperimentOptions): Prom
   const { on: platforms = ['simulator'], policy: policyFiles = [], raw } = options;
   const rawFolder = raw === undefined ? undefined : resolve(raw);
   const { kubeconfig, context, namespace, image } = options;
-  const clusterName = JSON.stringify([kubeconfig, context, namespace, image]);
+  const operator = platforms.includes('cluster') ? codeDigest(operatorFiles()) : undefined;
+  const clusterName = JSON.stringify([kubeconfig, context, namespace, image, operator]);
   const read = await readGrid(file, { codeDigest: codeDigest(), platforms, policyFiles, rawFolder, clusterName });
   const { name, baseDir } = read.grid;
   const folder = resolve(options.out ?? join(baseDir, '.equipoise', 'experiments', name));

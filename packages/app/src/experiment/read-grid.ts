@@ -45,7 +45,7 @@ export interface GridOptions {
   readonly policyFiles?: readonly string[];
   /** Folder for a line of each request. */
   readonly rawFolder?: string | undefined;
-  /** Identifies the cluster. */
+  /** Identifies the cluster and the code of its operator. */
   readonly clusterName?: string | undefined;
 }
 
