@@ -30,8 +30,8 @@ export { isSamePlan, planOfStages, runningAsPlan } from './control/plan-facts.js
 export { changesToApply, detectBurst } from './control/protect.js';
 export {
   type ControlContext,
-  type ControlPolicy,
   type ControllerRules,
+  type ControlPolicy,
   controlPolicies,
   usualGuardrails,
 } from './control/rules.js';
