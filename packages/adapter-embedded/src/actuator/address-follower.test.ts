@@ -13,8 +13,10 @@ class AddressLauncher extends FakeLauncher {
   /** Addresses of which no server answers. */
   readonly silent = new Set<string>();
   readonly taken: string[] = [];
+  attempts = 0;
 
   override async launch(request: Parameters<FakeLauncher['launch']>[0]) {
+    this.attempts += 1;
     const free = this.addresses.find((address) => !this.taken.includes(address) && !this.silent.has(address));
     if (free === undefined) throw new AppError('MODEL_LOAD_FAILED', 'each address has a replica');
     this.taken.push(free);
@@ -103,6 +105,33 @@ describe('AddressFollower', () => {
     expect((await running).items).toHaveLength(1);
     await pass(1000);
     expect(statuses()).toEqual(['ready', 'ready']);
+    follower.close();
+  });
+
+  it('starts none for an address that is gone', async () => {
+    const { follower, launcher, serving, pass } = await following(['a', 'b', 'c']);
+    await follower.lookOnce();
+    const { attempts } = launcher;
+    follower.start();
+    launcher.addresses = ['b', 'c'];
+    await pass(10_000);
+    expect([serving(), launcher.attempts]).toEqual([['b', 'c'], attempts]);
+    follower.close();
+  });
+
+  it('begins no second change of a stage while one runs', async () => {
+    const { follower, launcher, serving, pass, news } = await following(['a']);
+    await follower.lookOnce();
+    follower.start();
+    launcher.hold();
+    launcher.addresses = ['a', 'b'];
+    await pass(1000);
+    launcher.addresses = ['a', 'b', 'c'];
+    await pass(5000);
+    expect(launcher.attempts).toBe(2);
+    launcher.release();
+    await pass(2000);
+    expect([serving(), launcher.attempts, news]).toEqual([['a', 'b', 'c'], 3, ['changed', 'changed']]);
     follower.close();
   });
 
