@@ -115,15 +115,26 @@ function endedAtEpochMs({ metadata, status }: ObservedPod): number {
 }
 
 function issueOf(pod: ObservedPod, killedAfterEpochMs: number): PodIssue | undefined {
-  const { conditions = [], containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
   for (const container of [...initContainerStatuses, ...containerStatuses]) {
     const issue = memoryIssue(pod, container, killedAfterEpochMs) ?? containerIssue(pod, container);
     if (issue !== undefined) return issue;
   }
-  const placed = conditions.find(({ type }) => type === 'PodScheduled');
-  if (placed?.status !== 'False' || placed.reason !== 'Unschedulable') return undefined;
-  return { reason: 'Unschedulable', message: `${objectKey(pod.metadata)}: ${placed.message ?? 'no node has room'}` };
+  const message = unplacedBecause(pod);
+  return message === undefined
+    ? undefined
+    : { reason: 'Unschedulable', message: `${objectKey(pod.metadata)}: ${message}` };
 }
+
+/** Message of the scheduler that found no node; undefined if it found one, or has not looked yet. */
+function unplacedBecause({ status }: ObservedPod): string | undefined {
+  const placed = status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  if (placed?.status !== 'False' || placed.reason !== 'Unschedulable') return undefined;
+  return placed.message ?? 'no node has room';
+}
+
+/** True if a pod waits for a node with enough free resources. Other reasons, such as a taint, do not count. */
+export const lacksNode = (pod: ObservedPod): boolean => /\bInsufficient /.test(unplacedBecause(pod) ?? '');
 
 function memoryIssue(
   { metadata }: ObservedPod,

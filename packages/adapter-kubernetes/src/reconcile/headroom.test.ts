@@ -5,7 +5,7 @@ const group = (name: string, over: Partial<ReplicaGroup> = {}): ReplicaGroup => 
   const { present = 0, cpuCores = 1 } = over;
   return {
     ...{ name, stage: 'detect', cpuCores, inForce: 0, present, heldCpuCores: present * cpuCores, ready: present },
-    ...{ isCalm: true, isOutdated: false, isForeign: false },
+    ...{ isCalm: true, isOutdated: false, isForeign: false, isUnplaced: false },
     ...over,
   };
 };
@@ -87,6 +87,18 @@ describe('stepsInRoom', () => {
     const steps = stepsWithinHeadroom([outdated('a'), outdated('b')], 5, false);
     expect([steps.kind, [...steps.postponed]]).toEqual(['short', ['b']]);
     expect(stepsWithinHeadroom([outdated('a'), outdated('b')], 6, false).postponed.size).toBe(0);
+  });
+
+  it('stops surplus replicas one at a time while a pod finds no node, and not those that take its place', () => {
+    const rolling = (present: number) =>
+      group('a', { stage: 'a', wanted: 1, present, inForce: 2, isCalm: false, isUnplaced: true });
+    const other = (present: number, over: Partial<ReplicaGroup> = {}) =>
+      group('b', { stage: 'b', wanted: 1, present, inForce: 2, ...over });
+    expect(counts(stepsWithinHeadroom([rolling(2), other(2)], 9, false))).toEqual({ a: 1, b: 2 });
+    expect(counts(stepsWithinHeadroom([rolling(1), other(2)], 9, false))).toEqual({ a: 1, b: 1 });
+    expect(counts(stepsWithinHeadroom([rolling(1), other(2, { isCalm: false })], 9, false))).toEqual({ a: 1, b: 2 });
+    const fresh = group('new', { wanted: 2, present: 2, ready: 0, isCalm: false, isUnplaced: true });
+    expect(counts(stepsWithinHeadroom([fresh, old(2)], 9, false))).toEqual({ new: 2, old: 2 });
   });
 
   it('leaves those alone that somebody else scales', () => {

@@ -27,6 +27,8 @@ export interface ReplicaGroup {
   /** True if the group's pods must be replaced, which takes headroom for one more pod. */
   readonly isOutdated: boolean;
   readonly isForeign: boolean;
+  /** True if a pod waits for a node with enough free resources. */
+  readonly isUnplaced: boolean;
 }
 
 export interface HeadroomSteps {
@@ -49,7 +51,11 @@ export function boundCpuCores(
 export function stepsWithinHeadroom(groups: readonly ReplicaGroup[], bound: number, isShared: boolean): HeadroomSteps {
   const held = groups.reduce((sum, { heldCpuCores }) => sum + heldCpuCores, 0);
   const { replicas, postponed, isShort, isStarting } = startsWithinHeadroom(groups, bound - held);
-  if (!isShort) return { kind: 'roomy', replicas, postponed };
+  if (!isShort) {
+    const surplus = isStarting ? undefined : surplusWithoutNode(groups);
+    if (surplus !== undefined) replicas.set(surplus.name, surplus.present - 1);
+    return { kind: 'roomy', replicas, postponed };
+  }
   if (isStarting || groups.some(({ isCalm }) => !isCalm)) return { kind: 'short', replicas, postponed };
   const leaving = groups.find((group) => maySpareOne(group, groups, isShared));
   if (leaving !== undefined) {
@@ -58,6 +64,13 @@ export function stepsWithinHeadroom(groups: readonly ReplicaGroup[], bound: numb
   }
   const isWorthSharing = !isShared && groups.some((group) => maySpareOne(group, groups, true));
   return { kind: isWorthSharing ? 'share' : 'none', replicas, postponed };
+}
+
+/** Group with replicas that the new plan does not need, while a pod has no node: their resources may be what it lacks. */
+function surplusWithoutNode(groups: readonly ReplicaGroup[]): ReplicaGroup | undefined {
+  if (!groups.some(({ isUnplaced }) => isUnplaced)) return undefined;
+  if (groups.some(({ isCalm, isUnplaced }) => !isCalm && !isUnplaced)) return undefined;
+  return groups.find(({ wanted, present, isForeign }) => wanted !== undefined && present > wanted && !isForeign);
 }
 
 interface Starts {

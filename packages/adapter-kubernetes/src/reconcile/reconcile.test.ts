@@ -240,6 +240,26 @@ describe('reconcile: replicas', () => {
     expect(deployment(decide({ children: settled(before) }, after).apply, SMALL).spec.replicas).toBe(4);
   });
 
+  it('stops a surplus replica of a stage whose pods wait for room to be replaced', async () => {
+    const tight = shelf({ budgetCpuCores: 2 });
+    const planning = await wantedBy(tight, planWith('small', 1, 4));
+    const present = settled(await wantedBy(tight, planWith('small', 2)), { [SMALL]: { replicas: 3 } });
+    const children = present.map((object) =>
+      object.kind === 'Deployment' && object.metadata.name === SMALL
+        ? withMountedFile(object as Deployment, 'an older file')
+        : object,
+    );
+    const before = deployment(children, SMALL);
+    const result = decide({ children }, planning);
+    const after = deployment(result.apply, SMALL);
+    expect([after.spec.replicas, after.spec.template]).toEqual([2, before.spec.template]);
+    const fewer = { ...before, spec: { ...before.spec, replicas: 2 } };
+    const next = children.map((object) => (object === before ? standing(fewer) : object));
+    expect(deployment(decide({ children: next }, planning).apply, SMALL).spec.template).not.toEqual(
+      before.spec.template,
+    );
+  });
+
   it('switches to another variant although a pod of another stage does not fit, and says so', async () => {
     const more = (variant: string, replicas: number) => {
       const plan = planWith(variant, replicas);

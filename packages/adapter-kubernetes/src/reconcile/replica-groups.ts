@@ -1,7 +1,7 @@
 import { OWN_MANAGERS, ownersOfField } from '../api/field-managers.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { isStage, type ObservedDeployment, type ObservedPod } from '../cluster/observed-objects.js';
-import { rolloutState } from '../cluster/rollout-state.js';
+import { lacksNode, rolloutState } from '../cluster/rollout-state.js';
 import type { AutoscalerNames } from '../observe/autoscalers.js';
 import type { Deployment } from '../render/manifest-types.js';
 import { CONFIG_DIGEST } from '../render/pod-template.js';
@@ -34,6 +34,7 @@ export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaG
       inForce: inForce.get(name) ?? 0,
       isForeign: foreign.has(name),
       ...presentState(present, own.map(coresOf)),
+      isUnplaced: own.some(lacksNode),
       isOutdated: present !== undefined && target !== undefined && !isOfTemplate(present, target),
     };
   });
@@ -55,6 +56,7 @@ function straggler(pod: ObservedPod, cpuCores: number): ReplicaGroup {
     isCalm: false,
     isOutdated: false,
     isForeign: false,
+    isUnplaced: lacksNode(pod),
   };
 }
 

@@ -354,7 +354,8 @@ function shrinkDeployment(
   live: ObservedDeployment | undefined,
 ) {
   const replicas = steps.replicas.get(name);
-  if (live === undefined || wanted !== undefined || replicas === undefined || replicas === present) return [];
+  const keepsTemplate = wanted === undefined || steps.postponed.has(name);
+  if (live === undefined || !keepsTemplate || replicas === undefined || replicas === present) return [];
   const own = ownPartOf(live);
   return [{ ...own, spec: { ...own.spec, replicas } } as KubeObject];
 }
