@@ -61,6 +61,22 @@ describe('smoothedRate', () => {
     }
   });
 
+  it.each([
+    [5, 7],
+    [10, 7],
+    [15, 5],
+    [19, 5],
+  ])('takes the first %i seconds with requests for no rise', (sinceS, mostRps) => {
+    for (const silentS of [0, 45]) {
+      const { meanRps, upperRps } = smoothedRate(
+        seconds((second) => (second < silentS ? 0 : 3), silentS + sinceS),
+        45_000,
+      );
+      expect(meanRps).toBeLessThanOrEqual(3);
+      expect(upperRps).toBeLessThan(mostRps);
+    }
+  });
+
   it('does not run ahead of a fall', () => {
     const forecast = smoothedRate(seconds((second) => 60 - second));
     expect(forecast.meanRps).toBeGreaterThanOrEqual(1);

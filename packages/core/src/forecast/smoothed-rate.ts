@@ -1,7 +1,7 @@
 /**
  * Forecasts the load a few seconds ahead. Candidates are means over short windows and lines through longer ones, with
  * Poisson errors. It uses the longest window whose interval overlaps those of all shorter windows (Goldenshluger and
- * Nemirovski 1997).
+ * Nemirovski 1997). No line begins before the first arrival: the seconds before it show no trend.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 
@@ -41,10 +41,14 @@ interface RateFit {
 }
 
 class RunningSums {
+  /** Seconds before the first arrival. */
+  readonly silentS: number;
   readonly #counts: Float64Array;
   readonly #moments: Float64Array;
 
   constructor(counts: readonly number[]) {
+    const first = counts.findIndex((count) => count > 0);
+    this.silentS = first < 0 ? counts.length : first;
     this.#counts = new Float64Array(counts.length + 1);
     this.#moments = new Float64Array(counts.length + 1);
     for (const [second, count] of counts.entries()) {
@@ -87,13 +91,13 @@ const rateVariance = (count: number, windowS: number): number => (count + 1) / w
 
 function adaptiveFit(sums: RunningSums, end: number): RateFit {
   const fits = [
-    ...MEANS_S.map((windowS) => ({ windowS, fit: () => sums.mean(end, windowS) })),
-    ...LINES_S.map((windowS) => ({ windowS, fit: () => sums.line(end, windowS) })),
+    ...MEANS_S.map((windowS) => ({ windowS, seconds: end, fit: () => sums.mean(end, windowS) })),
+    ...LINES_S.map((windowS) => ({ windowS, seconds: end - sums.silentS, fit: () => sums.line(end, windowS) })),
   ];
   let adapted = sums.mean(end, Math.min(end, MEANS_S[0] as number));
   let [low, high] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
-  for (const { windowS, fit } of fits) {
-    if (windowS > end) break;
+  for (const { windowS, seconds, fit } of fits) {
+    if (windowS > seconds) break;
     const next = fit();
     const reach = CONSISTENT_Z * Math.sqrt(next.presentVariance);
     low = Math.max(low, next.presentRps - reach);
