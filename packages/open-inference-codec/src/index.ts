@@ -16,4 +16,5 @@ export * from './rest/infer-request.js';
 export * from './rest/infer-response.js';
 export * from './rest/rest-body.js';
 export * from './rest/rest-metadata.js';
+export * from './rest/sent-together.js';
 export * from './tensor-types.js';

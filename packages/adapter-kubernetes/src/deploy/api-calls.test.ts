@@ -82,8 +82,9 @@ describe('calls for a changed plan of ten stages', () => {
   it.each<[string, Partial<StagePlan>, Readonly<Record<string, number>>]>([
     // The router only gets another annotation.
     ['another number of replicas', { replicas: 2 }, { 'apply deployments': 2 }],
-    ['another batch size', { maxBatchSize: 2 }, { 'apply deployments': 2, 'apply configmaps': 2 }],
-  ])('are those of the stage that changes and of the router: %s', async (_, first, expected) => {
+    // The router forms the batches, and a stage takes each of them.
+    ['another batch size', { maxBatchSize: 2 }, { 'apply deployments': 1, 'apply configmaps': 1 }],
+  ])('are those of what changes: %s', async (_, first, expected) => {
     const { callsOf, failures, stop } = await running(['a']);
     const {
       'apply-status inferencepipelines': statuses,

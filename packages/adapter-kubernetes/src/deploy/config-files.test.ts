@@ -1,5 +1,5 @@
 /** Pods mount the file of their own template, also while a rollout is stuck. */
-import { SeededRng } from '@equipoise/core/model';
+import { SeededRng, stageId } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
@@ -55,8 +55,13 @@ async function start() {
     const config = (await all(configMaps)).find(({ metadata: { name } }) => name === SMALL);
     return filesOf(config ?? {});
   };
-  const decide = async (maxBatchSize: number) => {
-    source.decide(KEY, planWith('small', 2, maxBatchSize));
+  const decide = async (cpuCores: number) => {
+    const plan = planWith('small', 2);
+    const detect = plan.stages[stageId('detect')]?.map((each) => ({
+      ...each,
+      resources: { ...each.resources, cpuCores },
+    }));
+    source.decide(KEY, { ...plan, stages: { ...plan.stages, ...(detect && { detect }) } });
     await clock.advanceTo(clock.nowMs() + 30_000);
   };
   const stop = async () => {
@@ -86,8 +91,8 @@ it('is there for pods of every template of a stuck rollout', async () => {
   const old = new Set((await all(pods)).map(({ metadata }) => metadata.name));
   expect(old.size).toBe(4);
   cluster.readyAfterMs = (pod) => (old.has(pod.metadata.name) ? 0 : Number.POSITIVE_INFINITY);
-  for (const maxBatchSize of [2, 4]) {
-    await decide(maxBatchSize);
+  for (const cpuCores of [2, 4]) {
+    await decide(cpuCores);
     const own = (await all(pods)).filter(({ metadata }) => metadata.name.startsWith(SMALL));
     expect(new Set(own.map(digestOfPod)).size).toBe(2);
     expect(await podsWithoutFile(all)).toEqual([]);
@@ -97,8 +102,8 @@ it('is there for pods of every template of a stuck rollout', async () => {
 
 it('goes when another change comes and no pod has it any more', async () => {
   const { all, filesOfSmall, decide, stop } = await start();
-  for (const maxBatchSize of [2, 4, 1, 2, 4]) {
-    await decide(maxBatchSize);
+  for (const cpuCores of [2, 4, 1, 2, 4]) {
+    await decide(cpuCores);
     expect((await filesOfSmall()).size).toBe(2);
     expect(await podsWithoutFile(all)).toEqual([]);
   }

@@ -2,9 +2,9 @@
  * Keeps what runs. A newer version of the operator may render the same plan differently; no pod restarts for that alone.
  * If a file of a live ConfigMap means the same as the wanted file, the live text and its digest stay. If a Deployment
  * runs the wanted file, image and arguments, the way that its pods leave, the order of their variables and the key of
- * their file stay. The next change of the plan brings the newer form. A router of up to version 0.1.0 has numbers of
- * replicas in its file, and the planned rate in its arguments. It stays while these numbers are those of the plan. Files
- * of older templates stay as long as pods may mount them.
+ * their file stay. The next change of the plan brings the newer form. Up to version 0.1.0, a router has
+ * numbers of replicas in its file and the planned rate in its arguments. The file of a stage has the planned batch size.
+ * They stay while these numbers are those of the plan. Files of older templates stay as long as pods may mount them.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { LruCache } from '@equipoise/core/model';
@@ -16,6 +16,7 @@ import { digestOfEntry, fileOf, filesOf, withFile, withMountedFile } from '../re
 import type { ConfigMap, Container, Deployment } from '../render/manifest-types.js';
 import { CONFIG_DIGEST, CONFIG_VOLUME, FILE } from '../render/pod-template.js';
 import { PEERS_URL, PEERS_WAIT_S } from '../render/replacement.js';
+import { batchSettings } from '../render/stage-spec.js';
 import { isForm } from './engine-stages.js';
 import { digestOf } from './replica-groups.js';
 
@@ -66,7 +67,7 @@ function keptTexts(
       if (text === undefined || ofEngines.has(name)) return [];
       const olds = [...textsOf(name), ...(isRouter(config) ? textsOf(canary) : [])];
       if (olds.includes(text)) return [];
-      const pinned = isRouter(config) ? { router: routerOf(config), replicas } : undefined;
+      const pinned = isRouter(config) ? { router: routerOf(config), replicas } : routerOfStage(config, wanted);
       const old = olds.find((each) => verdictOn(text, each, pinned));
       return old === undefined ? [] : [[name, old] as const];
     }),
@@ -87,7 +88,22 @@ interface PlannedReplicas {
   readonly replicas: Readonly<Record<string, number>>;
 }
 
-const verdictOn = (text: string, old: string, pinned: PlannedReplicas | undefined): boolean =>
+/** File of the router of a stage, which has its planned batch size. */
+interface RouterOfStage {
+  readonly workload: string;
+  readonly router: number;
+  readonly routerFile: string;
+}
+
+type Pinned = PlannedReplicas | RouterOfStage;
+
+function routerOfStage(stage: ConfigMap, wanted: readonly KubeObject[]): RouterOfStage | undefined {
+  const router = routerOf(stage);
+  const routerFile = fileOf(wanted.filter(isConfig).find((config) => isRouter(config) && routerOf(config) === router));
+  return routerFile === undefined ? undefined : { workload: stage.metadata.name, router, routerFile };
+}
+
+const verdictOn = (text: string, old: string, pinned: Pinned | undefined): boolean =>
   verdicts.remember(JSON.stringify([text, old, pinned]), () => (meansSame(text, old, pinned) ? 'same' : 'other')) ===
   'same';
 
@@ -95,32 +111,51 @@ const isConfig = (object: KubeObject): object is ConfigMap => object.kind === 'C
 
 const isWorkload = (object: KubeObject): object is ObservedDeployment => object.kind === deployments.kind;
 
-function meansSame(text: string, old: string, pinned: PlannedReplicas | undefined): boolean {
+function meansSame(text: string, old: string, pinned: Pinned | undefined): boolean {
   try {
     const [wanted, found] = [parse(text), parse(old)];
     return (
-      isDeepStrictEqual(wanted, found) ||
-      (pinned !== undefined && isDeepStrictEqual(withPinnedReplicas(wanted, pinned), found))
+      isDeepStrictEqual(wanted, found) || (pinned !== undefined && isDeepStrictEqual(asPinned(wanted, pinned), found))
     );
   } catch {
     return false;
   }
 }
 
-interface RouterFile {
+/** File of a router or of a stage. */
+interface ServedFile {
   readonly metadata: { readonly name: string };
-  readonly spec: { readonly stages: readonly RoutedStage[] };
+  readonly spec: { readonly stages: readonly RoutedStage[]; readonly admission?: object };
 }
 
 interface RoutedStage {
   readonly name: string;
   readonly variants?: readonly { readonly name: string; readonly server?: { readonly replicas?: string } }[];
   readonly bounds?: object;
-  readonly pins?: object;
+  readonly pins?: { readonly maxBatchSize?: number };
+}
+
+const asPinned = (file: ServedFile, pinned: Pinned): ServedFile =>
+  'replicas' in pinned ? withPinnedReplicas(file, pinned) : withPinnedBatchSize(file, pinned);
+
+/** The file as version 0.1.0 wrote it: with the planned batch size in place of the largest. */
+function withPinnedBatchSize(file: ServedFile, { workload, router, routerFile }: RouterOfStage): ServedFile {
+  const { metadata, spec }: ServedFile = parse(routerFile);
+  const routed = spec.stages.find(
+    ({ name, variants: [variant] = [] }) =>
+      variant !== undefined && workloadName(metadata.name, name, variant.name, router) === workload,
+  );
+  const { bounds, pins, admission } = batchSettings(routed?.pins?.maxBatchSize ?? 1);
+  const stages = file.spec.stages.map((stage) => ({
+    ...stage,
+    bounds: { ...stage.bounds, ...bounds },
+    pins: { ...stage.pins, ...pins },
+  }));
+  return { ...file, spec: { ...file.spec, stages, admission: { ...file.spec.admission, ...admission } } };
 }
 
 /** The file as version 0.1.0 wrote it: with the number of replicas in place of `replicas: addresses`. */
-function withPinnedReplicas(file: RouterFile, { router, replicas: planned }: PlannedReplicas): RouterFile {
+function withPinnedReplicas(file: ServedFile, { router, replicas: planned }: PlannedReplicas): ServedFile {
   const stages = file.spec.stages.map((stage) => {
     const [variant] = stage.variants ?? [];
     if (variant?.server?.replicas !== 'addresses') return stage;

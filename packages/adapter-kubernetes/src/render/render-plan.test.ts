@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import {
   followsAddresses,
   type PipelineSpec,
+  type StagePlan,
   type StageSpec,
   stageId,
   type VariantId,
@@ -265,19 +266,20 @@ describe('a stage that is code', () => {
     expect(code.longestS).toBe((server.longestS ?? 0) + 30);
   });
 
-  it('rolls out anew when its plan changes', () => {
-    const digest = (batch: number) => {
+  it('rolls out again when its variant or cores change, and not for another batch size', () => {
+    const digest = (over: Partial<StagePlan> = {}) => {
       const plan = planFor(every);
       const [detect] = plan.stages[stageId('detect')] ?? [];
-      const stages = { ...plan.stages, detect: [{ ...detect, maxBatchSize: batch }] } as typeof plan.stages;
+      const stages = { ...plan.stages, detect: [{ ...detect, ...over }] } as typeof plan.stages;
       const rendered = renderPlan(requestFor('deployment', { spec: every, plan: { stages } }));
       const { spec } = objectOf(rendered, 'Deployment', 'shelf--detect--small') as never as {
         spec: { template: { metadata: { annotations: Readonly<Record<string, string>> } } };
       };
       return spec.template.metadata.annotations['equipoise.dev/config-digest'];
     };
-    expect(digest(4)).toBe(digest(4));
-    expect(digest(1)).not.toBe(digest(4));
+    expect(digest()).toBe(digest());
+    expect(digest({ resources: { cpuCores: 1, memoryBytes: 200_000_000, gpus: 0 } })).not.toBe(digest());
+    expect(digest({ maxBatchSize: 1 })).toBe(digest({ maxBatchSize: 4 }));
   });
 });
 

@@ -6,16 +6,23 @@ import { defaultRunTimeoutMs, type PipelineSpec, type ProfileSet, type VariantSp
 import { PIPELINE_DIR } from './pod-template.js';
 import { type ChosenVariant, plannedProfile } from './profile-points.js';
 
-/** Time to collect a batch, because its requests arrive one by one. */
+/** Time to collect a batch, because its requests arrive one by one. The router states how many it sends together. */
 const GATHER_MS = 2;
 const MOST_BATCHES_QUEUED = 16;
+
+/** Settings of a pod that forms batches of up to `maxBatchSize` requests. */
+export const batchSettings = (maxBatchSize: number) => ({
+  bounds: { batchSizes: [maxBatchSize], maxBatchWaitMs: maxBatchSize > 1 ? GATHER_MS : 0 },
+  pins: { maxBatchSize },
+  admission: { maxQueueLength: MOST_BATCHES_QUEUED * maxBatchSize },
+});
 
 const NOTHING_PRICED = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
 
 export function stageSpec(chosen: ChosenVariant, profiles: ProfileSet): PipelineSpec {
   const { stage, variant, plan } = chosen;
   const { cpuCores } = plan.resources;
-  const { maxBatchSize } = plan;
+  const { bounds, pins, admission } = batchSettings(largestBatchSize(chosen, profiles));
   const { module, python, runTimeoutMs = defaultRunTimeoutMs, placement: _, networkMs: __, ...rest } = stage;
   return {
     name: stage.id,
@@ -31,20 +38,25 @@ export function stageSpec(chosen: ChosenVariant, profiles: ProfileSet): Pipeline
         ...(module !== undefined && { module: inImage(module), runTimeoutMs }),
         ...(python !== undefined && { python: python.includes('/') ? inImage(python) : python }),
         variants: [{ ...plannedVariant(variant, chosen, profiles), cpuCores: [cpuCores] }],
-        bounds: {
-          minReplicas: 1,
-          maxReplicas: 1,
-          batchSizes: [maxBatchSize],
-          maxBatchWaitMs: maxBatchSize > 1 ? GATHER_MS : 0,
-        },
-        pins: { variantId: variant.id, cpuCores, maxBatchSize, replicas: 1 },
+        bounds: { minReplicas: 1, maxReplicas: 1, ...bounds },
+        pins: { variantId: variant.id, cpuCores, ...pins, replicas: 1 },
       },
     ],
     edges: [],
     outputs: [{ from: stage.id }],
     control: { mode: 'off', intervalMs: 10_000, minDwellMs: 0 },
-    admission: { maxQueueLength: MOST_BATCHES_QUEUED * maxBatchSize, maxWaitFraction: 1 },
+    admission: { ...admission, maxWaitFraction: 1 },
   };
+}
+
+/**
+ * Largest batch size of any plan, so that a change of the batch size restarts no pod: the router forms the batches. In
+ * the pod it bounds a batch of requests that come from elsewhere.
+ */
+function largestBatchSize({ stage, variant, plan }: ChosenVariant, profiles: ProfileSet): number {
+  const measured = profiles.find((each) => each.stageId === stage.id && each.variantId === variant.id);
+  const points = measured?.points ?? variant.profile ?? [];
+  return Math.max(plan.maxBatchSize, ...(stage.bounds.batchSizes ?? points.map(({ batchSize }) => batchSize)));
 }
 
 function plannedVariant(variant: VariantSpec, chosen: ChosenVariant, profiles: ProfileSet): VariantSpec {

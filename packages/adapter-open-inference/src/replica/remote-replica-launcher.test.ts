@@ -76,6 +76,32 @@ describe('the Host header', () => {
   });
 });
 
+it.each([
+  ['single', ['2', '2']],
+  ['stack', [undefined]],
+] as const)('with batching "%s", states how many requests it sends together', async (batching, expected) => {
+  const stated: unknown[] = [];
+  const server = createServer((request, response) => {
+    const isBatch = request.method === 'POST';
+    if (isBatch) stated.push(request.headers['equipoise-sent-together']);
+    response.setHeader('content-type', 'application/json');
+    const shape = batching === 'single' ? [1] : [2, 1];
+    const outputs = [{ name: 'y', datatype: 'FP32', shape, data: shape.length === 1 ? [1] : [1, 2] }];
+    response.end(JSON.stringify(isBatch ? { model_name: 'm', outputs } : { name: 'm', extensions: [], ready: true }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const urls = [`http://127.0.0.1:${(server.address() as AddressInfo).port}`];
+  const variant = variantNamed('v', { server: { urls, model: 'm', batching } });
+  const { runner } = await new RemoteReplicaLauncher().launch(launchRequestOf(stageNamed('sends', [variant])));
+  const item = () => ({ x: { datatype: 'FP32', shape: [1], data: new Float32Array([1]) } }) as const;
+  const { items } = await runner.run([item(), item()]);
+  expect(items.map(({ kind }) => kind)).toEqual(['ok', 'ok']);
+  expect(stated).toEqual(expected);
+  await runner.close();
+  server.closeAllConnections();
+  server.close();
+});
+
 it('gives outputs that only the caller holds, so that their memory can be freed early', async () => {
   const server = createServer((_, response) => {
     response.setHeader('content-type', 'application/json');

@@ -7,6 +7,7 @@ import {
   type TensorMap,
 } from '@equipoise/core/model';
 import type { BatchResult, ModelRunner } from '@equipoise/core/ports';
+import { SENT_TOGETHER_HEADER } from '@equipoise/open-inference-codec';
 import type { InferenceClient } from '../client/inference-client.js';
 import { isUnsent } from '../client/server-failure.js';
 import { runItems } from './batch-requests.js';
@@ -99,8 +100,13 @@ export class ServerRunner implements ModelRunner {
     else if (this.#closed === undefined) for (const listener of this.#listeners) listener(lost);
   }
 
-  async #run(batch: readonly TensorMap[], headers: Readonly<Record<string, string>> | undefined): Promise<BatchResult> {
+  async #run(
+    batch: readonly TensorMap[],
+    traceHeaders: Readonly<Record<string, string>> | undefined,
+  ): Promise<BatchResult> {
     const { model, batching, runTimeoutMs } = this.#facts;
+    const headers =
+      batching === 'single' ? { ...traceHeaders, [SENT_TOGETHER_HEADER]: String(batch.length) } : traceHeaders;
     const { signal } = this.#giveUp;
     const startedAtMs = performance.now();
     /** One for each request; true if it was not sent. */

@@ -34,16 +34,18 @@ export function lateReason(deadlineAtMs: number, nowMs: number, leastMs: number)
 
 /**
  * Time until which a free replica waits for more items. The wait begins with the oldest arrival, so an item that
- * overtakes others does not restart it.
+ * overtakes others does not restart it. It ends once all items that were sent together are there.
  */
 export function companionsUntilMs(policy: BatchPolicy, queued: QueuedItems): number {
-  if (queued.length >= policy.maxBatchSize) return Number.NEGATIVE_INFINITY;
+  if (queued.length >= Math.min(policy.maxBatchSize, queued.sentTogether)) return Number.NEGATIVE_INFINITY;
   return queued.waitingSinceMs + policy.maxBatchWaitMs;
 }
 
 export interface QueuedItems {
   readonly length: number;
   readonly waitingSinceMs: number;
+  /** Number of items sent together with the next item; Infinity if unknown. */
+  readonly sentTogether: number;
 }
 
 export function serviceMs(policy: BatchPolicy, batchSize: number): number {

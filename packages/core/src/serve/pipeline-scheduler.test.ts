@@ -78,6 +78,23 @@ describe('dispatch', () => {
     expect(bench.log).toEqual(['5 run 0 [a]']);
   });
 
+  it('waits for no more companions than were sent together', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0, { maxBatchSize: 4, maxBatchWaitMs: 5 });
+    const sent = (name: string, sentTogether: number, nowMs: number) =>
+      bench.scheduler.arrive({ context: name, arrivedAtMs: nowMs, deadlineAtMs: nowMs + 1000, sentTogether }, name);
+    sent('a', 1, 0);
+    bench.finish(replica, 10);
+    sent('b', 2, 10);
+    expect(bench.log).toEqual(['0 run 0 [a]', '10 done a>0']);
+    sent('c', 2, 11);
+    expect(bench.log.at(-1)).toBe('11 run 0 [b c]');
+    bench.finish(replica, 20);
+    sent('lone', 3, 20);
+    bench.scheduler.advance(25);
+    expect(bench.log.at(-1)).toBe('25 run 0 [lone]');
+  });
+
   it('does not wait anew for an item that overtakes the first', () => {
     const bench = new Bench(one);
     bench.serve(0, { maxBatchSize: 3, maxBatchWaitMs: 5 });

@@ -45,6 +45,8 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   readonly client: object | undefined;
   /** True for an item of a client batch. */
   readonly isBatched: boolean;
+  /** Number of requests that the client sends together, this one included; Infinity if unknown. */
+  readonly sentTogether: number;
   /** Outputs by slot; shorter if the last outputs are missing. */
   outputs: (Payload | undefined)[] = NONE;
   missingOutputs: number;
@@ -74,6 +76,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
     this.level = arrival.level ?? 0;
     this.client = arrival.client;
     this.isBatched = arrival.isBatched ?? false;
+    this.sentTogether = arrival.sentTogether ?? Number.POSITIVE_INFINITY;
     this.missingOutputs = missingOutputs;
     this.trace = arrival.trace;
   }
@@ -111,6 +114,8 @@ export interface Arrival<Context> {
   readonly client?: object | undefined;
   /** True for an item of a client batch. */
   readonly isBatched?: boolean | undefined;
+  /** Number of requests that the client sends together, this one included. Stages wait for no further ones. */
+  readonly sentTogether?: number | undefined;
   readonly trace?: RequestTrace | undefined;
 }
 

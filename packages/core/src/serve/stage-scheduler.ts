@@ -442,6 +442,7 @@ export class StageScheduler<Payload, Context> {
     const untilMs = companionsUntilMs(this.#policy, {
       length: this.queue.length,
       waitingSinceMs: this.#waitingSinceMs,
+      sentTogether: this.queue.earliest()?.request.sentTogether ?? Number.POSITIVE_INFINITY,
     });
     if (untilMs <= nowMs) return false;
     this.#heldSinceMs = Math.min(this.#heldSinceMs, nowMs);

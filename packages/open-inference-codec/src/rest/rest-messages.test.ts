@@ -5,6 +5,7 @@ import { anyTensor, everyTensor } from '../sample-tensors.test-support.js';
 import { readInferRequest, writeInferRequest } from './infer-request.js';
 import { readInferResponse, writeInferResponse } from './infer-response.js';
 import { type RestMessage, readJsonLength, readRestBody } from './rest-body.js';
+import { readSentTogether, SENT_TOGETHER_HEADER } from './sent-together.js';
 
 /** Received body whose memory starts at `offset`. */
 function received({ json, raw }: RestMessage, offset = 0) {
@@ -30,6 +31,16 @@ it('an answer that is not whole says what is missing, among its parameters', () 
     JSON.parse(writeInferResponse({ ...names, missing }, []).json).parameters;
   expect(parametersOf(['b[0]', 'c'])).toEqual({ missing: 'b[0],c' });
   expect(parametersOf()).toBeUndefined();
+});
+
+it.each<[string | readonly string[] | undefined, number | undefined]>([
+  ['3', 3],
+  ['999999', 999_999],
+  ...['0', '-1', '1.5', '1e3', ' 2', '1000000', '', 'two'].map((text): [string, undefined] => [text, undefined]),
+  [['2', '3'], undefined],
+  [undefined, undefined],
+])('of the requests that a client sends together, %j are %j', (stated, expected) => {
+  expect(readSentTogether({ [SENT_TOGETHER_HEADER]: stated })).toBe(expected);
 });
 
 describe('a request', () => {

@@ -21,6 +21,8 @@ export interface SubmitOptions {
   readonly tenant?: string | undefined;
   /** Sender, compared by identity. Under overload, clients of single requests share the queues. */
   readonly client?: object | undefined;
+  /** Number of requests that the client sends together, this one included; undefined if unknown. */
+  readonly sentTogether?: number | undefined;
   readonly signal?: CancelSignal;
   /** Trace of the caller. */
   readonly traceParent?: TraceParent | undefined;

@@ -98,6 +98,7 @@ export class SubmittedRequests {
       priority,
       tenant,
       client,
+      sentTogether,
       signal,
       traceParent,
     }: SubmitOptions = {},
@@ -108,7 +109,8 @@ export class SubmittedRequests {
         const context = this.#pending(new PendingRequest(resolve, arrivedAtMs ?? nowMs, tenant), traceParent);
         const level = this.#level(priority);
         const deadlineAtMs = context.arrivedAtMs + timeoutMs;
-        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs, level, client, trace: context.traced };
+        const times = { arrivedAtMs: nowMs, deadlineAtMs };
+        const arrival = { context, ...times, level, client, sentTogether, trace: context.traced };
         if (!this.#deps.turns.guard(() => this.#arrive(arrival, inputs, signal))) this.#refuse(context, nowMs);
       });
     });

@@ -66,6 +66,8 @@ interface RunOptions extends RequestParameters {
   /** Stated by the client. The parts of several sources share it. */
   readonly id?: string | undefined;
   readonly traceParent: TraceParent | undefined;
+  /** Number of requests that the client sends together, this one included; undefined if unknown. */
+  readonly sentTogether?: number | undefined;
 }
 
 interface PartOf {
@@ -288,9 +290,10 @@ function submitOptions({
   connection,
   signal,
   traceParent,
+  sentTogether,
 }: RunOptions): SubmitOptions {
   const client = tenant ?? connection;
-  return { arrivedAtMs, timeoutMs, priority, tenant: tenant?.name, client, signal, traceParent };
+  return { arrivedAtMs, timeoutMs, priority, tenant: tenant?.name, client, signal, traceParent, sentTogether };
 }
 
 /** The client's time-out includes the time in the hold; the SLO counts from the end of the hold. */

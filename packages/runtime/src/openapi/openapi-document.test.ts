@@ -111,7 +111,7 @@ it('documents the headers of requests that run a pipeline', () => {
   });
   const common = ['x-request-id', 'traceparent', 'tracestate'];
   expect(headers).toEqual([
-    ['infer', [...common, 'Inference-Header-Content-Length']],
+    ['infer', [...common, 'Equipoise-Sent-Together', 'Inference-Header-Content-Length']],
     ['aggregate', common],
     ['run', common],
   ]);

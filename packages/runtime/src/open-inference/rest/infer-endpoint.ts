@@ -11,6 +11,7 @@ import {
   type ReceivedRequest,
   type ResponsePieces,
   readJsonLength,
+  readSentTogether,
   wantedOutput,
   writeInferResponse,
 } from '@equipoise/open-inference-codec';
@@ -40,6 +41,8 @@ export async function infer(call: RestRequest): Promise<Answer> {
     tenant,
     connection,
     traceParent,
+    sentTogether: readSentTogether(call.headers),
+
     items: request.items,
     id: request.id ?? statedId(call),
     timeoutMs: request.parameters.timeoutMs,

@@ -193,6 +193,11 @@ const requestHeaders = z.object({
 });
 
 const inferHeaders = requestHeaders.extend({
+  'Equipoise-Sent-Together': z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Number of requests that the client sends together, this one included. Stages wait for no further ones.'),
   'Inference-Header-Content-Length': z
     .int()
     .min(0)
