@@ -133,8 +133,12 @@ function unplacedBecause({ status }: ObservedPod): string | undefined {
   return placed.message ?? 'no node has room';
 }
 
-/** True if a pod waits for a node with enough free resources. Other reasons, such as a taint, do not count. */
-export const lacksNode = (pod: ObservedPod): boolean => /\bInsufficient /.test(unplacedBecause(pod) ?? '');
+/**
+ * True if a pod waits for a node with enough free resources, of which a place for a pod is one. Other reasons, such as a
+ * taint, do not count.
+ */
+export const lacksNode = (pod: ObservedPod): boolean =>
+  /\bInsufficient |\bToo many pods\b/.test(unplacedBecause(pod) ?? '');
 
 function memoryIssue(
   { metadata }: ObservedPod,

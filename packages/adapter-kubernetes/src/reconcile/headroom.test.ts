@@ -97,6 +97,8 @@ describe('stepsInRoom', () => {
     expect(counts(stepsWithinHeadroom([rolling(2), other(2)], 9, false))).toEqual({ a: 1, b: 2 });
     expect(counts(stepsWithinHeadroom([rolling(1), other(2)], 9, false))).toEqual({ a: 1, b: 1 });
     expect(counts(stepsWithinHeadroom([rolling(1), other(2, { isCalm: false })], 9, false))).toEqual({ a: 1, b: 2 });
+    const short = group('c', { stage: 'c', wanted: 3, present: 2, inForce: 2 });
+    expect(counts(stepsWithinHeadroom([rolling(1), other(2), short], 5, false))).toEqual({ a: 1, b: 1, c: 2 });
     const fresh = group('new', { wanted: 2, present: 2, ready: 0, isCalm: false, isUnplaced: true });
     expect(counts(stepsWithinHeadroom([fresh, old(2)], 9, false))).toEqual({ new: 2, old: 2 });
   });

@@ -51,11 +51,9 @@ export function boundCpuCores(
 export function stepsWithinHeadroom(groups: readonly ReplicaGroup[], bound: number, isShared: boolean): HeadroomSteps {
   const held = groups.reduce((sum, { heldCpuCores }) => sum + heldCpuCores, 0);
   const { replicas, postponed, isShort, isStarting } = startsWithinHeadroom(groups, bound - held);
-  if (!isShort) {
-    const surplus = isStarting ? undefined : surplusWithoutNode(groups);
-    if (surplus !== undefined) replicas.set(surplus.name, surplus.present - 1);
-    return { kind: 'roomy', replicas, postponed };
-  }
+  const surplus = isStarting ? undefined : surplusWithoutNode(groups);
+  if (surplus !== undefined) replicas.set(surplus.name, surplus.present - 1);
+  if (!isShort) return { kind: 'roomy', replicas, postponed };
   if (isStarting || groups.some(({ isCalm }) => !isCalm)) return { kind: 'short', replicas, postponed };
   const leaving = groups.find((group) => maySpareOne(group, groups, isShared));
   if (leaving !== undefined) {

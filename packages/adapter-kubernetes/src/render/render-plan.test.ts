@@ -17,11 +17,13 @@ import { isRouter } from '../cluster/observed-objects.js';
 import { routedPlan } from '../plan/kept-plan.js';
 import { withRoutes } from '../reconcile/routes.js';
 import { fileOf } from './config-files.js';
+import type { RenderTarget } from './engines/targets.js';
 import type { ConfigMap, NetworkPolicy } from './manifest-types.js';
 import { renderPlan } from './render-plan.js';
 import { EVERY_KIND, exampleOf, planFor, requestFor, specOf } from './render-request.test-support.js';
 import { brokenRules, podsOf } from './rendered-rules.test-support.js';
 import { chosenVariants } from './router-spec.js';
+import { stageSpec } from './stage-spec.js';
 
 const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const;
 const every = specOf(EVERY_KIND);
@@ -264,6 +266,22 @@ describe('a stage that is code', () => {
     const server = leaving('shelf--classify--forest');
     expect(server).toMatchObject({ variables: [], admitted: 0, reached: 0 });
     expect(code.longestS).toBe((server.longestS ?? 0) + 30);
+  });
+
+  it('takes the largest batch that a plan may choose; behind an engine that walks the graph, that of the plan', () => {
+    const sizeOf = (target: RenderTarget, over: Partial<StageSpec> = {}) => {
+      const stages = every.stages.map((stage) => (stage.id === 'detect' ? { ...stage, ...over } : stage));
+      const chosen = chosenVariants({ spec: { ...every, stages }, plan: planFor(every) })[0];
+      if (chosen === undefined) throw new Error('no stage');
+      const plan = { ...chosen.plan, maxBatchSize: 1 };
+      return stageSpec({ ...chosen, plan }, { profiles: [], target }).stages[0]?.pins.maxBatchSize;
+    };
+    const { bounds } = every.stages[0] as StageSpec;
+    expect(sizeOf('deployment')).toBe(4);
+    expect(sizeOf('kserve')).toBe(4);
+    expect(sizeOf('deployment', { pins: { maxBatchSize: 1 } })).toBe(1);
+    expect(sizeOf('deployment', { bounds: { ...bounds, batchSizes: [1, 2, 8] } })).toBe(1);
+    expect(sizeOf('kserve:theirs')).toBe(1);
   });
 
   it('rolls out again when its variant or cores change, and not for another batch size', () => {

@@ -3,8 +3,10 @@
  * before the run timeout.
  */
 import { defaultRunTimeoutMs, type PipelineSpec, type ProfileSet, type VariantSpec } from '@equipoise/core/model';
+import { graphEngineOf } from './engines/targets.js';
 import { PIPELINE_DIR } from './pod-template.js';
 import { type ChosenVariant, plannedProfile } from './profile-points.js';
+import type { RenderRequest } from './render-request.js';
 
 /** Time to collect a batch, because its requests arrive one by one. The router states how many it sends together. */
 const GATHER_MS = 2;
@@ -19,10 +21,11 @@ export const batchSettings = (maxBatchSize: number) => ({
 
 const NOTHING_PRICED = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
 
-export function stageSpec(chosen: ChosenVariant, profiles: ProfileSet): PipelineSpec {
+export function stageSpec(chosen: ChosenVariant, request: Pick<RenderRequest, 'profiles' | 'target'>): PipelineSpec {
+  const { profiles } = request;
   const { stage, variant, plan } = chosen;
   const { cpuCores } = plan.resources;
-  const { bounds, pins, admission } = batchSettings(largestBatchSize(chosen, profiles));
+  const { bounds, pins, admission } = batchSettings(batchSizeOf(chosen, request));
   const { module, python, runTimeoutMs = defaultRunTimeoutMs, placement: _, networkMs: __, ...rest } = stage;
   return {
     name: stage.id,
@@ -50,13 +53,18 @@ export function stageSpec(chosen: ChosenVariant, profiles: ProfileSet): Pipeline
 }
 
 /**
- * Largest batch size of any plan, so that a change of the batch size restarts no pod: the router forms the batches. In
- * the pod it bounds a batch of requests that come from elsewhere.
+ * Largest batch size that a plan may choose on these cores, so that a change of the batch size restarts no pod: our router
+ * forms the batches. In the pod it bounds a batch of requests that come from elsewhere. If an engine walks the graph, the
+ * pod itself forms the batches of the plan.
  */
-function largestBatchSize({ stage, variant, plan }: ChosenVariant, profiles: ProfileSet): number {
-  const measured = profiles.find((each) => each.stageId === stage.id && each.variantId === variant.id);
-  const points = measured?.points ?? variant.profile ?? [];
-  return Math.max(plan.maxBatchSize, ...(stage.bounds.batchSizes ?? points.map(({ batchSize }) => batchSize)));
+function batchSizeOf(chosen: ChosenVariant, { profiles, target }: Pick<RenderRequest, 'profiles' | 'target'>): number {
+  const { stage, plan } = chosen;
+  if (graphEngineOf(target) !== undefined) return plan.maxBatchSize;
+  const { bounds, pins } = stage;
+  const allowed = pins.maxBatchSize === undefined ? bounds.batchSizes : [pins.maxBatchSize];
+  const { profile = [] } = plannedProfile(chosen, profiles);
+  const sizes = profile.map(({ batchSize }) => batchSize).filter((size) => allowed?.includes(size) ?? true);
+  return Math.max(plan.maxBatchSize, ...sizes);
 }
 
 function plannedVariant(variant: VariantSpec, chosen: ChosenVariant, profiles: ProfileSet): VariantSpec {

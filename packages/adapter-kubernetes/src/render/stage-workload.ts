@@ -73,7 +73,7 @@ function embeddedWorkload(chosen: ChosenVariant, request: RouterRequest): StageW
   const { stage, variant, plan } = chosen;
   const { port } = PORTS;
   const readyPath = `/v2/models/${stage.id}/ready`;
-  const spec = stageSpec(chosen, request.profiles);
+  const spec = stageSpec(chosen, request);
   return {
     ...commonFields(chosen, request),
     container: {
