@@ -42,7 +42,6 @@ export async function infer(call: RestRequest): Promise<Answer> {
     connection,
     traceParent,
     sentTogether: readSentTogether(call.headers),
-
     items: request.items,
     id: request.id ?? statedId(call),
     timeoutMs: request.parameters.timeoutMs,
