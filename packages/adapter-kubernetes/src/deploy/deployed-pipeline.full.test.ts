@@ -108,11 +108,11 @@ describeWithTool(controlPlane, 'a rendered pipeline on a real control plane', ()
     const digest = first?.metadata.annotations?.[CONFIG_DIGEST] ?? '';
 
     kubelet.fateOf = () => ({ kind: 'never-ready' });
-    const smaller = Object.entries(plan.stages).map(([id, chosen]) => [
+    const larger = Object.entries(plan.stages).map(([id, chosen]) => [
       id,
-      chosen.map((each) => ({ ...each, maxBatchSize: 1 })),
+      chosen.map(({ resources, ...each }) => ({ ...each, resources: { ...resources, cpuCores: 1 } })),
     ]);
-    await rolledOut(Object.fromEntries(smaller) as Plan['stages']);
+    await rolledOut(Object.fromEntries(larger) as Plan['stages']);
     await eventually(async () => (await podsOfDetect()).length === 2);
     await api.delete({ type: pods, namespace, name: first?.metadata.name ?? '' });
     const again = async () =>
