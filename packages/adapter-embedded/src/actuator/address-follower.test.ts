@@ -87,6 +87,19 @@ describe('AddressFollower', () => {
     follower.close();
   });
 
+  it('reports a step that throws, and looks again', async () => {
+    const { actuator, follower, launcher, news, pass } = await following(['a', 'b']);
+    await follower.lookOnce();
+    actuator.release = () => {
+      throw new Error('unknown replica');
+    };
+    launcher.addresses = ['a'];
+    follower.start();
+    await pass(2000);
+    expect(news).toEqual(['changed', 'apply: unknown replica', 'apply: unknown replica']);
+    follower.close();
+  });
+
   it('drains the replica whose address is gone, and no other, after its batch', async () => {
     const { follower, launcher, pool, serving, statuses, pass } = await following(['a', 'b', 'c']);
     await follower.lookOnce();

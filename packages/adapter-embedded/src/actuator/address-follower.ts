@@ -81,7 +81,16 @@ export class AddressFollower {
     return changes;
   }
 
-  async #follow({ stageId, mostReplicas }: FollowedStage, addresses: readonly string[]): Promise<void> {
+  /** Never rejects, because no caller of a look waits for its changes. */
+  async #follow(stage: FollowedStage, addresses: readonly string[]): Promise<void> {
+    try {
+      await this.#takeSteps(stage, addresses);
+    } catch (error) {
+      this.#failed('apply', stage.stageId, error);
+    }
+  }
+
+  async #takeSteps({ stageId, mostReplicas }: FollowedStage, addresses: readonly string[]): Promise<void> {
     const { actuator, onChanged } = this.#deps;
     const startedAtMs = this.#clock.nowMs();
     const ready = this.#replicas(stageId, ['ready']).map(({ replicaId }) => ({

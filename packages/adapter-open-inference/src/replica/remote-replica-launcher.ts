@@ -124,7 +124,9 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
   }
 
   #count(server: string, change: number): void {
-    this.#replicasAt.set(server, this.#replicasOf(server) + change);
+    const replicas = this.#replicasOf(server) + change;
+    if (replicas === 0) this.#replicasAt.delete(server);
+    else this.#replicasAt.set(server, replicas);
   }
 }
 

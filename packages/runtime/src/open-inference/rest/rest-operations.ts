@@ -197,7 +197,9 @@ const inferHeaders = requestHeaders.extend({
     .int()
     .min(1)
     .optional()
-    .describe('Number of requests that the client sends together, this one included. Stages wait for no further ones.'),
+    .describe(
+      'Number of requests that the client sends together, this one included. Stages wait for no further ones. Not used for client batches.',
+    ),
   'Inference-Header-Content-Length': z
     .int()
     .min(0)
