@@ -292,8 +292,21 @@ function combinerLimits({ stages, edges, outputs }: PipelineSpec, tree: GraphTre
         lacks: `joins branches in a combiner, which only Equipoise serves, and ${foreign.id} runs another server`,
       },
     ];
-  if (hasCombiners(tree)) return [];
-  return [{ path: ['spec', 'edges'], lacks: 'joins branches in one stage, and after it runs single stages only' }];
+  if (!hasCombiners(tree))
+    return [{ path: ['spec', 'edges'], lacks: 'joins branches in one stage, and after it runs single stages only' }];
+  const longest = longestPath(tree);
+  if (longest <= MOST_LEVELS) return [];
+  const lacks = `has room for ${MOST_LEVELS} stages in a row, and the longest path has ${longest}`;
+  return [{ path: ['spec', 'stages'], lacks }];
+}
+
+/** Levels of `graph.children` in the definition of SeldonDeployments. */
+const MOST_LEVELS = 10;
+
+function longestPath(tree: GraphTree): number {
+  if (tree.kind === 'stage') return 1;
+  const lengths = tree.parts.map(longestPath);
+  return tree.kind === 'parallel' ? Math.max(...lengths) : lengths.reduce((sum, length) => sum + length, 0);
 }
 
 /** True if each part with branches is joined by one stage, after which no branches follow. */

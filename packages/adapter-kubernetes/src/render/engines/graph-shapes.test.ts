@@ -101,3 +101,20 @@ describe('Seldon Core 2', () => {
 it('Seldon Core 1 refuses two stages with the same model, because a model is found by its name', () => {
   expect(refusals(shape(['a b'], ['b'], 'm'), 'seldon-v1:theirs')).toMatch(/^Seldon Core 1 .* m\b/);
 });
+
+describe('Seldon Core 1', () => {
+  const chainOf = (count: number) => {
+    const ids = Array.from({ length: count }, (_, index) => `s${index}`);
+    return shape(
+      ids.slice(1).map((id, index) => `s${index} ${id}`),
+      ids.slice(-1),
+    );
+  };
+
+  it('refuses more stages in a row than its definition has levels of children', () => {
+    expect(refusals(chainOf(10), 'seldon-v1:theirs')).toBe('');
+    expect(refusals(chainOf(11), 'seldon-v1:theirs')).toMatch(
+      /^Seldon Core 1 has room for 10 stages in a row, and the longest path has 11\. Use --target seldon-v1/,
+    );
+  });
+});
