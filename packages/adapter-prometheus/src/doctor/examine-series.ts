@@ -1,6 +1,6 @@
 /** Examines the way from the pods of a pipeline to its figures, from the server to single series. */
 import { AppError } from '@equipoise/core/model';
-import { failureOf } from '../api/http-answer.js';
+import { failureOf, prometheusError } from '../api/http-answer.js';
 import type { PrometheusApi } from '../api/prometheus-api.js';
 import type { RuleState } from '../api/server-state.js';
 import { queryTimes, type ReadOptions, readFigures } from '../observe/read-figures.js';
@@ -20,6 +20,8 @@ export interface DoctorQuestion extends ReadOptions {
 
 /** Clocks that differ by more are a fault. */
 const MOST_SKEW_MS = 5_000;
+/** Last instant of a `Date`. */
+const MOST_EPOCH_MS = 8.64e15;
 const RULE_GROUP = /^equipoise/;
 
 /** Findings in the order of the way; a server that does not answer is the only finding. */
@@ -45,6 +47,10 @@ async function clockFindings(api: PrometheusApi, { nowEpochMs }: DoctorQuestion)
   const [sample] = await api.query('vector(time())');
   const answeredAtMs = nowEpochMs();
   const serverMs = 1000 * (sample?.value ?? Number.NaN);
+  if (!(Math.abs(serverMs) <= MOST_EPOCH_MS)) {
+    const message = `what answers at ${api.url.href} is no Prometheus: it does not know its time`;
+    throw prometheusError('not-prometheus', message);
+  }
   const skewMs = serverMs - (askedAtMs + answeredAtMs) / 2;
   if (Math.abs(skewMs) <= MOST_SKEW_MS + (answeredAtMs - askedAtMs) / 2) return [];
   return [
