@@ -3,8 +3,10 @@ import module from 'node:module';
 import { join } from 'node:path';
 import { makeFolder } from '@equipoise/runtime/make-folder';
 import { cacheFolder } from '../dist/cache-folder.js';
+import { endAtSigterm } from '../dist/terminal/first-process.js';
 import { keepYoungGenerationToThisThread } from '../dist/young-generation.js';
 
+endAtSigterm();
 keepYoungGenerationToThisThread();
 keepCompiledCode();
 await import('../dist/main.js');

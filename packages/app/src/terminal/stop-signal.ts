@@ -4,6 +4,7 @@
  */
 import { runInNewContext } from 'node:vm';
 import { AppError } from '@equipoise/core/model';
+import { endAtSigterm, leaveSigtermToCommand } from './first-process.js';
 
 const SAME_REQUEST_MS = 1000;
 
@@ -32,6 +33,7 @@ export function stopSignal(): Promise<void> {
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
+    leaveSigtermToCommand();
   });
 }
 
@@ -40,6 +42,7 @@ export function beforeEndedBySignal(work: () => void): () => void {
   const forget = () => {
     process.removeListener('SIGINT', onSignal);
     process.removeListener('SIGTERM', onSignal);
+    endAtSigterm();
   };
   const onSignal = (signal: NodeJS.Signals) => {
     forget();
@@ -48,6 +51,7 @@ export function beforeEndedBySignal(work: () => void): () => void {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  leaveSigtermToCommand();
   return forget;
 }
 
