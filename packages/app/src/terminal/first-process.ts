@@ -8,9 +8,9 @@ const ENDED_BY_SIGTERM = 143;
 
 const end = (): never => process.exit(ENDED_BY_SIGTERM);
 
-/** Lets SIGTERM end the first process of a container, as it ends any other. */
+/** Lets SIGTERM end the first process of a container, as it ends any other, unless something else listens. */
 export function endAtSigterm(): void {
-  if (process.pid === FIRST_PROCESS) process.on('SIGTERM', end);
+  if (process.pid === FIRST_PROCESS && process.listenerCount('SIGTERM') === 0) process.on('SIGTERM', end);
 }
 
 /** For a command that listens itself. */

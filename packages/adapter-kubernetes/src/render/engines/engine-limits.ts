@@ -14,7 +14,7 @@ import {
 import type { Finding } from '@equipoise/pipeline-file';
 import { isMlServerCommand } from '../stage-workload.js';
 import { simpleCondition } from './engine-conditions.js';
-import { firstStages, type GraphTree, graphTree } from './graph-tree.js';
+import { firstStages, type GraphTree, graphTree, longestPath } from './graph-tree.js';
 import { outputsJoin } from './seldon-pipeline.js';
 import { type GraphEngine, graphEngineOf, type RenderTarget } from './targets.js';
 
@@ -294,7 +294,7 @@ function combinerLimits({ stages, edges, outputs }: PipelineSpec, tree: GraphTre
     ];
   if (!hasCombiners(tree))
     return [{ path: ['spec', 'edges'], lacks: 'joins branches in one stage, and after it runs single stages only' }];
-  const longest = longestPath(tree);
+  const longest = longestPath({ stages, edges }, () => 1);
   if (longest <= MOST_LEVELS) return [];
   const lacks = `has room for ${MOST_LEVELS} stages in a row, and the longest path has ${longest}`;
   return [{ path: ['spec', 'stages'], lacks }];
@@ -302,12 +302,6 @@ function combinerLimits({ stages, edges, outputs }: PipelineSpec, tree: GraphTre
 
 /** Levels of `graph.children` in the definition of SeldonDeployments. */
 const MOST_LEVELS = 10;
-
-function longestPath(tree: GraphTree): number {
-  if (tree.kind === 'stage') return 1;
-  const lengths = tree.parts.map(longestPath);
-  return tree.kind === 'parallel' ? Math.max(...lengths) : lengths.reduce((sum, length) => sum + length, 0);
-}
 
 /** True if each part with branches is joined by one stage, after which no branches follow. */
 function hasCombiners(tree: GraphTree): boolean {
