@@ -6,8 +6,8 @@
  * load brings by chance: a probabilistic traffic envelope (Le Boudec and Thiran, Network Calculus, 2001). Short windows
  * detect a large step at once, long windows a small rise.
  *
- * If replicas start slowly, even a gradual rise cannot wait for the slow loop. Then the fast loop also adds replicas of
- * the running variants once the forecast exceeds the planned load.
+ * Even a gradual rise cannot wait for the slow loop if replicas start slowly, or if a change under way delays the slow
+ * loop. Then the fast loop also acts once the forecast exceeds the planned load.
  *
  * While a source of metrics is stale, the other sources give a lower bound of the load.
  */
@@ -29,12 +29,18 @@ export interface Protection {
   readonly load: ExpectedLoad;
 }
 
+/** Forecast rise. `held-up`: a change under way delays the plan that is due. */
+export interface Rise {
+  readonly upperRps: number;
+  readonly cause: 'slow-starts' | 'held-up';
+}
+
 export interface ProtectedLoad {
   readonly planned: ExpectedLoad;
   /** True if a burst was answered recently. */
   readonly inBurst: boolean;
-  /** Upper rate (rps) of the forecast if replicas start slowly, else 0. */
-  readonly forecastRps: number;
+  /** Rise that cannot wait for the slow loop, if any. */
+  readonly rise: Rise | undefined;
   readonly underWay: Plan['stages'] | undefined;
 }
 
@@ -60,17 +66,22 @@ const LIKELY_Z = 2.5;
 const MARGIN_ERRORS = 1;
 /** The fast loop plans if forecast ÷ planned rate exceeds this: one rate bucket. */
 const OUTGROWN = 1.05;
+const RISE = 'rise';
+const RISE_TEXT: Readonly<Record<Rise['cause'], string>> = {
+  'slow-starts': 'the load rises, and replicas start slowly',
+  'held-up': 'the load rises, and a change under way delays the next plan',
+};
 
 /** Protects against a load above `planned`; undefined if protection is not needed or impossible. */
 export function protect(situation: Situation, protectedLoad: ProtectedLoad): Protection | undefined {
-  const { planned, inBurst, forecastRps, underWay } = protectedLoad;
+  const { planned, inBurst, rise, underWay } = protectedLoad;
   const { spec, observation } = situation;
   const burst = detectBurst(observation.load, allowedEnvelope(situation, planned, inBurst));
-  const outgrownRps = forecastRps > OUTGROWN * planned.arrivalRps ? forecastRps : 0;
-  if (burst === undefined && outgrownRps === 0) return undefined;
-  const arrivalRps = rateBucketEnd(Math.max(outgrownRps, burst === undefined ? 0 : burstRps(burst)));
+  const outgrown = rise !== undefined && rise.upperRps > OUTGROWN * planned.arrivalRps ? rise : undefined;
+  if (burst === undefined && outgrown === undefined) return undefined;
+  const arrivalRps = rateBucketEnd(Math.max(outgrown?.upperRps ?? 0, burst === undefined ? 0 : burstRps(burst)));
   const load: ExpectedLoad = { arrivalRps };
-  const plan = protectivePlan(situation, arrivalRps, burst !== undefined);
+  const plan = protectivePlan(situation, arrivalRps, burst !== undefined || outgrown?.cause === 'held-up');
   if (plan === undefined) return undefined;
   const isChanging = observation.changing === true;
   // The change under way has the same target.
@@ -80,26 +91,27 @@ export function protect(situation: Situation, protectedLoad: ProtectedLoad): Pro
   if (changes.length === 0) return undefined;
   if (observation.staleSources.length > 0 && changes.some(takesAway)) return undefined;
   const [from, to] = [planned.arrivalRps, load.arrivalRps].map((rps) => rps.toFixed(1));
-  const why =
-    burst === undefined
-      ? 'the load rises, and replicas start slowly'
-      : `${burst.arrivals} arrivals in ${burst.windowS} s, planned were at most ${Math.floor(burst.plannedArrivals)}`;
+  const why = burst === undefined ? RISE_TEXT[outgrown?.cause ?? 'slow-starts'] : burstText(burst);
   const reason = `${why}: room for ${to} rps in place of ${from}`;
-  const method = burst === undefined ? 'rise' : 'burst';
-  const forecast = { method, meanRps: burst?.rateRps ?? forecastRps, upperRps: arrivalRps };
+  const method = burst === undefined ? RISE : 'burst';
+  const forecast = { method, meanRps: burst?.rateRps ?? outgrown?.upperRps ?? 0, upperRps: arrivalRps };
   const evidence = { forecast, load, ...(burst && { burst }), necessary: true };
   return { load, decision: { kind: 'apply', plan, changes, reason, evidence } };
 }
 
+const burstText = ({ arrivals, windowS, plannedArrivals }: Burst): string =>
+  `${arrivals} arrivals in ${windowS} s, planned were at most ${Math.floor(plannedArrivals)}`;
+
 /**
- * Changes to carry out. Burst answers and roll-backs skip the canary; a variant in `pins` has a canary of one step,
+ * Changes to carry out. Answers to bursts and rises, and roll-backs, skip the canary; a variant in `pins` has a canary of one step,
  * because a person chose it and waits for it.
  */
 export function changesToApply(
   { changes, evidence }: Extract<Decision, { kind: 'apply' }>,
   { isAtOnce = false, pins = {} }: { readonly isAtOnce?: boolean; readonly pins?: PinsByStage } = {},
 ): readonly Change[] {
-  if (evidence.burst !== undefined || isAtOnce) return changes.map((change) => ({ ...change, atOnce: true }));
+  const isAnswer = evidence.burst !== undefined || evidence.forecast.method === RISE;
+  if (isAnswer || isAtOnce) return changes.map((change) => ({ ...change, atOnce: true }));
   return changes.map((change) =>
     pins[change.stageId]?.variantId === change.to.variantId ? { ...change, oneStep: true } : change,
   );
@@ -136,17 +148,17 @@ function burstRps({ arrivals, windowS, rateRps }: Burst): number {
 }
 
 /**
- * Plan for a rate by the estimate. It keeps replicas, and the running variants if they can serve the rate. Only a burst
- * switches variants. The plan uses no variant in back-off, which would get all requests at once.
+ * Plan for a rate by the estimate. It keeps replicas, and the running variants if they can serve the rate. Otherwise it
+ * switches variants if it may. The plan uses no variant in back-off, which would get all requests at once.
  */
-function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean): Plan | undefined {
+function protectivePlan(asked: Situation, arrivalRps: number, maySwitch: boolean): Plan | undefined {
   const situation = asked.withoutRolledBack ?? asked;
   const { spec, rules, accuracyFloor, runningStages: running, observation } = situation;
   const { profiles, policy, guardrails } = rules;
   const { runningPlan } = observation;
   const problem = { spec, profiles, arrivalRps, runningPlan, estimator: 'distribution' } as const;
   const kept = guardrails && running ? policy.plan({ ...problem, pins: variantPins(spec, running) }) : undefined;
-  if (!isBurst && kept?.kind !== 'feasible') return undefined;
+  if (!maySwitch && kept?.kind !== 'feasible') return undefined;
   const result = kept?.kind === 'feasible' ? kept : policy.plan(problem);
   // With a floor, an infeasible burst is served as far as the budget allows.
   const wanted =

@@ -89,9 +89,9 @@ function switchIfWorthwhile(situation: Situation, state: ControllerState): Decis
     : passOver(kept, free.plan, 'it switches variants and gains too little beside the best plan without');
 }
 
-/** Upper rate (rps) for which a plan would be made now, feasible or not. */
-export function upperRateAhead(situation: Situation, state: ControllerState): number {
-  return forecastAhead(situation, forecasterOf(situation, state)).upperRps;
+/** Forecast for which a plan would be made now, feasible or not. */
+export function rateAhead(situation: Situation, state: ControllerState): Forecast {
+  return forecastAhead(situation, forecasterOf(situation, state));
 }
 
 /** Forecast for the time at which a plan acts. That time depends on the replicas to start. */

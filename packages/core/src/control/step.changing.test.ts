@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { variantId } from '../model/ids.js';
 import { planOf } from '../model/spec-builders.test-support.js';
+import { changesToApply } from './protect.js';
 import { controlStep } from './step.js';
 import { detect, observe, plannedFor, rulesFor, running, spec, steady } from './step-bench.test-support.js';
 
@@ -74,5 +75,29 @@ describe('controlStep in the middle of a change', () => {
     const burst = { ...observe(131, { counts: [...steady(20), 300], running: both }), changing: true };
     const { decision } = controlStep(free, state, burst);
     expect(decision).toMatchObject({ evidence: { burst: {} }, changes: [{ to: { variantId: 'small' } }] });
+  });
+});
+
+describe('a rise during a change that delays the next plan', () => {
+  const tight = rulesFor({ ...spec, objective: { kind: 'max-accuracy' }, budget: { cpuCores: 2 } });
+  const planned = { ...plannedFor(tight, 20, running(2)), nextPlanAtMs: 130_000 };
+  const rising = [...steady(20), ...Array.from({ length: 15 }, (_, i) => 20 + i)];
+  const seen = { ...observe(136, { counts: rising, running: running(2) }), changing: true };
+
+  it('is answered at once, with other variants if only those can carry it', () => {
+    const { decision, state } = controlStep(tight, planned, seen);
+    expect(decision).toMatchObject({ kind: 'apply', evidence: { necessary: true, forecast: { method: 'rise' } } });
+    expect(decision?.reason).toMatch(/^the load rises, and a change under way delays the next plan: room for/);
+    if (decision?.kind !== 'apply') throw new Error('no change');
+    expect(decision.changes).toMatchObject([{ kind: 'switch-variant', to: { variantId: 'small' } }]);
+    expect(changesToApply(decision).every(({ atOnce }) => atOnce)).toBe(true);
+    expect(state.beforeChange).toBeDefined();
+  });
+
+  it('waits while no plan is due, while no change is under way, and while the mean forecast is within the planned load', () => {
+    expect(controlStep(tight, { ...planned, nextPlanAtMs: 140_000 }, seen).decision).toBeUndefined();
+    expect(controlStep(tight, planned, { ...seen, changing: false }).decision?.evidence.forecast.method).not.toBe('rise');
+    const steadily = { ...seen, ...observe(136, { counts: steady(20), running: running(2) }), changing: true };
+    expect(controlStep(tight, planned, steadily).decision).toBeUndefined();
   });
 });

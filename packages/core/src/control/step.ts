@@ -4,7 +4,7 @@
  */
 import { observeLoad, runTrainingStep } from '../forecast/learning/load-learning.js';
 import type { Decision, Observation } from '../model/decision.js';
-import type { ArrivalEnvelope } from '../model/expected-load.js';
+import type { ArrivalEnvelope, ExpectedLoad } from '../model/expected-load.js';
 import type { ControllerState } from './controller-state.js';
 import { observeEdges, withLearnedEdges } from './feedback/edge-feedback.js';
 import { observeService, observeStarts } from './feedback/profile-feedback.js';
@@ -19,8 +19,8 @@ import {
 import { inLastHour } from './guard/guardrails.js';
 import { withSwitches } from './guard/switching.js';
 import { withPlannedRate } from './planned-load.js';
-import { protect, quietEnvelope } from './protect.js';
-import { isInBurst, replan, unfinishedSearch, upperRateAhead } from './replan.js';
+import { protect, quietEnvelope, type Rise } from './protect.js';
+import { isInBurst, rateAhead, replan, unfinishedSearch } from './replan.js';
 import type { ControllerRules } from './rules.js';
 import { correctedRules, rolledBackVariants, Situation } from './situation.js';
 
@@ -160,9 +160,9 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
   // Before the first plan, the load is unknown: use the load that running replicas sustain.
   const planned = state.planned ?? situation.sustainableLoad;
   if (planned === undefined) return { state };
-  const forecastRps = situation.actsSlowly ? upperRateAhead(situation, state) : 0;
   const inBurst = isInBurst(state, atMs);
-  const protection = protect(situation, { planned, inBurst, forecastRps, underWay: state.underWay });
+  const rise = riseOf(situation, state, planned);
+  const protection = protect(situation, { planned, inBurst, rise, underWay: state.underWay });
   if (protection === undefined) return { state };
   const { decision, load } = protection;
   // A decision that replaces a change under way counts as part of that change.
@@ -172,6 +172,19 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
   const appliedAtMs = [...inLastHour(rest.appliedAtMs, atMs).filter((each) => each <= sinceMs), atMs];
   const plannedRates = withPlannedRate(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
   return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };
+}
+
+/**
+ * Rise that the fast loop has to answer. A change, such as a canary, may end long after the next plan was due; then even
+ * the mean forecast must exceed the planned load, because the answer may switch variants at once.
+ */
+function riseOf(situation: Situation, state: ControllerState, planned: ExpectedLoad): Rise | undefined {
+  const { atMs, changing } = situation.observation;
+  const isHeldUp = changing === true && atMs >= (state.nextPlanAtMs ?? atMs);
+  if (!isHeldUp && !situation.actsSlowly) return undefined;
+  const { meanRps, upperRps } = rateAhead(situation, state);
+  if (isHeldUp && meanRps > planned.arrivalRps) return { upperRps, cause: 'held-up' };
+  return situation.actsSlowly ? { upperRps, cause: 'slow-starts' } : undefined;
 }
 
 function replanStep(situation: Situation, state: ControllerState): ControlStep {
