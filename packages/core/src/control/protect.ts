@@ -13,7 +13,7 @@
  */
 
 import type { Change } from '../model/change.js';
-import type { Burst, Decision, LoadObservation } from '../model/decision.js';
+import type { Burst, Decision, Forecast, LoadObservation } from '../model/decision.js';
 import type { PinsByStage } from '../model/decision-record.js';
 import { type ArrivalEnvelope, type Burstiness, dispersionAt, type ExpectedLoad } from '../model/expected-load.js';
 import type { Plan } from '../model/plan.js';
@@ -74,14 +74,12 @@ const RISE_TEXT: Readonly<Record<Rise['cause'], string>> = {
 
 /** Protects against a load above `planned`; undefined if protection is not needed or impossible. */
 export function protect(situation: Situation, protectedLoad: ProtectedLoad): Protection | undefined {
-  const { planned, inBurst, rise, underWay } = protectedLoad;
+  const { planned, underWay } = protectedLoad;
   const { spec, observation } = situation;
-  const burst = detectBurst(observation.load, allowedEnvelope(situation, planned, inBurst));
-  const outgrown = rise !== undefined && rise.upperRps > OUTGROWN * planned.arrivalRps ? rise : undefined;
-  if (burst === undefined && outgrown === undefined) return undefined;
-  const arrivalRps = rateBucketEnd(Math.max(outgrown?.upperRps ?? 0, burst === undefined ? 0 : burstRps(burst)));
-  const load: ExpectedLoad = { arrivalRps };
-  const plan = protectivePlan(situation, arrivalRps, burst !== undefined || outgrown?.cause === 'held-up');
+  const need = needOf(situation, protectedLoad);
+  if (need === undefined) return undefined;
+  const load: ExpectedLoad = { arrivalRps: need.forecast.upperRps };
+  const plan = protectivePlan(situation, load.arrivalRps, need.maySwitch);
   if (plan === undefined) return undefined;
   const isChanging = observation.changing === true;
   // The change under way has the same target.
@@ -91,12 +89,30 @@ export function protect(situation: Situation, protectedLoad: ProtectedLoad): Pro
   if (changes.length === 0) return undefined;
   if (observation.staleSources.length > 0 && changes.some(takesAway)) return undefined;
   const [from, to] = [planned.arrivalRps, load.arrivalRps].map((rps) => rps.toFixed(1));
-  const why = burst === undefined ? RISE_TEXT[outgrown?.cause ?? 'slow-starts'] : burstText(burst);
-  const reason = `${why}: room for ${to} rps in place of ${from}`;
-  const method = burst === undefined ? RISE : 'burst';
-  const forecast = { method, meanRps: burst?.rateRps ?? outgrown?.upperRps ?? 0, upperRps: arrivalRps };
-  const evidence = { forecast, load, ...(burst && { burst }), necessary: true };
+  const reason = `${need.why}: room for ${to} rps in place of ${from}`;
+  const evidence = { forecast: need.forecast, load, ...(need.burst && { burst: need.burst }), necessary: true };
   return { load, decision: { kind: 'apply', plan, changes, reason, evidence } };
+}
+
+/** Load above the planned one. Only a burst, or a rise during a change, may switch variants. */
+interface Need {
+  readonly forecast: Forecast;
+  readonly burst?: Burst;
+  readonly maySwitch: boolean;
+  readonly why: string;
+}
+
+function needOf(situation: Situation, { planned, inBurst, rise }: ProtectedLoad): Need | undefined {
+  const burst = detectBurst(situation.observation.load, allowedEnvelope(situation, planned, inBurst));
+  const outgrown = rise !== undefined && rise.upperRps > OUTGROWN * planned.arrivalRps ? rise : undefined;
+  if (burst !== undefined) {
+    const upperRps = rateBucketEnd(Math.max(outgrown?.upperRps ?? 0, burstRps(burst)));
+    const forecast = { method: 'burst', meanRps: burst.rateRps, upperRps };
+    return { forecast, burst, maySwitch: true, why: burstText(burst) };
+  }
+  if (outgrown === undefined) return undefined;
+  const forecast = { method: RISE, meanRps: outgrown.upperRps, upperRps: rateBucketEnd(outgrown.upperRps) };
+  return { forecast, maySwitch: outgrown.cause === 'held-up', why: RISE_TEXT[outgrown.cause] };
 }
 
 const burstText = ({ arrivals, windowS, plannedArrivals }: Burst): string =>

@@ -96,7 +96,9 @@ describe('a rise during a change that delays the next plan', () => {
 
   it('waits while no plan is due, while no change is under way, and while the mean forecast is within the planned load', () => {
     expect(controlStep(tight, { ...planned, nextPlanAtMs: 140_000 }, seen).decision).toBeUndefined();
-    expect(controlStep(tight, planned, { ...seen, changing: false }).decision?.evidence.forecast.method).not.toBe('rise');
+    expect(controlStep(tight, planned, { ...seen, changing: false }).decision?.evidence.forecast.method).not.toBe(
+      'rise',
+    );
     const steadily = { ...seen, ...observe(136, { counts: steady(20), running: running(2) }), changing: true };
     expect(controlStep(tight, planned, steadily).decision).toBeUndefined();
   });

@@ -175,8 +175,8 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
 }
 
 /**
- * Rise that the fast loop has to answer. A change, such as a canary, may end long after the next plan was due; then even
- * the mean forecast must exceed the planned load, because the answer may switch variants at once.
+ * Rise that the fast loop has to answer. A change, such as a canary, may end long after the next plan was due. Then the
+ * answer may switch variants at once, so the mean forecast must exceed the planned load.
  */
 function riseOf(situation: Situation, state: ControllerState, planned: ExpectedLoad): Rise | undefined {
   const { atMs, changing } = situation.observation;
