@@ -131,6 +131,7 @@ export {
   type TensorType,
 } from './model/tensor.js';
 export { concatenateTensors, sliceTensor, stackTensors, unstackTensor } from './model/tensor-batch.js';
+export { kindOf, tensorProblem } from './model/tensor-problem.js';
 export {
   atThreshold,
   choicesOf,

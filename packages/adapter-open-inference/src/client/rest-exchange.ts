@@ -1,6 +1,7 @@
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import type { Socket } from 'node:net';
+import { AppError } from '@equipoise/core/model';
 import { JSON_LENGTH_HEADER, RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
 import type { CallOptions } from './inference-client.js';
 import { clientDefaults } from './inference-client.js';
@@ -159,7 +160,7 @@ async function readBody(response: IncomingMessage, maxBytes: number, url: string
       chunks.push(chunk);
     }
   } catch (error) {
-    throw error instanceof Error && 'code' in error && error.code === 'ECONNRESET' ? unreachable(url, error) : error;
+    throw error instanceof AppError || !(error instanceof Error) ? error : unreachable(url, error);
   }
   const jsonLength = Number(response.headers[JSON_LENGTH_HEADER] ?? 0);
   return joined(chunks, length, Number.isSafeInteger(jsonLength) ? jsonLength : 0);

@@ -1,10 +1,12 @@
 import {
   AppError,
+  boundedMessage,
+  boundedName,
   type ErrorDetails,
-  elementCount,
   type InferenceServerSpec,
   invariant,
   type TensorMap,
+  tensorProblem,
 } from '@equipoise/core/model';
 import type { BatchResult, ModelRunner } from '@equipoise/core/ports';
 import { SENT_TOGETHER_HEADER } from '@equipoise/open-inference-codec';
@@ -28,7 +30,8 @@ const MOST_FAILED_CHECKS = 2;
 
 /**
  * Replica that is an Open Inference server. The replica is lost if its connection breaks, a batch exceeds its time
- * limit, or health checks fail while it is idle. Other failures concern only the items. `release` frees its resources
+ * limit, or health checks fail while it is idle. Other failures concern only the items, also tensors that no request can
+ * carry. `release` frees its resources
  * after the last batch.
  */
 export class ServerRunner implements ModelRunner {
@@ -61,7 +64,6 @@ export class ServerRunner implements ModelRunner {
     if (this.#closed !== undefined) throw this.#error('was given a batch after its replica was closed');
     invariant(this.#running === undefined, 'a replica runs one batch at a time');
     invariant(batch.length >= 1, 'a batch has at least one item');
-    checkOwned(batch);
     const running = this.#run(batch, traceHeaders);
     this.#running = running.catch(() => undefined);
     try {
@@ -105,16 +107,17 @@ export class ServerRunner implements ModelRunner {
     traceHeaders: Readonly<Record<string, string>> | undefined,
   ): Promise<BatchResult> {
     const { model, batching, runTimeoutMs } = this.#facts;
-    const headers =
-      batching === 'single' ? { ...traceHeaders, [SENT_TOGETHER_HEADER]: String(batch.length) } : traceHeaders;
     const { signal } = this.#giveUp;
     const startedAtMs = performance.now();
     /** One for each request; true if it was not sent. */
     const unsent: Promise<boolean>[] = [];
     try {
       const items = await runItems(batch, {
+        refused: (item) => this.#refused(item),
         batching,
-        infer: async (inputs) => {
+        infer: async (inputs, together) => {
+          const headers =
+            batching === 'single' ? { ...traceHeaders, [SENT_TOGETHER_HEADER]: String(together) } : traceHeaders;
           const timeoutMs = Math.max(1, runTimeoutMs - (performance.now() - startedAtMs));
           const answer = this.#client.infer(model, { inputs }, { timeoutMs, signal, headers });
           unsent.push(answer.then(() => false, isUnsent));
@@ -133,10 +136,23 @@ export class ServerRunner implements ModelRunner {
     }
   }
 
-  /** Reason of a loss; undefined if only the items failed. */
+  /** Failure of an item that no request can carry. */
+  #refused(item: TensorMap): AppError | undefined {
+    for (const [name, tensor] of Object.entries(item)) {
+      const problem = tensorProblem(tensor, ': was it transferred before?');
+      if (problem === undefined) continue;
+      const { stage, variant } = this.#facts;
+      const message = `Stage '${stage}' (variant '${variant}') cannot send tensor ${boundedName(name)}: ${problem}.`;
+      return new AppError('INVALID_INPUT', boundedMessage(message), { details: { stage, tensor: boundedName(name) } });
+    }
+    return undefined;
+  }
+
+  /** Reason of a loss; undefined if only the items failed, as with a defect of this client. */
   #lossOf(error: unknown, startedAtMs: number): string | undefined {
     const { runTimeoutMs } = this.#facts;
-    if (!(error instanceof AppError) || this.#lost !== undefined) return String(error);
+    if (this.#lost !== undefined) return String(error);
+    if (!(error instanceof AppError)) return undefined;
     if (error.code === 'UNREACHABLE') return error.message;
     const late = error.code === 'DEADLINE_PASSED' && performance.now() - startedAtMs >= runTimeoutMs - 5;
     return late ? `a batch ran longer than ${runTimeoutMs / 1000} s` : undefined;
@@ -159,14 +175,5 @@ export class ServerRunner implements ModelRunner {
       details: { stage, variant, ...details },
       retryable: true,
     });
-  }
-}
-
-function checkOwned(batch: readonly TensorMap[]): void {
-  for (const [name, { shape, data }] of batch.flatMap((item) => Object.entries(item))) {
-    invariant(
-      data.length === elementCount(shape),
-      `tensor '${name}' has ${data.length} elements for the shape [${shape.join(', ')}]: was it transferred before?`,
-    );
   }
 }

@@ -63,6 +63,7 @@ export type NumericData = Exclude<TensorData, readonly unknown[]>;
 
 /** Constructs zeros, or a view of bytes. */
 export interface NumericStorage {
+  readonly name: string;
   readonly BYTES_PER_ELEMENT: number;
   new (length: number): NumericData;
   new (buffer: ArrayBufferLike, byteOffset?: number, length?: number): NumericData;

@@ -123,6 +123,16 @@ describe('a request', () => {
       /Stage detect: it gave a, which is not a tensor/,
       () => ({ a: { datatype: 'FP32', shape: [2], data: Float32Array.of(1) } }),
     ],
+    [
+      'an unknown datatype',
+      /Stage detect: it gave a, which is not a tensor: .*found BF16/,
+      () => ({ a: { datatype: 'BF16', shape: [2], data: Uint16Array.of(1, 2) } as unknown as Tensor }),
+    ],
+    [
+      'a number among bytes',
+      /Stage detect: it gave a, which is not a tensor: .*found Number at 1/,
+      () => ({ a: { datatype: 'BYTES', shape: [2], data: ['a', 1] } as unknown as Tensor }),
+    ],
   ])('fails alone when a fan-out meets %s', async (_, message, spoil) => {
     const spec = servingSpec(['detect', 'classify', 'count'], {
       edges: [edge('detect', 'classify', { fanOut: { expected: 2 } }), edge('classify', 'count', { join: 'all' })],
@@ -470,7 +480,11 @@ describe('overload', () => {
 });
 
 describe('a broken invariant', () => {
-  const slicesNot = { datatype: 'FP32', shape: [1], data: { length: 1 } } as unknown as Tensor;
+  const slicesNot = {
+    datatype: 'FP32',
+    shape: [1],
+    data: Object.assign(new Float32Array(1), { slice: undefined }),
+  } as unknown as Tensor;
 
   it.each<[string, (batch: readonly TensorMap[]) => BatchResult]>([
     [

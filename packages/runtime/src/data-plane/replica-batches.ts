@@ -5,11 +5,10 @@
 import {
   AppError,
   boundedName,
-  elementCount,
   type ReplicaId,
   type StageId,
-  type Tensor,
   type TensorMap,
+  tensorProblem,
   type VariantId,
 } from '@equipoise/core/model';
 import type { ItemResult, ModelRunner } from '@equipoise/core/ports';
@@ -249,14 +248,13 @@ function toldToClient(stage: string, error: unknown): AppError {
 
 function checked(stage: string, item: ItemResult): ItemResult {
   if (item.kind === 'failed') return { kind: 'failed', error: toldToClient(stage, item.error) };
-  const odd = Object.entries(item.output).find(([, tensor]) => !isWhole(tensor));
-  if (odd === undefined) return item;
-  const problem = `it gave ${boundedName(odd[0])}, which is not a tensor with a datatype, a shape and as many elements as the shape has`;
-  return { kind: 'failed', error: stageFailed(stage, problem) };
-}
-
-function isWhole(tensor: Partial<Tensor> | undefined): boolean {
-  const { datatype, shape, data } = tensor ?? {};
-  if (datatype === undefined || data === undefined || !Array.isArray(shape)) return false;
-  return shape.every((size) => Number.isSafeInteger(size) && size >= 0) && data.length === elementCount(shape);
+  for (const [name, tensor] of Object.entries(item.output)) {
+    const problem = tensorProblem(tensor);
+    if (problem === undefined) continue;
+    return {
+      kind: 'failed',
+      error: stageFailed(stage, `it gave ${boundedName(name)}, which is not a tensor: ${problem}`),
+    };
+  }
+  return item;
 }
