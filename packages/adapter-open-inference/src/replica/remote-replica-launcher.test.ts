@@ -3,6 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { InferenceClient } from '../client/inference-client.js';
+import { tookTooLong } from '../client/server-failure.js';
 import { placesOf, RemoteReplicaLauncher, serverAddresses } from './remote-replica-launcher.js';
 
 const known: Readonly<Record<string, readonly string[]>> = {
@@ -257,6 +259,87 @@ describe('the addresses of a name that has several', () => {
       await expect(of('silent', 'new')).rejects.toThrow('no silent');
       const launcher = new RemoteReplicaLauncher(UNCHECKED, resolve);
       await expect(launcher.launch(followed(port, ['silent']))).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
+    });
+
+    /** Launcher whose servers answer after a time in ms; lists the tries as [host, timeout in ms]. */
+    function launcherWithoutTime(answersAfterMs: Record<string, number>) {
+      let addresses: readonly string[] = [];
+      const tries: [string, number][] = [];
+      const open = async (url: string, _: unknown, { timeoutMs }: { readonly timeoutMs: number }) => {
+        const { hostname } = new URL(url);
+        tries.push([hostname, timeoutMs]);
+        const answersMs = answersAfterMs[hostname] ?? 0;
+        if (answersMs > timeoutMs) throw tookTooLong(url, timeoutMs);
+        return { url, modelReady: async () => true, close: () => {} } as unknown as InferenceClient;
+      };
+      const resolveNow = async () => addresses;
+      const launcher = new RemoteReplicaLauncher(UNCHECKED, resolveNow, () => 0, open);
+      return {
+        launch: (...now: readonly string[]) => {
+          addresses = now;
+          return launcher.launch(followed(8080));
+        },
+        triesSince: () => tries.splice(0),
+      };
+    }
+
+    const failed = { code: 'MODEL_LOAD_FAILED' };
+
+    it('come before one that was silent, of which a launch tries no further one', async () => {
+      const { launch, triesSince } = launcherWithoutTime({ '10.0.0.2': Number.POSITIVE_INFINITY });
+      const runners = [await launch('10.0.0.1')];
+      triesSince();
+      await expect(launch('10.0.0.1', '10.0.0.2')).rejects.toMatchObject(failed);
+      expect(triesSince()).toEqual([['10.0.0.2', 1000]]);
+      runners.push(await launch('10.0.0.1', '10.0.0.2', '10.0.0.3'));
+      expect(triesSince()).toEqual([['10.0.0.3', 1000]]);
+      expect(runners[1]?.runner.address).toBe('http://10.0.0.3:8080');
+      await Promise.all(runners.map(({ runner }) => runner.close()));
+    });
+
+    it('take turns while several are silent', async () => {
+      const silentMs = Number.POSITIVE_INFINITY;
+      const { launch, triesSince } = launcherWithoutTime({ '10.0.0.2': silentMs, '10.0.0.3': silentMs });
+      const { runner } = await launch('10.0.0.1');
+      triesSince();
+      for (let tries = 0; tries < 4; tries++)
+        await expect(launch('10.0.0.1', '10.0.0.2', '10.0.0.3')).rejects.toMatchObject(failed);
+      expect(triesSince()).toEqual([
+        ['10.0.0.2', 1000],
+        ['10.0.0.3', 1000],
+        ['10.0.0.2', 2000],
+        ['10.0.0.3', 2000],
+      ]);
+      await runner.close();
+    });
+
+    it('get twice the time at each try, so that a slow one serves in the end', async () => {
+      const { launch, triesSince } = launcherWithoutTime({ '10.0.0.2': 3000 });
+      const { runner } = await launch('10.0.0.1');
+      triesSince();
+      for (let tries = 0; tries < 2; tries++)
+        await expect(launch('10.0.0.1', '10.0.0.2')).rejects.toMatchObject(failed);
+      const slow = await launch('10.0.0.1', '10.0.0.2');
+      expect(slow.runner.address).toBe('http://10.0.0.2:8080');
+      expect(triesSince().map(([, timeoutMs]) => timeoutMs)).toEqual([1000, 2000, 4000]);
+      await slow.runner.close();
+      await expect(launch('10.0.0.1', '10.0.0.2')).rejects.toMatchObject(failed);
+      expect(triesSince()).toEqual([['10.0.0.2', 1000]]);
+      await runner.close();
+    });
+
+    it('get at most the whole time, and a part of it again once they were gone', async () => {
+      const { launch, triesSince } = launcherWithoutTime({ '10.0.0.2': Number.POSITIVE_INFINITY });
+      const { runner } = await launch('10.0.0.1');
+      triesSince();
+      for (let tries = 0; tries < 6; tries++)
+        await expect(launch('10.0.0.1', '10.0.0.2')).rejects.toMatchObject(failed);
+      expect(triesSince().map(([, timeoutMs]) => timeoutMs)).toEqual([1000, 2000, 4000, 8000, 10_000, 10_000]);
+      const other = await launch('10.0.0.1', '10.0.0.3');
+      triesSince();
+      await expect(launch('10.0.0.1', '10.0.0.2', '10.0.0.3')).rejects.toMatchObject(failed);
+      expect(triesSince()).toEqual([['10.0.0.2', 1000]]);
+      await Promise.all([runner.close(), other.runner.close()]);
     });
 
     it('are asked by their name where there is one only', async () => {

@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { AppError, type InferenceServerSpec, invariant } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
+import { FailedTries } from './failed-tries.js';
 import { tokenFor } from './server-token.js';
 import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from './start-server-runner.js';
 
@@ -30,7 +31,8 @@ interface KnownAddresses {
  * a headless Kubernetes service, is resolved at each start. Some of its servers may not be ready yet, or be gone, so all
  * addresses with the fewest replicas are tried. Others are not: a server would run the batches of two replicas at once,
  * also later. For the same reason a launch fails while a name has lost an address and each other one has a replica. If
- * the replicas are the addresses, no address ever has two.
+ * the replicas are the addresses, no address ever has two. Once one of them has a replica, a launch tries one address:
+ * those that failed come last, and start with a part of the time, because a silent server would hold up the others.
  */
 export class RemoteReplicaLauncher implements ReplicaLauncher {
   readonly #limits: ServerLimits;
@@ -38,15 +40,19 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
   readonly #nowMs: () => number;
   readonly #replicasAt = new Map<string, number>();
   readonly #addressesOf = new Map<string, KnownAddresses>();
+  readonly #failedTries = new FailedTries();
+  readonly #open: typeof clientOf;
 
   constructor(
     limits: ServerLimits = {},
     resolve: ResolveName = resolveName,
     nowMs: () => number = () => performance.now(),
+    open: typeof clientOf = clientOf,
   ) {
     this.#limits = limits;
     this.#resolve = resolve;
     this.#nowMs = nowMs;
+    this.#open = open;
   }
 
   async launch(request: LaunchRequest): Promise<LaunchedReplica> {
@@ -59,6 +65,10 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
     const short = serverOf(request).urls.find((given) => this.#addressesOf.get(given)?.fewerSinceMs !== undefined);
     if (fewest > 0 && short !== undefined)
       throw cannotStart(request, `${short} has lost a server, and each other one has a replica.`);
+    if (follows && places.some(({ server }) => this.#replicasOf(server) > 0)) {
+      const runner = await this.#connectOne(places, request, launchTimeoutMs);
+      return { runner, loadMs: performance.now() - startedAtMs };
+    }
     const isFree = ({ server }: Place): boolean => this.#replicasOf(server) <= fewest;
     let failure: unknown;
     for (const [index, place] of places.entries()) {
@@ -75,6 +85,27 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
       }
     }
     throw failure instanceof AppError ? cannotStart(request, failure.message, failure) : failure;
+  }
+
+  /** Connects to an address without a replica: one that has not failed, or whose failure is the oldest. */
+  async #connectOne(places: readonly Place[], request: LaunchRequest, launchTimeoutMs: number) {
+    const tries = this.#failedTries;
+    const servers = places.map(({ server }) => server);
+    tries.keepOnly(serverOf(request).urls, servers);
+    const [place] = tries.inOrder(places.filter(({ server }) => this.#replicasOf(server) === 0));
+    invariant(place !== undefined, 'an address has no replica');
+    const { server, given } = place;
+    const timeoutMs = tries.timeoutMs(server, ONE_OF_SEVERAL_FRACTION * launchTimeoutMs, launchTimeoutMs);
+    this.#count(server, 1);
+    try {
+      const runner = await this.#connect(place, request, timeoutMs);
+      tries.succeeded(server);
+      return runner;
+    } catch (error) {
+      this.#count(server, -1);
+      tries.failed(server, given);
+      throw error instanceof AppError ? cannotStart(request, error.message, error) : error;
+    }
   }
 
   async #addressedPlaces(request: LaunchRequest): Promise<readonly Place[]> {
@@ -110,7 +141,7 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
     const { model } = serverOf(request);
     const { decodeLarge } = this.#limits;
     const host = hostOf(url, given);
-    const client = await clientOf(url, request, { timeoutMs, token: tokenFor(request), host, decodeLarge });
+    const client = await this.#open(url, request, { timeoutMs, token: tokenFor(request), host, decodeLarge });
     if (!(await client.modelReady(model, { timeoutMs }))) {
       client.close();
       throw cannotStart(request, `the server ${url} has no model ${model} that is ready.`);
