@@ -33,14 +33,27 @@ it('an answer that is not whole says what is missing, among its parameters', () 
   expect(parametersOf()).toBeUndefined();
 });
 
-it.each<[string | readonly string[] | undefined, number | undefined]>([
+it.each<[string | undefined, number | undefined]>([
+  ['1', 1],
   ['3', 3],
   ['999999', 999_999],
-  ...['0', '-1', '1.5', '1e3', ' 2', '1000000', '', 'two'].map((text): [string, undefined] => [text, undefined]),
-  [['2', '3'], undefined],
   [undefined, undefined],
 ])('of the requests that a client sends together, %j are %j', (stated, expected) => {
   expect(readSentTogether({ [SENT_TOGETHER_HEADER]: stated })).toBe(expected);
+});
+
+it.each<[string | readonly string[]]>([
+  ...['0', '-1', '1.5', '1e3', ' 2', '03', '+3', '0x3', 'NaN', '1000000', '9'.repeat(400), '', 'two', '2, 3'].map(
+    (text): [string] => [text],
+  ),
+  [['2', '3']],
+])('as the number of requests that a client sends together, %j is refused', (stated) => {
+  expect(() => readSentTogether({ [SENT_TOGETHER_HEADER]: stated })).toThrow(
+    expect.objectContaining({
+      code: 'MALFORMED_REQUEST',
+      message: 'The header Equipoise-Sent-Together must be an integer from 1 to 999999.',
+    }),
+  );
 });
 
 describe('a request', () => {

@@ -30,6 +30,7 @@ const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
 
 export async function infer(call: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(call);
+  const sentTogether = readSentTogether(call.headers);
   const request = await readRequest(call, pipeline);
   const { signal, arrivedAtMs, tenant, connection, hold, traceParent } = call;
   const id = request.id ?? call.requestId;
@@ -41,7 +42,7 @@ export async function infer(call: RestRequest): Promise<Answer> {
     tenant,
     connection,
     traceParent,
-    sentTogether: readSentTogether(call.headers),
+    sentTogether,
     items: request.items,
     id: request.id ?? statedId(call),
     timeoutMs: request.parameters.timeoutMs,

@@ -1,4 +1,5 @@
 /** Operations of the serving port, for its OpenAPI document. */
+import { MOST_SENT_TOGETHER } from '@equipoise/open-inference-codec';
 import { z } from 'zod';
 import {
   documentOperation,
@@ -196,6 +197,7 @@ const inferHeaders = requestHeaders.extend({
   'Equipoise-Sent-Together': z
     .int()
     .min(1)
+    .max(MOST_SENT_TOGETHER)
     .optional()
     .describe(
       'Number of requests that the client sends together, this one included. Stages wait for no further ones. Not used for client batches.',

@@ -18,3 +18,13 @@ it('a stage waits for no more requests than the client sends together', async ()
   const replies = await Promise.all([send(3), send(3), send(3)]);
   expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
 });
+
+it.each(['two', '-1', '1000000', '2, 3'])(
+  'a stated number of %s is refused, and the message names the header',
+  async (stated) => {
+    const { json } = await start(specFor([tensorOf('UINT8', [1])]));
+    const { status, body } = await json(INFER, x('UINT8', [1], [1]), { [SENT_TOGETHER_HEADER]: stated });
+    expect(status).toBe(400);
+    expect(JSON.stringify(body)).toContain('The header Equipoise-Sent-Together must be an integer from 1 to 999999.');
+  },
+);
