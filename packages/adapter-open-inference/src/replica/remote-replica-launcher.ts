@@ -31,8 +31,8 @@ interface KnownAddresses {
  * a headless Kubernetes service, is resolved at each start. Some of its servers may not be ready yet, or be gone, so all
  * addresses with the fewest replicas are tried. Others are not: a server would run the batches of two replicas at once,
  * also later. For the same reason a launch fails while a name has lost an address and each other one has a replica. If
- * the replicas are the addresses, no address ever has two. Once one of them has a replica, a launch tries one address:
- * those that failed come last, and start with a part of the time, because a silent server would hold up the others.
+ * the replicas are the addresses, no address ever has two. Once one of them has a replica, a launch tries one address.
+ * It gets a part of the time, twice as much after each failure. Those that failed come last: one may be silent.
  */
 export class RemoteReplicaLauncher implements ReplicaLauncher {
   readonly #limits: ServerLimits;

@@ -33,7 +33,7 @@ function runnerOver(encode: (request: InferRequest) => unknown, batching: 'singl
     infer: async (modelName, request, { headers } = {}) => {
       encode(request);
       stated.push(headers?.[SENT_TOGETHER_HEADER]);
-      return { modelName, id: undefined, parameters: {}, outputs: request.inputs };
+      return { modelName, outputs: request.inputs };
     },
     close: () => {},
   };
