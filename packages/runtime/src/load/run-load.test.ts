@@ -58,6 +58,20 @@ describe('runLoad', () => {
     });
   });
 
+  it('sends headers as vegeta does: a host, a name in two spellings, letters in UTF-8', async () => {
+    const seen: unknown[] = [];
+    const url = await serve(({ headers, rawHeaders }, response) => {
+      const notes = rawHeaders.filter((_, index) => rawHeaders[index - 1]?.toLowerCase() === 'x-note');
+      seen.push([headers.host, notes.map((note) => Buffer.from(note, 'latin1').toString())]);
+      response.end();
+    });
+    const headers = { Host: ['shelf.example', 'other'], 'X-Note': ['1'], 'x-note': ['ä€'], 'x-none': [] };
+    const targets = [{ method: 'GET', url, headers, bytes: new Uint8Array() }];
+    const load = { url, targets, arrivals: deterministicArrivals(50, 20), bodies: [], timeoutMs: 1000 };
+    expect(await runLoad(load)).toMatchObject({ sent: 1, ok: 1 });
+    expect(seen).toEqual([['shelf.example', ['1', 'ä€']]]);
+  });
+
   it('tells how much of what was sent was answered within the SLO, drops as misses', async () => {
     let arrived = 0;
     const url = await serve((request, response) => {

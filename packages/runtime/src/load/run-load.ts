@@ -92,7 +92,7 @@ function requireSendable({ method, url, headers }: LoadTarget): void {
     validateHeaderName(method);
     for (const [name, values] of Object.entries(headers)) {
       validateHeaderName(name);
-      for (const value of values) validateHeaderValue(name, value);
+      for (const value of values) validateHeaderValue(name, asUtf8(value));
     }
   } catch (cause) {
     const message = `The request ${method} ${url} cannot be sent: ${(cause as Error).message}. Correct its method and headers.`;
@@ -300,13 +300,30 @@ class LoadRun {
 
 const MOST_BODY_BYTES = 4096;
 
+/** Node sends the characters of a header as bytes, and Go sends UTF-8. */
+const asUtf8 = (value: string): string => Buffer.from(value, 'utf8').toString('latin1');
+
+/** Lists by name in lower-case letters. Node takes a single text as `host`; Go sends the first one. */
+function wireHeaders(headers: LoadTarget['headers']): Record<string, string | string[]> {
+  const sent: Record<string, string | string[]> = {};
+  const names = new Map<string, string>();
+  for (const [name, values] of Object.entries(headers)) {
+    const key = name.toLowerCase();
+    const first = names.get(key) ?? name;
+    names.set(key, first);
+    const all = [sent[first] ?? [], ...values.map(asUtf8)].flat();
+    if (all.length > 0) sent[first] = all.length === 1 || key === 'host' ? (all[0] as string) : all;
+  }
+  return sent;
+}
+
 function send(
   { method, url, headers, bytes }: LoadTarget,
   { timeoutMs, agent, id }: { readonly timeoutMs: number; readonly agent: Agent; readonly id?: string },
 ): Promise<RequestEnd> {
   return new Promise((resolve) => {
     const sentHeaders = {
-      ...headers,
+      ...wireHeaders(headers),
       ...((bytes.length > 0 || method === 'POST') && { 'content-length': bytes.length }),
       ...(id !== undefined && { 'x-request-id': id }),
     };

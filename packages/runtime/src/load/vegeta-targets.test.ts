@@ -52,11 +52,24 @@ describe('targets of vegeta', () => {
   });
 
   it.each([
+    ['"aGVs\\nbG8="', 'hello'],
+    ['"aGl="', 'hi'],
+    ['null', ''],
+  ])('reads the body %s as vegeta does', (body, text) => {
+    const targets = parseTargets(`{"method":"GET","url":"http://h/","body":${body}}`, 'json', source);
+    expect(targets.map(textOf)).toEqual([text]);
+  });
+
+  it.each([
     ['http', 'POST', 'targets:1: expected a method and an address'],
     ['http', 'POST nowhere', 'targets:1: expected an address'],
     ['http', '\nPOST http://h/\nno header', 'targets:3: expected a header'],
     ['http', 'POST http://h/\n@missing', 'targets:2: expected a readable file after @, found missing'],
     ['http', '# nothing', 'expected at least one target'],
+    ['json', '{"method":"GET","url":"http://h/","body":"hello world!"}', 'targets:1: expected a body in base64'],
+    ['json', '{"method":"GET","url":"http://h/","body":"aGk"}', 'targets:1: expected a body in base64'],
+    ['json', '{"method":"GET","url":"http://h/","body":"_-8="}', 'targets:1: expected a body in base64'],
+    ['json', '{"method":"GET","url":"http://h/","body":"aGk=aGk="}', 'targets:1: expected a body in base64'],
     ['json', '{"method":"POST"}', 'targets:1: expected a JSON object with method, url'],
     ['json', '{"method":"GET","url":"http://h/","header":{"a":"b"}}', 'targets:1: expected a JSON object'],
     ['json', 'null', 'targets:1: expected a JSON object'],

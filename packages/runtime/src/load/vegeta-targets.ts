@@ -66,12 +66,20 @@ function jsonTarget(line: string, number: number, source: TargetSource): LoadTar
   } catch (cause) {
     throw invalid(source, number, form, cause);
   }
-  const { method, url, body = '', header } = parsed ?? {};
+  const { method, url, header } = parsed ?? {};
+  const body = parsed?.['body'] ?? '';
   if (!isText(method) || !isText(url) || typeof body !== 'string' || !isHeader(header ?? {}))
     throw invalid(source, number, form);
+  if (!isBase64(body)) throw invalid(source, number, 'expected a body in base64 with its padding (=), as vegeta does');
   requireUrl(url, number, source);
   const headers = (header ?? {}) as LoadTarget['headers'];
   return { method, url, headers, bytes: new Uint8Array(Buffer.from(body, 'base64')) };
+}
+
+/** As Go reads it: with padding, and line ends anywhere. `Buffer` skips what is no base64. */
+function isBase64(body: string): boolean {
+  const text = body.replace(/[\r\n]/g, '');
+  return text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(text.replace(/={1,2}$/, ''));
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
