@@ -381,7 +381,7 @@ describe('a Server of Seldon Core 2', () => {
     const { artifactBase: __, ...request } = requestFor('seldon-v2', { spec });
     const asked = { ...request, ...(artifactBase !== undefined && { artifactBase }) };
     expect(() => renderPlan(asked)).toThrow(
-      expect.objectContaining({ code: 'CONFLICT', message: expect.stringMatching(words) }),
+      expect.objectContaining({ code: 'INVALID_PIPELINE', message: expect.stringMatching(words) }),
     );
   });
 });

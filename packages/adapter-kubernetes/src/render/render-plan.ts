@@ -44,7 +44,7 @@ export function renderPlan(asked: RenderRequest): readonly KubeObject[] {
 
 const withoutRouter = (engine: string, routers: number): AppError =>
   new AppError(
-    'CONFLICT',
+    'INVALID_PIPELINE',
     `${engine} walks the graph itself, so there is no router of ours: set routers of the pipeline to 1, or render for another target.`,
     { details: { engine, routers } },
   );

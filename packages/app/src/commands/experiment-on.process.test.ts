@@ -86,7 +86,7 @@ describe('equipoise experiment --on', () => {
     expect(ended.exitCode, ended.stderr).toBe(2);
     expect(documentOf(ended)).toMatchObject({
       error: {
-        code: 'WRONG_USAGE',
+        code: 'POLICY_FAILED',
         message: expect.stringMatching(/steady, mine, seed 1, embedded: .*threw: no idea/),
       },
     });

@@ -43,7 +43,7 @@ describe('equipoise experiment with a policy', () => {
     expect(ended.exitCode, ended.stderr).toBe(2);
     expect(documentOf(ended)).toMatchObject({
       error: {
-        code: 'WRONG_USAGE',
+        code: 'POLICY_FAILED',
         message: expect.stringMatching(message),
         details: { policy: 'mine', platform: 'simulator' },
       },

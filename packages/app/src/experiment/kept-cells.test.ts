@@ -34,7 +34,7 @@ describe('kept cells', () => {
     expect(readdirSync(kept.folder)).toEqual(['abc.json']);
     const path = join(kept.folder, 'abc.json');
     const whole = readFileSync(path, 'utf8');
-    for (const text of [whole.slice(0, 40), '', whole.replace('"abc"', '"abd"')]) {
+    for (const text of [whole.slice(0, 40), '', whole.replace('"abc"', '"abd"'), whole.replace('small', 'large')]) {
       writeFileSync(path, text);
       expect(kept.find(cell)).toBeUndefined();
     }

@@ -1,4 +1,5 @@
 /** Finished cells in a folder, one file each, named by the digest of their input. */
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@equipoise/core/model';
@@ -9,6 +10,8 @@ import { hasRaw } from './raw-requests.js';
 
 interface KeptCell {
   readonly digest: string;
+  /** Digest of the outcome: a file that was changed later is no result. */
+  readonly sum: string;
   readonly outcome: CellOutcome;
 }
 
@@ -31,9 +34,9 @@ export class KeptCells {
   /** Undefined for a cell whose requests are asked for but not kept. */
   find(cell: ExperimentCell): CellOutcome | undefined {
     try {
-      const { digest, outcome } = JSON.parse(readFileSync(this.#fileOf(cell), 'utf8')) as KeptCell;
+      const { digest, sum, outcome } = JSON.parse(readFileSync(this.#fileOf(cell), 'utf8')) as KeptCell;
       const isWhole = outcome.kind === 'infeasible' || hasRaw(cell.rawFile);
-      return digest === cell.digest && isWhole ? named(outcome, cell) : undefined;
+      return digest === cell.digest && sum === sumOf(outcome) && isWhole ? named(outcome, cell) : undefined;
     } catch {
       // A missing or unreadable cell runs again.
       return undefined;
@@ -41,13 +44,17 @@ export class KeptCells {
   }
 
   keep({ digest, ...cell }: ExperimentCell, outcome: CellOutcome): void {
-    writeWhole(this.#fileOf({ digest }), `${JSON.stringify({ digest, outcome: named(outcome, cell) })}\n`);
+    const kept = named(outcome, cell);
+    writeWhole(this.#fileOf({ digest }), `${JSON.stringify({ digest, sum: sumOf(kept), outcome: kept })}\n`);
   }
 
   #fileOf({ digest }: Pick<ExperimentCell, 'digest'>): string {
     return join(this.folder, `${digest}.json`);
   }
 }
+
+const sumOf = (outcome: CellOutcome): string =>
+  createHash('sha256').update(JSON.stringify(outcome)).digest('hex').slice(0, 16);
 
 /** True for a file of an interrupted write. */
 function isLeftOver(file: string): boolean {

@@ -5,16 +5,16 @@ import { pathToFileURL } from 'node:url';
 import { type OwnPolicy, readOwnPolicy } from '@equipoise/core/control';
 import { AppError, thrownText } from '@equipoise/core/model';
 
-/** Loads a user's policy. Throws WRONG_USAGE for a file that is missing, fails or is not a policy. */
+/** Loads a user's policy. Throws POLICY_FAILED for a file that is missing, fails or is not a policy. */
 export async function loadOwnPolicy(path: string): Promise<OwnPolicy> {
-  let module: Readonly<Record<string, unknown>>;
   try {
-    module = (await import(pathToFileURL(resolve(path)).href)) as Readonly<Record<string, unknown>>;
+    // Reading the exports may call code of the policy.
+    return readOwnPolicy((await import(pathToFileURL(resolve(path)).href)) as Readonly<Record<string, unknown>>, path);
   } catch (cause) {
+    if (cause instanceof AppError) throw cause;
     const reason = thrownText(cause).slice(0, 200);
-    throw new AppError('WRONG_USAGE', `${path}: the policy cannot be loaded: ${reason}.`, { cause });
+    throw new AppError('POLICY_FAILED', `${path}: the policy cannot be loaded: ${reason}.`, { cause });
   }
-  return readOwnPolicy(module, path);
 }
 
 /** Digest of the file, without files that it imports. */

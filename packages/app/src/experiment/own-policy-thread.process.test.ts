@@ -48,25 +48,25 @@ describe('the thread of a policy', () => {
   it('ends a policy that loops for ever, and names its file and the limit', async () => {
     const path = policyFile('loops', 'for (;;);');
     const message = `${path}: the policy did not answer within 0.05 s (while it was loaded). Check it for an endless loop.`;
-    await expect(asked(path, { ...LIMITS, callMs: 50 })).rejects.toMatchObject({ code: 'WRONG_USAGE', message });
+    await expect(asked(path, { ...LIMITS, callMs: 50 })).rejects.toMatchObject({ code: 'POLICY_FAILED', message });
   });
 
   it.each([
-    ['exits', 'process.exit(0);', 'ended its thread with exit code 0 (in begin)'],
+    ['exits', 'process.exit(0);', 'ended its thread with exit code 0 (in begin or the first answer)'],
     ['throws', "throw new Error('no idea');", 'policy "mine": begin threw: no idea'],
     ['throws-no-text', 'throw Object.create(null);', 'policy "mine": begin threw: a value without a text'],
   ])('names the call in which a policy %s', async (name, body, reason) => {
     const path = beginning(name, body);
     await expect(asked(path)).rejects.toMatchObject({
-      code: 'WRONG_USAGE',
+      code: 'POLICY_FAILED',
       message: expect.stringContaining(reason),
     });
   });
 
   it('names the file of a policy that exhausts its memory', async () => {
     const path = beginning('large', 'for (const kept = []; ; ) kept.push(new Array(1e5).fill(1.5));');
-    const message = `${path}: the policy used more than 128 MiB of memory (in begin). Keep less in it.`;
-    await expect(asked(path, { ...LIMITS, memoryMib: 128 })).rejects.toMatchObject({ code: 'WRONG_USAGE', message });
+    const message = `${path}: the policy used more than 128 MiB of memory (in begin or the first answer). Keep less in it.`;
+    await expect(asked(path, { ...LIMITS, memoryMib: 128 })).rejects.toMatchObject({ code: 'POLICY_FAILED', message });
   });
 
   it('keeps an answer from before its end, and refuses later questions', async () => {
@@ -75,8 +75,8 @@ describe('the thread of a policy', () => {
     expect((await thread.ask()).plan).toBeDefined();
     const observation = { atMs: 0, arrivalsPerSecond: [], stages: {} };
     await expect(thread.ask(observation)).rejects.toMatchObject({
-      code: 'WRONG_USAGE',
-      message: `${path}: the policy failed outside its answers (in begin): too late.`,
+      code: 'POLICY_FAILED',
+      message: `${path}: the policy failed outside its answers (in begin or the first answer): too late.`,
     });
     await thread.close();
   });
@@ -86,15 +86,21 @@ describe('the thread of a policy', () => {
     const thread = new OwnPolicyThread<PolicyDecision>({ ...pipeline, path });
     expect((await thread.ask()).plan).toBeDefined();
     await expect(thread.ask({ atMs: 0, arrivalsPerSecond: [], stages: {} })).rejects.toMatchObject({
-      code: 'WRONG_USAGE',
-      message: `${path}: the policy failed outside its answers (in begin): undefined.`,
+      code: 'POLICY_FAILED',
+      message: `${path}: the policy failed outside its answers (in begin or the first answer): undefined.`,
     });
     await thread.close();
     const loading = policyFile('loading', 'throw Object.create(null);');
     await expect(ownPolicyName(loading)).rejects.toMatchObject({
-      code: 'WRONG_USAGE',
+      code: 'POLICY_FAILED',
       message: `${loading}: the policy cannot be loaded: a value without a text.`,
     });
+  });
+
+  it('names the file of a policy whose exports cannot be read', async () => {
+    const path = policyFile('getter', 'export default { get name() { throw null; } };');
+    const message = `${path}: the policy cannot be loaded: null.`;
+    await expect(ownPolicyName(path)).rejects.toMatchObject({ code: 'POLICY_FAILED', message });
   });
 
   it('ends a policy that keeps its thread busy between its answers', async () => {
@@ -102,7 +108,7 @@ describe('the thread of a policy', () => {
     const thread = new OwnPolicyThread<PolicyDecision>({ ...pipeline, path }, { ...LIMITS, callMs: 3000 });
     expect((await thread.ask()).plan).toBeDefined();
     await expect(thread.ask({ atMs: 0, arrivalsPerSecond: [], stages: {} })).rejects.toMatchObject({
-      code: 'WRONG_USAGE',
+      code: 'POLICY_FAILED',
       message: `${path}: the policy did not answer within 3 s (after its last answer). Check it for an endless loop.`,
     });
     await thread.close();

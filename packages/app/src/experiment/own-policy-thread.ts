@@ -1,6 +1,6 @@
 /**
  * Runs a user's policy in a thread of its own. The policy may hang, end its thread or exhaust its memory: each becomes
- * a WRONG_USAGE that names its file. Its output goes to stderr.
+ * a POLICY_FAILED that names its file. Its output goes to stderr.
  */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
@@ -104,7 +104,7 @@ export class OwnPolicyThread<Answer extends { readonly kind: string }> {
   #end(code: number): void {
     this.#limit();
     const ended = `ended its thread with exit code ${code} (${this.#during}). Remove the call that ends the process`;
-    this.#failure = new AppError('WRONG_USAGE', `${this.#path}: the policy ${this.#reason?.() ?? ended}.`);
+    this.#failure = new AppError('POLICY_FAILED', `${this.#path}: the policy ${this.#reason?.() ?? ended}.`);
     this.#waiting?.reject(this.#failure);
     this.#waiting = undefined;
   }
@@ -113,7 +113,7 @@ export class OwnPolicyThread<Answer extends { readonly kind: string }> {
 const isCall = (message: { readonly kind: string }): message is PolicyCall =>
   message.kind === 'calling' || message.kind === 'called';
 
-/** Name of the policy in a file. Throws WRONG_USAGE for a file without a policy. */
+/** Name of the policy in a file. Throws POLICY_FAILED for a file without a policy. */
 export async function ownPolicyName(path: string): Promise<string> {
   const thread = new OwnPolicyThread<NamedPolicy>({ kind: 'name', path });
   try {

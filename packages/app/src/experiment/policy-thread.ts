@@ -84,7 +84,7 @@ function watched(policy: ObservingPolicy): ObservingPolicy {
   return {
     intervalMs: policy.intervalMs,
     begin(input) {
-      const observer = call('in begin', () => policy.begin(input));
+      const observer = call('in begin or the first answer', () => policy.begin(input));
       return {
         first: observer.first,
         decide: (observation) => call(`at ${observation.atMs / 1000} s`, () => observer.decide(observation)),

@@ -49,7 +49,7 @@ export interface GridOptions {
   readonly clusterName?: string | undefined;
 }
 
-/** Reads a grid. Throws INVALID_PIPELINE or WRONG_USAGE with every problem before anything runs. */
+/** Reads a grid. Throws INVALID_PIPELINE, WRONG_USAGE or POLICY_FAILED with every problem before anything runs. */
 export async function readGrid(file: string, options: GridOptions): Promise<ReadGrid> {
   const { codeDigest, platforms = ['simulator'], policyFiles = [], rawFolder, clusterName } = options;
   const read = await loadExperimentFile(file, shippedLoadNames());
@@ -112,7 +112,7 @@ async function comparedPolicies(
   const names = [...builtInPolicies, ...own.map(({ name }) => name)];
   const taken = own.find(({ name }) => names.indexOf(name) !== names.lastIndexOf(name));
   if (taken !== undefined)
-    throw new AppError('WRONG_USAGE', `${taken.file}: another policy has the name ${taken.name}. Change its \`name\`.`);
+    throw new AppError('POLICY_FAILED', `${taken.file}: another policy has the name ${taken.name}. Change its \`name\`.`);
   return [...policies.map((name) => ({ name })), ...own];
 }
 

@@ -167,6 +167,12 @@ export const errorCodes = {
     exitCode: 2,
     remedy: 'Run the command with `--help` to see its arguments and flags.',
   },
+  POLICY_FAILED: {
+    httpStatus: 400,
+    exitCode: 2,
+    remedy:
+      'Correct the policy, as the message says; docs/guide/experiments.md has an example. Then run the same command again: finished cells are kept.',
+  },
   CANARY_FAILED: {
     httpStatus: 409,
     exitCode: 1,

@@ -152,7 +152,7 @@ function outputLimits({ outputs, edges }: PipelineSpec, engine: GraphEngine): re
     if (unless !== undefined && !isCascade)
       found.push({ path: at('unless'), lacks: `cannot replace the answer of ${from} by that of ${unless}` });
     if (tensors !== undefined && engine !== 'seldon-v2')
-      found.push({ path: at('tensors'), lacks: 'answers with all tensors of the last stage', fix: 'remove tensors' });
+      found.push({ path: at('tensors'), lacks: `answers with all tensors of the last stage (output ${from})`, fix: 'remove tensors' });
     return found;
   });
 }
@@ -205,10 +205,7 @@ function shapeLimits(spec: PipelineSpec, engine: GraphEngine): readonly Limit[] 
   if (engine === 'seldon-v2') return joinedOutputs(spec);
   const tree = graphTree(spec);
   const path = ['spec', 'edges'];
-  if (tree === undefined)
-    return [
-      { path, lacks: 'walks nested sequences and parallel branches only, and this graph has an edge between branches' },
-    ];
+  if (tree === undefined) return [{ path, lacks: `walks nested sequences and parallel branches only${crossing(spec)}` }];
   const last = spec.stages.filter(({ id }) => !spec.edges.some(({ from }) => from === id)).map(({ id }) => id);
   const early = spec.outputs.find(({ from, unless }) => !last.includes(from) && unless === undefined);
   if (early !== undefined)
@@ -217,6 +214,18 @@ function shapeLimits(spec: PipelineSpec, engine: GraphEngine): readonly Limit[] 
   if (unanswered !== undefined)
     return [{ path: ['spec', 'outputs'], lacks: `answers with all last stages, and ${unanswered} is no output` }];
   return engine === 'kserve' ? branchLimits(spec, tree) : combinerLimits(spec, tree);
+}
+
+/** Names an edge that is to blame: one that skips stages, or else one without which the graph would be a tree. */
+function crossing({ stages, edges }: PipelineSpec): string {
+  const reaches = (from: StageId, to: StageId): boolean =>
+    edges.some((each) => each.from === from && (each.to === to || reaches(each.to, to)));
+  const skips = ({ from, to }: EdgeSpec): boolean =>
+    edges.some((each) => each.from === from && each.to !== to && reaches(each.to, to));
+  const edge =
+    edges.find(skips) ??
+    edges.find((each) => graphTree({ stages, edges: edges.filter((other) => other !== each) }) !== undefined);
+  return `, and this graph has an edge between branches${edge === undefined ? '' : ` (${edge.from} → ${edge.to})`}`;
 }
 
 function joinedOutputs(spec: PipelineSpec): readonly Limit[] {

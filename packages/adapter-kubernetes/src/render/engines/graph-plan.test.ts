@@ -102,12 +102,32 @@ describe('limits', () => {
       { ...base, combines: [{ id: stageId('vote'), method: 'vote', tensor: 'label', output: 'label' }] },
       /does not run combine stages, and vote is one/,
     ],
-    ['chosen outputs', { ...base, outputs: [{ from: classify, tensors: ['a'] }] }, /answers with all tensors/],
+    ['chosen outputs', { ...base, outputs: [{ from: classify, tensors: ['a'] }] }, /answers with all tensors of the last stage \(output classify\)/],
     ['an early output', { ...base, outputs: [...base.outputs, { from: stageId('detect') }] }, /detect is none/],
   ])('refuse %s', (_, spec, words) => {
     const [first] = engineFor('kserve:theirs').limits(spec).refused;
     expect(first?.message).toMatch(words);
     expect(first?.message).toContain('Use --target kserve, where Equipoise walks the graph');
+  });
+
+  it('name the edge that makes the graph no tree', () => {
+    const ofCase = graphCase('cross-edge', 'kserve:theirs');
+    const withEdges = (...pairs: readonly (readonly [string, string])[]): PipelineSpec => ({
+      ...ofCase,
+      edges: pairs.map(([from, to]) => ({ from: stageId(from), to: stageId(to) })),
+    });
+    const messageOf = (spec: PipelineSpec) => engineFor('kserve:theirs').limits(spec).refused[0]?.message;
+    const chain = [['embed', 'label'], ['label', 'rank'], ['rank', 'merge']] as const;
+    const skipping = withEdges(...chain, ['embed', 'rank'], ['embed', 'merge']);
+    expect(messageOf(skipping)).toContain('this graph has an edge between branches (embed → rank). Use');
+    const crossing = withEdges(['embed', 'rank'], ['embed', 'merge'], ['label', 'merge']);
+    expect(messageOf(crossing)).toMatch(/edge between branches \(\w+ → \w+\)\. Use/);
+  });
+
+  it('are problems of the pipeline, not a state that will change', () => {
+    expect(() => renderPlan(graphRequest('cross-edge', 'kserve:theirs'))).toThrow(
+      expect.objectContaining({ code: 'INVALID_PIPELINE', message: expect.stringContaining('edge embed → label') }),
+    );
   });
 
   it('do not exist where our router walks the graph', () => {

@@ -19,11 +19,11 @@ import { withPauseCommand } from './seldon-v1.js';
 import { modelObjects } from './seldon-v2.js';
 import type { GraphEngine } from './targets.js';
 
-/** Objects of a plan; AppError CONFLICT with the words of `equipoise validate --target` if the engine cannot run it. */
+/** Objects of a plan; AppError INVALID_PIPELINE with the words of `equipoise validate --target` if the engine cannot run it. */
 export function graphObjects(request: RenderRequest, engine: GraphEngine): readonly KubeObject[] {
   const { refused } = engineLimits(request.spec, request.target);
   if (refused.length > 0)
-    throw new AppError('CONFLICT', refused.map(({ message }) => message).join('\n'), {
+    throw new AppError('INVALID_PIPELINE', refused.map(({ message }) => message).join('\n'), {
       details: { target: request.target, problems: refused.map(({ path, message }) => ({ path, message })) },
     });
   const workloads = chosenVariants(request)

@@ -105,7 +105,7 @@ function serverPlacement({ placement = {}, stage, variant }: StageWorkload): Pla
   if (!hasLabels && spreads.every(({ labelSelector }) => labelSelector !== undefined)) return rest;
   const found = hasLabels ? 'labels or annotations' : 'a topologySpreadConstraint without labelSelector';
   throw new AppError(
-    'CONFLICT',
+    'INVALID_PIPELINE',
     `Seldon Core 2 sets the labels of its pods itself, but the placement of ${stage.id}/${variant.id} has ${found}: remove that, or render --target deployment.`,
     { details: { stageId: stage.id, variantId: variant.id } },
   );
@@ -120,7 +120,7 @@ function storageUri({ stage, variant }: StageWorkload, { artifactBase }: RenderR
   const what = `${stage.id}/${variant.id}`;
   if (artifact === undefined) {
     throw new AppError(
-      'CONFLICT',
+      'INVALID_PIPELINE',
       `Seldon Core 2 fetches models itself, but ${what} names none: give the variant an artifact, the folder with its model-settings.json, such as s3://bucket/folder, or render --target deployment.`,
       { details: { stageId: stage.id, variantId: variant.id } },
     );
@@ -128,7 +128,7 @@ function storageUri({ stage, variant }: StageWorkload, { artifactBase }: RenderR
   if (/^[a-z0-9]+:\/\//.test(artifact)) return artifact;
   if (artifactBase !== undefined) return `${artifactBase.replace(/\/$/, '')}/${artifact.replace(/^\.\//, '')}`;
   throw new AppError(
-    'CONFLICT',
+    'INVALID_PIPELINE',
     `Seldon Core 2 fetches models itself and cannot reach ${artifact}, the artifact of ${what}: say with --artifacts URI where the folder of the pipeline is kept, such as s3://bucket/pipeline.`,
     { details: { stageId: stage.id, variantId: variant.id, artifact } },
   );

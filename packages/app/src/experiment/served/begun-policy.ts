@@ -17,7 +17,7 @@ export interface BegunPolicy {
   close(): Promise<void>;
 }
 
-/** Throws INFEASIBLE without a first plan, WRONG_USAGE if a user's policy fails. */
+/** Throws INFEASIBLE without a first plan, POLICY_FAILED if a user's policy fails. */
 export async function beginPolicy(cell: ExperimentCell, { spec, profiles }: CellPipeline): Promise<BegunPolicy> {
   const { policy, policyFile, loadSpec, seed } = cell;
   const sample = firstSeconds(loadSpec, seed);
@@ -33,6 +33,6 @@ export async function beginPolicy(cell: ExperimentCell, { spec, profiles }: Cell
     (failure) => failing.abort(failure),
   );
   const { firstPlan: plan } = decider;
-  if (plan === undefined) throw new AppError('WRONG_USAGE', `The policy ${policyFile} has no first plan.`);
+  if (plan === undefined) throw new AppError('POLICY_FAILED', `The policy ${policyFile} has no first plan.`);
   return { plan, adaptsBy: decider, arrivalRps, failing: failing.signal, close: () => decider.close() };
 }

@@ -45,4 +45,20 @@ describe("a user's policy", () => {
     };
     expect(() => begun(throwing)).toThrow(`policy "mine": begin threw: ${text}`);
   });
+
+  it.each([
+    ['replicas', '1', 'got "1".'],
+    ['replicas', 1n, 'got 1n.'],
+    ['cores', '1', 'cores "1" is unknown. Choose one of 1'],
+    ['batch', 1n, 'batch 1n is unknown. Choose one of 1'],
+    ['variant', 'huge', 'variant huge is unknown'],
+  ])('whose %s are %s is told what it gave, and to correct the policy', (field, value, text) => {
+    const answer = { detect: { ...one().detect, [field]: value } };
+    const message = expect.stringContaining(text);
+    expect(() => begun(() => () => answer)).toThrow(expect.objectContaining({ code: 'POLICY_FAILED', message }));
+  });
+
+  it('that answers with a list is told so', () => {
+    expect(() => begun(() => () => [])).toThrow('must return one entry per stage, got a list.');
+  });
 });

@@ -22,7 +22,7 @@ const LONGEST_TEXT = 200;
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
 /** Error of a user's policy, with its name and the fix. */
-const policyError = (message: string): AppError => new AppError('WRONG_USAGE', message);
+const policyError = (message: string): AppError => new AppError('POLICY_FAILED', message);
 
 type Begin = (pipeline: unknown) => unknown;
 
@@ -38,10 +38,17 @@ const clipped = (value: unknown): string => {
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
 };
 
+/** What a policy gave in place of `wanted`, such as "2" in place of a number. */
+function shown(value: unknown, wanted: 'string' | 'number' | 'object'): string {
+  if (typeof value === 'string' && wanted !== 'string') return JSON.stringify(clipped(value));
+  if (typeof value === 'bigint') return `${clipped(value)}n`;
+  return Array.isArray(value) ? 'a list' : clipped(value);
+}
+
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Reads the exports of a module. Throws WRONG_USAGE with the reason if they are no policy. */
+/** Reads the exports of a module. Throws POLICY_FAILED with the reason if they are no policy. */
 export function readOwnPolicy(exports: Readonly<Record<string, unknown>>, path: string): OwnPolicy {
   const wrong = (reason: string): AppError =>
     policyError(`${path}: ${reason}. See docs/guide/experiments.md#a-policy-of-your-own for an example.`);
@@ -167,7 +174,7 @@ interface Checked {
 }
 
 function checkedStages(at: string, said: unknown, { input: { spec }, menu }: Checked): Plan['stages'] {
-  if (!isRecord(said)) throw policyError(`${at} must return one entry per stage, got ${clipped(said)}.`);
+  if (!isRecord(said)) throw policyError(`${at} must return one entry per stage, got ${shown(said, 'object')}.`);
   const ids: readonly StageId[] = spec.stages.map(({ id }) => id);
   const unknown = Object.keys(said).find((id) => !menu.has(id));
   if (unknown !== undefined)
@@ -184,10 +191,10 @@ function checkedStages(at: string, said: unknown, { input: { spec }, menu }: Che
 }
 
 function checkedStage(at: string, said: unknown, menu: readonly Configuration[]) {
-  if (!isRecord(said)) throw policyError(`${at} needs { variant, cores, batch, replicas }, got ${clipped(said)}.`);
+  if (!isRecord(said)) throw policyError(`${at} needs { variant, cores, batch, replicas }, got ${shown(said, 'object')}.`);
   const { variant, cores, batch, replicas } = said;
   const choose = (field: string, found: unknown, among: readonly unknown[]): AppError =>
-    policyError(`${at}: ${field} ${clipped(found)} is unknown. Choose one of ${[...new Set(among)].join(', ')}.`);
+    policyError(`${at}: ${field} ${shown(found, field === 'variant' ? 'string' : 'number')} is unknown. Choose one of ${[...new Set(among)].join(', ')}.`);
   const ofVariant = menu.filter((way) => way.variant.id === variant);
   if (ofVariant.length === 0)
     throw choose(
@@ -213,7 +220,7 @@ function checkedStage(at: string, said: unknown, menu: readonly Configuration[])
   const least = Math.max(1, minReplicas);
   if (typeof replicas !== 'number' || !Number.isInteger(replicas) || replicas < least || replicas > maxReplicas)
     throw policyError(
-      `${at}: replicas must be a whole number from ${least} to ${maxReplicas}, got ${clipped(replicas)}.`,
+      `${at}: replicas must be a whole number from ${least} to ${maxReplicas}, got ${shown(replicas, 'number')}.`,
     );
   return { way, replicas };
 }
