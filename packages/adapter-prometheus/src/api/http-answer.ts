@@ -52,6 +52,11 @@ export interface HttpQuestion {
 /** Codes of Node for certificates that a client does not trust. */
 const TLS_CODE = /^(ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$)/;
 
+interface Begun {
+  readonly lateMs: number | undefined;
+  readonly status: number | undefined;
+}
+
 export class HttpExchange {
   readonly #url: URL;
   readonly #limits: HttpLimits;
@@ -68,10 +73,11 @@ export class HttpExchange {
   /** Resolves for any status. Rejects as `connection`, `tls`, `timeout` or `too-large`. */
   async ask({ path, form, token, timeoutMs = this.#limits.timeoutMs }: HttpQuestion): Promise<HttpAnswer> {
     const body = form?.toString();
+    const signal = AbortSignal.timeout(timeoutMs);
     const options: RequestOptions = {
       method: body === undefined ? 'GET' : 'POST',
       agent: this.#agent,
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
       headers: {
         accept: 'application/json',
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
@@ -81,10 +87,15 @@ export class HttpExchange {
         }),
       },
     };
+    let status: number | undefined;
     try {
-      return await this.#answerOf(await this.#send(new URL(path, this.#url), options, body));
+      const response = await this.#send(new URL(path, this.#url), options, body);
+      status = response.statusCode;
+      return await this.#answerOf(response);
     } catch (error) {
-      throw error instanceof AppError ? error : this.#failed(error as NodeJS.ErrnoException, timeoutMs);
+      if (error instanceof AppError) throw error;
+      const lateMs = signal.aborted ? timeoutMs : undefined;
+      throw this.#failed(error as NodeJS.ErrnoException, { lateMs, status });
     }
   }
 
@@ -116,16 +127,24 @@ export class HttpExchange {
     return { status: statusCode, location: headers.location, text: Buffer.concat(chunks).toString('utf8') };
   }
 
-  #failed(error: NodeJS.ErrnoException, timeoutMs: number): AppError {
+  /** `status` is that of an answer that had begun, `lateMs` the time limit if it is over. */
+  #failed(error: NodeJS.ErrnoException, { lateMs, status }: Begun): AppError {
     const { href } = this.#url;
-    if (error.name === 'TimeoutError' || error.code === 'ABORT_ERR') {
-      const message = `${href} gave no answer within ${timeoutMs} ms; check that it is not overloaded`;
+    if (lateMs !== undefined) {
+      const lack = status === undefined ? 'gave no answer' : `answered ${status}, but not to the end,`;
+      const message = `${href} ${lack} within ${lateMs} ms; check that it is not overloaded`;
       return prometheusError('timeout', message, error);
     }
     if (TLS_CODE.test(error.code ?? '')) {
       const message = `the certificate of ${href} is not accepted (${error.message}); name the certificate authority`;
       return prometheusError('tls', message, error);
     }
-    return prometheusError('connection', `${href} cannot be reached: ${error.message || error.code}`, error);
+    const why = error.message || error.code;
+    if (error.code?.startsWith('HPE_'))
+      return prometheusError('not-prometheus', `what answers at ${href} does not speak HTTP: ${why}`, error);
+    if (status === undefined && error.message === 'socket hang up')
+      return prometheusError('connection', `${href} closed the connection without an answer`, error);
+    const message = status === undefined ? `${href} cannot be reached` : `${href} answered ${status}, but broke off`;
+    return prometheusError('connection', `${message}: ${why}`, error);
   }
 }

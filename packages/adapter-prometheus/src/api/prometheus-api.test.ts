@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { failureOf } from './http-answer.js';
 import { PrometheusApi, type PrometheusOptions } from './prometheus-api.js';
@@ -43,6 +43,37 @@ async function failure(api: PrometheusApi): Promise<string | undefined> {
 }
 
 describe('the query API', () => {
+  it('tells what the server answered before it hung or broke off', async () => {
+    const begins: Handler = (_, response) => {
+      response.writeHead(200, { 'content-length': 100 });
+      response.write('{');
+    };
+    const hanging = await apiTo(begins, { timeoutMs: 200 });
+    await expect(hanging.query('up')).rejects.toThrow(/answered 200, but not to the end, within 200 ms/);
+    const breaking = await apiTo((request, response) => {
+      begins(request, response);
+      setTimeout(() => response.destroy(), 20);
+    });
+    await expect(breaking.query('up')).rejects.toThrow(/answered 200, but broke off: /);
+    const closing = await apiTo(({ socket }) => socket.destroy());
+    await expect(closing.query('up')).rejects.toThrow(/closed the connection without an answer/);
+    const redirecting = await apiTo((_, response) => {
+      response.writeHead(302, { location: `http://elsewhere/${'x'.repeat(9000)}` }).end();
+    });
+    const error: unknown = await redirecting.query('up').catch((cause: unknown) => cause);
+    expect((error as Error).message.length).toBeLessThan(2500);
+  });
+
+  it('tells a server that does not speak HTTP from one that cannot be reached', async () => {
+    const server = createTcpServer((socket) => socket.end('SSH-2.0-OpenSSH_9.6\r\n'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closers.push(() => server.close());
+    const api = new PrometheusApi({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+    closers.push(() => api.close());
+    await expect(api.query('up')).rejects.toThrow(/does not speak HTTP/);
+    expect(await failure(api)).toBe('not-prometheus');
+  });
+
   it('asks by a form below the path of the address, with the token', async () => {
     const seen: unknown[] = [];
     const api = await apiTo(

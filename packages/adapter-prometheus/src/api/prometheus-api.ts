@@ -134,7 +134,8 @@ export class PrometheusApi {
     if (status === 403) throw prometheusError('forbidden', `${href} answers 403: the token may not query`);
     if (status >= 300 && status < 400) {
       const where = location ?? 'another address';
-      throw prometheusError('redirected', `${href} redirects to ${where}: name the address of Prometheus itself`);
+      const message = boundedMessage(`${href} redirects: name the address of Prometheus itself, not ${where}`);
+      throw prometheusError('redirected', message);
     }
     const answer = parsed(text);
     if (UNAVAILABLE.includes(status)) {

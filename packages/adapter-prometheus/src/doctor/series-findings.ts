@@ -1,4 +1,6 @@
 /** Faults of series: missing, with other labels than expected, ended, or of a clock that differs. */
+import type { AppError } from '@equipoise/core/model';
+import { prometheusError } from '../api/http-answer.js';
 import type { PrometheusApi, Sample } from '../api/prometheus-api.js';
 import type { QueryFigures } from '../observe/read-figures.js';
 import type { QueryTimes, Scope, SeriesQuery } from '../series/series-query.js';
@@ -9,6 +11,13 @@ import type { Finding } from './finding.js';
 const MOST_RESETS = 3;
 const RESETS_WINDOW = '15m';
 const MOST_NAMED = 5;
+/** A scrape each millisecond of the window. */
+const MOST_SAMPLES = 900_000;
+/** Prometheus takes no sample that is further ahead of its clock than ten minutes; a hundred years are nonsense. */
+const MOST_AHEAD_S = 3.2e9;
+
+const implausible = ({ url }: PrometheusApi, claim: string): AppError =>
+  prometheusError('not-prometheus', `what answers at ${url.href} is no Prometheus: it says that ${claim}`);
 
 export interface SeriesQuestion {
   readonly api: PrometheusApi;
@@ -243,6 +252,8 @@ async function resetFindings(
   const resets = `resets(${metric}{${scope(pipeline, times).selector}}[${RESETS_WINDOW}])`;
   const [most] = await api.query(`topk(1, ${resets} >= ${MOST_RESETS})`, atEpochMs);
   if (most === undefined) return [];
+  if (!(Number.isInteger(most.value) && most.value >= MOST_RESETS && most.value <= MOST_SAMPLES))
+    throw implausible(api, `${metric} fell ${most.value} times within ${RESETS_WINDOW}`);
   const { pod, instance = 'one target' } = most.labels;
   return [
     {
@@ -263,6 +274,8 @@ async function futureFindings(
   const vector = `timestamp(${metric}{${scope(pipeline, times).selector}})`;
   const [ahead] = await api.query(`max(${vector}) - time() > ${times.staleAfterS / 2}`, atEpochMs);
   if (ahead === undefined) return [];
+  if (!(ahead.value > 0 && ahead.value <= MOST_AHEAD_S))
+    throw implausible(api, `samples of ${metric} are ${ahead.value} s ahead of its time`);
   return [
     {
       check: 'clock-skew',

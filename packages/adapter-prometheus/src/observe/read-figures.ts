@@ -41,6 +41,11 @@ const INTERVALS_PER_WINDOW = 4;
 /** A series is stale once its newest sample is older than this. */
 const INTERVALS_UNTIL_STALE = 2;
 
+/** A hundred years. */
+const MOST_AGE_S = 3.2e9;
+
+const timeless = ({ url }: PrometheusApi): string => `${url.href} answers, but not with its time`;
+
 export function queryTimes({ scrapeIntervalMs, percentile }: ReadOptions): QueryTimes {
   const intervalS = scrapeIntervalMs / 1000;
   const windowS = Math.max(1, Math.ceil(INTERVALS_PER_WINDOW * intervalS));
@@ -77,10 +82,16 @@ export async function readFigures(
     const [values, ages] = [first.get(`value ${index}`), first.get(`age ${index}`)];
     const failed = [values, ages, serverS === undefined ? now : undefined].find((part) => part instanceof Error);
     if (failed instanceof Error || !Array.isArray(values) || !Array.isArray(ages) || serverS === undefined) {
-      return { query, found: [], problem: { kind: 'unknown', reason: failed?.message ?? 'no answer' } };
+      return { query, found: [], problem: { kind: 'unknown', reason: failed?.message ?? timeless(api) } };
     }
-    const ended = last.get(`last ${index}`);
-    const parts: Parts = { values, ages, ended: Array.isArray(ended) ? ended : [], serverS };
+    const asEnded = last.get(`last ${index}`);
+    const ended = Array.isArray(asEnded) ? asEnded : [];
+    const odd = [...ages, ...ended].find(({ value }) => !(Math.abs(value) <= MOST_AGE_S));
+    if (odd !== undefined) {
+      const reason = `what answers at ${api.url.href} is no Prometheus: it says that ${query.metric} is ${odd.value} s old`;
+      return { query, found: [], problem: { kind: 'unknown', reason } };
+    }
+    const parts: Parts = { values, ages, ended, serverS };
     const found = figuresOf(query, parts, times.staleAfterS);
     if (found.length > 0) return { query, found };
     return { query, found, problem: { kind: 'absent', source: query.source, metric: query.metric } };
