@@ -90,7 +90,10 @@ describe('a placement', () => {
 
   it('is refused for Seldon Core 2 if it has labels, which its operator sets', () => {
     expect(() => renderPlan(requestFor('seldon-v2', { spec: placed, ...gpu }))).toThrow(
-      expect.objectContaining({ code: 'INVALID_PIPELINE', message: expect.stringMatching(/classify\/forest has labels/) }),
+      expect.objectContaining({
+        code: 'INVALID_PIPELINE',
+        message: expect.stringMatching(/classify\/forest has labels/),
+      }),
     );
     const labels = / {4}labels: \{ team: vision \}\n/;
     const objects = renderPlan(requestFor('seldon-v2', { spec: specOf(PLACED.replace(labels, '')), ...gpu }));

@@ -5,8 +5,8 @@ import { expect, it } from 'vitest';
 import { PrometheusApi } from '../api/prometheus-api.js';
 import { examineSeries } from './examine-series.js';
 
-/** Findings about a server that answers the queries that `valueOf` gives a value, and has none for the others. */
-async function findingsOf(valueOf: (query: string) => string | undefined) {
+/** Findings about a server that answers the queries that `answerTo` gives a value, and has none for the others. */
+async function findingsOf(answerTo: (query: string) => string | undefined) {
   const server = createServer((request, answer) => {
     let form = '';
     request.on('data', (chunk: Uint8Array) => {
@@ -17,7 +17,7 @@ async function findingsOf(valueOf: (query: string) => string | undefined) {
       const parts = [...query.matchAll(/label_replace\((.*?), "equipoise_part", "([^"]*)", "", ""\)/g)];
       const asked = parts.length > 0 ? parts.map(([, text = '', part = '']) => [text, part]) : [[query, '']];
       const result = asked.flatMap(([text = '', part]) => {
-        const value = text === 'vector(time())' ? String(Date.now() / 1000) : valueOf(`${part}: ${text}`);
+        const value = text === 'vector(time())' ? String(Date.now() / 1000) : answerTo(`${part}: ${text}`);
         return value === undefined ? [] : [{ metric: part === '' ? {} : { equipoise_part: part }, value: [1, value] }];
       });
       answer.end(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
@@ -43,38 +43,48 @@ async function findingsOf(valueOf: (query: string) => string | undefined) {
 it.each([
   ['falls', (query: string) => (query.includes('resets(') ? '-1e+300' : '1'), 'fell -1e+300 times'],
   ['falls', (query: string) => (query.includes('resets(') ? '2.5' : '1'), 'fell 2.5 times'],
-  ['time', (query: string) => (/timestamp.*time\(\) >/.test(query) ? '1e300' : query.includes('resets') ? undefined : '1'), '1e+300 s ahead'],
+  [
+    'time',
+    (query: string) => (/timestamp.*time\(\) >/.test(query) ? '1e300' : query.includes('resets') ? undefined : '1'),
+    '1e+300 s ahead',
+  ],
   ['age', () => '1e300', 'is 1e+300 s old'],
   ['age', () => '-Inf', 'is -Infinity s old'],
-])('calls a server with an implausible %s no Prometheus', async (_, valueOf, words) => {
-  const findings = await findingsOf(valueOf);
+])('calls a server with an implausible %s no Prometheus', async (_, answerTo, words) => {
+  const findings = await findingsOf(answerTo);
   expect(findings).toContainEqual(
     expect.objectContaining({ check: 'prometheus-unreachable', message: expect.stringContaining(words) }),
   );
   expect(findings.at(-1)?.message).toContain('is no Prometheus: it says that');
 });
 
-it.each(['NaN', '+Inf', '-Inf', '1e300', '-5', 'soon'])('calls a server whose time is %s no Prometheus', async (time) => {
-  const server = createServer((_, answer) => {
-    answer.end(
-      JSON.stringify({ status: 'success', data: { resultType: 'vector', result: [{ metric: {}, value: [1, time] }] } }),
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const api = new PrometheusApi({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
-  try {
-    const findings = await examineSeries(api, {
-      pipeline: { name: 'shelf', namespace: 'shop', sources: ['equipoise'], router: 'shelf', workloads: [] },
-      pods: [],
-      scrapeIntervalMs: 5000,
-      percentile: 99,
-      nowEpochMs: Date.now,
-      pause: () => Promise.resolve(),
+it.each(['NaN', '+Inf', '-Inf', '1e300', '-5', 'soon'])(
+  'calls a server whose time is %s no Prometheus',
+  async (time) => {
+    const server = createServer((_, answer) => {
+      answer.end(
+        JSON.stringify({
+          status: 'success',
+          data: { resultType: 'vector', result: [{ metric: {}, value: [1, time] }] },
+        }),
+      );
     });
-    expect(findings).toMatchObject([{ check: 'prometheus-unreachable', severity: 'error' }]);
-    expect(findings[0]?.message).toContain('is no Prometheus');
-  } finally {
-    api.close();
-    server.close();
-  }
-});
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const api = new PrometheusApi({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+    try {
+      const findings = await examineSeries(api, {
+        pipeline: { name: 'shelf', namespace: 'shop', sources: ['equipoise'], router: 'shelf', workloads: [] },
+        pods: [],
+        scrapeIntervalMs: 5000,
+        percentile: 99,
+        nowEpochMs: Date.now,
+        pause: () => Promise.resolve(),
+      });
+      expect(findings).toMatchObject([{ check: 'prometheus-unreachable', severity: 'error' }]);
+      expect(findings[0]?.message).toContain('is no Prometheus');
+    } finally {
+      api.close();
+      server.close();
+    }
+  },
+);

@@ -112,7 +112,10 @@ async function comparedPolicies(
   const names = [...builtInPolicies, ...own.map(({ name }) => name)];
   const taken = own.find(({ name }) => names.indexOf(name) !== names.lastIndexOf(name));
   if (taken !== undefined)
-    throw new AppError('POLICY_FAILED', `${taken.file}: another policy has the name ${taken.name}. Change its \`name\`.`);
+    throw new AppError(
+      'POLICY_FAILED',
+      `${taken.file}: another policy has the name ${taken.name}. Change its \`name\`.`,
+    );
   return [...policies.map((name) => ({ name })), ...own];
 }
 

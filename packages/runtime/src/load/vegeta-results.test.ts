@@ -66,6 +66,7 @@ describe('results of vegeta', () => {
     [`${CSV}x,${CSV.split('\n')[0]?.slice(20)}\n`, 'results:3: '],
     ['{"code":200}\n', 'results:1: '],
     ['{"code":\n', 'results:1: '],
+    [`{"code":200,"timestamp":"2026-12-03T06:00:00Z","latency":${'9'.repeat(30)}}\n`, 'results:1: '],
   ])('refuses %j', async (text, message) => {
     await expect(recordsOf(text)).rejects.toThrow(message);
   });

@@ -199,6 +199,9 @@ function csvCells(line: string): readonly string[] {
   return [...cells].map(([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain);
 }
 
+/** Vegeta keeps latencies in 64 bits. */
+const MOST_NS = 2 ** 63;
+
 interface RawRecord extends Omit<LoadRecord, 'status' | 'latencyMs'> {
   readonly code: number;
   readonly latencyNs: number;
@@ -207,7 +210,7 @@ interface RawRecord extends Omit<LoadRecord, 'status' | 'latencyMs'> {
 function checked({ code, latencyNs, ...record }: RawRecord, place: string): LoadRecord {
   const { seq, sentAtEpochMs, bytesIn, bytesOut } = record;
   const isCount = [seq, code, bytesIn, bytesOut].every((value) => Number.isInteger(value) && value >= 0);
-  if (!isCount || !Number.isFinite(sentAtEpochMs) || !(latencyNs >= 0)) throw unreadable(place);
+  if (!isCount || !Number.isFinite(sentAtEpochMs) || !(latencyNs >= 0 && latencyNs < MOST_NS)) throw unreadable(place);
   return { ...record, status: code === 0 ? statusOfError(record.error) : code, latencyMs: latencyNs / NS_PER_MS };
 }
 

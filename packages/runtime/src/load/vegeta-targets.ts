@@ -76,7 +76,7 @@ function jsonTarget(line: string, number: number, source: TargetSource): LoadTar
   return { method, url, headers, bytes: new Uint8Array(Buffer.from(body, 'base64')) };
 }
 
-/** As Go reads it: with padding, and line ends anywhere. `Buffer` skips what is no base64. */
+/** True for what Go reads: with padding, and line ends anywhere. `Buffer` skips what is no base64. */
 function isBase64(body: string): boolean {
   const text = body.replace(/[\r\n]/g, '');
   return text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(text.replace(/={1,2}$/, ''));

@@ -152,7 +152,11 @@ function outputLimits({ outputs, edges }: PipelineSpec, engine: GraphEngine): re
     if (unless !== undefined && !isCascade)
       found.push({ path: at('unless'), lacks: `cannot replace the answer of ${from} by that of ${unless}` });
     if (tensors !== undefined && engine !== 'seldon-v2')
-      found.push({ path: at('tensors'), lacks: `answers with all tensors of the last stage (output ${from})`, fix: 'remove tensors' });
+      found.push({
+        path: at('tensors'),
+        lacks: `answers with all tensors of the last stage (output ${from})`,
+        fix: 'remove tensors',
+      });
     return found;
   });
 }
@@ -205,7 +209,8 @@ function shapeLimits(spec: PipelineSpec, engine: GraphEngine): readonly Limit[] 
   if (engine === 'seldon-v2') return joinedOutputs(spec);
   const tree = graphTree(spec);
   const path = ['spec', 'edges'];
-  if (tree === undefined) return [{ path, lacks: `walks nested sequences and parallel branches only${crossing(spec)}` }];
+  if (tree === undefined)
+    return [{ path, lacks: `walks nested sequences and parallel branches only${crossing(spec)}` }];
   const last = spec.stages.filter(({ id }) => !spec.edges.some(({ from }) => from === id)).map(({ id }) => id);
   const early = spec.outputs.find(({ from, unless }) => !last.includes(from) && unless === undefined);
   if (early !== undefined)

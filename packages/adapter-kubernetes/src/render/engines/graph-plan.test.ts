@@ -102,7 +102,11 @@ describe('limits', () => {
       { ...base, combines: [{ id: stageId('vote'), method: 'vote', tensor: 'label', output: 'label' }] },
       /does not run combine stages, and vote is one/,
     ],
-    ['chosen outputs', { ...base, outputs: [{ from: classify, tensors: ['a'] }] }, /answers with all tensors of the last stage \(output classify\)/],
+    [
+      'chosen outputs',
+      { ...base, outputs: [{ from: classify, tensors: ['a'] }] },
+      /answers with all tensors of the last stage \(output classify\)/,
+    ],
     ['an early output', { ...base, outputs: [...base.outputs, { from: stageId('detect') }] }, /detect is none/],
   ])('refuse %s', (_, spec, words) => {
     const [first] = engineFor('kserve:theirs').limits(spec).refused;
@@ -117,7 +121,11 @@ describe('limits', () => {
       edges: pairs.map(([from, to]) => ({ from: stageId(from), to: stageId(to) })),
     });
     const messageOf = (spec: PipelineSpec) => engineFor('kserve:theirs').limits(spec).refused[0]?.message;
-    const chain = [['embed', 'label'], ['label', 'rank'], ['rank', 'merge']] as const;
+    const chain = [
+      ['embed', 'label'],
+      ['label', 'rank'],
+      ['rank', 'merge'],
+    ] as const;
     const skipping = withEdges(...chain, ['embed', 'rank'], ['embed', 'merge']);
     expect(messageOf(skipping)).toContain('this graph has an edge between branches (embed → rank). Use');
     const crossing = withEdges(['embed', 'rank'], ['embed', 'merge'], ['label', 'merge']);

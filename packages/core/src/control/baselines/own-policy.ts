@@ -38,7 +38,7 @@ const clipped = (value: unknown): string => {
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
 };
 
-/** What a policy gave in place of `wanted`, such as "2" in place of a number. */
+/** Text of what a policy gave in place of `wanted`, such as "2" in place of a number. */
 function shown(value: unknown, wanted: 'string' | 'number' | 'object'): string {
   if (typeof value === 'string' && wanted !== 'string') return JSON.stringify(clipped(value));
   if (typeof value === 'bigint') return `${clipped(value)}n`;
@@ -191,10 +191,13 @@ function checkedStages(at: string, said: unknown, { input: { spec }, menu }: Che
 }
 
 function checkedStage(at: string, said: unknown, menu: readonly Configuration[]) {
-  if (!isRecord(said)) throw policyError(`${at} needs { variant, cores, batch, replicas }, got ${shown(said, 'object')}.`);
+  if (!isRecord(said))
+    throw policyError(`${at} needs { variant, cores, batch, replicas }, got ${shown(said, 'object')}.`);
   const { variant, cores, batch, replicas } = said;
   const choose = (field: string, found: unknown, among: readonly unknown[]): AppError =>
-    policyError(`${at}: ${field} ${shown(found, field === 'variant' ? 'string' : 'number')} is unknown. Choose one of ${[...new Set(among)].join(', ')}.`);
+    policyError(
+      `${at}: ${field} ${shown(found, field === 'variant' ? 'string' : 'number')} is unknown. Choose one of ${[...new Set(among)].join(', ')}.`,
+    );
   const ofVariant = menu.filter((way) => way.variant.id === variant);
   if (ofVariant.length === 0)
     throw choose(
