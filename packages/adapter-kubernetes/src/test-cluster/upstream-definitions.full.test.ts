@@ -12,6 +12,7 @@ import { childTypes, meshTypes, renderedTypes } from '../cluster/observed-object
 import { applyObjects, deployedObjects } from '../deploy/deployed-pipeline.js';
 import { engineFor } from '../render/engine.js';
 import { graphCaseNames, graphRequest } from '../render/engines/graph-pipelines.test-support.js';
+import { chainOf } from '../render/engines/graph-shapes.test-support.js';
 import { type InferenceGraph, withSplit } from '../render/engines/kserve-graph.js';
 import { seldonExperiment } from '../render/engines/seldon-pipeline.js';
 import { renderTargets } from '../render/engines/targets.js';
@@ -169,6 +170,12 @@ describeWithTool(tools, 'rendered objects and the definitions of other projects'
       expect([name, await refusals(rendered, namespace)]).toEqual([name, []]);
     }
     expect(objects).toBeGreaterThanOrEqual(25);
+  });
+
+  it('accepts the longest chain for seldon-v1:theirs', async () => {
+    const spec = chainOf(10);
+    const rendered = renderPlan(requestFor('seldon-v1:theirs', { spec, plan: planFor(spec) }));
+    expect(await refusals(rendered, await newNamespace(api))).toEqual([]);
   });
 
   it('accepts the objects that give a canary its share', async () => {

@@ -88,7 +88,7 @@ it('tells what a person holds a stage to, and why', () => {
 
 it.each([
   [{ kind: 'applied', tookMs: 4 }, '[3] apply: load (1.0 rps expected, planned for 2.0)'],
-  [{ kind: 'given-up', message: 'a burst answer replaced it' }, '[3] given up: a burst answer replaced it; load'],
+  [{ kind: 'given-up', message: 'the answer to a burst or a rise replaced it' }, '[3] given up: the answer to a burst or a rise replaced it; load'],
   [{ kind: 'failed', step: 'apply', message: 'start' }, '[3] not applied: start; load'],
 ] as const)('logs a decision to act once its changes have ended: %j', (outcome, line) => {
   const lines = new LoopLines();
@@ -199,7 +199,7 @@ describe('a miss of the SLO that the load does not explain', () => {
   });
 
   it.each([
-    { kind: 'given-up', message: 'a burst answer replaced it' },
+    { kind: 'given-up', message: 'the answer to a burst or a rise replaced it' },
     { kind: 'failed', step: 'apply', message: 'start' },
   ] as const)('is not measured by a plan after changes that ended early: %j', (outcome) => {
     const changes = [apply(2, 500), { kind: 'amended', id: 2, outcome } as const];

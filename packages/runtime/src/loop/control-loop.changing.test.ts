@@ -45,7 +45,7 @@ describe('ControlLoop while changes are carried out', () => {
       [change, other],
     ]);
     expect(await bench.records()).toMatchObject([
-      { outcome: { kind: 'given-up', message: 'a burst answer replaced it' } },
+      { outcome: { kind: 'given-up', message: 'the answer to a burst or a rise replaced it' } },
       { trigger: 'burst', observation: { atMs: startedAtMs + 2000, changing: true }, outcome: { kind: 'applied' } },
     ]);
     expect(bench.faults.all).toEqual([]);

@@ -284,7 +284,7 @@ export class ControlLoop {
     if (manual !== undefined) return this.#hasEndedCanary ? PINNED_AWAY : 'a roll-back by hand replaced it';
     if (this.#deps.mode() !== 'auto') return `the mode is ${this.#deps.mode()} now`;
     if (this.#hasEndedCanary) return PINNED_AWAY;
-    return 'a burst answer replaced it';
+    return 'the answer to a burst or a rise replaced it';
   }
 
   /** Checks for bursts at every interval during changes; the answer to a burst ends the changes. */

@@ -1,7 +1,8 @@
 /** Odd shapes: an engine that walks the graph serves them as our router does, or refuses them. */
 import { describe, expect, it } from 'vitest';
 import { engineFor } from '../engine.js';
-import { planFor, requestFor, specOf } from '../render-request.test-support.js';
+import { planFor, requestFor } from '../render-request.test-support.js';
+import { chainOf, shape } from './graph-shapes.test-support.js';
 import type { InferenceGraph } from './kserve-graph.js';
 import type { SeldonPipeline } from './seldon-pipeline.js';
 import type { RenderTarget } from './targets.js';
@@ -9,29 +10,6 @@ import type { RenderTarget } from './targets.js';
 const when = (condition: string): string => `when: { condition: '${condition}', probability: 0.3 }`;
 const isSure = when('output.sure < 0.8');
 const otherwise = when('true');
-
-/** Edges as `from to more`, outputs as `from` or `from, unless: to`; `model`: model of all MLServer variants. */
-function shape(edges: readonly string[], outputs: readonly string[], model?: string) {
-  const pairs = edges.map((edge) => edge.split(' '));
-  const stages = [...new Set(pairs.flatMap(([from = '', to = '']) => [from, to]))];
-  const server = (stage: string) =>
-    `, server: { command: [mlserver, start, ./models/${stage}], environment: { MLSERVER_HTTP_PORT: '{port}' }, url: 'http://127.0.0.1:{port}', model: ${model} }`;
-  const stageText = (stage: string) =>
-    `    - { name: ${stage}, variants: [{ name: v, artifact: 's3://models/${stage}', accuracy: { value: 0.8 }, loadMs: 1, resources: { cpuCores: 1 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 9 }]${model ? server(stage) : ''} }] }`;
-  const edgeText = ([from, to, ...more]: readonly string[]) =>
-    `{ from: ${from}, to: ${to}${more.length > 0 ? `, ${more.join(' ')}` : ''} }`;
-  return specOf(`apiVersion: equipoise.dev/v1alpha1
-kind: InferencePipeline
-metadata: { name: odd }
-spec:
-  slo: { latencyMs: 900 }
-  stages:
-${stages.map(stageText).join('\n')}
-  edges: [${pairs.map(edgeText).join(', ')}]
-  outputs: [${outputs.map((from) => `{ from: ${from} }`).join(', ')}]
-${outputs.some((each) => each.includes('unless')) ? `  accuracyTable: { combinations: [{ variants: { ${stages.map((id) => `${id}: v`).join(', ')} }, accuracy: 0.9 }] }` : ''}
-`);
-}
 
 function refusals(spec: ReturnType<typeof shape>, target: RenderTarget): string {
   return engineFor(target)
@@ -103,14 +81,6 @@ it('Seldon Core 1 refuses two stages with the same model, because a model is fou
 });
 
 describe('Seldon Core 1', () => {
-  const chainOf = (count: number) => {
-    const ids = Array.from({ length: count }, (_, index) => `s${index}`);
-    return shape(
-      ids.slice(1).map((id, index) => `s${index} ${id}`),
-      ids.slice(-1),
-    );
-  };
-
   it('refuses more stages in a row than its definition has levels of children', () => {
     expect(refusals(chainOf(10), 'seldon-v1:theirs')).toBe('');
     expect(refusals(chainOf(11), 'seldon-v1:theirs')).toMatch(
