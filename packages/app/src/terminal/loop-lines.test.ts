@@ -88,7 +88,10 @@ it('tells what a person holds a stage to, and why', () => {
 
 it.each([
   [{ kind: 'applied', tookMs: 4 }, '[3] apply: load (1.0 rps expected, planned for 2.0)'],
-  [{ kind: 'given-up', message: 'the answer to a burst or a rise replaced it' }, '[3] given up: the answer to a burst or a rise replaced it; load'],
+  [
+    { kind: 'given-up', message: 'the answer to a burst or a rise replaced it' },
+    '[3] given up: the answer to a burst or a rise replaced it; load',
+  ],
   [{ kind: 'failed', step: 'apply', message: 'start' }, '[3] not applied: start; load'],
 ] as const)('logs a decision to act once its changes have ended: %j', (outcome, line) => {
   const lines = new LoopLines();
