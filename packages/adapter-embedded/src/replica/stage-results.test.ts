@@ -23,7 +23,7 @@ describe('checkedResults', () => {
     ['no datatype', [{ a: { ...good, datatype: 'float32' } }], 'expected a datatype of BOOL, UINT8'],
     ['no shape', [{ a: { ...good, shape: [-1] } }], 'expected a shape of whole numbers from 0, found [-1]'],
     ['other data', [{ a: { ...good, data: [1, 2] } }], 'expected data in a Float32Array for FP32, found Array'],
-    ['numbers as text', [{ a: { ...good, datatype: 'BYTES', data: [1, 2] } }], 'expected data in a Array for BYTES'],
+    ['numbers as text', [{ a: { ...good, datatype: 'BYTES', data: [1, 2] } }], 'expected data in an Array for BYTES'],
     ['too little', [{ a: { ...good, shape: [3] } }], 'expected 3 elements for the shape [3], found 2'],
   ])('says what was expected instead of %s', (_, results, message) => {
     expect(() => checkedResults(results, 1)).toThrow(message);

@@ -18,7 +18,7 @@ export interface Engine {
   planningSpec(spec: PipelineSpec): PipelineSpec;
   /** Time (ms) that the engine adds to each request. */
   overheadMs(spec: PipelineSpec): number;
-  /** AppError CONFLICT with the messages of `limits` if the engine cannot run the plan. */
+  /** AppError INVALID_PIPELINE with the messages of `limits` if the engine cannot run the plan. */
   render(request: Omit<RenderRequest, 'target'>): readonly KubeObject[];
   /** State of an object of the engine; undefined for objects without pods or models. */
   stateOf(object: KubeObject): EngineObjectState | undefined;

@@ -25,7 +25,7 @@ const engines: Readonly<Partial<Record<RenderTarget, StageEngine>>> = {
   kserve: kserveObjects,
 };
 
-/** AppError NOT_FOUND for images of unknown stages, CONFLICT if the target cannot run the plan. */
+/** AppError NOT_FOUND for images of unknown stages, INVALID_PIPELINE if the target cannot run the plan. */
 export function renderPlan(asked: RenderRequest): readonly KubeObject[] {
   checkImages(asked.images, asked.spec);
   const { routers = 1 } = asked;

@@ -54,7 +54,7 @@ const BAD: readonly (readonly [string, unknown, string])[] = [
   ['a number among bytes', { datatype: 'BYTES', shape: [2], data: ['a', 1] }, 'found Number at 1'],
   ['null among bytes', { datatype: 'BYTES', shape: [1], data: [null] }, 'found Null at 0'],
   ['a gap among bytes', { datatype: 'BYTES', shape: [1], data: new Array(1) }, 'found Undefined at 0'],
-  ['bytes in a view', { datatype: 'BYTES', shape: [1], data: Uint8Array.of(1) }, 'expected data in a Array'],
+  ['bytes in a view', { datatype: 'BYTES', shape: [1], data: Uint8Array.of(1) }, 'expected data in an Array'],
   ['other storage', { datatype: 'INT64', shape: [1], data: Float32Array.of(1) }, 'expected data in a BigInt64Array'],
   ['a list of numbers', { datatype: 'FP32', shape: [1], data: [1] }, 'expected data in a Float32Array'],
   ['a part of a dimension', { datatype: 'FP32', shape: [0.5, 2], data: Float32Array.of(1) }, 'found [0.5, 2]'],

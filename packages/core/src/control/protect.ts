@@ -6,14 +6,15 @@
  * load brings by chance: a probabilistic traffic envelope (Le Boudec and Thiran, Network Calculus, 2001). Short windows
  * detect a large step at once, long windows a small rise.
  *
- * Even a gradual rise cannot wait for the slow loop if replicas start slowly, or if a change under way delays the slow
- * loop. Then the fast loop also acts once the forecast exceeds the planned load.
+ * Even a gradual rise cannot wait for the slow loop in two cases. If replicas start slowly, the fast loop adds replicas of
+ * the running variants once the forecast exceeds the planned load. If a change under way delays the slow loop, the fast
+ * loop acts once even the mean forecast exceeds what the running replicas sustain.
  *
  * While a source of metrics is stale, the other sources give a lower bound of the load.
  */
 
 import type { Change } from '../model/change.js';
-import type { Burst, Decision, Forecast, LoadObservation } from '../model/decision.js';
+import type { Burst, Decision, DecisionEvidence, Forecast, LoadObservation } from '../model/decision.js';
 import type { PinsByStage } from '../model/decision-record.js';
 import { type ArrivalEnvelope, type Burstiness, dispersionAt, type ExpectedLoad } from '../model/expected-load.js';
 import type { Plan } from '../model/plan.js';
@@ -29,10 +30,9 @@ export interface Protection {
   readonly load: ExpectedLoad;
 }
 
-/** Forecast rise. `held-up`: a change under way delays the plan that is due. */
 export interface Rise {
-  readonly upperRps: number;
-  readonly cause: 'slow-starts' | 'held-up';
+  readonly forecast: Forecast;
+  readonly cause: NonNullable<DecisionEvidence['rise']>;
 }
 
 export interface ProtectedLoad {
@@ -66,7 +66,6 @@ const LIKELY_Z = 2.5;
 const MARGIN_ERRORS = 1;
 /** The fast loop plans if forecast ÷ planned rate exceeds this: one rate bucket. */
 const OUTGROWN = 1.05;
-const RISE = 'rise';
 const RISE_TEXT: Readonly<Record<Rise['cause'], string>> = {
   'slow-starts': 'the load rises, and replicas start slowly',
   'held-up': 'the load rises, and a change under way delays the next plan',
@@ -78,7 +77,7 @@ export function protect(situation: Situation, protectedLoad: ProtectedLoad): Pro
   const { spec, observation } = situation;
   const need = needOf(situation, protectedLoad);
   if (need === undefined) return undefined;
-  const load: ExpectedLoad = { arrivalRps: need.forecast.upperRps };
+  const load: ExpectedLoad = { arrivalRps: need.evidence.forecast.upperRps };
   const plan = protectivePlan(situation, load.arrivalRps, need.maySwitch);
   if (plan === undefined) return undefined;
   const isChanging = observation.changing === true;
@@ -90,47 +89,50 @@ export function protect(situation: Situation, protectedLoad: ProtectedLoad): Pro
   if (observation.staleSources.length > 0 && changes.some(takesAway)) return undefined;
   const [from, to] = [planned.arrivalRps, load.arrivalRps].map((rps) => rps.toFixed(1));
   const reason = `${need.why}: room for ${to} rps in place of ${from}`;
-  const evidence = { forecast: need.forecast, load, ...(need.burst && { burst: need.burst }), necessary: true };
+  const evidence = { ...need.evidence, load, necessary: true };
   return { load, decision: { kind: 'apply', plan, changes, reason, evidence } };
 }
 
 /** Load above the planned one. Only a burst, or a rise during a change, may switch variants. */
 interface Need {
-  readonly forecast: Forecast;
-  readonly burst?: Burst;
+  readonly evidence: Pick<DecisionEvidence, 'forecast' | 'burst' | 'rise'>;
   readonly maySwitch: boolean;
   readonly why: string;
 }
 
 function needOf(situation: Situation, { planned, inBurst, rise }: ProtectedLoad): Need | undefined {
   const burst = detectBurst(situation.observation.load, allowedEnvelope(situation, planned, inBurst));
-  const outgrown = rise !== undefined && rise.upperRps > OUTGROWN * planned.arrivalRps ? rise : undefined;
+  const outgrown = rise !== undefined && rise.forecast.upperRps > OUTGROWN * planned.arrivalRps ? rise : undefined;
   if (burst !== undefined) {
-    const upperRps = rateBucketEnd(Math.max(outgrown?.upperRps ?? 0, burstRps(burst)));
+    const upperRps = rateBucketEnd(Math.max(outgrown?.forecast.upperRps ?? 0, burstRps(burst)));
     const forecast = { method: 'burst', meanRps: burst.rateRps, upperRps };
-    return { forecast, burst, maySwitch: true, why: burstText(burst) };
+    return { evidence: { forecast, burst }, maySwitch: true, why: burstText(burst) };
   }
   if (outgrown === undefined) return undefined;
-  const forecast = { method: RISE, meanRps: outgrown.upperRps, upperRps: rateBucketEnd(outgrown.upperRps) };
-  return { forecast, maySwitch: outgrown.cause === 'held-up', why: RISE_TEXT[outgrown.cause] };
+  const { cause, forecast } = outgrown;
+  const evidence = {
+    forecast: { method: 'rise', meanRps: forecast.meanRps, upperRps: rateBucketEnd(forecast.upperRps) },
+    rise: cause,
+  };
+  return { evidence, maySwitch: cause === 'held-up', why: RISE_TEXT[cause] };
 }
 
 const burstText = ({ arrivals, windowS, plannedArrivals }: Burst): string =>
   `${arrivals} arrivals in ${windowS} s, planned were at most ${Math.floor(plannedArrivals)}`;
 
 /**
- * Changes to carry out. Answers to bursts and rises, and roll-backs, skip the canary; a variant in `pins` has a canary of one step,
- * because a person chose it and waits for it.
+ * Changes to carry out. Burst answers and roll-backs skip the canary. A variant in `pins` has a canary of one step,
+ * because a person chose it and waits for it. The answer to a rise that a change delays skips other canaries.
  */
 export function changesToApply(
   { changes, evidence }: Extract<Decision, { kind: 'apply' }>,
   { isAtOnce = false, pins = {} }: { readonly isAtOnce?: boolean; readonly pins?: PinsByStage } = {},
 ): readonly Change[] {
-  const isAnswer = evidence.burst !== undefined || evidence.forecast.method === RISE;
-  if (isAnswer || isAtOnce) return changes.map((change) => ({ ...change, atOnce: true }));
-  return changes.map((change) =>
-    pins[change.stageId]?.variantId === change.to.variantId ? { ...change, oneStep: true } : change,
-  );
+  if (evidence.burst !== undefined || isAtOnce) return changes.map((change) => ({ ...change, atOnce: true }));
+  return changes.map((change) => {
+    if (pins[change.stageId]?.variantId === change.to.variantId) return { ...change, oneStep: true };
+    return evidence.rise === 'held-up' ? { ...change, atOnce: true } : change;
+  });
 }
 
 function takesAway(change: Change): boolean {

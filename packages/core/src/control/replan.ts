@@ -90,7 +90,7 @@ function switchIfWorthwhile(situation: Situation, state: ControllerState): Decis
 }
 
 /** Forecast for which a plan would be made now, feasible or not. */
-export function rateAhead(situation: Situation, state: ControllerState): Forecast {
+export function forecastFor(situation: Situation, state: ControllerState): Forecast {
   return forecastAhead(situation, forecasterOf(situation, state));
 }
 

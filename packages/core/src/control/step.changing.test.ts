@@ -80,13 +80,14 @@ describe('controlStep in the middle of a change', () => {
 
 describe('a rise during a change that delays the next plan', () => {
   const tight = rulesFor({ ...spec, objective: { kind: 'max-accuracy' }, budget: { cpuCores: 2 } });
-  const planned = { ...plannedFor(tight, 20, running(2)), nextPlanAtMs: 130_000 };
-  const rising = [...steady(20), ...Array.from({ length: 15 }, (_, i) => 20 + i)];
+  // The replicas that run sustain 40 rps.
+  const planned = { ...plannedFor(tight, 20, running(2)), planned: { arrivalRps: 38 }, nextPlanAtMs: 130_000 };
+  const rising = [...steady(20), ...Array.from({ length: 22 }, (_, i) => 20 + i)];
   const seen = { ...observe(136, { counts: rising, running: running(2) }), changing: true };
 
   it('is answered at once, with other variants if only those can carry it', () => {
     const { decision, state } = controlStep(tight, planned, seen);
-    expect(decision).toMatchObject({ kind: 'apply', evidence: { necessary: true, forecast: { method: 'rise' } } });
+    expect(decision).toMatchObject({ kind: 'apply', evidence: { necessary: true, rise: 'held-up' } });
     expect(decision?.reason).toMatch(/^the load rises, and a change under way delays the next plan: room for/);
     if (decision?.kind !== 'apply') throw new Error('no change');
     expect(decision.changes).toMatchObject([{ kind: 'switch-variant', to: { variantId: 'small' } }]);
@@ -94,7 +95,32 @@ describe('a rise during a change that delays the next plan', () => {
     expect(state.beforeChange).toBeDefined();
   });
 
-  it('waits while no plan is due, while no change is under way, and while the mean forecast is within the planned load', () => {
+  it('leaves one step to a variant that a person has pinned', () => {
+    const { decision } = controlStep(tight, planned, seen);
+    if (decision?.kind !== 'apply') throw new Error('no change');
+    const pins = { [detect]: { variantId: variantId('small') } };
+    expect(changesToApply(decision, { pins })).toMatchObject([{ oneStep: true }]);
+    expect(changesToApply(decision, { pins })[0]).not.toHaveProperty('atOnce');
+  });
+
+  it('is answered once', () => {
+    const { state } = controlStep(tight, planned, seen);
+    const later = { ...observe(137, { counts: [...rising, 42], running: running(2) }), changing: true };
+    expect(controlStep(tight, state, later).decision).toBeUndefined();
+  });
+
+  it('is no reason to replace a change while the running replicas sustain the mean forecast', () => {
+    const more = { ...observe(136, { counts: rising, running: running(3) }), changing: true };
+    expect(controlStep(tight, planned, more).decision).toBeUndefined();
+  });
+
+  it('waits for what goes back to the plan before, and while a source is silent', () => {
+    const backOff = { failures: 1, untilMs: 190_000 };
+    expect(controlStep(tight, { ...planned, backOff }, seen).decision).toBeUndefined();
+    expect(controlStep(tight, planned, { ...seen, staleSources: ['router'] }).decision).toBeUndefined();
+  });
+
+  it('waits while no plan is due, while no change is under way, and without a rise', () => {
     expect(controlStep(tight, { ...planned, nextPlanAtMs: 140_000 }, seen).decision).toBeUndefined();
     expect(controlStep(tight, planned, { ...seen, changing: false }).decision?.evidence.forecast.method).not.toBe(
       'rise',

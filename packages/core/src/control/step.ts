@@ -4,7 +4,8 @@
  */
 import { observeLoad, runTrainingStep } from '../forecast/learning/load-learning.js';
 import type { Decision, Observation } from '../model/decision.js';
-import type { ArrivalEnvelope, ExpectedLoad } from '../model/expected-load.js';
+import type { ArrivalEnvelope } from '../model/expected-load.js';
+import { holdsBack } from '../serve/rollout/trial.js';
 import type { ControllerState } from './controller-state.js';
 import { observeEdges, withLearnedEdges } from './feedback/edge-feedback.js';
 import { observeService, observeStarts } from './feedback/profile-feedback.js';
@@ -20,7 +21,7 @@ import { inLastHour } from './guard/guardrails.js';
 import { withSwitches } from './guard/switching.js';
 import { withPlannedRate } from './planned-load.js';
 import { protect, quietEnvelope, type Rise } from './protect.js';
-import { isInBurst, rateAhead, replan, unfinishedSearch } from './replan.js';
+import { forecastFor, isInBurst, replan, unfinishedSearch } from './replan.js';
 import type { ControllerRules } from './rules.js';
 import { correctedRules, rolledBackVariants, Situation } from './situation.js';
 
@@ -149,8 +150,9 @@ function decide(situation: Situation, state: ControllerState, isDue: boolean): C
   const isChanging = situation.observation.changing === true;
   const reviewed = isChanging ? { state } : reviewTrial(situation, state);
   if (reviewed.decision !== undefined) return reviewed;
-  const protects = situation.rules.policy.protects || !isDue;
-  const protection = protects ? protectStep(situation, reviewed.state) : { state: reviewed.state };
+  const protection = situation.rules.policy.protects
+    ? protectStep(situation, reviewed.state)
+    : { state: reviewed.state };
   return protection.decision !== undefined || !isDue ? protection : replanStep(situation, reviewed.state);
 }
 
@@ -161,7 +163,7 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
   const planned = state.planned ?? situation.sustainableLoad;
   if (planned === undefined) return { state };
   const inBurst = isInBurst(state, atMs);
-  const rise = riseOf(situation, state, planned);
+  const rise = riseOf(situation, state);
   const protection = protect(situation, { planned, inBurst, rise, underWay: state.underWay });
   if (protection === undefined) return { state };
   const { decision, load } = protection;
@@ -174,17 +176,22 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
   return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };
 }
 
-/**
- * Rise that the fast loop has to answer. A change, such as a canary, may end long after the next plan was due. Then the
- * answer may switch variants at once, so the mean forecast must exceed the planned load.
- */
-function riseOf(situation: Situation, state: ControllerState, planned: ExpectedLoad): Rise | undefined {
-  const { atMs, changing } = situation.observation;
-  const isHeldUp = changing === true && atMs >= (state.nextPlanAtMs ?? atMs);
-  if (!isHeldUp && !situation.actsSlowly) return undefined;
-  const { meanRps, upperRps } = rateAhead(situation, state);
-  if (isHeldUp && meanRps > planned.arrivalRps) return { upperRps, cause: 'held-up' };
-  return situation.actsSlowly ? { upperRps, cause: 'slow-starts' } : undefined;
+/** Rise that the fast loop answers if it exceeds the planned load. */
+function riseOf(situation: Situation, state: ControllerState): Rise | undefined {
+  const { actsSlowly, sustainableLoad } = situation;
+  const heldUp = isHeldUp(situation, state);
+  if (!heldUp && !actsSlowly) return undefined;
+  const forecast = forecastFor(situation, state);
+  // The answer may switch variants without a canary.
+  if (heldUp && sustainableLoad !== undefined && forecast.meanRps > sustainableLoad.arrivalRps)
+    return { forecast, cause: 'held-up' };
+  return actsSlowly ? { forecast, cause: 'slow-starts' } : undefined;
+}
+
+/** True if a change under way, such as a canary, delays the plan that is due. A roll-back is not disturbed. */
+function isHeldUp({ observation: { atMs, changing } }: Situation, { nextPlanAtMs, backOff }: ControllerState): boolean {
+  if (changing !== true || nextPlanAtMs === undefined || atMs < nextPlanAtMs) return false;
+  return backOff === undefined || !holdsBack(backOff, atMs);
 }
 
 function replanStep(situation: Situation, state: ControllerState): ControlStep {

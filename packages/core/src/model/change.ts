@@ -34,14 +34,14 @@ export type Change = (
       readonly to: StagePlan;
     }
 ) & {
-  /** Skips the canary. For burst answers and roll-backs. */
+  /** Skips the canary. For answers to bursts and rises, and roll-backs. */
   readonly atOnce?: true;
   /** Ends the canary after its first step. For a variant that a person pinned. */
   readonly oneStep?: true;
 };
 
 /**
- * Outcome of a decision's changes. `given-up`: a shutdown, person or burst stopped the remaining changes. A stage with
+ * Outcome of a decision's changes. `given-up`: a shutdown, person, burst or rise stopped the remaining changes. A stage with
  * several changes may be in both lists.
  */
 export interface LastChange {

@@ -140,6 +140,8 @@ export interface DecisionEvidence {
   readonly necessary?: boolean;
   readonly passedOver?: { readonly plan: Plan; readonly reason: string };
   readonly burst?: Burst;
+  /** Rise that the fast loop answers: replicas start slowly, or a change delays the plan that is due. */
+  readonly rise?: 'slow-starts' | 'held-up';
   /** Edges whose learned value differs from the pipeline file. */
   readonly learnedEdges?: readonly LearnedEdge[];
   /** Robustness that the pipeline file requires. */

@@ -24,14 +24,15 @@ export function tensorProblem(value: unknown, countHint = ''): string | undefine
     return `expected a datatype of ${DATATYPES.join(', ')}, found ${typeof datatype === 'string' ? boundedName(datatype) : kindOf(datatype)}`;
   if (!isShape(shape)) return `expected a shape of whole numbers from 0, found ${shapeText(shape)}`;
   const storage = datatype === 'BYTES' ? 'Array' : numericStorage[datatype as keyof typeof numericStorage].name;
-  if (kindOf(data) !== storage) return `expected data in a ${storage} for ${datatype}, found ${kindOf(data)}`;
+  if (kindOf(data) !== storage)
+    return `expected data in ${storage === 'Array' ? 'an' : 'a'} ${storage} for ${datatype}, found ${kindOf(data)}`;
   const elements = data as readonly unknown[];
   const expected = elementCount(shape);
   if (elements.length !== expected)
     return `expected ${expected} elements for the shape [${shape.join(', ')}], found ${elements.length}${countHint}`;
   const odd = datatype === 'BYTES' ? elements.findIndex((element) => !isBytesElement(element)) : -1;
   if (odd < 0) return undefined;
-  return `expected data in a Array for BYTES, of strings and Uint8Arrays, found ${kindOf(elements[odd])} at ${odd}`;
+  return `expected data in an Array for BYTES, of strings and Uint8Arrays, found ${kindOf(elements[odd])} at ${odd}`;
 }
 
 const shapeText = (shape: unknown): string =>

@@ -347,8 +347,8 @@ export class ControlLoop {
   }
 
   /**
-   * Applies the changes one by one, then saves a good or burst plan. Returns the time taken (ms), or undefined if
-   * changes were left out.
+   * Applies the changes one by one, then saves a good plan, or an answer to a burst or a rise. Returns the time taken
+   * (ms), or undefined if changes were left out.
    */
   async #putInForce(decision: ApplyDecision, { trigger, manual }: DecisionFacts): Promise<number | undefined> {
     const { clock, epochNowMs, keepsPlans, specDigest, log } = this.#deps;
@@ -361,8 +361,8 @@ export class ControlLoop {
     if (!(await (isOfLoop ? this.#whileLookingOn(changing) : changing))) return undefined;
     // Manual and roll-back plans count as good, so that a restart restores them.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
-    // A server killed in a burst must restart with the burst answer.
-    if (keepsPlans && (isGood || trigger === 'burst'))
+    // A server killed in a burst or a rise must restart with the answer.
+    if (keepsPlans && (isGood || evidence.burst !== undefined || evidence.rise !== undefined))
       log.savePlan({ plan: { plan, atEpochMs: epochNowMs(), specDigest }, isGood });
     return clock.nowMs() - startedAtMs;
   }

@@ -59,7 +59,7 @@ export class LoopMetrics {
     });
     this.#outcomes = new Counter({
       name: 'equipoise_decision_outcomes_total',
-      help: 'Decisions with finished changes, by outcome: applied, failed, or given-up (ended early by a burst, by a person or at a stop).',
+      help: 'Decisions with finished changes, by outcome: applied, failed, or given-up (ended early by a burst or a rise, by a person or at a stop).',
       labelNames: ['outcome'],
       registers,
     });

@@ -223,10 +223,12 @@ function shapeLimits(spec: PipelineSpec, engine: GraphEngine): readonly Limit[] 
 
 /** Names an edge that is to blame: one that skips stages, or else one without which the graph would be a tree. */
 function crossing({ stages, edges }: PipelineSpec): string {
-  const reaches = (from: StageId, to: StageId): boolean =>
-    edges.some((each) => each.from === from && (each.to === to || reaches(each.to, to)));
-  const skips = ({ from, to }: EdgeSpec): boolean =>
-    edges.some((each) => each.from === from && each.to !== to && reaches(each.to, to));
+  const next = (from: StageId): readonly StageId[] => edges.flatMap((each) => (each.from === from ? [each.to] : []));
+  const skips = ({ from, to }: EdgeSpec): boolean => {
+    const reached = new Set(next(from).filter((id) => id !== to));
+    for (const id of reached) for (const later of next(id)) reached.add(later);
+    return reached.has(to);
+  };
   const edge =
     edges.find(skips) ??
     edges.find((each) => graphTree({ stages, edges: edges.filter((other) => other !== each) }) !== undefined);

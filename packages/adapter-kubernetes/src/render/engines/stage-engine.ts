@@ -11,7 +11,7 @@ export interface EngineObjects {
   readonly reachesPods: boolean;
 }
 
-/** Renders a workload; AppError CONFLICT with advice if the engine cannot run it. */
+/** Renders a workload; AppError INVALID_PIPELINE with advice if the engine cannot run it. */
 export type StageEngine = (workload: StageWorkload, request: RenderRequest) => EngineObjects;
 
 /** Schemes over which a router can reach each pod. With TLS it asks for the name, which may be any pod. */
