@@ -1,4 +1,5 @@
-/** Quarantine of inputs, asked by item. The driver makes the keys. */
+/** Quarantine of inputs, and their likeness to culprits, asked by item. The driver makes the keys. */
+import { Culprits, type Sender } from './health/culprits.js';
 import { Quarantine, type QuarantinedInput, type Verdict } from './health/quarantine.js';
 import type { StageItem } from './request-state.js';
 import type { ServingEffects } from './serving-effects.js';
@@ -10,6 +11,8 @@ export class InputScreen<Payload, Context> {
   /** By stage, the time of its last loss. */
   readonly #lostAtMs = new Map<number, number>();
   readonly #quarantine = new Quarantine();
+  /** By stage, since its first loss or hang. */
+  readonly #culprits = new Map<number, Culprits>();
   readonly #effects: Pick<ServingEffects<Payload, Context, unknown>, 'inputKey' | 'inputQuarantined'>;
 
   constructor(effects: Pick<ServingEffects<Payload, Context, unknown>, 'inputKey' | 'inputQuarantined'>) {
@@ -25,7 +28,9 @@ export class InputScreen<Payload, Context> {
   noteHung(batch: readonly StageItem<Payload, Context>[], isProof: boolean, nowMs: number): void {
     for (const item of batch) {
       const key = this.#effects.inputKey(item);
+      this.#culpritsOf(item.stage).noteLoss(nowMs);
       if (isProof) {
+        this.noteCulprit(item, nowMs);
         this.#quarantine.convict(item.stage, key, nowMs);
         this.#effects.inputQuarantined(item.stage, key);
       } else this.#quarantine.suspect(item.stage, key, nowMs);
@@ -36,12 +41,38 @@ export class InputScreen<Payload, Context> {
   noteLost(stage: number, nowMs: number): boolean {
     const beforeMs = this.#lostAtMs.get(stage) ?? Number.NEGATIVE_INFINITY;
     this.#lostAtMs.set(stage, nowMs);
+    this.#culpritsOf(stage).noteLoss(nowMs);
     return nowMs - beforeMs <= LOSSES_WITHIN_MS;
   }
 
-  /** Records that a suspect completed alone. */
-  acquit(item: StageItem<Payload, Context>): void {
-    this.#quarantine.acquit(item.stage, this.#effects.inputKey(item));
+  /** True if the input of a batch is a suspect. */
+  isSuspect([item]: readonly StageItem<Payload, Context>[], nowMs: number): boolean {
+    return item !== undefined && this.verdictOn(item, nowMs) === 'suspect';
+  }
+
+  /** Records that an item completed alone. */
+  acquit(item: StageItem<Payload, Context>, nowMs: number): void {
+    if (this.#quarantine.screens(item.stage, nowMs)) this.#quarantine.acquit(item.stage, this.#effects.inputKey(item));
+  }
+
+  /** Records an item that ended its replica for sure. */
+  noteCulprit(item: StageItem<Payload, Context>, nowMs: number): void {
+    this.#culpritsOf(item.stage).noteCulprit(senderOf(item), nowMs);
+  }
+
+  /** Records the items of a batch that have ended without a failure. */
+  noteCompleted(batch: readonly StageItem<Payload, Context>[], nowMs: number): void {
+    if (this.#culprits.size === 0) return;
+    for (const { stage, request, withdrawn } of batch) {
+      if (request.client === undefined || request.ended || withdrawn) continue;
+      const culprits = this.#culprits.get(stage);
+      if (culprits?.keepsRecords(nowMs)) culprits.noteCompleted(request.client);
+    }
+  }
+
+  /** True if a request is like those whose inputs end replicas of its stage. */
+  isAlike(item: StageItem<Payload, Context>, nowMs: number): boolean {
+    return this.#culprits.get(item.stage)?.isAlike(senderOf(item), nowMs) ?? false;
   }
 
   list(nowMs: number): readonly QuarantinedInput[] {
@@ -51,4 +82,17 @@ export class InputScreen<Payload, Context> {
   clear(stage: number, nowMs: number): number {
     return this.#quarantine.clear(stage, nowMs);
   }
+
+  #culpritsOf(stage: number): Culprits {
+    let culprits = this.#culprits.get(stage);
+    if (culprits === undefined) {
+      culprits = new Culprits();
+      this.#culprits.set(stage, culprits);
+    }
+    return culprits;
+  }
+}
+
+function senderOf<Payload, Context>({ request }: StageItem<Payload, Context>): Sender {
+  return { client: request.client, patienceMs: request.dueAtMs - request.arrivedAtMs };
 }

@@ -151,7 +151,9 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (replica.inCanary) this.#lanes.canary?.batchEnded(replica, nowMs);
     if (replica.health !== undefined) this.#exits.judge(replica);
     if (replica.health?.isLate) this.#exits.setLate(replica, false);
-    if (replica.runsSuspect && !replica.draining) for (const item of batch) this.#screen.acquit(item);
+    if ((replica.runsSuspect || replica.runsIsolated) && !replica.draining)
+      for (const item of batch) this.#screen.acquit(item, nowMs);
+    if (outputs.length > 0) this.#screen.noteCompleted(batch, nowMs);
     lane.finish(replica, nowMs, cpuMs);
     this.#exits.batchEnded(replica);
     try {
@@ -210,7 +212,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#exits.replace(replica, 'hung');
     const { batch, stage } = replica;
     // In a canary, the new variant may be the cause of a hang, not the input.
-    const mayBeNetwork = this.#graph.stages[stage]?.isRemote === true && !replica.runsSuspect;
+    const isSuspect = replica.runsSuspect || (replica.runsIsolated && this.#screen.isSuspect(batch, nowMs));
+    const mayBeNetwork = this.#graph.stages[stage]?.isRemote === true && !isSuspect;
     const isProof = batch.length === 1 && !replica.inCanary && !mayBeNetwork;
     this.#screen.noteHung(batch, isProof, nowMs);
     this.#items.screenQueued(stage);
@@ -306,7 +309,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
       watched: this.#watched,
     });
     const lane = this.#lanes.laneOf(replica);
-    lane.replicas.push(replica);
+    lane.addReplica(replica);
     this.#lanes.markDirty(lane);
     this.#settle();
     return replica;
@@ -362,6 +365,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
       startBatch: (replica, nowMs) => this.#startBatch(replica, nowMs),
       dropItem: (item, reason) => this.#items.drop(item, reason),
       passes: (item) => this.#items.passes(item),
+      isAlike: (item) => this.#screen.isAlike(item, this.#clock.nowMs),
       mayTryAlone: (item) => this.#items.mayTryAlone(item),
       runsLate: (replica) => this.#exits.setLate(replica, true),
       wakeAt: (atMs) => this.#wakeAt(atMs),
@@ -417,6 +421,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   #endLost(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     this.#lanes.canary?.batchFailed(replica);
+    this.#lanes.laneOf(replica).noteLost(replica, nowMs);
     this.batchDone(replica, [], nowMs);
   }
 

@@ -31,6 +31,8 @@ export class ServingReplica<Payload, Context> {
   run: BatchRun | undefined = undefined;
   /** True if the batch is one suspect item. */
   runsSuspect = false;
+  /** True if the batch is one item of `IsolatedItems`. */
+  runsIsolated = false;
   draining = false;
   /** Set while requests need the stage of a draining replica, which its plan omits. */
   lingers = false;

@@ -22,17 +22,33 @@ const RERUNS: Readonly<Record<BatchFault, Readonly<Record<'main' | 'canary', rea
   unavailable: { main: ['never', 'never'], canary: ['together', 'never'] },
 };
 
+interface RanItem {
+  readonly isRetry: boolean;
+  readonly inCanary: boolean;
+}
+
+/** `isSuspect`: the input may run alone only. `isAlike`: its request is like culprits. */
+interface RanBatch {
+  readonly batchSize: number;
+  readonly isSuspect: boolean;
+  readonly isAlike: boolean;
+}
+
 /** Way in which an item of a batch of `batchSize` runs again; a suspect never with others. */
-export function rerunAfter(
-  fault: BatchFault,
-  { isRetry, inCanary }: { readonly isRetry: boolean; readonly inCanary: boolean },
-  { batchSize, isSuspect }: { readonly batchSize: number; readonly isSuspect: boolean },
-): Rerun {
-  const rerun = RERUNS[fault][inCanary ? 'canary' : 'main'][isRetry ? 1 : 0];
-  if (rerun === 'together') return isSuspect ? 'alone' : rerun;
+export function rerunAfter(fault: BatchFault, item: RanItem, batch: RanBatch): Rerun {
+  const rerun = RERUNS[fault][item.inCanary ? 'canary' : 'main'][item.isRetry ? 1 : 0];
+  if (rerun === 'together') return batch.isSuspect ? 'alone' : rerun;
+  return rerun === 'alone' && isCause(fault, item, batch) ? 'never' : rerun;
+}
+
+/** True if an item is the cause of a loss: it ran alone, and a replica was lost with it before or with items like it. */
+export function isCulprit(fault: BatchFault, item: RanItem, batch: RanBatch): boolean {
+  return (fault === 'lost' ? item.isRetry : fault === 'lost-again') && isCause(fault, item, batch);
+}
+
+/** An input that ran alone is the cause. If its hang was a proof, the input is quarantined and does not come here. */
+function isCause(fault: BatchFault, { isRetry, inCanary }: RanItem, { batchSize, isAlike }: RanBatch): boolean {
   // A single loss may have another cause than the input.
-  const isFirstLoss = fault === 'lost-again' && !isRetry;
-  // An input that ran alone is the cause. If its hang was a proof, the input is quarantined and does not come here.
-  const isCause = batchSize === 1 && !inCanary && fault !== 'hung' && !isFirstLoss;
-  return rerun === 'alone' && isCause ? 'never' : rerun;
+  const isFirstLoss = fault === 'lost-again' && !isRetry && !isAlike;
+  return batchSize === 1 && !inCanary && fault !== 'hung' && !isFirstLoss;
 }

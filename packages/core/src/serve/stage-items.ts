@@ -3,7 +3,7 @@ import type { DropReason } from '../model/request-outcome.js';
 import type { InputScreen } from './input-screen.js';
 import type { RequestEnds } from './request-ends.js';
 import { type RequestState, RetriedItem, StageItem } from './request-state.js';
-import { type BatchFault, rerunAfter } from './rerun.js';
+import { type BatchFault, isCulprit, type Rerun, rerunAfter } from './rerun.js';
 import type { SchedulerDeps } from './scheduler-deps.js';
 import type { ServingStage } from './serving-graph.js';
 import type { Scope } from './waiting-parts.js';
@@ -60,10 +60,11 @@ export class StageItems<Payload, Context, Failure> {
   passes(item: StageItem<Payload, Context>): boolean {
     const { lanes, screen, clock } = this.#deps;
     const verdict = screen.verdictOn(item, clock.nowMs);
-    if (verdict === 'free') return true;
+    if (verdict === 'free' && !screen.isAlike(item, clock.nowMs)) return true;
     const main = lanes.main(item.stage);
     item.inCanary = false;
     if (verdict === 'guilty') this.refuse(item);
+    else if (screen.isAlike(item, clock.nowMs)) main.enqueueIsolated(item, clock.nowMs);
     else main.enqueueSuspect(item, clock.nowMs);
     lanes.markDirty(main);
     return false;
@@ -99,7 +100,10 @@ export class StageItems<Payload, Context, Failure> {
     const isIdempotent = this.#stages[item.stage]?.idempotent === true;
     const isSuspect = isIdempotent && screen.verdictOn(item, clock.nowMs) !== 'free';
     const mayRun = isIdempotent || fault === 'unsent';
-    const rerun = mayRun ? rerunAfter(fault, item, { batchSize, isSuspect }) : 'never';
+    const isAlike = screen.isAlike(item, clock.nowMs);
+    const batch = { batchSize, isSuspect, isAlike };
+    const rerun = mayRun ? rerunAfter(fault, item, batch) : 'never';
+    if (isCulprit(fault, item, batch)) this.#noteCulprit(item);
     const runsAgain = !item.request.ended && main.fits(item, rerun, clock.nowMs);
     // A replica that is lost from outside tells nothing about a canary.
     const isLost = fault === 'lost' || fault === 'unsent';
@@ -110,12 +114,22 @@ export class StageItems<Payload, Context, Failure> {
     }
     const retry = this.#retryOf(item);
     if (retry === undefined) return;
-    if (rerun === 'together') main.takeBack(retry, clock.nowMs);
-    else {
-      if (fault !== 'hung') this.#failures.set(retry, failure);
-      main.takeBackAlone(retry);
-    }
+    if (rerun === 'alone' && fault !== 'hung') this.#failures.set(retry, failure);
+    this.#takeBack(retry, isAlike ? 'isolated' : rerun);
+  }
+
+  #takeBack(retry: StageItem<Payload, Context>, rerun: Rerun | 'isolated'): void {
+    const { lanes, clock } = this.#deps;
+    const main = lanes.main(retry.stage);
+    if (rerun === 'isolated') main.takeBackIsolated(retry);
+    else if (rerun === 'together') main.takeBack(retry, clock.nowMs);
+    else main.takeBackAlone(retry);
     lanes.markDirty(main);
+  }
+
+  #noteCulprit(item: StageItem<Payload, Context>): void {
+    this.#deps.screen.noteCulprit(item, this.#deps.clock.nowMs);
+    this.screenQueued(item.stage);
   }
 
   /** Copy of an item for its retry; undefined if its result no longer counts. */

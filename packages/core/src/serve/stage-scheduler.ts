@@ -11,6 +11,7 @@ import { BatchWatch, type WatchEffects } from './batch-watch.js';
 import type { CoreGate } from './core-gate.js';
 import { DeadlineQueue } from './deadline-queue.js';
 import { expectedWaitMs } from './expected-wait.js';
+import { IsolatedItems } from './isolated-items.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
 import type { Arrival, RequestState, StageItem } from './request-state.js';
@@ -29,8 +30,10 @@ export interface StageLimits {
 export interface StageEffects<Payload, Context> extends WatchEffects<Payload, Context> {
   startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
   dropItem(item: StageItem<Payload, Context>, reason: DropReason, nowMs: number): void;
-  /** True if an item may run in a batch with others. Otherwise it was refused or moved to `suspects`. */
+  /** True if an item may run in a batch with others. Otherwise it was refused, or moved to those that run alone. */
   passes(item: StageItem<Payload, Context>): boolean;
+  /** True if the request of an item is like culprits. */
+  isAlike(item: StageItem<Payload, Context>): boolean;
   /** True if a suspect may run alone. If its input is guilty by now, the item was refused. */
   mayTryAlone(item: StageItem<Payload, Context>): boolean;
 }
@@ -58,6 +61,8 @@ export class StageScheduler<Payload, Context> {
    * use at most half of the replicas, but at least one.
    */
   readonly #suspects = new DeadlineQueue<Payload, Context>();
+  /** They take no places of the queue. */
+  readonly #isolated = new IsolatedItems<Payload, Context>();
   readonly replicas: ServingReplica<Payload, Context>[] = [];
   readonly #gate: CoreGate;
   #limits: StageLimits;
@@ -109,14 +114,20 @@ export class StageScheduler<Payload, Context> {
   }
 
   get length(): number {
+    return this.#boundLength + this.#isolated.length;
+  }
+
+  /** Items that take places of the queue. */
+  get #boundLength(): number {
     return this.queue.length + this.#suspects.length;
   }
 
   /** Earliest deadline in ms of all queued items; Infinity without items. */
   get earliestDeadlineAtMs(): number {
     const nextAtMs = this.queue.earliest()?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
-    if (this.#suspects.length === 0) return nextAtMs;
-    return Math.min(nextAtMs, this.#suspects.peek()?.deadlineAtMs ?? nextAtMs);
+    if (this.#suspects.length + this.#isolated.length === 0) return nextAtMs;
+    const suspectAtMs = this.#suspects.peek()?.deadlineAtMs ?? nextAtMs;
+    return Math.min(nextAtMs, suspectAtMs, this.#isolated.peek()?.deadlineAtMs ?? nextAtMs);
   }
 
   /** By the earliest deadline; at equal deadlines, the first stage of the pipeline. */
@@ -164,7 +175,7 @@ export class StageScheduler<Payload, Context> {
         return true;
       }
     }
-    if (this.length >= maxQueueLength) {
+    if (this.#boundLength >= maxQueueLength) {
       const displaced = this.#popDisplaced(request);
       if (displaced !== undefined) this.#effects.dropItem(displaced, 'queue-full', nowMs);
       else if (!this.#displace(item, () => true, nowMs)) {
@@ -187,6 +198,26 @@ export class StageScheduler<Payload, Context> {
     else this.#effects.dropItem(item, 'queue-full', nowMs);
   }
 
+  enqueueIsolated(item: StageItem<Payload, Context>, nowMs: number): void {
+    const displaced = this.#isolated.push(item, this.#limits.maxQueueLength);
+    if (displaced !== undefined) this.#effects.dropItem(displaced, 'queue-full', nowMs);
+  }
+
+  takeBackIsolated(item: StageItem<Payload, Context>): void {
+    this.retries += 1;
+    this.#isolated.takeBack(item);
+  }
+
+  addReplica(replica: ServingReplica<Payload, Context>): void {
+    this.replicas.push(replica);
+    this.#isolated.gotReplica();
+  }
+
+  /** Call before `finish` if the replica is lost or hangs. */
+  noteLost(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+    if (replica.runsIsolated) this.#isolated.lostReplica(nowMs);
+  }
+
   /** Enqueues an item to run alone, after `fits`, which bounds the number of such items. */
   takeBackAlone(item: StageItem<Payload, Context>): void {
     this.retries += 1;
@@ -197,6 +228,7 @@ export class StageScheduler<Payload, Context> {
   discard(level: number, isGone: (item: StageItem<Payload, Context>) => boolean): void {
     this.queue.discard(level, isGone);
     if (this.#suspects.length > 0) this.#suspects.discard(isGone);
+    if (this.#isolated.length > 0) this.#isolated.discard(isGone);
   }
 
   /** Wait in this lane, for comparing lanes: 0 if a replica is free, otherwise the backlog in ms. */
@@ -253,9 +285,11 @@ export class StageScheduler<Payload, Context> {
       this.queue.popEarliest();
       this.#effects.dropItem(head, this.#expiryReason(head, nowMs), nowMs);
     }
-    for (let head = this.#suspects.peek(); this.#hasExpired(head, nowMs); head = this.#suspects.peek()) {
-      this.#suspects.pop();
-      this.#effects.dropItem(head, this.#expiryReason(head, nowMs), nowMs);
+    for (const alone of [this.#suspects, this.#isolated]) {
+      for (let head = alone.peek(); this.#hasExpired(head, nowMs); head = alone.peek()) {
+        alone.pop();
+        this.#effects.dropItem(head, this.#expiryReason(head, nowMs), nowMs);
+      }
     }
   }
 
@@ -274,6 +308,8 @@ export class StageScheduler<Payload, Context> {
     this.#busyReplicas -= 1;
     if (replica.runsSuspect) this.#runningSuspects -= 1;
     replica.runsSuspect = false;
+    if (replica.runsIsolated) this.#isolated.ended();
+    replica.runsIsolated = false;
     replica.bucket?.batchEnded(nowMs, cpuMs);
     this.#gate.leave(replica.threads);
   }
@@ -340,19 +376,24 @@ export class StageScheduler<Payload, Context> {
   /** Starts one batch; false if none can start now. */
   #startNext(nowMs: number): boolean {
     for (;;) {
-      if (this.#suspects.length > 0 && this.#isTurnOfSuspect() && this.#startSuspect(nowMs)) return true;
-      if (this.queue.length === 0 || this.#busyReplicas === this.replicas.length) return false;
+      if (this.#startSuspect(nowMs)) return true;
+      if (this.#busyReplicas === this.replicas.length) return false;
+      if (this.queue.length === 0) return this.#startIsolated(nowMs);
       const replica = this.#pickReplica(nowMs);
-      if (replica === undefined || this.#waitsForCompanions(nowMs)) return false;
-      if (!this.#gate.admits(replica.threads)) {
-        this.waitsAtGate = true;
-        return false;
-      }
+      if (replica === undefined) return false;
+      if (this.#waitsForCompanions(nowMs)) return this.#startIsolated(nowMs);
+      if (!this.#passesGate(replica)) return false;
       this.#fillBatch(replica, nowMs);
       if (replica.batch.length === 0) continue;
       this.#start(replica, nowMs);
       return true;
     }
+  }
+
+  #passesGate({ threads }: ServingReplica<Payload, Context>): boolean {
+    const passes = this.#gate.admits(threads);
+    if (!passes) this.waitsAtGate = true;
+    return passes;
   }
 
   #start(replica: ServingReplica<Payload, Context>, nowMs: number): void {
@@ -394,26 +435,54 @@ export class StageScheduler<Payload, Context> {
   }
 
   #startSuspect(nowMs: number): boolean {
-    const most = this.#mostSuspects();
-    while (this.#suspects.length > 0 && this.#runningSuspects < most && this.#busyReplicas < this.replicas.length) {
+    if (this.#suspects.length === 0 || !this.#isTurnOfSuspect()) return false;
+    for (
+      let next = this.#suspects.peek();
+      next !== undefined && this.#effects.isAlike(next);
+      next = this.#suspects.peek()
+    )
+      this.enqueueIsolated(this.#suspects.pop() as StageItem<Payload, Context>, nowMs);
+    if (this.#runningSuspects >= this.#mostSuspects()) return false;
+    const replica = this.#fillAlone(this.#suspects, nowMs);
+    if (replica === undefined) return false;
+    replica.runsSuspect = true;
+    this.#runningSuspects += 1;
+    this.#start(replica, nowMs);
+    return true;
+  }
+
+  #startIsolated(nowMs: number): boolean {
+    if (this.#isolated.length === 0) return false;
+    const startMs = this.#isolated.nextStartMs(this.replicas.length, nowMs);
+    if (startMs > nowMs) {
+      if (startMs < Number.POSITIVE_INFINITY) this.#effects.wakeAt(startMs);
+      return false;
+    }
+    const replica = this.#fillAlone(this.#isolated, nowMs);
+    if (replica === undefined) return false;
+    replica.runsIsolated = true;
+    this.#isolated.started(nowMs);
+    this.#start(replica, nowMs);
+    return true;
+  }
+
+  /** Gives a free replica the next item that is not late or refused. Undefined if there is none, or no such replica. */
+  #fillAlone(
+    items: Pick<DeadlineQueue<Payload, Context>, 'length' | 'pop'>,
+    nowMs: number,
+  ): ServingReplica<Payload, Context> | undefined {
+    while (items.length > 0 && this.#busyReplicas < this.replicas.length) {
       const replica = this.#pickReplica(nowMs);
-      if (replica === undefined) return false;
-      if (!this.#gate.admits(replica.threads)) {
-        this.waitsAtGate = true;
-        return false;
-      }
-      const item = this.#suspects.pop() as StageItem<Payload, Context>;
+      if (replica === undefined || !this.#passesGate(replica)) return undefined;
+      const item = items.pop() as StageItem<Payload, Context>;
       const late = this.#limits.dropLate ? lateReason(item.deadlineAtMs, nowMs, this.leastMs) : undefined;
       if (late !== undefined) this.#effects.dropItem(item, late, nowMs);
       else if (this.#effects.mayTryAlone(item)) {
         replica.batch.push(item);
-        replica.runsSuspect = true;
-        this.#runningSuspects += 1;
-        this.#start(replica, nowMs);
-        return true;
+        return replica;
       }
     }
-    return false;
+    return undefined;
   }
 
   /** Items of a batch end together, so the batch must meet the earliest deadline. */

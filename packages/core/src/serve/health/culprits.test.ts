@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { Culprits } from './culprits.js';
+
+const PATIENT = { client: undefined, patienceMs: 60_000 };
+const USUAL = { client: undefined, patienceMs: 500 };
+const clientWith = (culprits: Culprits, completed: number): object => {
+  const client = {};
+  for (let i = 0; i < completed; i++) culprits.noteCompleted(client);
+  return client;
+};
+
+describe('requests like culprits', () => {
+  it('are those of at least the patience of two culprits', () => {
+    const culprits = new Culprits();
+    culprits.noteCulprit(PATIENT, 0);
+    expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 1))).toEqual([false, false]);
+    culprits.noteCulprit({ ...PATIENT, patienceMs: 30_000 }, 2);
+    const patience = [500, 29_999, 30_000, 59_999, 60_000, 90_000];
+    expect(patience.map((patienceMs) => culprits.isAlike({ ...PATIENT, patienceMs }, 3))).toEqual([
+      ...[false, false, false, false, true, true],
+    ]);
+  });
+
+  it('are no longer after a minute', () => {
+    const culprits = new Culprits();
+    for (const atMs of [0, 1_000]) culprits.noteCulprit(PATIENT, atMs);
+    const alikeAt = (nowMs: number) => {
+      culprits.isAlike(USUAL, nowMs);
+      return culprits.isAlike(PATIENT, nowMs);
+    };
+    expect([59_999, 60_000].map(alikeAt)).toEqual([true, false]);
+  });
+
+  it('are none while all requests would be', () => {
+    const culprits = new Culprits();
+    for (const atMs of [0, 1]) culprits.noteCulprit(USUAL, atMs);
+    expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2))).toEqual([false, false]);
+    expect(culprits.isAlike({ ...USUAL, patienceMs: 400 }, 3)).toBe(false);
+    expect([10_003, 10_004].map((nowMs) => culprits.isAlike(USUAL, nowMs))).toEqual([true, false]);
+  });
+
+  it('are not those of clients with a better record than two culprits', () => {
+    const culprits = new Culprits();
+    culprits.noteLoss(0);
+    for (const completed of [5, 3, 0]) {
+      culprits.noteCulprit({ client: clientWith(culprits, completed), patienceMs: 500 }, 0);
+    }
+    const records = [6, 5, 4, 3, 0];
+    expect(
+      records.map((completed) => culprits.isAlike({ client: clientWith(culprits, completed), patienceMs: 500 }, 1)),
+    ).toEqual([false, false, false, true, true]);
+  });
+
+  it('are those of a client that is a culprit itself, until its new record is better', () => {
+    const culprits = new Culprits();
+    culprits.noteLoss(0);
+    const client = clientWith(culprits, 2);
+    const isAlike = () => culprits.isAlike({ client, patienceMs: 500 }, 1);
+    culprits.isAlike({ client: clientWith(culprits, 9), patienceMs: 500 }, 0);
+    culprits.noteCulprit({ client, patienceMs: 500 }, 0);
+    culprits.noteCulprit({ client, patienceMs: 500 }, 0);
+    culprits.isAlike({ client: clientWith(culprits, 9), patienceMs: 500 }, 1);
+    expect(isAlike()).toBe(true);
+    culprits.noteCompleted(client);
+    expect(isAlike()).toBe(false);
+  });
+});
+
+it('keeps records for ten minutes after a loss', () => {
+  const culprits = new Culprits();
+  expect(culprits.keepsRecords(0)).toBe(false);
+  culprits.noteLoss(0);
+  culprits.noteLoss(1_000);
+  expect([600_999, 601_000].map((nowMs) => culprits.keepsRecords(nowMs))).toEqual([true, false]);
+});
+
+it('remembers the last 64 culprits', () => {
+  const culprits = new Culprits();
+  for (let i = 0; i < 2; i++) culprits.noteCulprit(USUAL, 0);
+  for (let i = 0; i < 63; i++) culprits.noteCulprit(PATIENT, 1);
+  expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2))).toEqual([false, false]);
+  culprits.noteCulprit(PATIENT, 3);
+  expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 4))).toEqual([false, true]);
+});

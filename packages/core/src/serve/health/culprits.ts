@@ -1,0 +1,65 @@
+/**
+ * Culprits of one stage, and the requests that are like them. A culprit is an input that certainly hung a replica or
+ * ended several. Each new input may be one, so a request is judged by two facts about it. Patience: its time from
+ * arrival to deadline. Record: how many items of its client the stage has completed since it began to lose replicas.
+ *
+ * A request is like a culprit if it is at least as patient and has no better record. So whatever its sender states, a
+ * culprit defines the requests that are like it. A client that causes a loss starts a new record.
+ */
+
+export interface Sender {
+  readonly client: object | undefined;
+  readonly patienceMs: number;
+}
+
+/** A single culprit tells little. */
+const LEAST_CULPRITS = 2;
+const KEPT_MS = 60_000;
+const MOST_CULPRITS = 64;
+/** If no request has been unlike all culprits for this time, the likeness tells nothing. */
+const OTHERS_WITHIN_MS = 10_000;
+const RECORDS_KEPT_MS = 600_000;
+
+export class Culprits {
+  /** Latest last. */
+  #culprits: { readonly patienceMs: number; readonly record: number; readonly atMs: number }[] = [];
+  #records = new WeakMap<object, number>();
+  #recordsUntilMs = Number.NEGATIVE_INFINITY;
+  #othersAtMs = Number.NEGATIVE_INFINITY;
+
+  /** A replica was lost or hung, for whatever reason. */
+  noteLoss(nowMs: number): void {
+    if (!this.keepsRecords(nowMs)) this.#records = new WeakMap();
+    this.#recordsUntilMs = nowMs + RECORDS_KEPT_MS;
+  }
+
+  keepsRecords(nowMs: number): boolean {
+    return nowMs < this.#recordsUntilMs;
+  }
+
+  noteCompleted(client: object): void {
+    this.#records.set(client, (this.#records.get(client) ?? 0) + 1);
+  }
+
+  noteCulprit({ client, patienceMs }: Sender, nowMs: number): void {
+    this.#culprits.push({ patienceMs: Math.round(patienceMs), record: this.#recordOf(client), atMs: nowMs });
+    if (this.#culprits.length > MOST_CULPRITS) this.#culprits.shift();
+    if (client !== undefined) this.#records.delete(client);
+  }
+
+  /** True if a request is like at least two culprits of the last minute, and others are not. */
+  isAlike({ client, patienceMs }: Sender, nowMs: number): boolean {
+    while (this.#culprits[0] !== undefined && nowMs - this.#culprits[0].atMs >= KEPT_MS) this.#culprits.shift();
+    if (this.#culprits.length === 0) return false;
+    const record = this.#recordOf(client);
+    let alike = 0;
+    for (const culprit of this.#culprits)
+      if (Math.round(patienceMs) >= culprit.patienceMs && record <= culprit.record) alike += 1;
+    if (alike === 0) this.#othersAtMs = nowMs;
+    return alike >= LEAST_CULPRITS && nowMs - this.#othersAtMs <= OTHERS_WITHIN_MS;
+  }
+
+  #recordOf(client: object | undefined): number {
+    return client === undefined ? 0 : (this.#records.get(client) ?? 0);
+  }
+}
