@@ -71,8 +71,8 @@ export class InputScreen<Payload, Context> {
   }
 
   /** True if a request is like those whose inputs end replicas of its stage. */
-  isAlike(item: StageItem<Payload, Context>, nowMs: number): boolean {
-    return this.#culprits.get(item.stage)?.isAlike(senderOf(item), nowMs) ?? false;
+  isAlike(item: StageItem<Payload, Context>, replicas: number, nowMs: number): boolean {
+    return this.#culprits.get(item.stage)?.isAlike(senderOf(item), replicas, nowMs) ?? false;
   }
 
   list(nowMs: number): readonly QuarantinedInput[] {

@@ -15,13 +15,15 @@ class Stage {
     this.replicas = Array.from({ length: replicas }, () => this.bench.serve(0, { maxBatchSize, serviceMs: 10 }));
   }
 
-  /** Two patient inputs end two replicas each. The replicas are replaced. */
+  /** Patient inputs end two replicas each, as many inputs as there are replicas. The replicas are replaced. */
   attacked(): this {
-    for (const [index, atMs] of [0, 100].entries()) {
-      this.patient(`exit${index}`, atMs);
-      this.lose(`exit${index}`, atMs + 1);
+    const culprits = Math.max(2, this.replicas.length);
+    for (let atMs = 0; atMs < 50 * culprits; atMs += 50) {
+      this.patient(`exit${atMs}`, atMs);
+      this.lose(`exit${atMs}`, atMs + 1);
       this.replace(atMs + 2);
-      this.lose(`exit${index}`, atMs + 3);
+      if (this.bench.log.at(-1)?.includes('fail')) continue;
+      this.lose(`exit${atMs}`, atMs + 3);
       this.replace(atMs + 4);
     }
     this.usual('usual', 200);
@@ -98,16 +100,20 @@ describe('requests like culprits', () => {
     expect(stage.log()).toEqual(['60301 run 0 [p2]']);
   });
 
-  it('run on an only replica once in 10 s', () => {
+  it('leave an only replica to others for 10 s after they have ended it', () => {
     const stage = new Stage(1).attacked();
-    for (const name of ['p1', 'p2']) stage.patient(name, 300);
+    for (const name of ['p1', 'p2', 'p3']) stage.patient(name, 300);
     stage.finish(310);
-    stage.usual('a', 311);
-    stage.finish(320);
+    stage.lose('p2', 311);
+    stage.replace(400);
+    stage.usual('a', 401);
+    stage.finish(411);
     stage.bench.scheduler.advance(9_000);
-    expect(stage.bench.wakes.at(-1)).toBe(10_300);
-    stage.bench.scheduler.advance(10_300);
-    expect(stage.log()).toEqual(['300 run 0 [p1]', '311 run 0 [a]', '10300 run 0 [p2]']);
+    expect(stage.bench.wakes.at(-1)).toBe(10_311);
+    stage.bench.scheduler.advance(10_311);
+    expect(stage.log()).toEqual([
+      ...['300 run 0 [p1]', '310 run 0 [p2]', '311 fail p2 lost', '401 run 0 [a]', '10311 run 0 [p3]'],
+    ]);
   });
 
   it('that waited already when the second culprit was found do not run with others', () => {

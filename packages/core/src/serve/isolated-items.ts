@@ -9,8 +9,8 @@ import type { StageItem } from './request-state.js';
 const MOST_WAITING = 32;
 /** Time after which a lost replica is no longer awaited: the plan may have changed. */
 const AWAITED_MS = 60_000;
-/** A stage with one replica runs one of them in this time. */
-const ONLY_REPLICA_EVERY_MS = 10_000;
+/** After they have ended an only replica, other items have it alone for this time. */
+const ONLY_REPLICA_MS = 10_000;
 
 export class IsolatedItems<Payload, Context> {
   readonly #queue = new DeadlineQueue<Payload, Context>();
@@ -18,7 +18,6 @@ export class IsolatedItems<Payload, Context> {
   /** Replicas that these items lost, and that are not replaced. */
   #missing = 0;
   #lostAtMs = Number.NEGATIVE_INFINITY;
-  #startedAtMs = Number.NEGATIVE_INFINITY;
 
   get length(): number {
     return this.#queue.length;
@@ -58,15 +57,13 @@ export class IsolatedItems<Payload, Context> {
   nextStartMs(replicas: number, nowMs: number): number {
     const missing = nowMs - this.#lostAtMs < AWAITED_MS ? this.#missing : 0;
     const all = replicas + missing;
-    if (all <= 1)
-      return replicas === 1 ? Math.max(nowMs, this.#startedAtMs + ONLY_REPLICA_EVERY_MS) : Number.POSITIVE_INFINITY;
+    if (all <= 1) return replicas === 1 ? Math.max(nowMs, this.#lostAtMs + ONLY_REPLICA_MS) : Number.POSITIVE_INFINITY;
     if (this.#running + missing < Math.floor(all / 2)) return nowMs;
     return missing > 0 ? this.#lostAtMs + AWAITED_MS : Number.POSITIVE_INFINITY;
   }
 
-  started(nowMs: number): void {
+  started(): void {
     this.#running += 1;
-    this.#startedAtMs = nowMs;
   }
 
   ended(): void {

@@ -60,11 +60,11 @@ export class StageItems<Payload, Context, Failure> {
   passes(item: StageItem<Payload, Context>): boolean {
     const { lanes, screen, clock } = this.#deps;
     const verdict = screen.verdictOn(item, clock.nowMs);
-    if (verdict === 'free' && !screen.isAlike(item, clock.nowMs)) return true;
+    if (verdict === 'free' && !this.isAlike(item)) return true;
     const main = lanes.main(item.stage);
     item.inCanary = false;
     if (verdict === 'guilty') this.refuse(item);
-    else if (screen.isAlike(item, clock.nowMs)) main.enqueueIsolated(item, clock.nowMs);
+    else if (this.isAlike(item)) main.enqueueIsolated(item, clock.nowMs);
     else main.enqueueSuspect(item, clock.nowMs);
     lanes.markDirty(main);
     return false;
@@ -76,6 +76,12 @@ export class StageItems<Payload, Context, Failure> {
     if (screen.verdictOn(item, clock.nowMs) !== 'guilty') return true;
     this.refuse(item);
     return false;
+  }
+
+  /** True if the request of an item is like culprits of its stage. */
+  isAlike(item: StageItem<Payload, Context>): boolean {
+    const { lanes, screen, clock } = this.#deps;
+    return screen.isAlike(item, lanes.main(item.stage).replicas.length, clock.nowMs);
   }
 
   refuse(item: StageItem<Payload, Context>): void {
@@ -100,7 +106,7 @@ export class StageItems<Payload, Context, Failure> {
     const isIdempotent = this.#stages[item.stage]?.idempotent === true;
     const isSuspect = isIdempotent && screen.verdictOn(item, clock.nowMs) !== 'free';
     const mayRun = isIdempotent || fault === 'unsent';
-    const isAlike = screen.isAlike(item, clock.nowMs);
+    const isAlike = this.isAlike(item);
     const batch = { batchSize, isSuspect, isAlike };
     const rerun = mayRun ? rerunAfter(fault, item, batch) : 'never';
     if (isCulprit(fault, item, batch)) this.#noteCulprit(item);

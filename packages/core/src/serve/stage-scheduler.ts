@@ -461,7 +461,7 @@ export class StageScheduler<Payload, Context> {
     const replica = this.#fillAlone(this.#isolated, nowMs);
     if (replica === undefined) return false;
     replica.runsIsolated = true;
-    this.#isolated.started(nowMs);
+    this.#isolated.started();
     this.#start(replica, nowMs);
     return true;
   }

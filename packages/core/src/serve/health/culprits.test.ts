@@ -13,20 +13,30 @@ describe('requests like culprits', () => {
   it('are those of at least the patience of two culprits', () => {
     const culprits = new Culprits();
     culprits.noteCulprit(PATIENT, 0);
-    expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 1))).toEqual([false, false]);
+    expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2, 1))).toEqual([false, false]);
     culprits.noteCulprit({ ...PATIENT, patienceMs: 30_000 }, 2);
     const patience = [500, 29_999, 30_000, 59_999, 60_000, 90_000];
-    expect(patience.map((patienceMs) => culprits.isAlike({ ...PATIENT, patienceMs }, 3))).toEqual([
+    expect(patience.map((patienceMs) => culprits.isAlike({ ...PATIENT, patienceMs }, 2, 3))).toEqual([
       ...[false, false, false, false, true, true],
     ]);
+  });
+
+  it('are those like as many culprits as there are replicas', () => {
+    const culprits = new Culprits();
+    culprits.isAlike(USUAL, 3, 0);
+    for (const atMs of [0, 1]) culprits.noteCulprit(PATIENT, atMs);
+    culprits.isAlike(USUAL, 3, 2);
+    expect([1, 2, 3].map((replicas) => culprits.isAlike(PATIENT, replicas, 3))).toEqual([true, true, false]);
+    culprits.noteCulprit(PATIENT, 4);
+    expect(culprits.isAlike(PATIENT, 3, 5)).toBe(true);
   });
 
   it('are no longer after a minute', () => {
     const culprits = new Culprits();
     for (const atMs of [0, 1_000]) culprits.noteCulprit(PATIENT, atMs);
     const alikeAt = (nowMs: number) => {
-      culprits.isAlike(USUAL, nowMs);
-      return culprits.isAlike(PATIENT, nowMs);
+      culprits.isAlike(USUAL, 2, nowMs);
+      return culprits.isAlike(PATIENT, 2, nowMs);
     };
     expect([59_999, 60_000].map(alikeAt)).toEqual([true, false]);
   });
@@ -34,9 +44,9 @@ describe('requests like culprits', () => {
   it('are none while all requests would be', () => {
     const culprits = new Culprits();
     for (const atMs of [0, 1]) culprits.noteCulprit(USUAL, atMs);
-    expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2))).toEqual([false, false]);
-    expect(culprits.isAlike({ ...USUAL, patienceMs: 400 }, 3)).toBe(false);
-    expect([10_003, 10_004].map((nowMs) => culprits.isAlike(USUAL, nowMs))).toEqual([true, false]);
+    expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2, 2))).toEqual([false, false]);
+    expect(culprits.isAlike({ ...USUAL, patienceMs: 400 }, 2, 3)).toBe(false);
+    expect([10_003, 10_004].map((nowMs) => culprits.isAlike(USUAL, 2, nowMs))).toEqual([true, false]);
   });
 
   it('are not those of clients with a better record than two culprits', () => {
@@ -47,7 +57,7 @@ describe('requests like culprits', () => {
     }
     const records = [6, 5, 4, 3, 0];
     expect(
-      records.map((completed) => culprits.isAlike({ client: clientWith(culprits, completed), patienceMs: 500 }, 1)),
+      records.map((completed) => culprits.isAlike({ client: clientWith(culprits, completed), patienceMs: 500 }, 2, 1)),
     ).toEqual([false, false, false, true, true]);
   });
 
@@ -55,11 +65,11 @@ describe('requests like culprits', () => {
     const culprits = new Culprits();
     culprits.noteLoss(0);
     const client = clientWith(culprits, 2);
-    const isAlike = () => culprits.isAlike({ client, patienceMs: 500 }, 1);
-    culprits.isAlike({ client: clientWith(culprits, 9), patienceMs: 500 }, 0);
+    const isAlike = () => culprits.isAlike({ client, patienceMs: 500 }, 2, 1);
+    culprits.isAlike({ client: clientWith(culprits, 9), patienceMs: 500 }, 2, 0);
     culprits.noteCulprit({ client, patienceMs: 500 }, 0);
     culprits.noteCulprit({ client, patienceMs: 500 }, 0);
-    culprits.isAlike({ client: clientWith(culprits, 9), patienceMs: 500 }, 1);
+    culprits.isAlike({ client: clientWith(culprits, 9), patienceMs: 500 }, 2, 1);
     expect(isAlike()).toBe(true);
     culprits.noteCompleted(client);
     expect(isAlike()).toBe(false);
@@ -78,7 +88,7 @@ it('remembers the last 64 culprits', () => {
   const culprits = new Culprits();
   for (let i = 0; i < 2; i++) culprits.noteCulprit(USUAL, 0);
   for (let i = 0; i < 63; i++) culprits.noteCulprit(PATIENT, 1);
-  expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2))).toEqual([false, false]);
+  expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2, 2))).toEqual([false, false]);
   culprits.noteCulprit(PATIENT, 3);
-  expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 4))).toEqual([false, true]);
+  expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2, 4))).toEqual([false, true]);
 });

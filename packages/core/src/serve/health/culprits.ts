@@ -12,7 +12,7 @@ export interface Sender {
   readonly patienceMs: number;
 }
 
-/** A single culprit tells little. */
+/** A single culprit tells little. A stage copes with fewer of them in a minute than it has replicas. */
 const LEAST_CULPRITS = 2;
 const KEPT_MS = 60_000;
 const MOST_CULPRITS = 64;
@@ -47,8 +47,8 @@ export class Culprits {
     if (client !== undefined) this.#records.delete(client);
   }
 
-  /** True if a request is like at least two culprits of the last minute, and others are not. */
-  isAlike({ client, patienceMs }: Sender, nowMs: number): boolean {
+  /** True if a request is like as many culprits of the last minute as there are replicas, and others are not. */
+  isAlike({ client, patienceMs }: Sender, replicas: number, nowMs: number): boolean {
     while (this.#culprits[0] !== undefined && nowMs - this.#culprits[0].atMs >= KEPT_MS) this.#culprits.shift();
     if (this.#culprits.length === 0) return false;
     const record = this.#recordOf(client);
@@ -56,7 +56,7 @@ export class Culprits {
     for (const culprit of this.#culprits)
       if (Math.round(patienceMs) >= culprit.patienceMs && record <= culprit.record) alike += 1;
     if (alike === 0) this.#othersAtMs = nowMs;
-    return alike >= LEAST_CULPRITS && nowMs - this.#othersAtMs <= OTHERS_WITHIN_MS;
+    return alike >= Math.max(LEAST_CULPRITS, replicas) && nowMs - this.#othersAtMs <= OTHERS_WITHIN_MS;
   }
 
   #recordOf(client: object | undefined): number {
