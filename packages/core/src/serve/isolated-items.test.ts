@@ -10,8 +10,8 @@ class Stage {
   readonly replicas: Replica[];
   #made = 0;
 
-  constructor(replicas: number, { maxBatchSize = 4, maxQueueLength = 100 } = {}) {
-    this.bench = new Bench(one, { watchReplicas: true, maxQueueLength });
+  constructor(replicas: number, { maxBatchSize = 4, maxQueueLength = 100, spec = one } = {}) {
+    this.bench = new Bench(spec, { watchReplicas: true, maxQueueLength });
     this.replicas = Array.from({ length: replicas }, () => this.bench.serve(0, { maxBatchSize, serviceMs: 10 }));
   }
 
@@ -187,6 +187,34 @@ describe('requests like culprits', () => {
     stage.log();
     for (const name of ['p1', 'p2']) stage.patient(name, 1_600);
     expect(stage.log()).toEqual(['1600 run 0 [p1]']);
+  });
+
+  it('are quarantined on a server elsewhere only after a second hang, and are free if they complete', () => {
+    const server = { urls: ['http://elsewhere:8080'], model: 'a', batching: 'single' } as const;
+    const stages = one.stages.map((each) => ({
+      ...each,
+      variants: each.variants.map((variant) => ({ ...variant, server })),
+    }));
+    const stage = new Stage(2, { spec: { ...one, stages } }).attacked();
+    const { scheduler } = stage.bench;
+    for (const [name, atMs] of [
+      ['p', 300],
+      ['q', 2_000],
+    ] as const) {
+      stage.patient(name, atMs);
+      scheduler.advance(atMs + 400);
+      stage.replace(atMs + 401);
+      if (name === 'p') stage.finish(atMs + 411);
+      else scheduler.advance(atMs + 801);
+    }
+    expect(scheduler.quarantined(3_000).map(({ key }) => key)).toEqual(['q']);
+    expect(stage.log()).toEqual([
+      ...['300 run 0 [p]', '701 run 0 [p]', '2000 run 0 [q]', '2401 run 0 [q]', '2801 fail q stage 0 refuses it'],
+    ]);
+    stage.replace(3_000);
+    stage.usual('other', 3_001);
+    for (const name of ['p', 'q']) stage.patient(name, 3_001);
+    expect(stage.log()).toEqual(['3001 run 0 [other]', '3001 run 0 [p]', '3001 fail q stage 0 refuses it']);
   });
 
   it('wait no longer once their requests have ended', () => {

@@ -91,4 +91,5 @@ it('remembers the last 64 culprits', () => {
   expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2, 2))).toEqual([false, false]);
   culprits.noteCulprit(PATIENT, 3);
   expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2, 4))).toEqual([false, true]);
+  expect(culprits.isAlike(PATIENT, 1_000, 5)).toBe(true);
 });

@@ -56,7 +56,8 @@ export class Culprits {
     for (const culprit of this.#culprits)
       if (Math.round(patienceMs) >= culprit.patienceMs && record <= culprit.record) alike += 1;
     if (alike === 0) this.#othersAtMs = nowMs;
-    return alike >= Math.max(LEAST_CULPRITS, replicas) && nowMs - this.#othersAtMs <= OTHERS_WITHIN_MS;
+    const least = Math.min(MOST_CULPRITS, Math.max(LEAST_CULPRITS, replicas));
+    return alike >= least && nowMs - this.#othersAtMs <= OTHERS_WITHIN_MS;
   }
 
   #recordOf(client: object | undefined): number {
