@@ -9,6 +9,7 @@ const effects: StageEffects<string, undefined> = {
   startBatch: () => {},
   dropItem: () => {},
   passes: () => true,
+  isAlike: () => false,
   mayTryAlone: () => true,
   runsLate: () => {},
   wakeAt: () => {},
