@@ -60,6 +60,11 @@ export class InputScreen<Payload, Context> {
     this.#culpritsOf(item.stage).noteCulprit(senderOf(item), nowMs);
   }
 
+  /** Records that an item was dropped before it ran. */
+  noteDropped({ stage }: StageItem<Payload, Context>, nowMs: number): void {
+    this.#culprits.get(stage)?.noteDropped(nowMs);
+  }
+
   /** Records the items of a batch that have ended without a failure. */
   noteCompleted(batch: readonly StageItem<Payload, Context>[], nowMs: number): void {
     if (this.#culprits.size === 0) return;

@@ -15,7 +15,8 @@ class Stage {
     this.replicas = Array.from({ length: replicas }, () => this.bench.serve(0, { maxBatchSize, serviceMs: 10 }));
   }
 
-  /** Patient inputs end two replicas each, as many inputs as there are replicas. The replicas are replaced. */
+  /** Patient inputs end two replicas each, as many inputs as there are replicas. The replicas are replaced. One request is
+   * dropped. */
   attacked(): this {
     const culprits = Math.max(2, this.replicas.length);
     for (let atMs = 0; atMs < 50 * culprits; atMs += 50) {
@@ -26,6 +27,7 @@ class Stage {
       this.lose(`exit${atMs}`, atMs + 3);
       this.replace(atMs + 4);
     }
+    this.drop(200);
     this.usual('usual', 200);
     this.finish(210);
     this.log();
@@ -38,6 +40,11 @@ class Stage {
 
   patient(name: string, nowMs: number): void {
     this.bench.arrive(name, nowMs, nowMs + MINUTE_MS);
+  }
+
+  /** A request comes too late. */
+  drop(nowMs: number): void {
+    this.bench.arrive('late', nowMs, nowMs - 1);
   }
 
   lose(name: string, nowMs: number): void {
@@ -125,6 +132,7 @@ describe('requests like culprits', () => {
       stage.patient(name, atMs);
       stage.lose(name, atMs + 1);
       stage.replace(atMs + 2);
+      stage.drop(atMs + 2);
       if (name === 'exit1') for (const waiting of ['p1', 'p2']) stage.patient(waiting, 102);
       stage.usual('a', atMs + 2);
       stage.lose(name, atMs + 3);
@@ -182,6 +190,7 @@ describe('requests like culprits', () => {
       stage.bench.scheduler.advance(atMs + 400);
       stage.replace(atMs + 401);
     }
+    stage.drop(1_500);
     stage.usual('a', 1_500);
     stage.finish(1_510);
     stage.log();
@@ -229,6 +238,27 @@ describe('requests like culprits', () => {
   });
 });
 
+it('culprits make no request alike while the stage copes: a retry that finds no time is no drop', () => {
+  const stage = new Stage(2);
+  for (let i = 0; i < 4; i++) {
+    const atMs = 100 * i;
+    stage.bench.arrive(`exit${i}`, atMs, atMs + 50);
+    stage.lose(`exit${i}`, atMs + 1);
+    stage.replace(atMs + 2);
+    stage.lose(`exit${i}`, atMs + 3);
+    stage.replace(atMs + 4);
+    stage.bench.arrive('other', atMs + 10, atMs + 40);
+    stage.finish(atMs + 20);
+  }
+  stage.log();
+  for (const name of ['a', 'b', 'c']) stage.patient(name, 500);
+  stage.finish(510);
+  expect(stage.log()).toEqual(['500 run 0 [a]', '500 run 0 [b]', '510 run 0 [c]']);
+  stage.drop(511);
+  for (const name of ['d', 'e']) stage.patient(name, 511);
+  expect(stage.log(/run/)).toEqual(['511 run 0 [d]']);
+});
+
 it('losses for other causes make no request alike', () => {
   const stage = new Stage(2);
   for (let i = 0; i < 20; i++) {
@@ -236,6 +266,7 @@ it('losses for other causes make no request alike', () => {
     stage.lose(`p${i}`, 1_000 * i + 1);
     stage.replace(1_000 * i + 2);
     stage.finish(1_000 * i + 20);
+    stage.drop(1_000 * i + 30);
     stage.usual('other', 1_000 * i + 30);
     stage.finish(1_000 * i + 40);
   }

@@ -39,6 +39,11 @@ describe('attackers who state no time-out, on new connections', () => {
     expect(fresh).toBeLessThan(0.5);
   });
 
+  it('isolate no one while the stage copes', () => {
+    const answered = new AttackedStage(4, TWO_MINUTES_MS).answered([{ kind: 'hang', rps: 1 }]);
+    expect(answered).toEqual({ kept: 1, fresh: 1 });
+  });
+
   it.each([1, 5])('gain little by %d good requests before each bad one', (successes) => {
     const { kept } = new AttackedStage(2, TWO_MINUTES_MS).answered([{ ...HASTY, successes }]);
     expect(kept).toBeGreaterThan(0.95);

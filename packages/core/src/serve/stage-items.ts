@@ -49,8 +49,10 @@ export class StageItems<Payload, Context, Failure> {
   }
 
   drop(item: StageItem<Payload, Context>, reason: DropReason): void {
-    const { ends, clock } = this.#deps;
+    const { ends, screen, clock } = this.#deps;
     item.request.trace?.dropped(item, clock.nowMs);
+    // An input that ended its replica may find no time for its retry, although the stage copes.
+    if (!item.isRetry && !this.isAlike(item)) screen.noteDropped(item, clock.nowMs);
     const failure = item.isRetry ? this.#failures.get(item) : undefined;
     if (failure !== undefined) ends.failItem(item, failure);
     else ends.dropItem(item, reason);

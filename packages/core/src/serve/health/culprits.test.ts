@@ -9,9 +9,15 @@ const clientWith = (culprits: Culprits, completed: number): object => {
   return client;
 };
 
+function ofStageThatDrops(): Culprits {
+  const culprits = new Culprits();
+  culprits.noteDropped(0);
+  return culprits;
+}
+
 describe('requests like culprits', () => {
   it('are those of at least the patience of two culprits', () => {
-    const culprits = new Culprits();
+    const culprits = ofStageThatDrops();
     culprits.noteCulprit(PATIENT, 0);
     expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2, 1))).toEqual([false, false]);
     culprits.noteCulprit({ ...PATIENT, patienceMs: 30_000 }, 2);
@@ -22,7 +28,7 @@ describe('requests like culprits', () => {
   });
 
   it('are those like as many culprits as there are replicas', () => {
-    const culprits = new Culprits();
+    const culprits = ofStageThatDrops();
     culprits.isAlike(USUAL, 3, 0);
     for (const atMs of [0, 1]) culprits.noteCulprit(PATIENT, atMs);
     culprits.isAlike(USUAL, 3, 2);
@@ -32,7 +38,7 @@ describe('requests like culprits', () => {
   });
 
   it('are no longer after a minute', () => {
-    const culprits = new Culprits();
+    const culprits = ofStageThatDrops();
     for (const atMs of [0, 1_000]) culprits.noteCulprit(PATIENT, atMs);
     const alikeAt = (nowMs: number) => {
       culprits.isAlike(USUAL, 2, nowMs);
@@ -42,7 +48,7 @@ describe('requests like culprits', () => {
   });
 
   it('are none while all requests would be', () => {
-    const culprits = new Culprits();
+    const culprits = ofStageThatDrops();
     for (const atMs of [0, 1]) culprits.noteCulprit(USUAL, atMs);
     expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2, 2))).toEqual([false, false]);
     expect(culprits.isAlike({ ...USUAL, patienceMs: 400 }, 2, 3)).toBe(false);
@@ -50,7 +56,7 @@ describe('requests like culprits', () => {
   });
 
   it('are not those of clients with a better record than two culprits', () => {
-    const culprits = new Culprits();
+    const culprits = ofStageThatDrops();
     culprits.noteLoss(0);
     for (const completed of [5, 3, 0]) {
       culprits.noteCulprit({ client: clientWith(culprits, completed), patienceMs: 500 }, 0);
@@ -62,7 +68,7 @@ describe('requests like culprits', () => {
   });
 
   it('are those of a client that is a culprit itself, until its new record is better', () => {
-    const culprits = new Culprits();
+    const culprits = ofStageThatDrops();
     culprits.noteLoss(0);
     const client = clientWith(culprits, 2);
     const isAlike = () => culprits.isAlike({ client, patienceMs: 500 }, 2, 1);
@@ -76,8 +82,20 @@ describe('requests like culprits', () => {
   });
 });
 
-it('keeps records for ten minutes after a loss', () => {
+it('counts no likeness before the stage has dropped a request, and ten minutes after the last one', () => {
   const culprits = new Culprits();
+  const isAlikeAt = (nowMs: number): boolean => {
+    for (let i = 0; i < 2; i++) culprits.noteCulprit(PATIENT, nowMs);
+    culprits.isAlike(USUAL, 2, nowMs);
+    return culprits.isAlike(PATIENT, 2, nowMs);
+  };
+  expect(isAlikeAt(0)).toBe(false);
+  culprits.noteDropped(1);
+  expect([1, 600_000, 600_001].map(isAlikeAt)).toEqual([true, true, false]);
+});
+
+it('keeps records for ten minutes after a loss', () => {
+  const culprits = ofStageThatDrops();
   expect(culprits.keepsRecords(0)).toBe(false);
   culprits.noteLoss(0);
   culprits.noteLoss(1_000);
@@ -85,7 +103,7 @@ it('keeps records for ten minutes after a loss', () => {
 });
 
 it('remembers the last 64 culprits', () => {
-  const culprits = new Culprits();
+  const culprits = ofStageThatDrops();
   for (let i = 0; i < 2; i++) culprits.noteCulprit(USUAL, 0);
   for (let i = 0; i < 63; i++) culprits.noteCulprit(PATIENT, 1);
   expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2, 2))).toEqual([false, false]);

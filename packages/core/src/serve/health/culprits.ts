@@ -5,6 +5,8 @@
  *
  * A request is like a culprit if it is at least as patient and has no better record. So whatever its sender states, a
  * culprit defines the requests that are like it. A client that causes a loss starts a new record.
+ *
+ * Likeness counts only after the stage has dropped requests: a stage that copes with its culprits needs no isolation.
  */
 
 export interface Sender {
@@ -19,6 +21,8 @@ const MOST_CULPRITS = 64;
 /** If no request has been unlike all culprits for this time, the likeness tells nothing. */
 const OTHERS_WITHIN_MS = 10_000;
 const RECORDS_KEPT_MS = 600_000;
+/** Time for which a drop shows that the stage does not cope. */
+const COPES_NOT_MS = 600_000;
 
 export class Culprits {
   /** Latest last. */
@@ -26,6 +30,7 @@ export class Culprits {
   #records = new WeakMap<object, number>();
   #recordsUntilMs = Number.NEGATIVE_INFINITY;
   #othersAtMs = Number.NEGATIVE_INFINITY;
+  #droppedAtMs = Number.NEGATIVE_INFINITY;
 
   /** A replica was lost or hung, for whatever reason. */
   noteLoss(nowMs: number): void {
@@ -35,6 +40,11 @@ export class Culprits {
 
   keepsRecords(nowMs: number): boolean {
     return nowMs < this.#recordsUntilMs;
+  }
+
+  /** The stage dropped an item that was not isolated. */
+  noteDropped(nowMs: number): void {
+    this.#droppedAtMs = nowMs;
   }
 
   noteCompleted(client: object): void {
@@ -47,7 +57,7 @@ export class Culprits {
     if (client !== undefined) this.#records.delete(client);
   }
 
-  /** True if a request is like as many culprits of the last minute as there are replicas, and others are not. */
+  /** True if the stage does not cope, and a request is like as many culprits of the last minute as there are replicas. */
   isAlike({ client, patienceMs }: Sender, replicas: number, nowMs: number): boolean {
     while (this.#culprits[0] !== undefined && nowMs - this.#culprits[0].atMs >= KEPT_MS) this.#culprits.shift();
     if (this.#culprits.length === 0) return false;
@@ -57,7 +67,7 @@ export class Culprits {
       if (Math.round(patienceMs) >= culprit.patienceMs && record <= culprit.record) alike += 1;
     if (alike === 0) this.#othersAtMs = nowMs;
     const least = Math.min(MOST_CULPRITS, Math.max(LEAST_CULPRITS, replicas));
-    return alike >= least && nowMs - this.#othersAtMs <= OTHERS_WITHIN_MS;
+    return alike >= least && nowMs - this.#droppedAtMs < COPES_NOT_MS && nowMs - this.#othersAtMs <= OTHERS_WITHIN_MS;
   }
 
   #recordOf(client: object | undefined): number {
