@@ -101,21 +101,28 @@ describe('ControlLoop while changes are carried out', () => {
     expect(bench.faults.all).toEqual([]);
   });
 
-  it('keeps the answer to a burst to come back with after a kill, and not as a plan to go back to', async () => {
-    const { result: _, ...unplanned } = evidence;
-    const answer = { ...plan, predicted: { ...plan.predicted, capacityRps: 9 } };
-    const bench: LoopBench = new LoopBench({
-      decide: async () => {
-        bench.decisions += 1;
-        return bench.decisions === 1
-          ? { decision: apply, trigger: 'plan' }
-          : { decision: { ...apply, plan: answer, evidence: unplanned }, trigger: 'burst' };
-      },
-    });
-    const inForce = async () => (await bench.memory.kept('p', 'in-force')) as { readonly plan: unknown } | undefined;
-    await bench.loop.tick();
-    expect([await bench.saved(), (await inForce())?.plan]).toEqual([[plan], plan]);
-    await bench.loop.tick();
-    expect([await bench.saved(), (await inForce())?.plan]).toEqual([[plan], answer]);
-  });
+  it.each([
+    ['burst', 'burst', {}],
+    ['rise', 'plan', { rise: 'held-up' }],
+  ] as const)(
+    'keeps the answer to a %s to come back with after a kill, and not as a plan to go back to',
+    async (...[, trigger, found]) => {
+      const { result: _, ...rest } = evidence;
+      const unplanned = { ...rest, ...found };
+      const answer = { ...plan, predicted: { ...plan.predicted, capacityRps: 9 } };
+      const bench: LoopBench = new LoopBench({
+        decide: async () => {
+          bench.decisions += 1;
+          return bench.decisions === 1
+            ? { decision: apply, trigger: 'plan' }
+            : { decision: { ...apply, plan: answer, evidence: unplanned }, trigger };
+        },
+      });
+      const inForce = async () => (await bench.memory.kept('p', 'in-force')) as { readonly plan: unknown } | undefined;
+      await bench.loop.tick();
+      expect([await bench.saved(), (await inForce())?.plan]).toEqual([[plan], plan]);
+      await bench.loop.tick();
+      expect([await bench.saved(), (await inForce())?.plan]).toEqual([[plan], answer]);
+    },
+  );
 });

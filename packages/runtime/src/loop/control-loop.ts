@@ -362,7 +362,7 @@ export class ControlLoop {
     // Manual and roll-back plans count as good, so that a restart restores them.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
     // A server killed in a burst or a rise must restart with the answer.
-    if (keepsPlans && (isGood || evidence.burst !== undefined || evidence.rise !== undefined))
+    if (keepsPlans && (isGood || trigger === 'burst' || evidence.rise !== undefined))
       log.savePlan({ plan: { plan, atEpochMs: epochNowMs(), specDigest }, isGood });
     return clock.nowMs() - startedAtMs;
   }
