@@ -81,7 +81,7 @@ it('requests and batches enter prom-client, which takes labels as objects, only 
       };
     }
   }
-  const bad = { bad: { datatype: 'BOOL' as const, shape: [0], data: [] as never } };
+  const bad = { bad: { datatype: 'BOOL' as const, shape: [0], data: new Uint8Array() } };
   const all = [pipeline.submit({}), pipeline.submit(bad as never), pipeline.submit({}, { timeoutMs: 5 })];
   requests.answered({ protocol: 'rest', code: 'OK' });
   requests.shared('returned');

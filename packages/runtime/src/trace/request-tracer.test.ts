@@ -7,7 +7,7 @@ import type { RequestEnd } from '../data-plane/request-end.js';
 import { bench, serve, servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { type KeptTrace, RequestTracer, type TracedEnd } from './request-tracer.js';
 
-const BAD = { bad: { datatype: 'BOOL' as const, shape: [0], data: [] as never } };
+const BAD = { bad: { datatype: 'BOOL' as const, shape: [0], data: new Uint8Array() } };
 const parent = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), isSampled: true };
 
 function tracerOf(fraction: number, epochMs = () => 1_000_000): RequestTracer {
