@@ -60,9 +60,9 @@ export class InputScreen<Payload, Context> {
     this.#culpritsOf(item.stage).noteCulprit(senderOf(item), nowMs);
   }
 
-  /** Records that an item was dropped before it ran. */
-  noteDropped({ stage }: StageItem<Payload, Context>, nowMs: number): void {
-    this.#culprits.get(stage)?.noteDropped(nowMs);
+  /** Records that an item was dropped before it ran. `arrivals`: items that came to its stage so far. */
+  noteDropped({ stage }: StageItem<Payload, Context>, arrivals: number, nowMs: number): void {
+    this.#culprits.get(stage)?.noteDropped(arrivals, nowMs);
   }
 
   /** Records the items of a batch that have ended without a failure. */

@@ -1,9 +1,14 @@
 /** Stages whose attackers have ended replicas by inputs with a time-out of a minute. */
 import { describe, expect, it } from 'vitest';
 import { replicaId } from '../model/ids.js';
+import { IsolatedItems } from './isolated-items.js';
+import { RequestState, StageItem } from './request-state.js';
 import { Bench, one, type Replica } from './scheduler-bench.test-support.js';
 
 const MINUTE_MS = 60_000;
+const place = { stage: 0, scope: undefined, payload: undefined, enqueuedAtMs: 0 };
+const requestOf = (sequence: number): RequestState<undefined, undefined> =>
+  new RequestState(sequence, { context: undefined, arrivedAtMs: 0, deadlineAtMs: MINUTE_MS }, 1);
 
 class Stage {
   readonly bench: Bench;
@@ -28,8 +33,8 @@ class Stage {
       this.replace(atMs + 4);
     }
     this.drop(200);
-    this.usual('usual', 200);
-    this.finish(210);
+    this.usual('usual', 240);
+    this.finish(250);
     this.log();
     return this;
   }
@@ -42,9 +47,11 @@ class Stage {
     this.bench.arrive(name, nowMs, nowMs + MINUTE_MS);
   }
 
-  /** A request comes too late. */
+  /** Three requests wait in vain, because all replicas are busy. */
   drop(nowMs: number): void {
-    this.bench.arrive('late', nowMs, nowMs - 1);
+    for (const index of this.replicas.keys()) this.usual(`busy${index}`, nowMs);
+    for (const name of ['late1', 'late2', 'late3']) this.bench.arrive(name, nowMs, nowMs + 20);
+    this.finish(nowMs + 11);
   }
 
   lose(name: string, nowMs: number): void {
@@ -107,6 +114,16 @@ describe('requests like culprits', () => {
     expect(stage.log()).toEqual(['60301 run 0 [p2]']);
   });
 
+  it('get the next one at once, if a replica came for theirs before it was given up', () => {
+    const stage = new Stage(2).attacked();
+    stage.patient('p1', 300);
+    stage.bench.scheduler.advance(600);
+    stage.replace(610);
+    stage.bench.scheduler.advance(700);
+    stage.patient('p2', 710);
+    expect(stage.log()).toEqual(['300 run 0 [p1]', '700 fail p1 stage 0 refuses it', '710 run 0 [p2]']);
+  });
+
   it('leave an only replica to others for 10 s after they have ended it', () => {
     const stage = new Stage(1).attacked();
     for (const name of ['p1', 'p2', 'p3']) stage.patient(name, 300);
@@ -132,12 +149,12 @@ describe('requests like culprits', () => {
       stage.patient(name, atMs);
       stage.lose(name, atMs + 1);
       stage.replace(atMs + 2);
-      stage.drop(atMs + 2);
       if (name === 'exit1') for (const waiting of ['p1', 'p2']) stage.patient(waiting, 102);
       stage.usual('a', atMs + 2);
       stage.lose(name, atMs + 3);
       stage.replace(atMs + 4);
       stage.finish(atMs + 14);
+      if (name === 'exit0') stage.drop(20);
     }
     expect(stage.log(/run/).slice(-2)).toEqual(['104 run 0 [a]', '114 run 0 [p1]']);
   });
@@ -191,8 +208,8 @@ describe('requests like culprits', () => {
       stage.replace(atMs + 401);
     }
     stage.drop(1_500);
-    stage.usual('a', 1_500);
-    stage.finish(1_510);
+    stage.usual('a', 1_540);
+    stage.finish(1_550);
     stage.log();
     for (const name of ['p1', 'p2']) stage.patient(name, 1_600);
     expect(stage.log()).toEqual(['1600 run 0 [p1]']);
@@ -238,6 +255,16 @@ describe('requests like culprits', () => {
   });
 });
 
+it('all items of a request find a place, up to that of the queue', () => {
+  const isolated = new IsolatedItems<undefined, undefined>();
+  const requests = Array.from({ length: 33 }, (_, i) => requestOf(i));
+  const push = (request: RequestState<undefined, undefined>): boolean =>
+    isolated.push(new StageItem(request, { ...place, sequence: isolated.length }), 50) === undefined;
+  expect(requests.map(push)).toEqual(requests.map((_, i) => i < 32));
+  const [first] = requests as [RequestState<undefined, undefined>];
+  expect(Array.from({ length: 20 }, () => push(first))).toEqual(Array.from({ length: 20 }, (_, i) => i < 18));
+});
+
 it('culprits make no request alike while the stage copes: a retry that finds no time is no drop', () => {
   const stage = new Stage(2);
   for (let i = 0; i < 4; i++) {
@@ -254,9 +281,11 @@ it('culprits make no request alike while the stage copes: a retry that finds no 
   for (const name of ['a', 'b', 'c']) stage.patient(name, 500);
   stage.finish(510);
   expect(stage.log()).toEqual(['500 run 0 [a]', '500 run 0 [b]', '510 run 0 [c]']);
-  stage.drop(511);
-  for (const name of ['d', 'e']) stage.patient(name, 511);
-  expect(stage.log(/run/)).toEqual(['511 run 0 [d]']);
+  stage.finish(515);
+  stage.drop(520);
+  stage.log();
+  for (const name of ['d', 'e']) stage.patient(name, 560);
+  expect(stage.log(/run/)).toEqual(['560 run 0 [d]']);
 });
 
 it('losses for other causes make no request alike', () => {
@@ -267,8 +296,8 @@ it('losses for other causes make no request alike', () => {
     stage.replace(1_000 * i + 2);
     stage.finish(1_000 * i + 20);
     stage.drop(1_000 * i + 30);
-    stage.usual('other', 1_000 * i + 30);
-    stage.finish(1_000 * i + 40);
+    stage.usual('other', 1_000 * i + 70);
+    stage.finish(1_000 * i + 80);
   }
   stage.log();
   for (const name of ['a', 'b', 'c']) stage.patient(name, 20_100);

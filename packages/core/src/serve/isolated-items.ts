@@ -33,7 +33,9 @@ export class IsolatedItems<Payload, Context> {
 
   /** Returns the item that finds no place: the one with the latest deadline. */
   push(item: StageItem<Payload, Context>, maxQueueLength: number): StageItem<Payload, Context> | undefined {
-    if (this.length < Math.min(MOST_WAITING, maxQueueLength)) {
+    const { length } = this;
+    // All items of a request are needed for its answer.
+    if (length < maxQueueLength && (length < MOST_WAITING || item.request.queuedItems > 0)) {
       this.#queue.push(item);
       return undefined;
     }
@@ -53,12 +55,12 @@ export class IsolatedItems<Payload, Context> {
     this.#queue.discard(isGone);
   }
 
-  /** Time (ms) at which the next one may start; Infinity if something must end first. */
-  nextStartMs(replicas: number, nowMs: number): number {
+  /** Time (ms) at which the next one may start; Infinity if something must end first. `suspects`: those that run. */
+  nextStartMs(replicas: number, suspects: number, nowMs: number): number {
     const missing = nowMs - this.#lostAtMs < AWAITED_MS ? this.#missing : 0;
     const all = replicas + missing;
     if (all <= 1) return replicas === 1 ? Math.max(nowMs, this.#lostAtMs + ONLY_REPLICA_MS) : Number.POSITIVE_INFINITY;
-    if (this.#running + missing < Math.floor(all / 2)) return nowMs;
+    if (this.#running + missing + suspects < Math.floor(all / 2)) return nowMs;
     return missing > 0 ? this.#lostAtMs + AWAITED_MS : Number.POSITIVE_INFINITY;
   }
 

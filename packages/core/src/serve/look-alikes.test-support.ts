@@ -22,6 +22,8 @@ export interface Attacker {
   readonly rps: number;
   /** Default: the SLO. */
   readonly timeoutMs?: number;
+  /** By how much each time-out is shorter than the one before; default 0. */
+  readonly timeoutFallsMs?: number;
   /** Good requests on its connection before each bad one; default 0. */
   readonly successes?: number;
 }
@@ -81,9 +83,10 @@ export class AttackedStage {
     });
   }
 
-  #attack({ kind, rps, timeoutMs = SLO_MS, successes = 0 }: Attacker): Sent[] {
+  #attack({ kind, rps, timeoutMs: first = SLO_MS, timeoutFallsMs = 0, successes = 0 }: Attacker): Sent[] {
     return Array.from({ length: Math.floor((this.#endsAtMs / 1000) * rps) }, (_, index) => {
       const client = {};
+      const timeoutMs = first - timeoutFallsMs * index;
       const atMs = ((index + 0.37) * 1000) / rps;
       const before = Array.from({ length: successes }, (_each, i) => ({
         ...{ atMs: atMs - 20 * (i + 1), name: `ok-${index}-${i}`, timeoutMs, client },

@@ -24,6 +24,12 @@ describe('attackers who state a long time-out', () => {
     expect(Math.min(kept, fresh)).toBeGreaterThan(least);
   });
 
+  it('gain nothing by a time-out that falls each time', () => {
+    const falling = PATIENT.map((each) => ({ ...each, timeoutFallsMs: 1 }));
+    const { kept, fresh } = new AttackedStage(2, TWO_MINUTES_MS).answered(falling);
+    expect(Math.min(kept, fresh)).toBeGreaterThan(0.98);
+  });
+
   it('get in the way of good requests that are like theirs, except for clients with a record', () => {
     const { kept, fresh } = new AttackedStage(3, TWO_MINUTES_MS).answered([...PATIENT, HASTY], 60_000);
     expect(kept).toBeGreaterThan(0.95);
@@ -41,6 +47,12 @@ describe('attackers who state no time-out, on new connections', () => {
 
   it('isolate no one while the stage copes', () => {
     const answered = new AttackedStage(4, TWO_MINUTES_MS).answered([{ kind: 'hang', rps: 1 }]);
+    expect(answered).toEqual({ kept: 1, fresh: 1 });
+  });
+
+  it('isolate no one by requests that nobody could answer in time', () => {
+    const hopeless: Attacker = { kind: 'good', rps: 2, timeoutMs: 1 };
+    const answered = new AttackedStage(4, TWO_MINUTES_MS).answered([{ kind: 'hang', rps: 1 }, hopeless]);
     expect(answered).toEqual({ kept: 1, fresh: 1 });
   });
 

@@ -198,7 +198,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (!replica.busy) return;
     const { batch, stage } = replica;
     const isRepeated = fault === 'lost' && this.#screen.noteLost(stage, nowMs);
-    const lost = { fault: isRepeated ? 'lost-again' : fault, batchSize: batch.length } as const;
+    const lost = {
+      fault: isRepeated ? 'lost-again' : fault,
+      batchSize: batch.length,
+      isIsolated: replica.runsIsolated,
+    } as const;
     for (const item of batch) this.#items.runAgainOrFail(item, lost, failure);
     this.#endLost(replica, nowMs);
   }

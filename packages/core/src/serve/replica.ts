@@ -33,6 +33,8 @@ export class ServingReplica<Payload, Context> {
   runsSuspect = false;
   /** True if the batch is one item of `IsolatedItems`. */
   runsIsolated = false;
+  /** True if a replica has come for it while its isolated item was late. */
+  isReplaced = false;
   draining = false;
   /** Set while requests need the stage of a draining replica, which its plan omits. */
   lingers = false;

@@ -27,11 +27,11 @@ interface RanItem {
   readonly inCanary: boolean;
 }
 
-/** `isSuspect`: the input may run alone only. `isAlike`: its request is like culprits. */
+/** `isSuspect`: the input may run alone only. `isIsolated`: it ran as one of a request that is like culprits. */
 interface RanBatch {
   readonly batchSize: number;
   readonly isSuspect: boolean;
-  readonly isAlike: boolean;
+  readonly isIsolated: boolean;
 }
 
 /** Way in which an item of a batch of `batchSize` runs again; a suspect never with others. */
@@ -47,8 +47,8 @@ export function isCulprit(fault: BatchFault, item: RanItem, batch: RanBatch): bo
 }
 
 /** An input that ran alone is the cause. If its hang was a proof, the input is quarantined and does not come here. */
-function isCause(fault: BatchFault, { isRetry, inCanary }: RanItem, { batchSize, isAlike }: RanBatch): boolean {
+function isCause(fault: BatchFault, { isRetry, inCanary }: RanItem, { batchSize, isIsolated }: RanBatch): boolean {
   // A single loss may have another cause than the input.
-  const isFirstLoss = fault === 'lost-again' && !isRetry && !isAlike;
+  const isFirstLoss = fault === 'lost-again' && !isRetry && !isIsolated;
   return batchSize === 1 && !inCanary && fault !== 'hung' && !isFirstLoss;
 }

@@ -13,6 +13,15 @@ interface ItemDeps<Payload, Context, Failure> extends SchedulerDeps<Payload, Con
   readonly screen: InputScreen<Payload, Context>;
 }
 
+/** An item has time for an answer if it comes this multiple of the least time before its deadline. */
+const LEAST_TIME_FACTOR = 2;
+
+interface EndedBatch {
+  readonly fault: BatchFault;
+  readonly batchSize: number;
+  readonly isIsolated?: boolean;
+}
+
 export class StageItems<Payload, Context, Failure> {
   readonly #stages: readonly ServingStage[];
   readonly #deps: ItemDeps<Payload, Context, Failure>;
@@ -52,7 +61,8 @@ export class StageItems<Payload, Context, Failure> {
     const { ends, screen, clock } = this.#deps;
     item.request.trace?.dropped(item, clock.nowMs);
     // An input that ended its replica may find no time for its retry, although the stage copes.
-    if (!item.isRetry && !this.isAlike(item)) screen.noteDropped(item, clock.nowMs);
+    if (!item.isRetry && this.#hadTime(item) && !this.isAlike(item))
+      screen.noteDropped(item, this.arrivals(item.stage), clock.nowMs);
     const failure = item.isRetry ? this.#failures.get(item) : undefined;
     if (failure !== undefined) ends.failItem(item, failure);
     else ends.dropItem(item, reason);
@@ -62,7 +72,7 @@ export class StageItems<Payload, Context, Failure> {
   passes(item: StageItem<Payload, Context>): boolean {
     const { lanes, screen, clock } = this.#deps;
     const verdict = screen.verdictOn(item, clock.nowMs);
-    if (verdict === 'free' && !this.isAlike(item)) return true;
+    if (verdict === 'free' && (item.request.ended || !this.isAlike(item))) return true;
     const main = lanes.main(item.stage);
     item.inCanary = false;
     if (verdict === 'guilty') this.refuse(item);
@@ -83,7 +93,13 @@ export class StageItems<Payload, Context, Failure> {
   /** True if the request of an item is like culprits of its stage. */
   isAlike(item: StageItem<Payload, Context>): boolean {
     const { lanes, screen, clock } = this.#deps;
+    if (!this.#hadTime(item)) return false;
     return screen.isAlike(item, lanes.main(item.stage).replicas.length, clock.nowMs);
+  }
+
+  /** False if an item came too late to be answered, which tells nothing about the stage or its other requests. */
+  #hadTime({ stage, deadlineAtMs, enqueuedAtMs }: StageItem<Payload, Context>): boolean {
+    return deadlineAtMs - enqueuedAtMs >= LEAST_TIME_FACTOR * this.#deps.lanes.main(stage).leastMs;
   }
 
   refuse(item: StageItem<Payload, Context>): void {
@@ -99,7 +115,7 @@ export class StageItems<Payload, Context, Failure> {
   /** Ends an item of a batch that ended badly, unless it may run again. */
   runAgainOrFail(
     item: StageItem<Payload, Context>,
-    { fault, batchSize }: { readonly fault: BatchFault; readonly batchSize: number },
+    { fault, batchSize, isIsolated = false }: EndedBatch,
     failure: Failure,
   ): void {
     const { lanes, ends, screen, clock } = this.#deps;
@@ -109,7 +125,7 @@ export class StageItems<Payload, Context, Failure> {
     const isSuspect = isIdempotent && screen.verdictOn(item, clock.nowMs) !== 'free';
     const mayRun = isIdempotent || fault === 'unsent';
     const isAlike = this.isAlike(item);
-    const batch = { batchSize, isSuspect, isAlike };
+    const batch = { batchSize, isSuspect, isIsolated };
     const rerun = mayRun ? rerunAfter(fault, item, batch) : 'never';
     if (isCulprit(fault, item, batch)) this.#noteCulprit(item);
     const runsAgain = !item.request.ended && main.fits(item, rerun, clock.nowMs);

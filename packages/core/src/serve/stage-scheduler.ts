@@ -210,12 +210,17 @@ export class StageScheduler<Payload, Context> {
 
   addReplica(replica: ServingReplica<Payload, Context>): void {
     this.replicas.push(replica);
-    this.#isolated.gotReplica();
+    // A late replica gets its successor before it is given up.
+    const late = this.replicas.find(
+      ({ runsIsolated, health, isReplaced }) => runsIsolated && health?.isLate && !isReplaced,
+    );
+    if (late === undefined) this.#isolated.gotReplica();
+    else late.isReplaced = true;
   }
 
   /** Call before `finish` if the replica is lost or hangs. */
   noteLost(replica: ServingReplica<Payload, Context>, nowMs: number): void {
-    if (replica.runsIsolated) this.#isolated.lostReplica(nowMs);
+    if (replica.runsIsolated && !replica.isReplaced) this.#isolated.lostReplica(nowMs);
   }
 
   /** Enqueues an item to run alone, after `fits`, which bounds the number of such items. */
@@ -310,6 +315,7 @@ export class StageScheduler<Payload, Context> {
     replica.runsSuspect = false;
     if (replica.runsIsolated) this.#isolated.ended();
     replica.runsIsolated = false;
+    replica.isReplaced = false;
     replica.bucket?.batchEnded(nowMs, cpuMs);
     this.#gate.leave(replica.threads);
   }
@@ -453,7 +459,7 @@ export class StageScheduler<Payload, Context> {
 
   #startIsolated(nowMs: number): boolean {
     if (this.#isolated.length === 0) return false;
-    const startMs = this.#isolated.nextStartMs(this.replicas.length, nowMs);
+    const startMs = this.#isolated.nextStartMs(this.replicas.length, this.#runningSuspects, nowMs);
     if (startMs > nowMs) {
       if (startMs < Number.POSITIVE_INFINITY) this.#effects.wakeAt(startMs);
       return false;

@@ -11,7 +11,7 @@ const clientWith = (culprits: Culprits, completed: number): object => {
 
 function ofStageThatDrops(): Culprits {
   const culprits = new Culprits();
-  culprits.noteDropped(0);
+  for (const arrivals of [1, 2, 3]) culprits.noteDropped(arrivals, 0);
   return culprits;
 }
 
@@ -21,7 +21,7 @@ describe('requests like culprits', () => {
     culprits.noteCulprit(PATIENT, 0);
     expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2, 1))).toEqual([false, false]);
     culprits.noteCulprit({ ...PATIENT, patienceMs: 30_000 }, 2);
-    const patience = [500, 29_999, 30_000, 59_999, 60_000, 90_000];
+    const patience = [500, 23_999, 24_000, 47_999, 48_000, 90_000];
     expect(patience.map((patienceMs) => culprits.isAlike({ ...PATIENT, patienceMs }, 2, 3))).toEqual([
       ...[false, false, false, false, true, true],
     ]);
@@ -51,7 +51,7 @@ describe('requests like culprits', () => {
     const culprits = ofStageThatDrops();
     for (const atMs of [0, 1]) culprits.noteCulprit(USUAL, atMs);
     expect([USUAL, PATIENT].map((sender) => culprits.isAlike(sender, 2, 2))).toEqual([false, false]);
-    expect(culprits.isAlike({ ...USUAL, patienceMs: 400 }, 2, 3)).toBe(false);
+    expect(culprits.isAlike({ ...USUAL, patienceMs: 399 }, 2, 3)).toBe(false);
     expect([10_003, 10_004].map((nowMs) => culprits.isAlike(USUAL, 2, nowMs))).toEqual([true, false]);
   });
 
@@ -82,16 +82,38 @@ describe('requests like culprits', () => {
   });
 });
 
-it('counts no likeness before the stage has dropped a request, and ten minutes after the last one', () => {
-  const culprits = new Culprits();
-  const isAlikeAt = (nowMs: number): boolean => {
+describe('likeness', () => {
+  const isAlikeAt = (culprits: Culprits, nowMs: number): boolean => {
     for (let i = 0; i < 2; i++) culprits.noteCulprit(PATIENT, nowMs);
     culprits.isAlike(USUAL, 2, nowMs);
     return culprits.isAlike(PATIENT, 2, nowMs);
   };
-  expect(isAlikeAt(0)).toBe(false);
-  culprits.noteDropped(1);
-  expect([1, 600_000, 600_001].map(isAlikeAt)).toEqual([true, true, false]);
+
+  it('counts from the third of many drops on, for ten minutes', () => {
+    const culprits = new Culprits();
+    const found = [1, 2, 3].map((arrivals) => {
+      culprits.noteDropped(arrivals, 1_000);
+      return isAlikeAt(culprits, 1_000);
+    });
+    expect(found).toEqual([false, false, true]);
+    expect([600_999, 601_000].map((nowMs) => isAlikeAt(culprits, nowMs))).toEqual([true, false]);
+  });
+
+  it('does not count for few drops of many items, or for drops that are far apart', () => {
+    const culprits = new Culprits();
+    for (const arrivals of [1_000, 1_040, 1_080, 1_120]) culprits.noteDropped(arrivals, 0);
+    for (let atMs = 10_000; atMs < 600_000; atMs += 10_000) culprits.noteDropped(2_000 + atMs / 10_000, atMs);
+    expect(isAlikeAt(culprits, 600_000)).toBe(false);
+  });
+
+  it('is not evaded by a patience that falls slowly', () => {
+    const culprits = ofStageThatDrops();
+    for (let i = 0; i < 3; i++) culprits.noteCulprit({ ...PATIENT, patienceMs: 60_000 - i }, i);
+    culprits.isAlike(USUAL, 3, 4);
+    expect([59_000, 48_000, 47_998].map((patienceMs) => culprits.isAlike({ ...PATIENT, patienceMs }, 3, 4))).toEqual([
+      ...[true, true, false],
+    ]);
+  });
 });
 
 it('keeps records for ten minutes after a loss', () => {
