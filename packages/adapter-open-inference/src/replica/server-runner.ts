@@ -30,8 +30,7 @@ const MOST_FAILED_CHECKS = 2;
 
 /**
  * Replica that is an Open Inference server. The replica is lost if its connection breaks, a batch exceeds its time
- * limit, or health checks fail while it is idle. Other failures concern only the items, also tensors that no request can
- * carry. `release` frees its resources
+ * limit, or health checks fail while it is idle. Other failures concern only the items. `release` frees its resources
  * after the last batch.
  */
 export class ServerRunner implements ModelRunner {

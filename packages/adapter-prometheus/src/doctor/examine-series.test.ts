@@ -6,7 +6,10 @@ import { PrometheusApi } from '../api/prometheus-api.js';
 import { examineSeries } from './examine-series.js';
 
 /** Findings about a server that answers the queries that `answerTo` gives a value, and has none for the others. */
-async function findingsOf(answerTo: (query: string) => string | undefined) {
+async function findingsOf(
+  answerTo: (query: string) => string | undefined,
+  time: () => string = () => String(Date.now() / 1000),
+) {
   const server = createServer((request, answer) => {
     let form = '';
     request.on('data', (chunk: Uint8Array) => {
@@ -17,7 +20,7 @@ async function findingsOf(answerTo: (query: string) => string | undefined) {
       const parts = [...query.matchAll(/label_replace\((.*?), "equipoise_part", "([^"]*)", "", ""\)/g)];
       const asked = parts.length > 0 ? parts.map(([, text = '', part = '']) => [text, part]) : [[query, '']];
       const result = asked.flatMap(([text = '', part]) => {
-        const value = text === 'vector(time())' ? String(Date.now() / 1000) : answerTo(`${part}: ${text}`);
+        const value = text === 'vector(time())' ? time() : answerTo(`${part}: ${text}`);
         return value === undefined ? [] : [{ metric: part === '' ? {} : { equipoise_part: part }, value: [1, value] }];
       });
       answer.end(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
@@ -61,30 +64,11 @@ it.each([
 it.each(['NaN', '+Inf', '-Inf', '1e300', '-5', 'soon'])(
   'calls a server whose time is %s no Prometheus',
   async (time) => {
-    const server = createServer((_, answer) => {
-      answer.end(
-        JSON.stringify({
-          status: 'success',
-          data: { resultType: 'vector', result: [{ metric: {}, value: [1, time] }] },
-        }),
-      );
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const api = new PrometheusApi({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
-    try {
-      const findings = await examineSeries(api, {
-        pipeline: { name: 'shelf', namespace: 'shop', sources: ['equipoise'], router: 'shelf', workloads: [] },
-        pods: [],
-        scrapeIntervalMs: 5000,
-        percentile: 99,
-        nowEpochMs: Date.now,
-        pause: () => Promise.resolve(),
-      });
-      expect(findings).toMatchObject([{ check: 'prometheus-unreachable', severity: 'error' }]);
-      expect(findings[0]?.message).toContain('is no Prometheus');
-    } finally {
-      api.close();
-      server.close();
-    }
+    const findings = await findingsOf(
+      () => '1',
+      () => time,
+    );
+    expect(findings).toMatchObject([{ check: 'prometheus-unreachable', severity: 'error' }]);
+    expect(findings[0]?.message).toContain('is no Prometheus');
   },
 );

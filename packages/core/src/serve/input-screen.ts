@@ -76,8 +76,13 @@ export class InputScreen<Payload, Context> {
   }
 
   /** True if a request is like those whose inputs end replicas of its stage. */
-  isAlike(item: StageItem<Payload, Context>, replicas: number, nowMs: number): boolean {
-    return this.#culprits.get(item.stage)?.isAlike(senderOf(item), replicas, nowMs) ?? false;
+  isAlike(
+    item: StageItem<Payload, Context>,
+    { replicas, isHopeless }: { readonly replicas: number; readonly isHopeless: boolean },
+    nowMs: number,
+  ): boolean {
+    const culprits = this.#culprits.get(item.stage);
+    return culprits?.isAlike({ ...senderOf(item), isHopeless }, replicas, nowMs) ?? false;
   }
 
   list(nowMs: number): readonly QuarantinedInput[] {

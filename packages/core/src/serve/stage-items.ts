@@ -93,8 +93,8 @@ export class StageItems<Payload, Context, Failure> {
   /** True if the request of an item is like culprits of its stage. */
   isAlike(item: StageItem<Payload, Context>): boolean {
     const { lanes, screen, clock } = this.#deps;
-    if (!this.#hadTime(item)) return false;
-    return screen.isAlike(item, lanes.main(item.stage).replicas.length, clock.nowMs);
+    const { replicas } = lanes.main(item.stage);
+    return screen.isAlike(item, { replicas: replicas.length, isHopeless: !this.#hadTime(item) }, clock.nowMs);
   }
 
   /** False if an item came too late to be answered, which tells nothing about the stage or its other requests. */

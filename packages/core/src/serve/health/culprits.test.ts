@@ -106,6 +106,16 @@ describe('likeness', () => {
     expect(isAlikeAt(culprits, 600_000)).toBe(false);
   });
 
+  it('is not evaded by requests without time, which do not count as others', () => {
+    const culprits = ofStageThatDrops();
+    const hopeless = { ...USUAL, isHopeless: true };
+    for (const atMs of [0, 1]) culprits.noteCulprit(USUAL, atMs);
+    culprits.isAlike({ ...USUAL, patienceMs: 1, isHopeless: true }, 2, 2);
+    expect(culprits.isAlike(hopeless, 2, 3)).toBe(false);
+    culprits.isAlike({ ...USUAL, patienceMs: 1 }, 2, 4);
+    expect(culprits.isAlike(hopeless, 2, 5)).toBe(true);
+  });
+
   it('is not evaded by a patience that falls slowly', () => {
     const culprits = ofStageThatDrops();
     for (let i = 0; i < 3; i++) culprits.noteCulprit({ ...PATIENT, patienceMs: 60_000 - i }, i);

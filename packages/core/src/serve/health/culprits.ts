@@ -13,6 +13,8 @@
 export interface Sender {
   readonly client: object | undefined;
   readonly patienceMs: number;
+  /** True if the request came too late to be answered. It may be alike, but says nothing about the others. */
+  readonly isHopeless?: boolean;
 }
 
 /** A single culprit tells little. A stage copes with fewer of them in a minute than it has replicas. */
@@ -71,14 +73,14 @@ export class Culprits {
   }
 
   /** True if the stage does not cope, and a request is like as many culprits of the last minute as there are replicas. */
-  isAlike({ client, patienceMs }: Sender, replicas: number, nowMs: number): boolean {
+  isAlike({ client, patienceMs, isHopeless = false }: Sender, replicas: number, nowMs: number): boolean {
     while (this.#culprits[0] !== undefined && nowMs - this.#culprits[0].atMs >= KEPT_MS) this.#culprits.shift();
     if (this.#culprits.length === 0) return false;
     const record = this.#recordOf(client);
     let alike = 0;
     for (const culprit of this.#culprits)
       if (patienceMs >= AS_PATIENT * culprit.patienceMs && record <= culprit.record) alike += 1;
-    if (alike === 0) this.#othersAtMs = nowMs;
+    if (alike === 0 && !isHopeless) this.#othersAtMs = nowMs;
     const least = Math.min(MOST_CULPRITS, Math.max(LEAST_CULPRITS, replicas));
     return alike >= least && nowMs < this.#copesFromMs && nowMs - this.#othersAtMs <= OTHERS_WITHIN_MS;
   }
