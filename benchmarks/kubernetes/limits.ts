@@ -1,6 +1,7 @@
 /**
  * Latencies of pods with CPU limits on a real node, next to the simulation with quotas of the kernel. One stage works for
- * some 30 ms, so that its limit counts more than the way to its pod.
+ * some 30 ms, so that its limit counts more than the way to its pod. The profile is calibrated on the machine of the node
+ * first: there a core that has rested takes up to twice as long, which a profile does not show.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -59,6 +60,7 @@ const equipoise = fileURLToPath(new URL('../../packages/app/bin/equipoise', impo
 export async function measureLimits(question: LimitsQuestion): Promise<LimitsFigures> {
   const folder = mkdtempSync(join(tmpdir(), 'equipoise-limits-'));
   try {
+    await calibrate({ ...question, folder });
     const runs: { readonly workMs: number; readonly cells: readonly LimitCell[] }[] = [];
     for (const cpuCores of CPU_LIMITS) runs.push(await cellsOf(cpuCores, { ...question, folder }));
     const [first] = runs;
@@ -72,20 +74,33 @@ export async function measureLimits(question: LimitsQuestion): Promise<LimitsFig
   }
 }
 
-/** One limit, in a namespace of its own, because the node has no room for a roll-out. */
-async function cellsOf(cpuCores: number, question: LimitsQuestion & { readonly folder: string }) {
-  const { kubeconfig, folder, onProgress = () => {} } = question;
+type Place = LimitsQuestion & { readonly folder: string };
+
+const workloadIn = (namespace: string, pipeline: string, { kubeconfig }: Place): NodeWorkload =>
+  new NodeWorkload({ kubeconfig, namespace, pipeline, image: WORKING_IMAGE });
+
+/** A plan with one replica of each stage; returns its file. */
+function planWith(workload: NodeWorkload, cores: number, { folder }: Place): Promise<string> {
+  const sizes = { routers: 1, replicas: 1, cpuCores: { [OTHER_STAGE]: OTHER_LIMIT, [WORKING_STAGE]: cores } };
+  return workload.plan(join(folder, `${cores}.json`), 1, sizes);
+}
+
+/** Corrects the profile by requests that this machine serves, outside of the cluster. */
+async function calibrate(place: Place): Promise<void> {
   const pipeline = workingPipeline(PIPELINE);
-  const namespace = `limit-${1000 * cpuCores}m`;
-  const workload = new NodeWorkload({ kubeconfig, namespace, pipeline, image: WORKING_IMAGE });
+  const plan = await planWith(workloadIn('calibration', pipeline, place), 1, place);
+  place.onProgress?.(await outputOf(runToEnd(equipoise, ['calibrate', pipeline, '--plan', plan])));
+}
+
+/** One limit, in a namespace of its own, because the node has no room for a roll-out. */
+async function cellsOf(cpuCores: number, question: Place) {
+  const { onProgress = () => {} } = question;
+  const pipeline = workingPipeline(PIPELINE);
+  const workload = workloadIn(`limit-${1000 * cpuCores}m`, pipeline, question);
   try {
     await workload.create();
-    const planWith = (cores: number): Promise<string> => {
-      const sizes = { routers: 1, replicas: 1, cpuCores: { [OTHER_STAGE]: OTHER_LIMIT, [WORKING_STAGE]: cores } };
-      return workload.plan(join(folder, `${cores}.json`), 1, sizes);
-    };
-    const { workMs } = await simulate(pipeline, await planWith(1), 1);
-    const plan = await planWith(cpuCores);
+    const { workMs } = await simulate(pipeline, await planWith(workload, 1, question), 1);
+    const plan = await planWith(workload, cpuCores, question);
     await workload.apply(plan, { hasCpuLimits: true });
     const cells: LimitCell[] = [];
     for (const loadFraction of LOADS) {
