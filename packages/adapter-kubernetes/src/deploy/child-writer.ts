@@ -53,8 +53,9 @@ interface AppliedObject {
   readonly version: string;
   readonly before: string | undefined;
   readonly atMs: number;
-  readonly object: KubeObject;
   isShown: boolean;
+  /** The answer of the server, until a watch shows it. */
+  object: KubeObject | undefined;
 }
 
 type KnownObjects = Map<string, AppliedObject>;
@@ -168,6 +169,7 @@ export class ChildWriter {
     if (applied === undefined) return false;
     const seen = versionOf(live.get(childId(object)));
     applied.isShown ||= seen === applied.version;
+    if (applied.isShown) applied.object = undefined;
     if (applied.digest !== this.#digestOf(object)) return false;
     if (applied.isShown) return seen === applied.version;
     return seen === applied.before && this.#deps.clock.nowMs() - applied.atMs < SHOWN_WITHIN_MS;

@@ -2,6 +2,7 @@
 import { AppError } from '@equipoise/core/model';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { objectKey } from '../api/kube-object.js';
+import { FieldTrees } from '../cluster/field-trees.js';
 import { LABEL_PREFIX, labelValue } from '../cluster/object-names.js';
 import {
   childTypes,
@@ -42,6 +43,7 @@ export class PipelineIndex {
   readonly #refusals = new Map<string, string>();
 
   constructor(base: ReflectorDeps, namespace: string | undefined, listener: IndexListener) {
+    const trees = new FieldTrees();
     const optionalBase = { ...base, api: optionalResources(base.api, base.clock) };
     const reflector = <T extends KubeObject>(
       type: ResourceType<T>,
@@ -57,7 +59,7 @@ export class PipelineIndex {
           labelSelector: labelled ? PIPELINE_LABELLED : undefined,
         },
         {
-          keep: (object) => ((listener.owns?.(keyOf(object)) ?? true) ? object : undefined),
+          keep: (object) => ((listener.owns?.(keyOf(object)) ?? true) ? trees.shared(object) : undefined),
           onChange: (key, object) => this.#put(`${type.plural} ${key}`, object, object && keyOf(object), listener),
           onFailure: (error) => {
             if (error instanceof AppError && error.details['httpStatus'] === 403)
