@@ -73,6 +73,17 @@ test.each<readonly [string, Loose, string, RegExp]>([
     '.volumes[0].hostPath',
     /no hostPath/,
   ],
+  [
+    'a token of the API server',
+    {
+      volumes: [
+        { name: 'a', projected: { sources: [{ secret: { name: 'b' } }, { serviceAccountToken: { path: 't' } }] } },
+      ],
+    },
+    '.volumes[0].projected.sources[1].serviceAccountToken',
+    /no serviceAccountToken/,
+  ],
+  ['a part of a device', { resources: { 'amd.com/gpu': '0.5' } }, '.resources["amd.com/gpu"]', /a whole number of/],
   ['a volume of no kind', { volumes: [{ name: 'a' }] }, '.volumes[0]', /one kind of volume, found 0/],
   ['a volume of an unknown kind', { volumes: [{ name: 'a', nfs: {} }] }, '.volumes[0].nfs', /unknown field "nfs"/],
   ['an own volume', { volumes: [{ ...DISK, name: 'tmp' }] }, '.volumes[0].name', /another name than state, tmp/],

@@ -19,6 +19,8 @@ const OWN_LABEL = /^(equipoise\.dev\/|app\.kubernetes\.io\/(name|instance|compon
 const LABEL_NAME = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/;
 const LABEL_VALUE_RULE = 'expected at most 63 letters, digits, "-", "_" or "."';
+/** Resources of devices are whole. */
+const WHOLE = /^\d+([EPTGMk]i?|Ki)?$/;
 const QUANTITY = /^\d+(\.\d+)?([EPTGMk]i?|Ki|m)?$/;
 
 /** Resources that the plan sets, with the field to use. */
@@ -138,6 +140,7 @@ function* checkVolumes(placement: PlacementDraft, path: ValuePath, outer: Placem
       continue;
     }
     yield* deepFindings(volumeFields, volume, place);
+    yield* checkProjected(volume, [...place, 'projected']);
     const kinds = Object.keys(volume).filter((key) => key !== 'name');
     if (kinds.length !== 1) {
       yield { path: place, message: `expected a name and one kind of volume, found ${kinds.length} kinds` };
@@ -157,6 +160,20 @@ function* checkVolumes(placement: PlacementDraft, path: ValuePath, outer: Placem
     yield { path: [...path, 'volumes'], message };
   }
 }
+
+/** The pod's own setting to mount no token does not concern volumes. */
+function* checkProjected({ projected }: Readonly<Record<string, unknown>>, path: ValuePath): Generator<Finding> {
+  if (!isMapping(projected) || !Array.isArray(projected['sources'])) return;
+  for (const [index, source] of projected['sources'].entries()) {
+    if (!isMapping(source) || !('serviceAccountToken' in source)) continue;
+    const message =
+      'expected no serviceAccountToken: pods have no rights, and no token of the API server. Use secret, or a csi volume';
+    yield { path: [...path, 'sources', index, 'serviceAccountToken'], message, place: 'key' };
+  }
+}
+
+const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const namesOf = ({ volumes }: PlacementDraft): readonly string[] =>
   [...wellFormedEntries(volumes)].map(([, volume]) => String(volume['name']));
@@ -190,6 +207,8 @@ function* checkResources({ resources = {} }: PlacementDraft, path: ValuePath): G
       yield { path: place, message, place: 'key' };
     } else if (typeof amount === 'string' && !QUANTITY.test(amount)) {
       yield { path: place, message: `expected a quantity such as 1 or 10Gi, found "${amount}"` };
+    } else if (name.includes('/') && !WHOLE.test(String(amount))) {
+      yield { path: place, message: `expected a whole number of ${name}, found ${amount}` };
     }
   }
 }
