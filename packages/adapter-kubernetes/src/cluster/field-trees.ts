@@ -1,17 +1,13 @@
-/**
- * Field trees of `managedFields`. They are more than half of an object's memory, and objects of the same kind and form,
- * of any pipeline, have equal ones. So each tree is kept once.
- */
+/** Keeps equal field trees of `managedFields` once. They take half of an object's memory, and most pipelines have the same. */
 import type { FieldTree, KubeObject } from '../api/kube-object.js';
 
-/** Further trees are not shared with earlier ones. */
 const MOST_TREES = 4_096;
 
 export class FieldTrees {
   /** By their JSON. */
-  #trees = new Map<string, FieldTree>();
+  readonly #trees = new Map<string, FieldTree>();
 
-  /** The same object; trees that are equal to those of earlier objects are theirs. */
+  /** An equal object, with the trees of earlier objects where they are equal. */
   shared<T extends KubeObject>(object: T): T {
     const { managedFields } = object.metadata;
     if (managedFields === undefined) return object;
@@ -25,7 +21,7 @@ export class FieldTrees {
     const text = JSON.stringify(tree);
     const known = this.#trees.get(text);
     if (known !== undefined) return known;
-    if (this.#trees.size >= MOST_TREES) this.#trees = new Map();
+    if (this.#trees.size >= MOST_TREES) this.#trees.clear();
     this.#trees.set(text, tree);
     return tree;
   }

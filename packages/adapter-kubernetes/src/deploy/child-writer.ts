@@ -53,9 +53,8 @@ interface AppliedObject {
   readonly version: string;
   readonly before: string | undefined;
   readonly atMs: number;
-  isShown: boolean;
   /** The answer of the server, until a watch shows it. */
-  object: KubeObject | undefined;
+  unshown: KubeObject | undefined;
 }
 
 type KnownObjects = Map<string, AppliedObject>;
@@ -106,7 +105,7 @@ export class ChildWriter {
       AT_A_TIME,
       write,
     );
-    const isUnshown = objects.some((object) => known.get(childId(object))?.isShown === false);
+    const isUnshown = objects.some((object) => known.get(childId(object))?.unshown !== undefined);
     const delaysMs = [isUnshown ? SHOWN_WITHIN_MS : undefined, this.#refused.againAfterMs(key)];
     return { objects: written, againAfterMs: earliest(delaysMs) };
   }
@@ -168,10 +167,9 @@ export class ChildWriter {
   #isDone(applied: AppliedObject | undefined, object: KubeObject, live: ReadonlyMap<string, KubeObject>): boolean {
     if (applied === undefined) return false;
     const seen = versionOf(live.get(childId(object)));
-    applied.isShown ||= seen === applied.version;
-    if (applied.isShown) applied.object = undefined;
+    if (seen === applied.version) applied.unshown = undefined;
     if (applied.digest !== this.#digestOf(object)) return false;
-    if (applied.isShown) return seen === applied.version;
+    if (applied.unshown === undefined) return seen === applied.version;
     return seen === applied.before && this.#deps.clock.nowMs() - applied.atMs < SHOWN_WITHIN_MS;
   }
 
@@ -193,8 +191,7 @@ export class ChildWriter {
       version,
       before,
       atMs: this.#deps.clock.nowMs(),
-      object: result.object,
-      isShown: version === before,
+      unshown: version === before ? undefined : result.object,
     });
     return undefined;
   }
@@ -205,7 +202,7 @@ export class ChildWriter {
     { object, shown, known }: { object: KubeObject; shown: KubeObject | undefined; known: AppliedObject | undefined },
   ): Promise<WriteResult | NameTaken> {
     const { api, applier } = this.#deps;
-    let present = known !== undefined && !known.isShown ? known.object : shown;
+    let present = known?.unshown ?? shown;
     if (present === undefined) {
       const created = await api.create(type, object, applier);
       if (created.kind === 'written') return this.#afterCreation(type, created);

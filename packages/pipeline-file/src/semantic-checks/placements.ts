@@ -161,7 +161,7 @@ function* checkVolumes(placement: PlacementDraft, path: ValuePath, outer: Placem
   }
 }
 
-/** The pod's own setting to mount no token does not concern volumes. */
+/** `automountServiceAccountToken: false` does not concern volumes. */
 function* checkProjected({ projected }: Readonly<Record<string, unknown>>, path: ValuePath): Generator<Finding> {
   if (!isMapping(projected) || !Array.isArray(projected['sources'])) return;
   for (const [index, source] of projected['sources'].entries()) {
@@ -208,7 +208,7 @@ function* checkResources({ resources = {} }: PlacementDraft, path: ValuePath): G
     } else if (typeof amount === 'string' && !QUANTITY.test(amount)) {
       yield { path: place, message: `expected a quantity such as 1 or 10Gi, found "${amount}"` };
     } else if (name.includes('/') && !WHOLE.test(String(amount))) {
-      yield { path: place, message: `expected a whole number of ${name}, found ${amount}` };
+      yield { path: place, message: `expected a whole number of ${name}, found "${amount}"` };
     }
   }
 }
